@@ -1,0 +1,11 @@
+//! grantd turns a short-lived access token into a link certificate, exactly as often as its operator allowed.
+//!
+//! The rooms of this house lie in layers, and imports point down only (`tests/architecture.rs` holds the table):
+//!
+//! | level | room | what lives there |
+//! |---|---|---|
+//! | 0 | [`time`] | instants, and the one reader of the wall clock |
+
+#![forbid(unsafe_code)]
+
+pub mod time;

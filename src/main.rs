@@ -1,0 +1,3 @@
+//! The `grantd` program.
+
+fn main() {}
