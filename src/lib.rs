@@ -5,7 +5,9 @@
 //! | level | room | what lives there |
 //! |---|---|---|
 //! | 0 | [`time`] | instants, and the one reader of the wall clock |
+//! | 1 | [`grant`] | words and rules: ids, names, the code, the allowance, the window, the decision. Pure |
 
 #![forbid(unsafe_code)]
 
+pub mod grant;
 pub mod time;

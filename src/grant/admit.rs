@@ -1,0 +1,279 @@
+//! The grant itself, and the decision whether a request opens it.
+
+use std::{collections::BTreeMap, fmt, net::IpAddr};
+
+use super::{
+    Allowance, Code, CodeOrigin, ExpirationWindow, GrantId, GrantName, IssuerName, LinkName, Namespace, PresentedCode,
+    Revision, Subject,
+};
+use crate::time::Timestamp;
+
+/// An AccessGrant: the standing offer of a site.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// Its uid.
+    pub id: GrantId,
+    /// The site's namespace.
+    pub namespace: Namespace,
+    /// Unique in its namespace.
+    pub name: GrantName,
+    /// Which of the site's issuers signs; the site's default when absent.
+    pub issuer: Option<IssuerName>,
+    /// The secret.
+    pub code: Code,
+    /// Who chose the secret.
+    pub code_origin: CodeOrigin,
+    /// Redemptions allowed and made.
+    pub allowance: Allowance,
+    /// `spec.expirationWindow`; has no effect once `expires_at` is set.
+    pub window: ExpirationWindow,
+    /// The first second in which it can no longer be redeemed.
+    pub expires_at: Timestamp,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last redeemed.
+    pub last_redeemed_at: Option<Timestamp>,
+    /// Grows with every change of the spec, from 1.
+    pub generation: u64,
+    /// The store's state in which this grant last changed.
+    pub revision: Revision,
+    /// What users attach.
+    pub metadata: GrantMetadata,
+}
+
+/// What users attach to a grant; grantd keeps it and gives it back.
+///
+/// `kubectl apply` copies `spec.code` into an annotation, so this is as secret as the code: never logged, sealed at rest.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct GrantMetadata {
+    /// `metadata.labels`.
+    pub labels: BTreeMap<String, String>,
+    /// `metadata.annotations`.
+    pub annotations: BTreeMap<String, String>,
+    /// `spec.settings`.
+    pub settings: BTreeMap<String, String>,
+}
+
+impl GrantMetadata {
+    /// Whether nothing is attached.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty() && self.annotations.is_empty() && self.settings.is_empty()
+    }
+}
+
+impl fmt::Debug for GrantMetadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GrantMetadata(redacted)")
+    }
+}
+
+/// Whether a grant can still be redeemed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GrantState {
+    /// It can.
+    Open,
+    /// Its time is over.
+    Expired,
+    /// It was redeemed as often as allowed.
+    Exhausted,
+}
+
+/// A redemption request whose every part has been checked for form, not yet for permission.
+#[derive(Debug)]
+pub struct RedemptionRequest {
+    /// The `name` header; the grant's name when absent or empty (protocol.md 2.2).
+    pub link_name: Option<LinkName>,
+    /// The `subject` header; the link's name when absent or empty.
+    pub subject: Option<Subject>,
+    /// The body.
+    pub code: PresentedCode,
+    /// The address of the other end of the connection, when that is the client's.
+    pub peer: Option<IpAddr>,
+}
+
+/// Why a grant does not open. The order of the variants is the order of the checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Refusal {
+    /// Its time is over.
+    #[error("the grant has expired")]
+    Expired,
+    /// No redemption is left.
+    #[error("the grant is used up")]
+    Exhausted,
+    /// The body is not the code.
+    #[error("the code is wrong")]
+    WrongCode,
+}
+
+/// The permission to sign one certificate and count one redemption. Only [`Grant::admit`] makes one; committing consumes it.
+///
+/// It cannot be copied, so it cannot be used twice:
+///
+/// ```compile_fail,E0599
+/// fn twice(admission: grantd::grant::Admission) -> (grantd::grant::Admission, grantd::grant::Admission) {
+///     (admission.clone(), admission)
+/// }
+/// ```
+///
+/// ```compile_fail,E0382
+/// fn twice(admission: grantd::grant::Admission) -> (grantd::grant::Admission, grantd::grant::Admission) {
+///     (admission, admission)
+/// }
+/// ```
+///
+/// Nor can it be made up:
+///
+/// ```compile_fail,E0451
+/// fn forge(id: grantd::grant::GrantId, from: grantd::grant::Admission) -> grantd::grant::Admission {
+///     grantd::grant::Admission { grant_id: id, ..from }
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Admission {
+    grant_id: GrantId,
+    namespace: Namespace,
+    issuer: Option<IssuerName>,
+    link_name: LinkName,
+    subject: Subject,
+    peer: Option<IpAddr>,
+    admitted_at: Timestamp,
+}
+
+impl Admission {
+    /// Which grant opened.
+    pub fn grant_id(&self) -> GrantId {
+        self.grant_id
+    }
+
+    /// The namespace of the grant, which names the site.
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// Which issuer signs; the site's default when `None`.
+    pub fn issuer(&self) -> Option<&IssuerName> {
+        self.issuer.as_ref()
+    }
+
+    /// What the Secret and the Links will be called.
+    pub fn link_name(&self) -> &LinkName {
+        &self.link_name
+    }
+
+    /// Whom the certificate is for.
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// Where the request came from, when known.
+    pub fn peer(&self) -> Option<IpAddr> {
+        self.peer
+    }
+
+    /// The instant of the decision, which is also the instant the ledger records.
+    pub fn admitted_at(&self) -> Timestamp {
+        self.admitted_at
+    }
+}
+
+impl Grant {
+    /// Whether the grant can be redeemed at `now`.
+    pub fn state(&self, now: Timestamp) -> GrantState {
+        if now >= self.expires_at {
+            GrantState::Expired
+        } else if self.allowance.is_used_up() {
+            GrantState::Exhausted
+        } else {
+            GrantState::Open
+        }
+    }
+
+    /// Decides whether the request opens this grant at `now`; reads nothing but its arguments.
+    ///
+    /// Checks in Skupper's order (expired, exhausted, code: protocol.md 1.2, rows 5 to 7), so a caller without the code
+    /// learns no more than from Skupper. The decision is made on a copy: the store checks again when it counts.
+    ///
+    /// # Errors
+    /// The first [`Refusal`] that applies.
+    pub fn admit(&self, request: RedemptionRequest, now: Timestamp) -> Result<Admission, Refusal> {
+        match self.state(now) {
+            GrantState::Expired => return Err(Refusal::Expired),
+            GrantState::Exhausted => return Err(Refusal::Exhausted),
+            GrantState::Open => {}
+        }
+        if !self.code.matches(&request.code) {
+            return Err(Refusal::WrongCode);
+        }
+        let link_name = request.link_name.unwrap_or_else(|| self.name.clone().into());
+        let subject = request.subject.unwrap_or_else(|| Subject::from(&link_name));
+        Ok(Admission {
+            grant_id: self.id,
+            namespace: self.namespace.clone(),
+            issuer: self.issuer.clone(),
+            link_name,
+            subject,
+            peer: request.peer,
+            admitted_at: now,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_000;
+
+    fn grant(allowed: u32, made: u32, expires_at: i64) -> Grant {
+        Grant {
+            id: GrantId::random(),
+            namespace: "west".parse().unwrap(),
+            name: "offer".parse().unwrap(),
+            issuer: None,
+            code: "secret".parse().unwrap(),
+            code_origin: CodeOrigin::Given,
+            allowance: Allowance::new(allowed, made).unwrap(),
+            window: ExpirationWindow::default(),
+            expires_at: Timestamp::from_unix_seconds(expires_at),
+            created_at: Timestamp::from_unix_seconds(0),
+            last_redeemed_at: None,
+            generation: 1,
+            revision: Revision(1),
+            metadata: GrantMetadata::default(),
+        }
+    }
+
+    fn request(code: &str) -> RedemptionRequest {
+        RedemptionRequest { link_name: None, subject: None, code: PresentedCode::new(code.into()), peer: None }
+    }
+
+    fn admit(grant: &Grant, code: &str) -> Result<Admission, Refusal> {
+        grant.admit(request(code), Timestamp::from_unix_seconds(NOW))
+    }
+
+    #[test]
+    fn the_first_check_that_fails_answers() {
+        assert_eq!(admit(&grant(1, 1, NOW), "wrong").unwrap_err(), Refusal::Expired);
+        assert_eq!(admit(&grant(1, 1, NOW + 1), "wrong").unwrap_err(), Refusal::Exhausted);
+        assert_eq!(admit(&grant(1, 0, NOW + 1), "wrong").unwrap_err(), Refusal::WrongCode);
+        assert!(admit(&grant(1, 0, NOW + 1), "secret").is_ok());
+    }
+
+    #[test]
+    fn without_headers_the_grant_names_the_link_and_the_link_the_subject() {
+        let admission = admit(&grant(1, 0, NOW + 1), "secret").unwrap();
+        assert_eq!((admission.link_name().as_str(), admission.subject().as_str()), ("offer", "offer"));
+
+        let named = RedemptionRequest { link_name: Some("east".parse().unwrap()), ..request("secret") };
+        let admission = grant(1, 0, NOW + 1).admit(named, Timestamp::from_unix_seconds(NOW)).unwrap();
+        assert_eq!((admission.link_name().as_str(), admission.subject().as_str()), ("east", "east"));
+    }
+
+    #[test]
+    fn debug_of_a_grant_shows_neither_code_nor_annotations() {
+        let mut grant = grant(1, 0, NOW);
+        grant.metadata.annotations.insert("last-applied".to_owned(), "canary".to_owned());
+        let shown = format!("{grant:?}");
+        assert!(!shown.contains("secret") && !shown.contains("canary"), "{shown}");
+    }
+}

@@ -1,0 +1,17 @@
+//! Level 1: the words of a grant and the rules that decide a redemption. Pure: no clock, no I/O, no randomness of its own.
+
+mod admit;
+mod allowance;
+mod code;
+mod id;
+mod name;
+mod record;
+mod window;
+
+pub use admit::{Admission, Grant, GrantMetadata, GrantState, RedemptionRequest, Refusal};
+pub use allowance::{Allowance, AllowanceError};
+pub use code::{Code, CodeError, CodeOrigin, PresentedCode};
+pub use id::{GrantId, ParseGrantIdError, Revision};
+pub use name::{GrantName, IssuerName, LinkName, NameError, Namespace, Subject, SubjectError};
+pub use record::{CertificateRecord, KeyFingerprint, Redemption, SerialNumber};
+pub use window::{DurationError, ExpirationWindow, WindowError, format_go_duration, parse_go_duration};
