@@ -5,11 +5,13 @@
 //! | level | room | what lives there |
 //! |---|---|---|
 //! | 0 | [`time`] | instants, and the one reader of the wall clock |
+//! | 0 | [`file`] | files that must be whole, private and durable |
 //! | 1 | [`grant`] | words and rules: ids, names, the code, the allowance, the window, the decision. Pure |
 //! | 1 | [`link`] | sites, endpoints, and the Secret, Link and AccessToken documents. Pure |
 
 #![forbid(unsafe_code)]
 
+pub mod file;
 pub mod grant;
 pub mod link;
 pub mod time;
