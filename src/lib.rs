@@ -8,6 +8,7 @@
 //! | 0 | [`file`] | files that must be whole, private and durable |
 //! | 1 | [`grant`] | words and rules: ids, names, the code, the allowance, the window, the decision. Pure |
 //! | 1 | [`link`] | sites, endpoints, and the Secret, Link and AccessToken documents. Pure |
+//! | 2 | [`metrics`] | every metric, by what happened |
 //! | 2 | [`store`] | what is remembered: the promises of a store, SQLite, sealing, the ledger |
 
 #![forbid(unsafe_code)]
@@ -15,5 +16,6 @@
 pub mod file;
 pub mod grant;
 pub mod link;
+pub mod metrics;
 pub mod store;
 pub mod time;

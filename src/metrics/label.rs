@@ -1,0 +1,204 @@
+//! The values that labels may have. A label is an enum: the number of series is known when the program is built.
+
+/// A label whose values are all known.
+pub(super) trait Label: Copy + 'static {
+    /// Every value.
+    const ALL: &'static [Self];
+
+    /// The value as Prometheus sees it.
+    fn as_str(self) -> &'static str;
+}
+
+macro_rules! label {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident => $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)+
+        }
+
+        impl Label for $name {
+            const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)+
+                }
+            }
+        }
+    };
+}
+
+label!(
+    /// How a redemption request ended.
+    RedemptionOutcome {
+        /// With a bundle.
+        Issued => "issued",
+        /// With an answer that is the caller's to act on.
+        Refused => "refused",
+        /// With an answer that is ours to act on.
+        Failed => "failed",
+    }
+);
+label!(
+    /// Why a request was refused.
+    RefusalReason {
+        /// Not POST.
+        Method => "method",
+        /// The body broke off.
+        BodyUnreadable => "body_unreadable",
+        /// The body is longer than any code.
+        BodyTooLarge => "body_too_large",
+        /// The request did not arrive in time.
+        TooSlow => "too_slow",
+        /// A header that cannot be a name or a subject.
+        BadHeader => "bad_header",
+        /// No grant has this id, or the path is no id.
+        Unknown => "unknown",
+        /// The grant's time is over.
+        Expired => "expired",
+        /// The grant is used up.
+        Exhausted => "exhausted",
+        /// The code is wrong.
+        WrongCode => "wrong_code",
+    }
+);
+label!(
+    /// The parts of a redemption that take time.
+    Phase {
+        /// Reading the grant.
+        Read => "read",
+        /// Making key and certificate.
+        Sign => "sign",
+        /// Counting, durably.
+        Commit => "commit",
+    }
+);
+label!(
+    /// What the store was doing when it failed.
+    StoreOperation {
+        /// Reading.
+        Read => "read",
+        /// Counting a redemption.
+        Commit => "commit",
+        /// Any other change.
+        Write => "write",
+        /// Probing whether it can write.
+        Check => "check",
+    }
+);
+label!(
+    /// Where a grant stands.
+    GrantStateLabel {
+        /// Redeemable.
+        Open => "open",
+        /// Its time is over.
+        Expired => "expired",
+        /// Used up.
+        Exhausted => "exhausted",
+    }
+);
+label!(
+    /// Where a connection of the redeem door stands.
+    ConnectionState {
+        /// In the TLS handshake.
+        Handshaking => "handshaking",
+        /// After it.
+        Open => "open",
+    }
+);
+label!(
+    /// Why a connection was turned away.
+    Rejection {
+        /// As many connections as allowed are open.
+        Connections => "connections",
+        /// As many handshakes as allowed are in progress.
+        Handshakes => "handshakes",
+        /// The process has no file descriptor left.
+        Descriptors => "descriptors",
+        /// The server is stopping.
+        Draining => "draining",
+    }
+);
+label!(
+    /// How a TLS handshake ended.
+    HandshakeOutcome {
+        /// Completed.
+        Completed => "completed",
+        /// Failed: another protocol version, no common group, an alert, garbage.
+        Failed => "failed",
+        /// Not finished by its deadline.
+        TimedOut => "timed_out",
+    }
+);
+label!(
+    /// The key exchange group of a handshake.
+    KeyExchange {
+        /// The post-quantum hybrid.
+        X25519MlKem768 => "x25519mlkem768",
+        /// Curve25519.
+        X25519 => "x25519",
+        /// NIST P-256.
+        Secp256r1 => "secp256r1",
+        /// Any other group.
+        Other => "other",
+        /// The handshake ended before a group was chosen.
+        None => "none",
+    }
+);
+label!(
+    /// What an admin request wanted.
+    AdminVerb {
+        /// One object.
+        Get => "get",
+        /// A list.
+        List => "list",
+        /// A new object.
+        Create => "create",
+        /// A whole object replaced.
+        Update => "update",
+        /// A part of an object changed.
+        Patch => "patch",
+        /// An object removed.
+        Delete => "delete",
+        /// Anything else.
+        Other => "other",
+    }
+);
+label!(
+    /// What an admin request was about.
+    AdminResource {
+        /// AccessGrants.
+        AccessGrants => "accessgrants",
+        /// The ledger of a grant.
+        Redemptions => "redemptions",
+        /// Sites.
+        Sites => "sites",
+        /// Discovery documents.
+        Discovery => "discovery",
+        /// Anything else.
+        Other => "other",
+    }
+);
+label!(
+    /// The class of an answer's status.
+    StatusClass {
+        /// 200 to 299.
+        Success => "2xx",
+        /// 400 to 499.
+        ClientError => "4xx",
+        /// 500 to 599.
+        ServerError => "5xx",
+    }
+);
+
+impl StatusClass {
+    /// The class of this HTTP status; what is neither success nor the client's fault is ours.
+    pub fn of(status: u16) -> Self {
+        match status {
+            100..=399 => Self::Success,
+            400..=499 => Self::ClientError,
+            _ => Self::ServerError,
+        }
+    }
+}
