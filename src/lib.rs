@@ -9,6 +9,7 @@
 //! | 1 | [`grant`] | words and rules: ids, names, the code, the allowance, the window, the decision. Pure |
 //! | 1 | [`link`] | sites, endpoints, and the Secret, Link and AccessToken documents. Pure |
 //! | 2 | [`metrics`] | every metric, by what happened |
+//! | 2 | [`pki`] | keys and certificates: the issuer, the certificate profile, self-made CAs, the serving certificate |
 //! | 2 | [`store`] | what is remembered: the promises of a store, SQLite, sealing, the ledger |
 
 #![forbid(unsafe_code)]
@@ -17,5 +18,6 @@ pub mod file;
 pub mod grant;
 pub mod link;
 pub mod metrics;
+pub mod pki;
 pub mod store;
 pub mod time;
