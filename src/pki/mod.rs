@@ -1,3 +1,8 @@
 //! Level 2: keys and certificates. Who may issue, what is issued, and what the redeem door shows.
 
 mod der;
+mod error;
+mod pem;
+
+pub use error::{CertificateFault, IssueError, IssuerFault, KeyFault, PemFault, PkiError, ServingFault};
+pub use pem::PrivateKeyPem;
