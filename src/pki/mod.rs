@@ -2,7 +2,10 @@
 
 mod der;
 mod error;
+mod leaf;
 mod pem;
+mod profile;
 
 pub use error::{CertificateFault, IssueError, IssuerFault, KeyFault, PemFault, PkiError, ServingFault};
 pub use pem::PrivateKeyPem;
+pub use profile::{ClientKeyType, ParseClientKeyTypeError, Profile};
