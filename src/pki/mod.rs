@@ -1,7 +1,10 @@
 //! Level 2: keys and certificates. Who may issue, what is issued, and what the redeem door shows.
 
+mod certificate;
+mod client_key;
 mod der;
 mod error;
+mod key;
 mod leaf;
 mod pem;
 mod profile;
