@@ -1,0 +1,261 @@
+//! The issuer: a CA's certificate and key, and what it issues.
+
+use std::{fmt, path::Path};
+
+use aws_lc_rs::digest;
+use x509_parser::certificate::X509Certificate;
+
+use super::{
+    certificate,
+    client_key::ClientKey,
+    error::{CertificateFault, IssueError, IssuerFault, PkiError},
+    key::{self, SigningKey},
+    leaf::{Leaf, Template},
+    pem::{self, PrivateKeyPem},
+    profile::{ClientKeyType, Profile, Validity, common_name},
+};
+use crate::{
+    file,
+    grant::{Admission, CertificateRecord, KeyFingerprint, SerialNumber},
+    time::Timestamp,
+};
+
+/// A CA that signs client certificates: any CA whose key is RSA (2048 to 4096 bits), ECDSA P-256 or P-384, or Ed25519,
+/// whatever its name looks like.
+///
+/// One that exists has signed a certificate for trial, which verified.
+pub struct Issuer {
+    key: SigningKey,
+    template: Template,
+    certificate_pem: String,
+    certificate_der: Vec<u8>,
+    validity: Validity,
+}
+
+/// A key pair and its certificate, released to nobody yet: that takes a committed receipt.
+#[derive(Debug)]
+pub struct ClientCredential {
+    certificate_pem: String,
+    key: PrivateKeyPem,
+    record: CertificateRecord,
+}
+
+impl ClientCredential {
+    /// The certificate alone, as PEM (protocol.md 3.1).
+    pub fn certificate_pem(&self) -> &str {
+        &self.certificate_pem
+    }
+
+    /// The private key, as PKCS#8 PEM.
+    pub fn key(&self) -> &PrivateKeyPem {
+        &self.key
+    }
+
+    /// What the ledger keeps.
+    pub fn record(&self) -> &CertificateRecord {
+        &self.record
+    }
+
+    /// Certificate, key and record.
+    pub fn into_parts(self) -> (String, PrivateKeyPem, CertificateRecord) {
+        (self.certificate_pem, self.key, self.record)
+    }
+}
+
+impl Issuer {
+    /// Reads a CA from a certificate file and a key file, both PEM. Of several certificates the first is the CA.
+    ///
+    /// # Errors
+    /// [`PkiError::File`], or [`PkiError::Issuer`] with the file at fault and what to do about it.
+    pub fn load(certificate: &Path, key: &Path, now: Timestamp) -> Result<Self, PkiError> {
+        let certificate_pem = file::read(certificate).map_err(PkiError::File)?;
+        let key_pem = file::read(key).map_err(PkiError::File)?;
+        Self::from_pem(&certificate_pem, &key_pem, now).map_err(|source| {
+            let (what, path) = match &source {
+                IssuerFault::Key(_) | IssuerFault::KeyMismatch => ("key", key),
+                IssuerFault::Certificate(_)
+                | IssuerFault::NotCa
+                | IssuerFault::NoCertSign
+                | IssuerFault::NoClientAuth
+                | IssuerFault::NotYetValid { .. }
+                | IssuerFault::Expired { .. }
+                | IssuerFault::Probe { .. } => ("certificate", certificate),
+            };
+            PkiError::Issuer { what, path: path.to_owned(), source }
+        })
+    }
+
+    /// Reads a CA from the contents of its files, checks it, and has it sign a certificate for trial.
+    ///
+    /// # Errors
+    /// The first [`IssuerFault`] that applies.
+    pub fn from_pem(certificate_pem: &[u8], key_pem: &[u8], now: Timestamp) -> Result<Self, IssuerFault> {
+        let chain = certificate::read_all(certificate_pem).map_err(IssuerFault::Certificate)?;
+        let damaged = || IssuerFault::Certificate(CertificateFault::Damaged { number: 1 });
+        let der = chain.first().ok_or_else(damaged)?;
+        let ca = certificate::parse(der).ok_or_else(damaged)?;
+        let key = key::read(key_pem).map_err(IssuerFault::Key)?.key;
+        check_ca(&ca)?;
+        if !key.belongs_to(ca.public_key()) {
+            return Err(IssuerFault::KeyMismatch);
+        }
+        let issuer = Self {
+            template: Template::new(key.algorithm(), ca.subject().as_raw(), certificate::key_identifier(&ca)),
+            key,
+            // Reading it as PEM has shown that it is text.
+            certificate_pem: String::from_utf8_lossy(certificate_pem).into_owned(),
+            certificate_der: der.to_vec(),
+            validity: certificate::validity(&ca),
+        };
+        issuer.check(now)?;
+        issuer.probe(&ca, now)?;
+        Ok(issuer)
+    }
+
+    /// Makes a key pair and signs its certificate. Records nothing and releases nothing.
+    ///
+    /// The instant of admission is the instant of issuing.
+    ///
+    /// # Errors
+    /// [`IssueError::Issuer`] when the CA is outside its dates, [`IssueError::Crypto`] when the machine fails.
+    pub fn issue(&self, admission: &Admission, profile: &Profile) -> Result<ClientCredential, IssueError> {
+        self.credential(admission.subject().as_str(), admission.admitted_at(), profile)
+    }
+
+    /// Whether issuing with this profile takes so long (most of a millisecond for an RSA CA, a tenth of a second and more
+    /// for an RSA client key) that it must not run on a thread that serves connections.
+    pub fn is_slow(&self, profile: &Profile) -> bool {
+        self.key.is_slow() || profile.key_type.is_slow()
+    }
+
+    /// The bytes of the certificate file, as they were read: what routers of linking sites shall trust.
+    pub fn ca_pem(&self) -> &str {
+        &self.certificate_pem
+    }
+
+    /// The CA's last second.
+    pub fn not_after(&self) -> Timestamp {
+        self.validity.not_after
+    }
+
+    /// Whether the CA can sign at `now`.
+    ///
+    /// # Errors
+    /// [`IssuerFault::NotYetValid`] or [`IssuerFault::Expired`].
+    pub fn check(&self, now: Timestamp) -> Result<(), IssuerFault> {
+        check_dates(self.validity, now)
+    }
+
+    /// Whether one of the certificates in this PEM text is this CA's own certificate or was issued by this CA.
+    ///
+    /// Says "yes" for the `ca.crt` of a router that trusts this CA, and for the `tls.crt` of one that this CA has certified.
+    pub fn signed_certificate(&self, certificate_pem: &[u8]) -> bool {
+        let Some(ca) = certificate::parse(&self.certificate_der) else { return false };
+        certificate::read_all(certificate_pem).is_ok_and(|certificates| {
+            certificates.iter().any(|der| {
+                der.as_ref() == self.certificate_der.as_slice()
+                    || certificate::parse(der).is_some_and(|certificate| certificate::is_issued_by(&certificate, &ca))
+            })
+        })
+    }
+
+    fn credential(&self, subject: &str, now: Timestamp, profile: &Profile) -> Result<ClientCredential, IssueError> {
+        self.check(now).map_err(IssueError::Issuer)?;
+        let key = ClientKey::generate(profile.key_type).map_err(|_| IssueError::Crypto { action: "make a key" })?;
+        let serial = random_serial()?;
+        let validity = self.validity.within(now, profile.validity);
+        let der = self.sign(&Leaf {
+            serial,
+            common_name: &common_name(subject),
+            validity,
+            public_key: &key.public_key,
+            key_usage: profile.key_type.key_usage(),
+        })?;
+        Ok(ClientCredential {
+            certificate_pem: pem::encode(pem::CERTIFICATE, &der),
+            record: CertificateRecord {
+                serial,
+                key_fingerprint: fingerprint(&key.public_key),
+                not_after: validity.not_after,
+            },
+            key: key.private_key,
+        })
+    }
+
+    fn sign(&self, leaf: &Leaf<'_>) -> Result<Vec<u8>, IssueError> {
+        let to_be_signed = self.template.to_be_signed(leaf);
+        let signature =
+            self.key.sign(&to_be_signed).map_err(|_| IssueError::Crypto { action: "sign a certificate" })?;
+        Ok(self.template.certificate(&to_be_signed, &signature))
+    }
+
+    /// Signs a certificate and reads it back, so that a CA nobody has thought of is refused at the start and not at a peer.
+    fn probe(&self, ca: &X509Certificate<'_>, now: Timestamp) -> Result<(), IssuerFault> {
+        let profile = Profile { key_type: ClientKeyType::EcdsaP256, ..Profile::default() };
+        let credential = self
+            .credential("probe", now, &profile)
+            .map_err(|_| IssuerFault::Probe { what: "it could not be signed" })?;
+        let read = certificate::read_all(credential.certificate_pem.as_bytes()).unwrap_or_default();
+        let leaf = read.first().and_then(|der| certificate::parse(der));
+        let leaf = leaf.ok_or(IssuerFault::Probe { what: "it cannot be read back" })?;
+        if leaf.issuer().as_raw() != ca.subject().as_raw() {
+            return Err(IssuerFault::Probe { what: "it names another issuer" });
+        }
+        if !certificate::is_issued_by(&leaf, ca) {
+            return Err(IssuerFault::Probe { what: "its signature does not verify" });
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issuer").field("validity", &self.validity).finish_non_exhaustive()
+    }
+}
+
+/// What a verifier asks of a CA in front of a client certificate, apart from its dates and its signature.
+fn check_ca(ca: &X509Certificate<'_>) -> Result<(), IssuerFault> {
+    let is_ca = ca.basic_constraints().ok().flatten().is_some_and(|constraints| constraints.value.ca);
+    if !is_ca {
+        return Err(IssuerFault::NotCa);
+    }
+    if !certificate::may_sign_certificates(ca) {
+        return Err(IssuerFault::NoCertSign);
+    }
+    // OpenSSL, which routers use, holds a CA's extended key usage against all below it, and takes "any" for nothing.
+    let allows_clients = match ca.extended_key_usage() {
+        Ok(usages) => usages.is_none_or(|usages| usages.value.client_auth),
+        Err(_) => false,
+    };
+    if !allows_clients {
+        return Err(IssuerFault::NoClientAuth);
+    }
+    certificate::check_public_key(ca.public_key()).map_err(IssuerFault::Certificate)
+}
+
+/// Whether `now` lies within a CA's dates.
+pub(super) fn check_dates(validity: Validity, now: Timestamp) -> Result<(), IssuerFault> {
+    let Validity { not_before, not_after } = validity;
+    if now < not_before {
+        Err(IssuerFault::NotYetValid { not_before })
+    } else if now > not_after {
+        Err(IssuerFault::Expired { not_after })
+    } else {
+        Ok(())
+    }
+}
+
+fn random_serial() -> Result<SerialNumber, IssueError> {
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| IssueError::Crypto { action: "draw a serial number" })?;
+    Ok(SerialNumber::from_random(bytes))
+}
+
+/// SHA-256 of a SubjectPublicKeyInfo.
+fn fingerprint(public_key: &[u8]) -> KeyFingerprint {
+    let digest = digest::digest(&digest::SHA256, public_key);
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest.as_ref());
+    KeyFingerprint::from_bytes(bytes)
+}
