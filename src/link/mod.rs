@@ -1,7 +1,18 @@
 //! Level 1: sites, endpoints, Links, and the documents they travel in. Pure: text in, values out, and back.
 
+mod bundle;
+mod document;
+mod resource;
+mod secret;
 mod site;
 mod url;
+mod token;
+mod yaml;
 
+pub use bundle::{Bundle, BundleParts, write_bundle};
+pub use document::{DocumentError, MAX_DOCUMENT_BYTES, Place};
+pub use resource::Link;
+pub use secret::{KeyPem, ResourceName, TlsSecret};
 pub use site::{Endpoint, EndpointError, EndpointName, Group, Host, Port, Site};
 pub use url::{PublicUrl, PublicUrlError};
+pub use token::AccessToken;

@@ -1,0 +1,225 @@
+//! The Secret of a bundle: the key pair a router links with, and the certificates it trusts.
+
+use std::{fmt, str::FromStr};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use super::document::{DocumentError, Field, Fields, Kind, invalid};
+use crate::grant::{IssuerName, LinkName, NameError, Namespace};
+
+/// The name of a Secret or Link as it came from elsewhere: a DNS-1123 subdomain of at most 253 bytes, so that it is
+/// also safe as a part of a file name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResourceName(String);
+
+impl ResourceName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ResourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl FromStr for ResourceName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // An issuer's name is the name of a Secret, so its rule is this one.
+        text.parse::<IssuerName>()?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl From<&LinkName> for ResourceName {
+    fn from(name: &LinkName) -> Self {
+        Self(name.as_str().to_owned())
+    }
+}
+
+/// A private key as PEM text: redacted in `Debug`, zeroized when dropped, no comparison.
+#[derive(Clone)]
+pub struct KeyPem(Zeroizing<String>);
+
+impl KeyPem {
+    /// Takes a key's PEM text as it is.
+    pub fn new(pem: Zeroizing<String>) -> Self {
+        Self(pem)
+    }
+
+    /// The secret itself, for the file that must hold it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for KeyPem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyPem(redacted)")
+    }
+}
+
+/// A Secret of type `kubernetes.io/tls`, with exactly the three keys that Skupper's routers read.
+#[derive(Debug, Clone)]
+pub struct TlsSecret {
+    /// Its name, which Links give as their `tlsCredentials`.
+    pub name: ResourceName,
+    /// `ca.crt`: what the router at the other end is checked against.
+    pub ca_pem: String,
+    /// `tls.crt`: the client certificate.
+    pub certificate_pem: String,
+    /// `tls.key`: its private key.
+    pub key: KeyPem,
+}
+
+impl TlsSecret {
+    /// The document as a site without Kubernetes keeps it in `input/resources/Secret-NAME.yaml` (protocol.md 6.4).
+    ///
+    /// `namespace` is written only when the user named one.
+    pub fn write(&self, namespace: Option<&Namespace>) -> Zeroizing<String> {
+        let parts = SecretParts {
+            name: self.name.as_str(),
+            namespace,
+            ca_pem: &self.ca_pem,
+            certificate_pem: &self.certificate_pem,
+            key: Some(self.key.expose()),
+        };
+        let mut yaml = String::with_capacity(parts.capacity());
+        parts.push(&mut yaml);
+        Zeroizing::new(yaml)
+    }
+}
+
+/// What a Secret document is written from.
+pub(super) struct SecretParts<'a> {
+    pub(super) name: &'a str,
+    pub(super) namespace: Option<&'a Namespace>,
+    pub(super) ca_pem: &'a str,
+    pub(super) certificate_pem: &'a str,
+    pub(super) key: Option<&'a str>,
+}
+
+impl SecretParts<'_> {
+    /// At least the bytes that [`push`](Self::push) appends: a buffer that grew would leave a copy of the key behind.
+    pub(super) fn capacity(&self) -> usize {
+        let encoded = |text: &str| text.len().div_ceil(3) * 4;
+        encoded(self.ca_pem)
+            + encoded(self.certificate_pem)
+            + encoded(self.key.unwrap_or_default())
+            + self.name.len()
+            + Namespace::MAX_BYTES
+            + 192
+    }
+
+    /// Appends the document: keys sorted as Skupper's own writer sorts them, every value from elsewhere in quotes.
+    ///
+    /// Base64, names and namespaces hold nothing that would need an escape.
+    pub(super) fn push(&self, yaml: &mut String) {
+        yaml.push_str("apiVersion: v1\ndata:\n");
+        push_data(yaml, "ca.crt", self.ca_pem);
+        push_data(yaml, "tls.crt", self.certificate_pem);
+        if let Some(key) = self.key {
+            push_data(yaml, "tls.key", key);
+        }
+        yaml.push_str("kind: Secret\n");
+        push_metadata(yaml, self.name, self.namespace);
+        yaml.push_str("type: kubernetes.io/tls\n");
+    }
+}
+
+fn push_data(yaml: &mut String, key: &str, text: &str) {
+    yaml.push_str("  ");
+    yaml.push_str(key);
+    yaml.push_str(": \"");
+    STANDARD.encode_string(text, yaml);
+    yaml.push_str("\"\n");
+}
+
+/// Appends the metadata; a name such as `no` or `1e3` is a valid one, hence the quotes.
+pub(super) fn push_metadata(yaml: &mut String, name: &str, namespace: Option<&Namespace>) {
+    yaml.push_str("metadata:\n  name: \"");
+    yaml.push_str(name);
+    if let Some(namespace) = namespace {
+        yaml.push_str("\"\n  namespace: \"");
+        yaml.push_str(namespace.as_str());
+    }
+    yaml.push_str("\"\n");
+}
+
+pub(super) const SECRET: Kind = Kind { api_version: "v1", kind: "Secret", title: "a Secret (v1)" };
+
+#[derive(Deserialize)]
+pub(super) struct Metadata {
+    pub(super) name: Field<String>,
+}
+
+impl Metadata {
+    /// The name of a document.
+    pub(super) fn name<T>(metadata: Field<Self>, fields: Fields) -> Result<Spanned<T>, DocumentError>
+    where
+        T: FromStr<Err = NameError>,
+    {
+        let name = metadata.and_then(|metadata| metadata.value.name);
+        let name = fields.need(name, "metadata.name", "the name of this document")?;
+        let value =
+            name.value.parse().map_err(|error: NameError| invalid(&name, "metadata.name", error.to_string()))?;
+        Ok(Spanned::new(value, name.referenced, name.defined))
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Data {
+    #[serde(rename = "ca.crt")]
+    ca: Field<String>,
+    #[serde(rename = "tls.crt")]
+    certificate: Field<String>,
+    #[serde(rename = "tls.key")]
+    key: Field<String>,
+}
+
+/// Takes a Secret out of its document.
+pub(super) fn read_secret(
+    metadata: Field<Metadata>,
+    data: Field<Data>,
+    fields: Fields,
+) -> Result<TlsSecret, DocumentError> {
+    let name = Metadata::name(metadata, fields)?.value;
+    let data = fields.need(data, "data", "the three texts ca.crt, tls.crt and tls.key in base64")?.value;
+    let mut ca = decode(data.ca, "data.ca.crt", fields, is_certificate_pem)?;
+    let mut certificate = decode(data.certificate, "data.tls.crt", fields, is_certificate_pem)?;
+    let key = KeyPem(decode(data.key, "data.tls.key", fields, is_key_pem)?);
+    Ok(TlsSecret { name, ca_pem: std::mem::take(&mut ca), certificate_pem: std::mem::take(&mut certificate), key })
+}
+
+fn decode(
+    encoded: Field<String>,
+    name: &str,
+    fields: Fields,
+    is_pem: fn(&str) -> bool,
+) -> Result<Zeroizing<String>, DocumentError> {
+    const EXPECTED: &str = "must be PEM text in base64";
+    let mut encoded = fields.need(encoded, name, "PEM text in base64")?;
+    // Base64 of many lines is as good.
+    encoded.value.retain(|character| !character.is_ascii_whitespace());
+    let decoded = STANDARD.decode(&encoded.value);
+    encoded.value.zeroize();
+    let text = decoded.ok().and_then(|bytes| String::from_utf8(bytes).ok()).map(Zeroizing::new);
+    text.filter(|text| is_pem(text)).ok_or_else(|| invalid(&encoded, name, EXPECTED))
+}
+
+/// Whether a text looks like PEM certificates; what they certify is for others to check.
+pub(super) fn is_certificate_pem(text: &str) -> bool {
+    text.contains("-----BEGIN CERTIFICATE-----") && text.contains("-----END CERTIFICATE-----")
+}
+
+fn is_key_pem(text: &str) -> bool {
+    // PKCS#8, PKCS#1 and SEC1 differ in a word before these two.
+    text.contains("-----BEGIN ") && text.contains("-----END ") && text.contains("PRIVATE KEY-----")
+}
