@@ -11,9 +11,11 @@
 //! | 2 | [`metrics`] | every metric, by what happened |
 //! | 2 | [`pki`] | keys and certificates: the issuer, the certificate profile, self-made CAs, the serving certificate |
 //! | 2 | [`store`] | what is remembered: the promises of a store, SQLite, sealing, the ledger |
+//! | 3 | [`app`] | the use cases: redemption, grants, sites, readiness, sweep |
 
 #![forbid(unsafe_code)]
 
+pub mod app;
 pub mod file;
 pub mod grant;
 pub mod link;

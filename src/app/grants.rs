@@ -1,0 +1,273 @@
+//! Grants as an operator handles them.
+
+use super::{App, SiteFault};
+use crate::{
+    grant::{
+        Allowance, AllowanceError, Code, CodeOrigin, ExpirationWindow, Grant, GrantId, GrantMetadata, GrantName,
+        GrantState, IssuerName, Namespace, Redemption, Revision,
+    },
+    metrics::StoreOperation,
+    store::{CreateError, Deleted, GrantChange, GrantPage, GrantQuery, NewGrant, StoreError, StoreFuture, UpdateError},
+    time::Timestamp,
+};
+
+/// The `spec` of a grant, parsed.
+#[derive(Debug, Clone)]
+pub struct GrantSpec {
+    /// Redemptions allowed.
+    pub allowed: u32,
+    /// How long it can be redeemed.
+    pub window: ExpirationWindow,
+    /// The operator's own code; one is generated when absent.
+    pub code: Option<Code>,
+    /// Which of the site's issuers signs.
+    pub issuer: Option<IssuerName>,
+}
+
+/// A grant that an operator asks for.
+#[derive(Debug, Clone)]
+pub struct GrantDraft {
+    /// Where.
+    pub namespace: Namespace,
+    /// Under which name.
+    pub name: GrantName,
+    /// What.
+    pub spec: GrantSpec,
+    /// With what attached.
+    pub metadata: GrantMetadata,
+}
+
+/// Which rule a spec breaks. The field's name is [`field`](Self::field).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SpecError {
+    /// A number of redemptions that cannot be.
+    #[error(transparent)]
+    Allowed(AllowanceError),
+    /// A code that no client could present: the redeem door would refuse the body.
+    #[error("must be no more than {limit} characters, the longest body the redeem door takes (--max-body-bytes)")]
+    CodeTooLong {
+        /// The door's limit in bytes.
+        limit: usize,
+    },
+    /// Another code than the grant has; tokens with the old one are out there.
+    #[error("a grant's code cannot change; delete the grant and create another")]
+    CodeFrozen,
+}
+
+impl SpecError {
+    /// The field that is wrong.
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::Allowed(_) => "spec.redemptionsAllowed",
+            Self::CodeTooLong { .. } | Self::CodeFrozen => "spec.code",
+        }
+    }
+}
+
+/// Why a grant was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateGrantError {
+    /// The namespace has a grant of that name.
+    #[error("the name is taken")]
+    NameTaken,
+    /// A field breaks a rule.
+    #[error("the spec is invalid")]
+    Spec(#[source] SpecError),
+    /// The store did not answer.
+    #[error("the grant could not be stored")]
+    Store(#[source] StoreError),
+}
+
+/// Why a grant was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum UpdateGrantError {
+    /// It was deleted.
+    #[error("the grant does not exist any more")]
+    Gone,
+    /// It changed since it was read.
+    #[error("the grant has changed since it was read")]
+    Conflict,
+    /// A field breaks a rule.
+    #[error("the spec is invalid")]
+    Spec(#[source] SpecError),
+    /// The store did not answer.
+    #[error("the grant could not be changed")]
+    Store(#[source] StoreError),
+}
+
+/// Whether a grant can be redeemed now, and if not, why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GrantStanding {
+    /// It can.
+    Ready,
+    /// Its time is over.
+    Expired,
+    /// It was redeemed as often as allowed.
+    Exhausted,
+    /// No link to its site can be issued.
+    Site(SiteFault),
+}
+
+impl App {
+    /// Makes a grant whose window starts now.
+    ///
+    /// # Errors
+    /// [`CreateGrantError`]; then nothing was stored.
+    pub async fn create_grant(&self, draft: GrantDraft) -> Result<Grant, CreateGrantError> {
+        let GrantDraft { namespace, name, spec, metadata } = draft;
+        Allowance::new(spec.allowed, 0).map_err(|e| CreateGrantError::Spec(SpecError::Allowed(e)))?;
+        let (code, code_origin) = match spec.code {
+            Some(code) => (self.presentable(code).map_err(CreateGrantError::Spec)?, CodeOrigin::Given),
+            None => (Code::generate(random), CodeOrigin::Generated),
+        };
+        let now = self.clock().now();
+        let new = NewGrant {
+            id: GrantId::random(),
+            namespace,
+            name,
+            issuer: spec.issuer,
+            code,
+            code_origin,
+            allowed: spec.allowed,
+            expires_at: now.saturating_add(spec.window.duration()),
+            window: spec.window,
+            created_at: now,
+            metadata,
+        };
+        self.store.create(new).await.map_err(|error| match error {
+            CreateError::NameTaken => CreateGrantError::NameTaken,
+            CreateError::Store(error) => CreateGrantError::Store(self.counted(error, StoreOperation::Write)),
+        })
+    }
+
+    /// Brings a grant, as it was read, to the given spec and metadata. Nothing is written when nothing differs.
+    ///
+    /// The window may change its words, but not the expiration it set; the code may not change at all (protocol.md 4.1).
+    ///
+    /// # Errors
+    /// [`UpdateGrantError`]; then nothing was changed.
+    pub async fn update_grant(
+        &self,
+        current: Grant,
+        spec: GrantSpec,
+        metadata: GrantMetadata,
+    ) -> Result<Grant, UpdateGrantError> {
+        let allowance = Allowance::new(spec.allowed, current.allowance.made())
+            .map_err(|e| UpdateGrantError::Spec(SpecError::Allowed(e)))?;
+        let code_origin = match &spec.code {
+            Some(code) if !code.is_same_as(&current.code) => {
+                return Err(UpdateGrantError::Spec(SpecError::CodeFrozen));
+            }
+            Some(_) => CodeOrigin::Given,
+            None => CodeOrigin::Generated,
+        };
+        let same_spec = allowance == current.allowance
+            && spec.window == current.window
+            && spec.issuer == current.issuer
+            && code_origin == current.code_origin
+            && metadata.settings == current.metadata.settings;
+        if same_spec && metadata == current.metadata {
+            return Ok(current);
+        }
+        let generation = if same_spec { current.generation } else { current.generation + 1 };
+        let change =
+            GrantChange { allowance, issuer: spec.issuer, code_origin, window: spec.window, metadata, generation };
+        self.store.update(current.id, current.revision, change).await.map_err(|error| match error {
+            UpdateError::Gone => UpdateGrantError::Gone,
+            UpdateError::Conflict => UpdateGrantError::Conflict,
+            UpdateError::Store(error) => UpdateGrantError::Store(self.counted(error, StoreOperation::Write)),
+        })
+    }
+
+    /// The grant of this name.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn find_grant(&self, namespace: Namespace, name: GrantName) -> Result<Option<Grant>, StoreError> {
+        self.read(self.store.find(namespace, name)).await
+    }
+
+    /// A page of grants.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn list_grants(&self, query: GrantQuery) -> Result<GrantPage, StoreError> {
+        self.read(self.store.list(query)).await
+    }
+
+    /// Removes a grant; its ledger stays.
+    ///
+    /// # Errors
+    /// [`UpdateError`]; then nothing was removed.
+    pub async fn delete_grant(
+        &self,
+        namespace: Namespace,
+        name: GrantName,
+        expected: Option<Revision>,
+    ) -> Result<Option<Deleted>, UpdateError> {
+        self.store.delete(namespace, name, expected).await.map_err(|error| match error {
+            UpdateError::Store(error) => UpdateError::Store(self.counted(error, StoreOperation::Write)),
+            UpdateError::Gone | UpdateError::Conflict => error,
+        })
+    }
+
+    /// The ledger rows of a grant after ordinal `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> Result<Vec<Redemption>, StoreError> {
+        self.read(self.store.redemptions(id, after, limit)).await
+    }
+
+    /// The store's state now.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn revision(&self) -> Result<Revision, StoreError> {
+        self.read(self.store.revision()).await
+    }
+
+    /// Where the grant stands now; the site's faults before the grant's own, as nothing helps a grant without a site.
+    pub fn standing(&self, grant: &Grant) -> GrantStanding {
+        match self.sites().serving(&grant.namespace, grant.issuer.as_ref()) {
+            Err(fault) => GrantStanding::Site(fault),
+            Ok(_) => match grant.state(self.clock().now()) {
+                GrantState::Open => GrantStanding::Ready,
+                GrantState::Expired => GrantStanding::Expired,
+                GrantState::Exhausted => GrantStanding::Exhausted,
+            },
+        }
+    }
+
+    /// Since when the grant stands where it does, as far as it is known.
+    pub fn standing_since(&self, grant: &Grant, standing: &GrantStanding) -> Timestamp {
+        match standing {
+            GrantStanding::Ready | GrantStanding::Site(_) => grant.created_at,
+            GrantStanding::Expired => grant.expires_at,
+            GrantStanding::Exhausted => grant.last_redeemed_at.unwrap_or(grant.created_at),
+        }
+    }
+
+    fn presentable(&self, code: Code) -> Result<Code, SpecError> {
+        let limit = self.parts.longest_code;
+        if code.byte_count() > limit { Err(SpecError::CodeTooLong { limit }) } else { Ok(code) }
+    }
+
+    async fn read<T>(&self, answer: StoreFuture<'_, T>) -> Result<T, StoreError> {
+        answer.await.map_err(|error| self.counted(error, StoreOperation::Read))
+    }
+
+    /// Counts a failure of the store on its way to the caller.
+    fn counted(&self, error: StoreError, operation: StoreOperation) -> StoreError {
+        self.metrics().store_failed(operation);
+        error
+    }
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "without randomness there is no secret to make; Linux fails this only before boot ends"
+)]
+fn random(bytes: &mut [u8]) {
+    getrandom::fill(bytes).expect("the system gives random bytes");
+}

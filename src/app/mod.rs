@@ -1,0 +1,100 @@
+//! Level 3: the use cases. What happens to a redemption, to grants, to sites; no SQL, no HTTP, no certificates' details.
+
+mod bundle;
+mod grants;
+mod publication;
+mod readiness;
+mod redeem;
+mod sites;
+mod sweep;
+
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+
+use tokio::sync::Semaphore;
+
+pub use self::{
+    bundle::LinkBundle,
+    grants::{CreateGrantError, GrantDraft, GrantSpec, GrantStanding, SpecError, UpdateGrantError},
+    publication::Publication,
+    readiness::{Check, Readiness},
+    redeem::RedeemError,
+    sites::{ConfiguredSite, DuplicateSite, SiteFault, Sites},
+};
+use crate::{metrics::Metrics, pki::Profile, store::GrantStore, time::Clock};
+
+/// What the use cases need, put together once at start.
+#[derive(Debug)]
+pub struct AppParts {
+    /// The only reader of the time.
+    pub clock: Clock,
+    /// Where what happens is counted.
+    pub metrics: Arc<Metrics>,
+    /// Where links lead, and who signs.
+    pub sites: Sites,
+    /// What tokens carry.
+    pub publication: Publication,
+    /// What certificates look like.
+    pub profile: Profile,
+    /// The longest code that the redeem door can take, in bytes.
+    pub longest_code: usize,
+    /// How long an expired or used-up grant stays visible.
+    pub retention: Duration,
+}
+
+/// The service without its doors.
+pub struct App {
+    store: Arc<dyn GrantStore>,
+    parts: AppParts,
+    /// Slow signatures share the cores with everything else; as many as there are cores run at once.
+    slow_signatures: Arc<Semaphore>,
+    readiness: readiness::Latch,
+}
+
+impl App {
+    /// Puts the service together; it answers [`Readiness`] with "starting" until [`started`](Self::started).
+    pub fn new(store: Arc<dyn GrantStore>, parts: AppParts) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let app =
+            Self { store, parts, slow_signatures: Arc::new(Semaphore::new(cores)), readiness: readiness::Latch::new() };
+        app.report_certificates();
+        app
+    }
+
+    /// The clock all rules of this service are given their time from.
+    pub fn clock(&self) -> &Clock {
+        &self.parts.clock
+    }
+
+    /// Where what happens is counted.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.parts.metrics
+    }
+
+    /// The configured sites.
+    pub fn sites(&self) -> &Sites {
+        &self.parts.sites
+    }
+
+    /// What tokens carry, and the redeem door's certificate.
+    pub fn publication(&self) -> &Publication {
+        &self.parts.publication
+    }
+
+    /// Tells the metrics when certificates expire; to be called again when one was replaced.
+    pub fn report_certificates(&self) {
+        for (namespace, name, issuer) in self.parts.sites.issuers() {
+            let not_after = issuer.not_after().unix_seconds();
+            self.parts.metrics.issuer_loaded(namespace.as_str(), name.as_str(), not_after);
+        }
+        let serving = self.parts.publication.serving();
+        self.parts.metrics.serving_certificate_loaded(serving.not_after().unix_seconds());
+    }
+
+    /// Finishes what was accepted and closes the store.
+    ///
+    /// # Errors
+    /// What the store could not finish.
+    pub async fn close(&self) -> Result<(), crate::store::StoreError> {
+        self.store.close().await
+    }
+}

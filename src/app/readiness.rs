@@ -1,0 +1,119 @@
+//! Whether a redemption would succeed now.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use super::{App, redeem::chain};
+use crate::metrics::StoreOperation;
+
+/// One condition of readiness.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// What was looked at.
+    pub name: &'static str,
+    /// What is wrong, in words for an operator; no secret.
+    pub fault: Option<String>,
+}
+
+/// All conditions, in a fixed order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readiness {
+    /// Each condition.
+    pub checks: Vec<Check>,
+}
+
+impl Readiness {
+    /// Whether every condition holds.
+    pub fn is_ready(&self) -> bool {
+        self.checks.iter().all(|check| check.fault.is_none())
+    }
+}
+
+const STARTING: u8 = 0;
+const SERVING: u8 = 1;
+const DRAINING: u8 = 2;
+
+/// Starting, serving, draining: only ever forward.
+#[derive(Debug)]
+pub(super) struct Latch(AtomicU8);
+
+impl Latch {
+    pub(super) fn new() -> Self {
+        Self(AtomicU8::new(STARTING))
+    }
+
+    fn advance(&self, state: u8) {
+        self.0.fetch_max(state, Ordering::SeqCst);
+    }
+
+    fn fault(&self) -> Option<String> {
+        match self.0.load(Ordering::SeqCst) {
+            STARTING => Some("starting".to_owned()),
+            SERVING => None,
+            _ => Some("stopping".to_owned()),
+        }
+    }
+}
+
+impl App {
+    /// The doors are open.
+    pub fn started(&self) {
+        self.readiness.advance(SERVING);
+    }
+
+    /// The doors are closing; there is no way back.
+    pub fn draining(&self) {
+        self.readiness.advance(DRAINING);
+    }
+
+    /// Whether [`draining`](Self::draining) was called.
+    pub fn is_draining(&self) -> bool {
+        self.readiness.0.load(Ordering::SeqCst) == DRAINING
+    }
+
+    /// Looks at everything a redemption needs: a store that takes writes, issuers and a serving certificate within their
+    /// dates, and a certificate that covers the URL tokens carry.
+    pub async fn readiness(&self) -> Readiness {
+        let store = self.store.check().await.err().map(|error| {
+            self.metrics().store_failed(StoreOperation::Check);
+            chain(&error)
+        });
+        Readiness {
+            checks: vec![
+                Check { name: "server", fault: self.readiness.fault() },
+                Check { name: "store", fault: store },
+                Check { name: "issuers", fault: self.issuers_fault() },
+                Check { name: "serving-certificate", fault: self.serving_fault() },
+                Check { name: "public-url", fault: self.public_url_fault() },
+            ],
+        }
+    }
+
+    fn issuers_fault(&self) -> Option<String> {
+        let now = self.clock().now();
+        self.sites().issuers().find_map(|(namespace, name, issuer)| {
+            let fault = issuer.check(now).err()?;
+            Some(format!("issuer {name} of namespace {namespace}: {}", chain(&fault)))
+        })
+    }
+
+    fn serving_fault(&self) -> Option<String> {
+        let now = self.clock().now();
+        let serving = self.publication().serving();
+        if now < serving.not_before() {
+            Some(format!("not valid before {}", serving.not_before()))
+        } else if now > serving.not_after() {
+            Some(format!("expired at {}", serving.not_after()))
+        } else {
+            None
+        }
+    }
+
+    fn public_url_fault(&self) -> Option<String> {
+        let host = self.publication().url().host();
+        if self.publication().serving().covers(host) {
+            None
+        } else {
+            Some(format!("the serving certificate does not cover {host}, the host of --public-url"))
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! A redemption, from a well-formed request to a bundle: read, admit, sign, commit, release.
+
+use std::{sync::Arc, time::Instant};
+
+use tracing::{error, info};
+
+use super::{App, LinkBundle, SiteFault};
+use crate::{
+    grant::{Admission, GrantId, RedemptionRequest, Refusal},
+    metrics::{Phase, RefusalReason, StoreOperation},
+    pki::{ClientCredential, IssueError, Issuer},
+    store::{CommitError, StoreError},
+};
+
+/// Why no bundle was made. Nothing was counted, whichever it is.
+#[derive(Debug, thiserror::Error)]
+pub enum RedeemError {
+    /// No grant has this id.
+    #[error("no grant has this id")]
+    Unknown,
+    /// The grant does not open to this request.
+    #[error("the grant does not open")]
+    Refused(#[source] Refusal),
+    /// The grant's row breaks a rule.
+    #[error("the grant cannot be read")]
+    Corrupt(#[source] StoreError),
+    /// The site cannot accept links.
+    #[error("no link to the site can be issued")]
+    Site(#[source] SiteFault),
+    /// The issuer could not sign.
+    #[error("the certificate could not be issued")]
+    Issue(#[source] IssueError),
+    /// The thread that was to sign is gone.
+    #[error("signing did not finish")]
+    SigningLost,
+    /// The grant was deleted between the decision and the count.
+    #[error("the grant was deleted before the redemption was counted")]
+    Gone,
+    /// The store did not answer.
+    #[error("the redemption could not be counted")]
+    Store(#[source] StoreError),
+    /// The caller's time was over before the redemption was counted.
+    #[error("the request ran out of time before it was counted")]
+    Overdue,
+}
+
+impl App {
+    /// Redeems a grant once: at most one count, and a bundle only after that count is durable.
+    ///
+    /// To be run on a task of its own, so that a caller that goes away cannot stop it half-way. After `deadline` nothing
+    /// is counted any more, as nobody would wait for the answer.
+    ///
+    /// # Errors
+    /// [`RedeemError`]; then nothing was counted, save when the store lost its answer to a commit.
+    pub async fn redeem(
+        &self,
+        id: GrantId,
+        request: RedemptionRequest,
+        deadline: Instant,
+    ) -> Result<LinkBundle, RedeemError> {
+        let started = Instant::now();
+        let outcome = self.sign_commit_release(id, request, deadline).await;
+        match &outcome {
+            Ok(_) => self.metrics().redeemed(started.elapsed()),
+            Err(error) => self.report(id, error, started),
+        }
+        outcome
+    }
+
+    async fn sign_commit_release(
+        &self,
+        id: GrantId,
+        request: RedemptionRequest,
+        deadline: Instant,
+    ) -> Result<LinkBundle, RedeemError> {
+        let mut phase = Instant::now();
+        let mut end_of = |which| {
+            self.metrics().phase(which, phase.elapsed());
+            phase = Instant::now();
+        };
+        let grant = self.store.get(id).await.map_err(unreadable)?.ok_or(RedeemError::Unknown)?;
+        end_of(Phase::Read);
+        let admission = grant.admit(request, self.clock().now()).map_err(RedeemError::Refused)?;
+        let (site, issuer) =
+            self.sites().serving(admission.namespace(), admission.issuer()).map_err(RedeemError::Site)?;
+        let (admission, credential) = self.sign(&issuer, admission).await?;
+        end_of(Phase::Sign);
+        if Instant::now() >= deadline {
+            return Err(RedeemError::Overdue);
+        }
+        let receipt = self.store.commit_redemption(admission, *credential.record()).await.map_err(uncounted)?;
+        end_of(Phase::Commit);
+        info!(
+            grant.id = %receipt.grant_id(),
+            grant.namespace = %receipt.namespace(),
+            redemption.ordinal = receipt.ordinal(),
+            redemption.serial = %receipt.certificate().serial,
+            link.name = %receipt.link_name(),
+            link.subject = %receipt.subject(),
+            "grant redeemed"
+        );
+        Ok(LinkBundle::new(receipt, credential, &issuer, site.site()))
+    }
+
+    /// Makes key and certificate: at once when that takes microseconds, else on a thread that may block.
+    async fn sign(
+        &self,
+        issuer: &Arc<Issuer>,
+        admission: Admission,
+    ) -> Result<(Admission, ClientCredential), RedeemError> {
+        let profile = self.parts.profile;
+        if !issuer.is_slow(&profile) {
+            let credential = issuer.issue(&admission, &profile).map_err(RedeemError::Issue)?;
+            return Ok((admission, credential));
+        }
+        // The semaphore is never closed; a lost permit means the same as a lost thread.
+        let permit = Arc::clone(&self.slow_signatures).acquire_owned().await.map_err(|_| RedeemError::SigningLost)?;
+        let issuer = Arc::clone(issuer);
+        tokio::task::spawn_blocking(move || {
+            let credential = issuer.issue(&admission, &profile);
+            drop(permit);
+            credential.map(|credential| (admission, credential))
+        })
+        .await
+        .map_err(|_| RedeemError::SigningLost)?
+        .map_err(RedeemError::Issue)
+    }
+
+    /// Counts and logs why no bundle was made. A refusal is the caller's business, everything else is ours.
+    fn report(&self, id: GrantId, why: &RedeemError, started: Instant) {
+        let refused = |reason: RefusalReason, text: &'static str| {
+            self.metrics().refused(reason, started.elapsed());
+            info!(grant.id = %id, refusal.reason = text, "redemption refused");
+        };
+        match why {
+            RedeemError::Unknown => refused(RefusalReason::Unknown, "unknown"),
+            RedeemError::Refused(Refusal::Expired) => refused(RefusalReason::Expired, "expired"),
+            RedeemError::Refused(Refusal::Exhausted) => refused(RefusalReason::Exhausted, "exhausted"),
+            RedeemError::Refused(Refusal::WrongCode) => refused(RefusalReason::WrongCode, "wrong code"),
+            RedeemError::Gone => refused(RefusalReason::Unknown, "deleted meanwhile"),
+            RedeemError::Overdue => refused(RefusalReason::TooSlow, "out of time"),
+            RedeemError::Corrupt(_)
+            | RedeemError::Site(_)
+            | RedeemError::Issue(_)
+            | RedeemError::SigningLost
+            | RedeemError::Store(_) => {
+                self.metrics().failed(started.elapsed());
+                error!(grant.id = %id, error = %chain(why), "redemption failed");
+            }
+        }
+        if let RedeemError::Store(_) = why {
+            self.metrics().store_failed(StoreOperation::Commit);
+        }
+    }
+}
+
+fn unreadable(error: StoreError) -> RedeemError {
+    match error {
+        StoreError::Corrupt { .. } => RedeemError::Corrupt(error),
+        StoreError::Unavailable { .. } => RedeemError::Store(error),
+    }
+}
+
+fn uncounted(error: CommitError) -> RedeemError {
+    match error {
+        CommitError::Expired => RedeemError::Refused(Refusal::Expired),
+        CommitError::Exhausted => RedeemError::Refused(Refusal::Exhausted),
+        CommitError::Gone => RedeemError::Gone,
+        CommitError::Store(error) => unreadable(error),
+    }
+}
+
+/// The error and its causes, in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        cause = source.source();
+    }
+    text
+}

@@ -1,0 +1,56 @@
+//! What has to be done from time to time.
+
+use std::{sync::Arc, time::Duration};
+
+use tracing::{info, warn};
+
+use super::{App, redeem::chain};
+use crate::{
+    metrics::{GrantStateLabel, StoreOperation},
+    store::StoreError,
+};
+
+/// How often grants are counted and old ones removed.
+const INTERVAL: Duration = Duration::from_secs(15);
+/// Small enough that a redemption never waits long behind it.
+const SWEEP_BATCH: u32 = 500;
+
+impl App {
+    /// Counts grants for the metrics and removes those finished for longer than the retention, until cancelled.
+    pub async fn sweep_forever(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(INTERVAL);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = self.sweep_once().await {
+                self.metrics().store_failed(StoreOperation::Write);
+                warn!(error = %chain(&error), "grants could not be swept");
+            }
+        }
+    }
+
+    /// One round of [`sweep_forever`](Self::sweep_forever).
+    ///
+    /// # Errors
+    /// What the store says; the next round goes on from there.
+    pub async fn sweep_once(&self) -> Result<(), StoreError> {
+        let now = self.clock().now();
+        let cutoff = now.saturating_sub(self.parts.retention);
+        let mut removed = 0;
+        loop {
+            let batch = self.store.sweep(cutoff, SWEEP_BATCH).await?;
+            removed += batch;
+            if batch < SWEEP_BATCH {
+                break;
+            }
+        }
+        if removed > 0 {
+            info!(grants.removed = removed, "finished grants removed after their retention; the ledger stays");
+        }
+        let counts = self.store.count(now).await?;
+        self.metrics().grants(GrantStateLabel::Open, counts.open);
+        self.metrics().grants(GrantStateLabel::Expired, counts.expired);
+        self.metrics().grants(GrantStateLabel::Exhausted, counts.exhausted);
+        Ok(())
+    }
+}
