@@ -5,8 +5,8 @@ mod document;
 mod resource;
 mod secret;
 mod site;
-mod url;
 mod token;
+mod url;
 mod yaml;
 
 pub use bundle::{Bundle, BundleParts, write_bundle};
@@ -14,5 +14,5 @@ pub use document::{DocumentError, MAX_DOCUMENT_BYTES, Place};
 pub use resource::Link;
 pub use secret::{KeyPem, ResourceName, TlsSecret};
 pub use site::{Endpoint, EndpointError, EndpointName, Group, Host, Port, Site};
-pub use url::{PublicUrl, PublicUrlError};
 pub use token::AccessToken;
+pub use url::{PublicUrl, PublicUrlError};
