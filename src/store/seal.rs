@@ -1,0 +1,212 @@
+//! Sealing: codes and metadata are encrypted before they reach the database.
+
+use std::{fmt, path::Path};
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use zeroize::Zeroizing;
+
+use crate::{
+    file::{self, Access, Existing, FileError},
+    grant::GrantId,
+};
+
+/// The form described at [`SealingKey::seal`]; another form gets another number.
+const VERSION: u8 = 1;
+const KEY_BYTES: usize = 32;
+
+/// What a sealed text is, so that one cannot be put in the place of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The code of this grant.
+    Code(GrantId),
+    /// The metadata of this grant.
+    Metadata(GrantId),
+    /// The text by which a database knows its key.
+    Probe,
+}
+
+impl Purpose {
+    fn associated_data(self) -> String {
+        match self {
+            Self::Code(id) => format!("grantd {VERSION} code {id}"),
+            Self::Metadata(id) => format!("grantd {VERSION} metadata {id}"),
+            Self::Probe => format!("grantd {VERSION} probe"),
+        }
+    }
+}
+
+/// The sealed bytes were not sealed with this key for this purpose, or were changed since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("cannot be unsealed")]
+pub(super) struct Unsealable;
+
+/// The randomness or the cipher of the system failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("cannot be sealed: the system gives no randomness")]
+pub struct SealError;
+
+/// The key that seals a database's secrets: AES-256 in GCM mode (NIST SP 800-38D).
+///
+/// The library wipes it when it is freed; every copy on the way to it is wiped here.
+pub(super) struct SealingKey(LessSafeKey);
+
+impl SealingKey {
+    fn from_bytes(bytes: &[u8; KEY_BYTES]) -> Result<Self, SealError> {
+        UnboundKey::new(&AES_256_GCM, bytes).map(LessSafeKey::new).map(Self).map_err(|_| SealError)
+    }
+
+    /// Seals a text: one version byte, a random nonce of 12 bytes, the ciphertext, a tag of 16 bytes.
+    ///
+    /// The purpose is authenticated with it, so a sealed text that was moved to another row or column does not open.
+    /// Nonces are random: up to 2^32 texts under one key, the chance that two share one stays below 2^-32.
+    ///
+    /// # Errors
+    /// [`SealError`] when there is no randomness.
+    pub(super) fn seal(&self, text: &[u8], purpose: Purpose) -> Result<Vec<u8>, SealError> {
+        let mut nonce = [0; NONCE_LEN];
+        getrandom::fill(&mut nonce).map_err(|_| SealError)?;
+        let mut sealed = Vec::with_capacity(1 + NONCE_LEN + text.len() + AES_256_GCM.tag_len());
+        sealed.push(VERSION);
+        sealed.extend_from_slice(&nonce);
+        // Encrypted in its own buffer of the final size: no copy of the plain text is left in a buffer that grew.
+        let mut body = Zeroizing::new(Vec::with_capacity(text.len() + AES_256_GCM.tag_len()));
+        body.extend_from_slice(text);
+        self.0
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(purpose.associated_data()),
+                &mut *body,
+            )
+            .map_err(|_| SealError)?;
+        sealed.extend_from_slice(&body);
+        Ok(sealed)
+    }
+
+    /// The text that was sealed for this purpose.
+    ///
+    /// # Errors
+    /// [`Unsealable`] when it was not.
+    pub(super) fn unseal(&self, sealed: &[u8], purpose: Purpose) -> Result<Zeroizing<Vec<u8>>, Unsealable> {
+        let (version, rest) = sealed.split_first().ok_or(Unsealable)?;
+        if *version != VERSION {
+            return Err(Unsealable);
+        }
+        let (nonce, body) = rest.split_first_chunk::<NONCE_LEN>().ok_or(Unsealable)?;
+        let mut text = Zeroizing::new(body.to_vec());
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let length =
+            self.0.open_in_place(nonce, Aad::from(purpose.associated_data()), &mut text).map_err(|_| Unsealable)?.len();
+        text.truncate(length);
+        Ok(text)
+    }
+
+    /// Reads the key file: one line of 32 bytes in base64 (RFC 4648 section 4), as `openssl rand -base64 32` prints it.
+    ///
+    /// # Errors
+    /// [`KeyFileError`].
+    pub(super) fn read(path: &Path) -> Result<Self, KeyFileError> {
+        if file::is_readable_by_others(path).map_err(KeyFileError::File)? {
+            return Err(KeyFileError::NotPrivate);
+        }
+        let text = file::read(path).map_err(KeyFileError::File)?;
+        let mut decoded = Zeroizing::new([0_u8; KEY_BYTES + 2]);
+        let length = STANDARD.decode_slice(text.trim_ascii(), &mut *decoded).map_err(|_| KeyFileError::Malformed)?;
+        let bytes: &[u8; KEY_BYTES] = decoded[..length].try_into().map_err(|_| KeyFileError::Malformed)?;
+        Self::from_bytes(bytes).map_err(KeyFileError::System)
+    }
+
+    /// Makes a key file with a fresh key, for its owner alone; never replaces one.
+    ///
+    /// # Errors
+    /// [`KeyFileError`].
+    pub(super) fn create(path: &Path) -> Result<Self, KeyFileError> {
+        let mut bytes = Zeroizing::new([0_u8; KEY_BYTES]);
+        getrandom::fill(&mut *bytes).map_err(|_| KeyFileError::System(SealError))?;
+        let mut line = Zeroizing::new([0_u8; 45]);
+        let length = STANDARD.encode_slice(&*bytes, &mut *line).map_err(|_| KeyFileError::Malformed)?;
+        line[length] = b'\n';
+        file::write(path, &line[..=length], Access::Private, Existing::Keep).map_err(KeyFileError::File)?;
+        Self::from_bytes(&bytes).map_err(KeyFileError::System)
+    }
+}
+
+impl fmt::Debug for SealingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SealingKey(redacted)")
+    }
+}
+
+/// Why a key file gives no key. Never holds its contents.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum KeyFileError {
+    /// Others than its owner may read it.
+    #[error("others may read it")]
+    NotPrivate,
+    /// Not 32 bytes in base64.
+    #[error("it does not hold 32 bytes in base64")]
+    Malformed,
+    /// It could not be read or written.
+    #[error("the file failed")]
+    File(#[source] FileError),
+    /// The system failed.
+    #[error("the system failed")]
+    System(#[source] SealError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn key() -> SealingKey {
+        SealingKey::from_bytes(&[7; KEY_BYTES]).unwrap()
+    }
+
+    #[test]
+    fn a_sealed_text_opens_only_in_its_place() {
+        let (id, other) = (GrantId::random(), GrantId::random());
+        let sealed = key().seal(b"secret", Purpose::Code(id)).unwrap();
+
+        assert_eq!(**key().unseal(&sealed, Purpose::Code(id)).unwrap(), *b"secret");
+        for elsewhere in [Purpose::Code(other), Purpose::Metadata(id), Purpose::Probe] {
+            assert_eq!(key().unseal(&sealed, elsewhere).unwrap_err(), Unsealable);
+        }
+        let another_key = SealingKey::from_bytes(&[8; KEY_BYTES]).unwrap();
+        assert_eq!(another_key.unseal(&sealed, Purpose::Code(id)).unwrap_err(), Unsealable);
+    }
+
+    #[test]
+    fn sealing_twice_gives_different_bytes() {
+        let seal = || key().seal(b"secret", Purpose::Probe).unwrap();
+        assert_ne!(seal(), seal());
+    }
+
+    #[test]
+    fn a_changed_bit_anywhere_is_noticed() {
+        let sealed = key().seal(b"secret", Purpose::Probe).unwrap();
+        for place in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[place] ^= 1;
+            assert_eq!(key().unseal(&changed, Purpose::Probe).unwrap_err(), Unsealable, "byte {place}");
+        }
+    }
+
+    #[test]
+    fn debug_tells_nothing() {
+        assert_eq!(format!("{:?}", key()), "SealingKey(redacted)");
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_survives_a_round_trip(text in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let sealed = key().seal(&text, Purpose::Probe).unwrap();
+            prop_assert_eq!(&**key().unseal(&sealed, Purpose::Probe).unwrap(), &*text);
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = key().unseal(&bytes, Purpose::Probe);
+        }
+    }
+}

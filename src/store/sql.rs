@@ -1,0 +1,130 @@
+//! Every statement of the store. Plain SQL with `$1` parameters, for SQLite and PostgreSQL alike; what only one of them
+//! knows (how a transaction begins, how a connection is set up) stands in that database's own module.
+//!
+//! A change's revision is the store's revision plus the change's place in its batch; [`ADVANCE_REVISION`] then moves the
+//! store's revision past all of them, in the same transaction.
+
+/// What a grant is read from; `row::grant` reads these names.
+macro_rules! grant_columns {
+    () => {
+        "uid, namespace, name, issuer, sealed_code, code_origin, redemptions_allowed, redemptions, expiration_window, \
+         expires_at, created_at, last_redeemed_at, generation, revision, sealed_metadata"
+    };
+}
+
+/// Revision of the store.
+pub(super) const REVISION: &str = "SELECT revision FROM store_state";
+
+/// `$1`: how many changes the batch made.
+pub(super) const ADVANCE_REVISION: &str = "UPDATE store_state SET revision = revision + $1";
+
+/// A change that means nothing, to see whether changes are possible.
+pub(super) const BEAT: &str = "UPDATE store_state SET heartbeat = heartbeat + 1";
+
+/// The schema's version, from the table that sqlx's migrator keeps.
+pub(super) const SCHEMA_VERSION: &str = "SELECT MAX(version) AS version FROM _sqlx_migrations";
+
+/// The text sealed with this database's key, if a first start has come that far.
+pub(super) const PROBE: &str = "SELECT probe FROM sealing_key";
+
+/// `$1`: the sealed text.
+pub(super) const STORE_PROBE: &str = "INSERT INTO sealing_key (only_row, probe) VALUES (1, $1)";
+
+/// `$1`: uid.
+pub(super) const GET: &str = concat!("SELECT ", grant_columns!(), " FROM access_grant WHERE uid = $1");
+
+/// `$1`: namespace, `$2`: name.
+pub(super) const FIND: &str =
+    concat!("SELECT ", grant_columns!(), " FROM access_grant WHERE namespace = $1 AND name = $2");
+
+/// A page of all namespaces, after (`$1`, `$2`), at most `$3`; each row with the store's revision at that moment.
+pub(super) const LIST: &str = concat!(
+    "SELECT (SELECT revision FROM store_state) AS store_revision, ",
+    grant_columns!(),
+    " FROM access_grant WHERE (namespace, name) > ($1, $2) ORDER BY namespace, name LIMIT $3"
+);
+
+/// A page of namespace `$1`, after name `$2`, at most `$3`. Otherwise as [`LIST`].
+pub(super) const LIST_NAMESPACE: &str = concat!(
+    "SELECT (SELECT revision FROM store_state) AS store_revision, ",
+    grant_columns!(),
+    " FROM access_grant WHERE namespace = $1 AND name > $2 ORDER BY namespace, name LIMIT $3"
+);
+
+/// Counts by state at `$1`. Each is a range of an index; no row is read.
+pub(super) const COUNT: &str = "SELECT \
+     (SELECT COUNT(*) FROM access_grant WHERE expires_at <= $1) AS expired, \
+     (SELECT COUNT(*) FROM access_grant WHERE expires_at > $1) AS unexpired, \
+     (SELECT COUNT(*) FROM access_grant WHERE redemptions >= redemptions_allowed AND expires_at > $1) AS exhausted";
+
+/// Ledger rows of grant `$1` with ordinals greater than `$2`, at most `$3`.
+pub(super) const REDEMPTIONS: &str = "SELECT grant_uid, ordinal, redeemed_at, link_name, subject, peer, serial, \
+     key_fingerprint, not_after FROM redemption WHERE grant_uid = $1 AND ordinal > $2 ORDER BY ordinal LIMIT $3";
+
+/// `$13`: place in the batch. No row comes back when the name is taken.
+pub(super) const CREATE: &str = "INSERT INTO access_grant (uid, namespace, name, issuer, sealed_code, code_origin, \
+     redemptions_allowed, redemptions, expiration_window, expires_at, created_at, generation, sealed_metadata, revision) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, (SELECT revision + $13 FROM store_state)) \
+     ON CONFLICT (namespace, name) DO NOTHING RETURNING revision";
+
+/// `$1`: uid, `$2`: the revision it must be at, `$9`: place in the batch. The allowance is compared with the stored count.
+pub(super) const UPDATE: &str = concat!(
+    "UPDATE access_grant SET redemptions_allowed = $3, issuer = $4, code_origin = $5, expiration_window = $6, \
+     sealed_metadata = $7, generation = $8, revision = (SELECT revision + $9 FROM store_state) \
+     WHERE uid = $1 AND revision = $2 AND redemptions <= $3 RETURNING ",
+    grant_columns!()
+);
+
+/// `$1`: uid. Whether there is still such a grant.
+pub(super) const EXISTS: &str = "SELECT revision FROM access_grant WHERE uid = $1";
+
+/// `$1`: namespace, `$2`: name, `$3`: the revision it must be at, any when NULL, `$4`: place in the batch.
+pub(super) const DELETE: &str = "DELETE FROM access_grant WHERE namespace = $1 AND name = $2 \
+     AND (CAST($3 AS BIGINT) IS NULL OR revision = $3) \
+     RETURNING uid, (SELECT revision + $4 FROM store_state) AS deleted_revision";
+
+/// `$1`: namespace, `$2`: name. Whether there is such a grant, at whatever revision.
+pub(super) const NAME_EXISTS: &str = "SELECT revision FROM access_grant WHERE namespace = $1 AND name = $2";
+
+/// Counts one redemption of grant `$1` at `$2`, if one is left and its time is not over. `$3`: place in the batch.
+///
+/// Condition and change are one statement: between a SELECT and an UPDATE somebody else could take the last one. Requests
+/// admitted in one second may commit in another order, so the time of the last redemption only grows.
+pub(super) const COUNT_REDEMPTION: &str = "UPDATE access_grant SET redemptions = redemptions + 1, \
+     last_redeemed_at = CASE WHEN last_redeemed_at > $2 THEN last_redeemed_at ELSE $2 END, \
+     revision = (SELECT revision + $3 FROM store_state) \
+     WHERE uid = $1 AND redemptions < redemptions_allowed AND expires_at > $2 \
+     RETURNING namespace, name, redemptions";
+
+/// `$1`: uid. Why [`COUNT_REDEMPTION`] counted nothing.
+pub(super) const ALLOWANCE: &str =
+    "SELECT redemptions_allowed, redemptions, expires_at FROM access_grant WHERE uid = $1";
+
+/// The ledger row of a redemption just counted.
+pub(super) const RECORD_REDEMPTION: &str = "INSERT INTO redemption (grant_uid, ordinal, grant_namespace, grant_name, \
+     redeemed_at, link_name, subject, peer, serial, key_fingerprint, not_after) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+
+/// Removes at most `$2` grants that expired before `$1`, the oldest first.
+pub(super) const SWEEP_EXPIRED: &str = "DELETE FROM access_grant WHERE uid IN \
+     (SELECT uid FROM access_grant WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
+
+/// Removes at most `$2` grants that were used up before `$1`, the oldest first.
+pub(super) const SWEEP_USED_UP: &str = "DELETE FROM access_grant WHERE uid IN \
+     (SELECT uid FROM access_grant WHERE redemptions >= redemptions_allowed AND last_redeemed_at < $1 \
+     ORDER BY last_redeemed_at LIMIT $2)";
+
+/// Makes the transaction durable.
+pub(super) const COMMIT: &str = "COMMIT";
+
+/// Gives the transaction up.
+pub(super) const ROLLBACK: &str = "ROLLBACK";
+
+/// Before an operation that may have to be undone alone.
+pub(super) const SAVEPOINT: &str = "SAVEPOINT operation";
+
+/// Undoes what came after the savepoint, which stays.
+pub(super) const ROLLBACK_TO_SAVEPOINT: &str = "ROLLBACK TO SAVEPOINT operation";
+
+/// Takes the savepoint away.
+pub(super) const RELEASE_SAVEPOINT: &str = "RELEASE SAVEPOINT operation";
