@@ -2,11 +2,22 @@
 //!
 //! [`GrantStore`] is the contract; `contract` is its test suite and runs on every implementation.
 
+mod batch;
+mod operation;
+mod read;
 mod receipt;
+mod row;
+mod seal;
+mod sql;
+mod sqlite;
+mod writer;
 
 use std::{future::Future, pin::Pin};
 
 pub use receipt::Receipt;
+pub use seal::SealError;
+pub use sqlite::{OpenError, SqliteOptions, SqliteStore};
+pub use writer::{CommitOutcome, CommitReport, OnCommit};
 
 use crate::{
     grant::{
@@ -232,6 +243,17 @@ pub enum StoreFailure {
     /// More work is waiting than the store will queue.
     #[error("too many writes are waiting")]
     Overloaded,
+    /// A secret could not be sealed.
+    #[error(transparent)]
+    Sealing(SealError),
+    /// Somebody migrated the schema while the store was open.
+    #[error("the schema has version {found}, and this grantd knows {known}")]
+    SchemaChanged {
+        /// The version in the database.
+        found: i64,
+        /// The version this program was made for.
+        known: i64,
+    },
 }
 
 /// Why a grant was not stored.

@@ -1,0 +1,92 @@
+//! Storing a new grant.
+
+use sqlx::Row as _;
+
+use crate::{
+    grant::{Allowance, Grant, Revision},
+    store::{
+        CreateError, NewGrant, StoreError,
+        batch::{Batch, Borrowing, Decision, Failure, Operation, revision_of},
+        row, sql,
+    },
+};
+
+/// A new grant with its secrets sealed.
+pub(in crate::store) struct Create {
+    pub(in crate::store) grant: NewGrant,
+    pub(in crate::store) allowance: Allowance,
+    pub(in crate::store) sealed_code: Vec<u8>,
+    pub(in crate::store) sealed_metadata: Option<Vec<u8>>,
+}
+
+impl Create {
+    async fn run(&self, batch: &mut Batch<'_>) -> Decision<Self> {
+        let grant = &self.grant;
+        let place = batch.next_place();
+        let rows = sqlx::query(sql::CREATE)
+            .bind(grant.id.to_string())
+            .bind(grant.namespace.as_str())
+            .bind(grant.name.as_str())
+            .bind(grant.issuer.as_ref().map(|issuer| issuer.as_str()))
+            .bind(&*self.sealed_code)
+            .bind(row::origin(grant.code_origin))
+            .bind(i64::from(self.allowance.allowed()))
+            .bind(grant.window.to_string())
+            .bind(grant.expires_at.unix_seconds())
+            .bind(grant.created_at.unix_seconds())
+            .bind(1_i64)
+            .bind(self.sealed_metadata.as_deref())
+            .bind(place)
+            .fetch_all(&mut *batch.connection)
+            .await
+            .map_err(|error| Failure::of(error, grant.id))?;
+        let Some(row) = rows.first() else { return Ok(Err(CreateError::NameTaken)) };
+        let revision = row.try_get("revision").map_err(|error| Failure::of(error, grant.id))?;
+        batch.changed(1);
+        revision_of(revision, grant.id).map(Ok)
+    }
+}
+
+impl Operation for Create {
+    type Output = Revision;
+    type Answer = Grant;
+    type Error = CreateError;
+    const ACTION: &'static str = "store a grant";
+
+    fn apply<'a>(&'a self, batch: &'a mut Batch<'_>) -> Borrowing<'a, Decision<Self>> {
+        Box::pin(self.run(batch))
+    }
+
+    fn committed(self, revision: Revision) -> Grant {
+        stored(self.grant, self.allowance, revision)
+    }
+}
+
+/// A new grant as it is once it is stored.
+pub(in crate::store) fn stored(grant: NewGrant, allowance: Allowance, revision: Revision) -> Grant {
+    Grant {
+        id: grant.id,
+        namespace: grant.namespace,
+        name: grant.name,
+        issuer: grant.issuer,
+        code: grant.code,
+        code_origin: grant.code_origin,
+        allowance,
+        window: grant.window,
+        expires_at: grant.expires_at,
+        created_at: grant.created_at,
+        last_redeemed_at: None,
+        generation: 1,
+        revision,
+        metadata: grant.metadata,
+    }
+}
+
+/// The allowance of a new grant.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] when it allows nothing or too much, which no caller that parsed its input asks for.
+pub(in crate::store) fn new_allowance(grant: &NewGrant) -> Result<Allowance, StoreError> {
+    Allowance::new(grant.allowed, 0)
+        .map_err(|_| StoreError::Corrupt { id: grant.id.to_string(), what: "redemptions_allowed" })
+}

@@ -1,0 +1,62 @@
+//! Removing a grant.
+
+use sqlx::Row as _;
+
+use crate::{
+    grant::{GrantName, Namespace, Revision},
+    store::{
+        Deleted, UpdateError,
+        batch::{Batch, Borrowing, Decision, Failure, Operation, revision_of},
+        row, sql,
+    },
+};
+
+/// A removal. Reads nothing of the row but its uid, so that a corrupt one can be removed too.
+pub(in crate::store) struct Delete {
+    pub(in crate::store) namespace: Namespace,
+    pub(in crate::store) name: GrantName,
+    pub(in crate::store) expected: Option<Revision>,
+}
+
+impl Delete {
+    async fn run(&self, batch: &mut Batch<'_>) -> Decision<Self> {
+        let failure = |error| Failure::of(error, format_args!("{}/{}", self.namespace, self.name));
+        let place = batch.next_place();
+        let rows = sqlx::query(sql::DELETE)
+            .bind(self.namespace.as_str())
+            .bind(self.name.as_str())
+            .bind(self.expected.map(|revision| revision.0.cast_signed()))
+            .bind(place)
+            .fetch_all(&mut *batch.connection)
+            .await
+            .map_err(failure)?;
+        if let Some(removed) = rows.first() {
+            let id = row::uid(removed);
+            let revision = revision_of(removed.try_get("deleted_revision").map_err(failure)?, &id)?;
+            batch.changed(1);
+            return Ok(Ok(Some(Deleted { id, revision })));
+        }
+        let present = sqlx::query(sql::NAME_EXISTS)
+            .bind(self.namespace.as_str())
+            .bind(self.name.as_str())
+            .fetch_optional(&mut *batch.connection)
+            .await
+            .map_err(failure)?;
+        Ok(if present.is_some() { Err(UpdateError::Conflict) } else { Ok(None) })
+    }
+}
+
+impl Operation for Delete {
+    type Output = Option<Deleted>;
+    type Answer = Option<Deleted>;
+    type Error = UpdateError;
+    const ACTION: &'static str = "remove a grant";
+
+    fn apply<'a>(&'a self, batch: &'a mut Batch<'_>) -> Borrowing<'a, Decision<Self>> {
+        Box::pin(self.run(batch))
+    }
+
+    fn committed(self, deleted: Option<Deleted>) -> Option<Deleted> {
+        deleted
+    }
+}

@@ -1,0 +1,86 @@
+//! Sweeping, and checking that writing works.
+
+use std::sync::Arc;
+
+use sqlx::Row as _;
+
+use crate::{
+    store::{
+        StoreError, StoreFailure,
+        batch::{Batch, Borrowing, Decision, Failure, Operation},
+        sql,
+    },
+    time::Timestamp,
+};
+
+/// The removal of grants whose time is long over, or that were used up long ago.
+pub(in crate::store) struct Sweep {
+    pub(in crate::store) cutoff: Timestamp,
+    pub(in crate::store) limit: u32,
+}
+
+impl Sweep {
+    async fn run(&self, batch: &mut Batch<'_>) -> Decision<Self> {
+        let mut removed = 0;
+        for statement in [sql::SWEEP_EXPIRED, sql::SWEEP_USED_UP] {
+            let done = sqlx::query(statement)
+                .bind(self.cutoff.unix_seconds())
+                .bind(i64::from(self.limit - removed))
+                .execute(&mut *batch.connection)
+                .await
+                .map_err(|error| Failure::of(error, "(sweep)"))?;
+            // No more than the limit, which is a u32.
+            removed += u32::try_from(done.rows_affected()).unwrap_or(0).min(self.limit - removed);
+        }
+        batch.changed(removed);
+        Ok(Ok(removed))
+    }
+}
+
+impl Operation for Sweep {
+    type Output = u32;
+    type Answer = u32;
+    type Error = StoreError;
+    const ACTION: &'static str = "sweep old grants";
+
+    fn apply<'a>(&'a self, batch: &'a mut Batch<'_>) -> Borrowing<'a, Decision<Self>> {
+        Box::pin(self.run(batch))
+    }
+
+    fn committed(self, removed: u32) -> u32 {
+        removed
+    }
+}
+
+/// A write that means nothing, through the queue and the commit that redemptions take.
+pub(in crate::store) struct Check {
+    /// The schema this program was made for.
+    pub(in crate::store) schema: i64,
+}
+
+impl Check {
+    async fn run(&self, batch: &mut Batch<'_>) -> Decision<Self> {
+        let database = |error| Failure::Database(Arc::new(error));
+        sqlx::query(sql::BEAT).execute(&mut *batch.connection).await.map_err(database)?;
+        let row = sqlx::query(sql::SCHEMA_VERSION).fetch_one(&mut *batch.connection).await.map_err(database)?;
+        let found: i64 = row.try_get("version").map_err(database)?;
+        if found == self.schema {
+            return Ok(Ok(()));
+        }
+        let source = StoreFailure::SchemaChanged { found, known: self.schema };
+        Ok(Err(StoreError::Unavailable { action: Self::ACTION, source }))
+    }
+}
+
+impl Operation for Check {
+    type Output = ();
+    type Answer = ();
+    type Error = StoreError;
+    const ACTION: &'static str = "write to the grant store";
+
+    fn apply<'a>(&'a self, batch: &'a mut Batch<'_>) -> Borrowing<'a, Decision<Self>> {
+        Box::pin(self.run(batch))
+    }
+
+    fn committed(self, (): ()) {}
+}

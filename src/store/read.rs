@@ -1,0 +1,184 @@
+//! Reading: each answer is one statement, so it is of one moment.
+
+use std::{future::poll_fn, sync::Arc, time::Duration};
+
+use sqlx::{Row as _, sqlite::SqlitePool as Pool, sqlite::SqliteRow as Row};
+
+use super::{CorruptGrant, GrantCounts, GrantPage, GrantQuery, StoreError, StoreFailure, row, seal::SealingKey, sql};
+use crate::{
+    grant::{Grant, GrantId, GrantName, Namespace, Redemption, Revision},
+    time::Timestamp,
+};
+
+/// How long closing waits for reads that nobody finishes.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Metadata can be large, so a page ends early once it holds this many bytes of it.
+const PAGE_BYTES: usize = 8 * 1024 * 1024;
+
+/// The connections that read, and the key for what they read.
+pub(super) struct Reader {
+    pool: Pool,
+    key: Arc<SealingKey>,
+}
+
+/// What was being done, and that the database did not answer.
+fn failed(action: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
+    move |error| {
+        let source = match error {
+            sqlx::Error::PoolClosed => StoreFailure::Closed,
+            error => StoreFailure::Database(Arc::new(error)),
+        };
+        StoreError::Unavailable { action, source }
+    }
+}
+
+impl Reader {
+    pub(super) fn new(pool: Pool, key: Arc<SealingKey>) -> Self {
+        Self { pool, key }
+    }
+
+    /// Ends all reading. Reads that are under way are waited for, but not for ever.
+    pub(super) async fn close(&self) {
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.pool.close()).await;
+    }
+
+    pub(super) async fn get(&self, id: GrantId) -> Result<Option<Grant>, StoreError> {
+        let query = sqlx::query(sql::GET).bind(id.to_string());
+        let row = query.fetch_optional(&self.pool).await.map_err(failed("read a grant"))?;
+        self.grant(row)
+    }
+
+    pub(super) async fn find(&self, namespace: Namespace, name: GrantName) -> Result<Option<Grant>, StoreError> {
+        let query = sqlx::query(sql::FIND).bind(namespace.as_str()).bind(name.as_str());
+        let row = query.fetch_optional(&self.pool).await.map_err(failed("find a grant"))?;
+        self.grant(row)
+    }
+
+    fn grant(&self, row: Option<Row>) -> Result<Option<Grant>, StoreError> {
+        row.map(|row| row::grant(&row, &self.key))
+            .transpose()
+            .map_err(|CorruptGrant { id, what }| StoreError::Corrupt { id, what })
+    }
+
+    pub(super) async fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> Result<Vec<Redemption>, StoreError> {
+        let query = sqlx::query(sql::REDEMPTIONS).bind(id.to_string()).bind(i64::from(after)).bind(i64::from(limit));
+        let rows = query.fetch_all(&self.pool).await.map_err(failed("read the ledger"))?;
+        rows.iter()
+            .map(row::redemption)
+            .collect::<Result<_, _>>()
+            .map_err(|CorruptGrant { id, what }| StoreError::Corrupt { id, what })
+    }
+
+    pub(super) async fn count(&self, now: Timestamp) -> Result<GrantCounts, StoreError> {
+        let failed = failed("count grants");
+        let query = sqlx::query(sql::COUNT).bind(now.unix_seconds());
+        let row = query.fetch_one(&self.pool).await.map_err(&failed)?;
+        let read = |column| row.try_get::<i64, _>(column).map(i64::unsigned_abs).map_err(&failed);
+        let exhausted = read("exhausted")?;
+        Ok(GrantCounts { open: read("unexpired")?.saturating_sub(exhausted), expired: read("expired")?, exhausted })
+    }
+
+    pub(super) async fn revision(&self) -> Result<Revision, StoreError> {
+        let failed = failed("read the revision");
+        let row = sqlx::query(sql::REVISION).fetch_one(&self.pool).await.map_err(&failed)?;
+        store_revision(&row, "revision")
+    }
+
+    pub(super) async fn list(&self, query: GrantQuery) -> Result<GrantPage, StoreError> {
+        let mut page = PageInProgress::default();
+        let mut after = match start(&query) {
+            Some(after) => after,
+            None => return Ok(page.finish(self.revision().await?, None)),
+        };
+        loop {
+            // Read before the rows: it stands for a page without rows, and must not claim to know of later ones.
+            let revision = if page.revision.is_none() { Some(self.revision().await?) } else { None };
+            let end = self.read_page(&query, &after, &mut page).await?;
+            let revision = page.revision.or(revision).unwrap_or(Revision(0));
+            match end {
+                PageEnd::Last => return Ok(page.finish(revision, None)),
+                PageEnd::After(namespace, name) => match (namespace.parse(), name.parse()) {
+                    (Ok(namespace), Ok(name)) => return Ok(page.finish(revision, Some((namespace, name)))),
+                    // A corrupt name cannot be where the next page starts; so this one goes on.
+                    (_, _) => after = (namespace, name),
+                },
+            }
+        }
+    }
+
+    /// Reads rows into the page until it is full.
+    async fn read_page(
+        &self,
+        query: &GrantQuery,
+        after: &(String, String),
+        page: &mut PageInProgress,
+    ) -> Result<PageEnd, StoreError> {
+        let failed = failed("list grants");
+        let limit = match query.limit {
+            0 => GrantQuery::MAX_PAGE,
+            limit => limit.min(GrantQuery::MAX_PAGE),
+        };
+        let statement = if query.namespace.is_some() { sql::LIST_NAMESPACE } else { sql::LIST };
+        let statement = sqlx::query(statement).bind(&after.0).bind(&after.1).bind(i64::from(limit) + 1);
+        let mut rows = statement.fetch(&self.pool);
+        let (mut taken, mut bytes) = (0, 0);
+        let mut last = None;
+        while let Some(row) = poll_fn(|context| rows.as_mut().poll_next(context)).await {
+            let row = row.map_err(&failed)?;
+            page.revision.get_or_insert(store_revision(&row, "store_revision")?);
+            if taken == limit || bytes >= PAGE_BYTES {
+                let (namespace, name) = last.unwrap_or_default();
+                return Ok(PageEnd::After(namespace, name));
+            }
+            let text = |column| row.try_get::<String, _>(column).map_err(&failed);
+            last = Some((text("namespace")?, text("name")?));
+            bytes += row.try_get::<Option<&[u8]>, _>("sealed_metadata").ok().flatten().map_or(0, <[u8]>::len);
+            taken += 1;
+            match row::grant(&row, &self.key) {
+                Ok(grant) => page.grants.push(grant),
+                Err(corrupt) => page.corrupt.push(corrupt),
+            }
+        }
+        Ok(PageEnd::Last)
+    }
+}
+
+/// A page while it is read.
+#[derive(Default)]
+struct PageInProgress {
+    grants: Vec<Grant>,
+    corrupt: Vec<CorruptGrant>,
+    revision: Option<Revision>,
+}
+
+impl PageInProgress {
+    fn finish(self, revision: Revision, next: Option<(Namespace, GrantName)>) -> GrantPage {
+        GrantPage { grants: self.grants, corrupt: self.corrupt, revision, next }
+    }
+}
+
+/// How a page ended.
+enum PageEnd {
+    /// There is nothing after it.
+    Last,
+    /// There is more after this namespace and name, as they stand in the row.
+    After(String, String),
+}
+
+/// What the first page starts after, or `None` when nothing can come after it.
+fn start(query: &GrantQuery) -> Option<(String, String)> {
+    let after = query.after.as_ref().map(|(namespace, name)| (namespace.as_str(), name.as_str()));
+    let (namespace, name) = match (query.namespace.as_ref().map(Namespace::as_str), after) {
+        (None, None) => ("", ""),
+        (None, Some(after)) => after,
+        (Some(namespace), Some((after, name))) if after == namespace => (namespace, name),
+        (Some(namespace), Some((after, _))) if after > namespace => return None,
+        (Some(namespace), Some(_) | None) => (namespace, ""),
+    };
+    Some((namespace.to_owned(), name.to_owned()))
+}
+
+fn store_revision(row: &Row, column: &'static str) -> Result<Revision, StoreError> {
+    let stored: i64 = row.try_get(column).map_err(failed("read the revision"))?;
+    u64::try_from(stored).map(Revision).map_err(|_| StoreError::Corrupt { id: "(store)".to_owned(), what: "revision" })
+}

@@ -1,0 +1,178 @@
+//! From rows to words: every value is parsed again, as anything may stand in a file.
+
+use serde::{Deserialize, Serialize};
+use sqlx::{Row as _, sqlite::SqliteRow as Row};
+use std::collections::BTreeMap;
+use zeroize::Zeroizing;
+
+use super::{
+    CorruptGrant,
+    seal::{Purpose, SealError, SealingKey},
+};
+use crate::{
+    grant::{
+        Allowance, CertificateRecord, Code, CodeOrigin, Grant, GrantId, GrantMetadata, KeyFingerprint, Redemption,
+        Revision, SerialNumber,
+    },
+    time::Timestamp,
+};
+
+/// A column that does not hold what it should; its name says enough.
+struct Broken(&'static str);
+
+type Column<T> = Result<T, Broken>;
+
+fn text<'r>(row: &'r Row, column: &'static str) -> Column<&'r str> {
+    row.try_get(column).map_err(|_| Broken(column))
+}
+
+fn blob<'r>(row: &'r Row, column: &'static str) -> Column<&'r [u8]> {
+    row.try_get(column).map_err(|_| Broken(column))
+}
+
+fn parsed<T: std::str::FromStr>(row: &Row, column: &'static str) -> Column<T> {
+    text(row, column)?.parse().map_err(|_| Broken(column))
+}
+
+fn optional<T: std::str::FromStr>(row: &Row, column: &'static str) -> Column<Option<T>> {
+    let text: Option<&str> = row.try_get(column).map_err(|_| Broken(column))?;
+    text.map(str::parse).transpose().map_err(|_| Broken(column))
+}
+
+/// An integer column as the unsigned type the program uses.
+fn number<T: TryFrom<i64>>(row: &Row, column: &'static str) -> Column<T> {
+    let value: i64 = row.try_get(column).map_err(|_| Broken(column))?;
+    T::try_from(value).map_err(|_| Broken(column))
+}
+
+fn instant_of(seconds: i64, column: &'static str) -> Column<Timestamp> {
+    let instant = Timestamp::from_unix_seconds(seconds);
+    if instant.unix_seconds() == seconds { Ok(instant) } else { Err(Broken(column)) }
+}
+
+fn instant(row: &Row, column: &'static str) -> Column<Timestamp> {
+    instant_of(number(row, column)?, column)
+}
+
+fn bytes<const N: usize>(row: &Row, column: &'static str) -> Column<[u8; N]> {
+    blob(row, column)?.try_into().map_err(|_| Broken(column))
+}
+
+/// What stands in the row as a grant's uid, whether or not it is one.
+pub(super) fn uid(row: &Row) -> String {
+    text(row, "uid").unwrap_or("(unreadable)").to_owned()
+}
+
+/// Reads a row with the columns of a grant.
+pub(super) fn grant(row: &Row, key: &SealingKey) -> Result<Grant, CorruptGrant> {
+    read_grant(row, key).map_err(|Broken(what)| CorruptGrant { id: uid(row), what })
+}
+
+fn read_grant(row: &Row, key: &SealingKey) -> Column<Grant> {
+    let id: GrantId = parsed(row, "uid")?;
+    let allowance = Allowance::new(number(row, "redemptions_allowed")?, number(row, "redemptions")?)
+        .map_err(|_| Broken("redemptions"))?;
+    let last_redeemed_at: Option<i64> = row.try_get("last_redeemed_at").map_err(|_| Broken("last_redeemed_at"))?;
+    Ok(Grant {
+        id,
+        namespace: parsed(row, "namespace")?,
+        name: parsed(row, "name")?,
+        issuer: optional(row, "issuer")?,
+        code: code(blob(row, "sealed_code")?, id, key)?,
+        code_origin: origin_from(text(row, "code_origin")?)?,
+        allowance,
+        window: parsed(row, "expiration_window")?,
+        expires_at: instant(row, "expires_at")?,
+        created_at: instant(row, "created_at")?,
+        last_redeemed_at: last_redeemed_at.map(|s| instant_of(s, "last_redeemed_at")).transpose()?,
+        generation: number(row, "generation")?,
+        revision: Revision(number(row, "revision")?),
+        metadata: metadata(row, id, key)?,
+    })
+}
+
+fn code(sealed: &[u8], id: GrantId, key: &SealingKey) -> Column<Code> {
+    let unsealed = key.unseal(sealed, Purpose::Code(id)).map_err(|_| Broken("sealed_code"))?;
+    std::str::from_utf8(&unsealed).ok().and_then(|text| text.parse().ok()).ok_or(Broken("sealed_code"))
+}
+
+fn metadata(row: &Row, id: GrantId, key: &SealingKey) -> Column<GrantMetadata> {
+    const COLUMN: &str = "sealed_metadata";
+    let sealed: Option<&[u8]> = row.try_get(COLUMN).map_err(|_| Broken(COLUMN))?;
+    let Some(sealed) = sealed else { return Ok(GrantMetadata::default()) };
+    let unsealed = key.unseal(sealed, Purpose::Metadata(id)).map_err(|_| Broken(COLUMN))?;
+    let stored: StoredMetadata = serde_json::from_slice(&unsealed).map_err(|_| Broken(COLUMN))?;
+    Ok(GrantMetadata { labels: stored.labels, annotations: stored.annotations, settings: stored.settings })
+}
+
+/// Metadata as it is sealed: JSON. Fields may be added, so what is missing is empty.
+#[derive(Deserialize)]
+struct StoredMetadata {
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+    #[serde(default)]
+    settings: BTreeMap<String, String>,
+}
+
+/// The same for writing, without a copy of the secrets.
+#[derive(Serialize)]
+struct MetadataToStore<'a> {
+    labels: &'a BTreeMap<String, String>,
+    annotations: &'a BTreeMap<String, String>,
+    settings: &'a BTreeMap<String, String>,
+}
+
+/// The column `sealed_metadata`: nothing when nothing is attached.
+pub(super) fn seal_metadata(
+    metadata: &GrantMetadata,
+    id: GrantId,
+    key: &SealingKey,
+) -> Result<Option<Vec<u8>>, SealError> {
+    if metadata.is_empty() {
+        return Ok(None);
+    }
+    let GrantMetadata { labels, annotations, settings } = metadata;
+    // Maps of texts to texts can always be written as JSON.
+    let json = serde_json::to_vec(&MetadataToStore { labels, annotations, settings }).unwrap_or_default();
+    key.seal(&Zeroizing::new(json), Purpose::Metadata(id)).map(Some)
+}
+
+/// The column `code_origin`.
+pub(super) fn origin(origin: CodeOrigin) -> &'static str {
+    match origin {
+        CodeOrigin::Generated => "generated",
+        CodeOrigin::Given => "given",
+    }
+}
+
+fn origin_from(text: &str) -> Column<CodeOrigin> {
+    match text {
+        "generated" => Ok(CodeOrigin::Generated),
+        "given" => Ok(CodeOrigin::Given),
+        _ => Err(Broken("code_origin")),
+    }
+}
+
+/// Reads a row of the ledger.
+pub(super) fn redemption(row: &Row) -> Result<Redemption, CorruptGrant> {
+    read_redemption(row)
+        .map_err(|Broken(what)| CorruptGrant { id: text(row, "grant_uid").unwrap_or("(unreadable)").to_owned(), what })
+}
+
+fn read_redemption(row: &Row) -> Column<Redemption> {
+    Ok(Redemption {
+        grant_id: parsed(row, "grant_uid")?,
+        ordinal: number(row, "ordinal")?,
+        redeemed_at: instant(row, "redeemed_at")?,
+        link_name: parsed(row, "link_name")?,
+        subject: parsed(row, "subject")?,
+        peer: optional(row, "peer")?,
+        certificate: CertificateRecord {
+            serial: SerialNumber::from_bytes(bytes(row, "serial")?),
+            key_fingerprint: KeyFingerprint::from_bytes(bytes(row, "key_fingerprint")?),
+            not_after: instant(row, "not_after")?,
+        },
+    })
+}

@@ -1,0 +1,162 @@
+//! The store in one SQLite file.
+
+pub(super) mod connection;
+mod open;
+
+use std::{path::PathBuf, sync::Arc};
+
+pub use open::OpenError;
+
+use self::connection::Setup;
+use super::{
+    CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore, NewGrant, Receipt,
+    StoreError, StoreFailure, StoreFuture, UpdateError,
+    operation::{Check, Create, Delete, Redeem, Sweep, Update, new_allowance},
+    read::Reader,
+    row,
+    seal::{Purpose, SealError, SealingKey},
+    writer::{OnCommit, Queue, Writer},
+};
+use crate::{
+    grant::{Admission, CertificateRecord, Grant, GrantId, GrantName, Namespace, Redemption, Revision},
+    time::Timestamp,
+};
+
+/// What a store in SQLite needs.
+pub struct SqliteOptions {
+    /// The database; made when it does not exist, in a directory that does.
+    pub database: PathBuf,
+    /// The lock that keeps a second process away.
+    pub lock: PathBuf,
+    /// The key for codes and metadata; made together with the database, and useless without it and the other way round.
+    pub key: PathBuf,
+    /// Is told of each group commit, on the writer's task: it must not block.
+    pub on_commit: OnCommit,
+}
+
+/// Grants in a SQLite database: one writer, a few readers, a write-ahead log, every commit synced.
+pub struct SqliteStore {
+    reader: Reader,
+    queue: Queue,
+    key: Arc<SealingKey>,
+    schema: i64,
+}
+
+impl SqliteStore {
+    /// Opens the database, migrates it if it is older than this program, and starts the writer on the current runtime.
+    ///
+    /// # Errors
+    /// [`OpenError`]; the database is unchanged then, or migrated and whole.
+    pub async fn open(options: SqliteOptions) -> Result<Self, OpenError> {
+        let setup = Setup::new(&options.database);
+        Self::open_with(options, setup).await
+    }
+
+    pub(in crate::store) async fn open_with(options: SqliteOptions, setup: Setup) -> Result<Self, OpenError> {
+        let SqliteOptions { database, lock, key, on_commit } = options;
+        let unusable = |source| OpenError::Unusable { database: database.clone(), source };
+        let lock = open::lock(&lock)?;
+        open::prepare_files(&database)?;
+        let mut connection = setup.open().await.map_err(unusable)?;
+        let schema = open::migrate(&mut connection, &database).await?;
+        let key = Arc::new(open::unlock(&mut connection, &database, &key).await?);
+        sqlx::Connection::close(connection).await.map_err(unusable)?;
+        let writer = setup.open_writer().await.map_err(unusable)?;
+        let readers = setup.open_readers().await.map_err(unusable)?;
+        let queue = Writer { connection: Some(writer), setup, on_commit, lock }.start();
+        Ok(Self { reader: Reader::new(readers, Arc::clone(&key)), queue, key, schema })
+    }
+}
+
+/// Sealing failed: as if the database did not answer, as trying again may help.
+fn unsealed(action: &'static str) -> impl FnOnce(SealError) -> StoreError {
+    move |source| StoreError::Unavailable { action, source: StoreFailure::Sealing(source) }
+}
+
+impl GrantStore for SqliteStore {
+    fn create(&self, grant: NewGrant) -> StoreFuture<'_, Grant, CreateError> {
+        Box::pin(async move {
+            let prepare = || {
+                let failed = unsealed("seal a code");
+                let allowance = new_allowance(&grant)?;
+                let sealed_code =
+                    self.key.seal(grant.code.expose().as_bytes(), Purpose::Code(grant.id)).map_err(failed)?;
+                let sealed_metadata =
+                    row::seal_metadata(&grant.metadata, grant.id, &self.key).map_err(unsealed("seal metadata"))?;
+                Ok((allowance, sealed_code, sealed_metadata))
+            };
+            let (allowance, sealed_code, sealed_metadata) = prepare().map_err(CreateError::Store)?;
+            self.queue.write(Create { grant, allowance, sealed_code, sealed_metadata }).await
+        })
+    }
+
+    fn get(&self, id: GrantId) -> StoreFuture<'_, Option<Grant>> {
+        Box::pin(self.reader.get(id))
+    }
+
+    fn find(&self, namespace: Namespace, name: GrantName) -> StoreFuture<'_, Option<Grant>> {
+        Box::pin(self.reader.find(namespace, name))
+    }
+
+    fn list(&self, query: GrantQuery) -> StoreFuture<'_, GrantPage> {
+        Box::pin(self.reader.list(query))
+    }
+
+    fn update(&self, id: GrantId, expected: Revision, change: GrantChange) -> StoreFuture<'_, Grant, UpdateError> {
+        Box::pin(async move {
+            let sealed_metadata = row::seal_metadata(&change.metadata, id, &self.key)
+                .map_err(unsealed("seal metadata"))
+                .map_err(UpdateError::Store)?;
+            let key = Arc::clone(&self.key);
+            self.queue.write(Update { id, expected, change, sealed_metadata, key }).await
+        })
+    }
+
+    fn delete(
+        &self,
+        namespace: Namespace,
+        name: GrantName,
+        expected: Option<Revision>,
+    ) -> StoreFuture<'_, Option<Deleted>, UpdateError> {
+        Box::pin(self.queue.write(Delete { namespace, name, expected }))
+    }
+
+    fn commit_redemption(
+        &self,
+        admission: Admission,
+        certificate: CertificateRecord,
+    ) -> StoreFuture<'_, Receipt, CommitError> {
+        Box::pin(self.queue.write(Redeem { admission, certificate }))
+    }
+
+    fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> StoreFuture<'_, Vec<Redemption>> {
+        Box::pin(self.reader.redemptions(id, after, limit))
+    }
+
+    fn count(&self, now: Timestamp) -> StoreFuture<'_, GrantCounts> {
+        Box::pin(self.reader.count(now))
+    }
+
+    fn sweep(&self, cutoff: Timestamp, limit: u32) -> StoreFuture<'_, u32> {
+        Box::pin(self.queue.write(Sweep { cutoff, limit }))
+    }
+
+    fn revision(&self) -> StoreFuture<'_, Revision> {
+        Box::pin(self.reader.revision())
+    }
+
+    fn check(&self) -> StoreFuture<'_, ()> {
+        Box::pin(self.queue.write(Check { schema: self.schema }))
+    }
+
+    fn close(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            // Readers first: a checkpoint cannot pass one that still reads.
+            self.reader.close().await;
+            self.queue
+                .close()
+                .await
+                .map_err(|source| StoreError::Unavailable { action: "close the grant store", source })
+        })
+    }
+}

@@ -1,0 +1,252 @@
+//! Group commit: one task owns the one connection that writes.
+//!
+//! Durable commits are the scarce resource: each waits for the disk. So all writes that wait are put into one
+//! transaction, committed once, and answered after the commit. One writer, because several would wait for the database's
+//! one write lock and for one sync each.
+//!
+//! A transaction begins with its write lock (`BEGIN IMMEDIATE`): one that reads first and then writes fails at once with
+//! SQLITE_BUSY_SNAPSHOT if anybody wrote in between, and no busy timeout waits for that.
+
+use std::{
+    fs::File,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use sqlx::{Connection as _, SqliteConnection as Connection};
+use tokio::sync::{Notify, mpsc, watch};
+
+use super::{
+    StoreFailure,
+    batch::{Batch, Failure, Operation, Queued, Waiting, unavailable},
+    sql,
+    sqlite::connection::{BEGIN, Setup},
+};
+
+/// Writes that may wait; one more is refused.
+pub(super) const QUEUE: usize = 1024;
+/// The most writes of one transaction.
+pub(super) const MAX_BATCH: usize = 256;
+
+/// What a group commit came to, for those who count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommitReport {
+    /// How many operations the transaction held.
+    pub batch: usize,
+    /// From its beginning to the end of its commit.
+    pub took: Duration,
+    /// How it ended.
+    pub outcome: CommitOutcome,
+}
+
+/// How a group commit ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CommitOutcome {
+    /// Everything in it is durable; single operations may have been refused.
+    Committed,
+    /// Nothing of it was kept.
+    Failed,
+}
+
+/// Who is told of each group commit.
+pub type OnCommit = Box<dyn Fn(CommitReport) + Send + Sync>;
+
+/// How writing ended: nothing yet, or what closing came to.
+type Ended = Option<Result<(), StoreFailure>>;
+
+/// The way to the writer.
+pub(super) struct Queue {
+    sender: mpsc::Sender<Box<dyn Queued>>,
+    closing: Arc<Notify>,
+    ended: watch::Receiver<Ended>,
+}
+
+impl Queue {
+    /// Hands the operation to the writer and waits for its answer. Never waits for a place in the queue.
+    ///
+    /// The writer finishes what it was handed also when this future is dropped, or has not begun with it.
+    pub(super) async fn write<O: Operation>(&self, operation: O) -> Result<O::Answer, O::Error> {
+        let (waiting, answer) = Waiting::new(operation);
+        self.sender.try_send(waiting).map_err(|refused| {
+            unavailable::<O>(match refused {
+                mpsc::error::TrySendError::Full(_) => StoreFailure::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => StoreFailure::Closed,
+            })
+        })?;
+        answer.await.unwrap_or_else(|_| Err(unavailable::<O>(StoreFailure::Closed)))
+    }
+
+    /// Takes no more, and waits until the writer has finished what it took and closed its connection.
+    pub(super) async fn close(&self) -> Result<(), StoreFailure> {
+        self.closing.notify_one();
+        let mut ended = self.ended.clone();
+        let ended = ended.wait_for(Option::is_some).await;
+        ended.map_err(|_| StoreFailure::Closed)?.clone().unwrap_or(Ok(()))
+    }
+}
+
+/// The writer, before its task runs.
+pub(super) struct Writer {
+    /// None after a failure that left its state in doubt; then the next batch opens another one.
+    pub(super) connection: Option<Connection>,
+    pub(super) setup: Setup,
+    pub(super) on_commit: OnCommit,
+    /// Held as long as anything can be written.
+    pub(super) lock: File,
+}
+
+/// Whether the operations of a batch share their fate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Isolation {
+    /// They do. Costs nothing, and nearly always suffices.
+    Together,
+    /// Each has a savepoint, so that one that breaks a rule of the schema takes no other with it.
+    Apart,
+}
+
+impl Writer {
+    /// Starts the task, which ends when the queue is closed or dropped and empty.
+    pub(super) fn start(self) -> Queue {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let (end, ended) = watch::channel(None);
+        let closing = Arc::new(Notify::new());
+        tokio::spawn(self.run(receiver, Arc::clone(&closing), end));
+        Queue { sender, closing, ended }
+    }
+
+    async fn run(
+        mut self,
+        mut queue: mpsc::Receiver<Box<dyn Queued>>,
+        closing: Arc<Notify>,
+        end: watch::Sender<Ended>,
+    ) {
+        let mut batch = Vec::with_capacity(MAX_BATCH);
+        loop {
+            tokio::select! {
+                taken = queue.recv_many(&mut batch, MAX_BATCH) => match taken {
+                    0 => break,
+                    1.. => self.commit(&mut batch).await,
+                },
+                () = closing.notified() => queue.close(),
+            }
+        }
+        let closed = self.close().await;
+        end.send_replace(Some(closed));
+    }
+
+    /// Carries a batch out and answers everybody in it.
+    async fn commit(&mut self, batch: &mut Vec<Box<dyn Queued>>) {
+        batch.retain(|operation| !operation.is_abandoned());
+        if batch.is_empty() {
+            return;
+        }
+        let started = Instant::now();
+        let result = self.transact(batch).await;
+        (self.on_commit)(CommitReport {
+            batch: batch.len(),
+            took: started.elapsed(),
+            outcome: if result.is_ok() { CommitOutcome::Committed } else { CommitOutcome::Failed },
+        });
+        match result {
+            Ok(()) => batch.drain(..).for_each(Queued::committed),
+            Err(error) => {
+                let failure = StoreFailure::Database(error);
+                batch.drain(..).for_each(|operation| operation.failed(failure.clone()));
+            }
+        }
+    }
+
+    async fn transact(&mut self, batch: &mut [Box<dyn Queued>]) -> Result<(), Arc<sqlx::Error>> {
+        match self.attempt(batch, Isolation::Together).await {
+            Ok(()) => return Ok(()),
+            Err(Failure::Database(error)) => return Err(error),
+            Err(Failure::Row(_)) => {}
+        }
+        match self.attempt(batch, Isolation::Apart).await {
+            Ok(()) => Ok(()),
+            Err(Failure::Database(error)) => Err(error),
+            // Savepoints keep these to their own operation.
+            Err(Failure::Row(_)) => Err(Arc::new(sqlx::Error::Protocol("a savepoint did not hold".to_owned()))),
+        }
+    }
+
+    async fn attempt(&mut self, operations: &mut [Box<dyn Queued>], isolation: Isolation) -> Result<(), Failure> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => none.insert(self.setup.open_writer().await.map_err(database)?),
+        };
+        execute(connection, BEGIN).await?;
+        let result = fill_and_commit(connection, operations, isolation).await;
+        if result.is_err() {
+            self.roll_back().await;
+        }
+        result
+    }
+
+    /// Ends a transaction that failed. After some errors (a full disk, for one) SQLite has done so by itself, and then
+    /// this fails; it also fails when worse is wrong. Either way another connection starts from a known state.
+    async fn roll_back(&mut self) {
+        let Some(mut connection) = self.connection.take() else { return };
+        if execute(&mut connection, sql::ROLLBACK).await.is_ok() {
+            self.connection = Some(connection);
+        } else {
+            // What is wrong with it was reported to those who waited.
+            let _ = connection.close().await;
+        }
+    }
+
+    async fn close(self) -> Result<(), StoreFailure> {
+        let result = match self.connection {
+            Some(connection) => self.setup.close_writer(connection).await,
+            None => Ok(()),
+        };
+        drop(self.lock);
+        result.map_err(|error| StoreFailure::Database(Arc::new(error)))
+    }
+}
+
+async fn fill_and_commit(
+    connection: &mut Connection,
+    operations: &mut [Box<dyn Queued>],
+    isolation: Isolation,
+) -> Result<(), Failure> {
+    let mut batch = Batch::new(connection);
+    for operation in operations {
+        match isolation {
+            Isolation::Together => operation.apply(&mut batch).await?,
+            Isolation::Apart => apply_apart(operation.as_mut(), &mut batch).await?,
+        }
+    }
+    if batch.changes() > 0 {
+        sqlx::query(sql::ADVANCE_REVISION)
+            .bind(i64::from(batch.changes()))
+            .execute(&mut *batch.connection)
+            .await
+            .map_err(database)?;
+    }
+    execute(batch.connection, sql::COMMIT).await
+}
+
+async fn apply_apart(operation: &mut dyn Queued, batch: &mut Batch<'_>) -> Result<(), Failure> {
+    let before = batch.changes();
+    execute(batch.connection, sql::SAVEPOINT).await?;
+    match operation.apply(batch).await {
+        Ok(()) => {}
+        Err(Failure::Row(error)) => {
+            execute(batch.connection, sql::ROLLBACK_TO_SAVEPOINT).await?;
+            batch.forget_changes_after(before);
+            operation.reject(error);
+        }
+        Err(Failure::Database(error)) => return Err(Failure::Database(error)),
+    }
+    execute(batch.connection, sql::RELEASE_SAVEPOINT).await
+}
+
+/// Runs a statement that concerns the transaction as a whole.
+async fn execute(connection: &mut Connection, statement: &'static str) -> Result<(), Failure> {
+    sqlx::query(statement).execute(connection).await.map(drop).map_err(database)
+}
+
+fn database(error: sqlx::Error) -> Failure {
+    Failure::Database(Arc::new(error))
+}
