@@ -16,6 +16,11 @@
 #![forbid(unsafe_code)]
 
 pub mod app;
+//! | 4 | [`client`] | the other side of the doors: redeem a token, talk to the admin door |
+
+#![forbid(unsafe_code)]
+
+pub mod client;
 pub mod file;
 pub mod grant;
 pub mod link;

@@ -1,0 +1,331 @@
+//! What can go wrong with a redemption, as the person at the keyboard needs to hear it.
+
+use std::{fmt, io, net::SocketAddr, time::Duration};
+
+use rustls::{AlertDescription, CertificateError};
+
+use crate::{
+    grant::LinkName,
+    link::{DocumentError, ResourceName},
+};
+
+/// Why a token was not redeemed. [`hint`](Self::hint) tells what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum RedeemTokenError {
+    /// The token's URL leads nowhere.
+    #[error("the token's url {what}")]
+    BadUrl {
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The token's URL is not for TLS.
+    #[error("the token's url must begin with https, not {scheme}")]
+    NotHttps {
+        /// What it begins with.
+        scheme: String,
+    },
+    /// The token names no certificate to trust.
+    #[error("the token holds no CA certificate")]
+    NoCa,
+    /// The token's CA is not made of certificates.
+    #[error("the token's CA holds no PEM certificate that can be read")]
+    CaUnreadable,
+    /// The subject cannot be sent.
+    #[error("the subject must not hold control characters")]
+    BadSubject,
+    /// TLS cannot be set up on this side.
+    #[error("cannot set up TLS 1.3")]
+    TlsSetup {
+        /// The reason.
+        #[source]
+        source: rustls::Error,
+    },
+    /// The URL's host name is not known here.
+    #[error("cannot find the address of {host}")]
+    NameNotResolved {
+        /// The host.
+        host: String,
+        /// The resolver's reason; absent when it knows the name but no address.
+        #[source]
+        source: Option<io::Error>,
+    },
+    /// Nobody takes connections there.
+    #[error("cannot connect to {host} at {address}")]
+    Connect {
+        /// Host and port of the URL.
+        host: String,
+        /// The last address that was tried.
+        address: SocketAddr,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// No trusted, private connection.
+    #[error("cannot trust the server at {host}: {fault}")]
+    Tls {
+        /// Host and port of the URL.
+        host: String,
+        /// In plain words.
+        fault: TlsFault,
+        /// In the words of the TLS library.
+        #[source]
+        source: io::Error,
+    },
+    /// Not done in time.
+    #[error("not done within {} s: still {step} {host}", limit.as_secs_f32())]
+    Deadline {
+        /// Host and port of the URL.
+        host: String,
+        /// What was going on.
+        step: Step,
+        /// How much time there was.
+        limit: Duration,
+    },
+    /// The connection broke before an answer came.
+    #[error("the connection to {host} failed before it answered")]
+    Connection {
+        /// Host and port of the URL.
+        host: String,
+        /// The reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The answer began and did not end.
+    #[error("the answer of {host} was cut short")]
+    CutShort {
+        /// Host and port of the URL.
+        host: String,
+        /// The reason.
+        #[source]
+        source: io::Error,
+    },
+    /// More than a bundle has.
+    #[error("the answer of {host} is larger than any bundle")]
+    TooLarge {
+        /// Host and port of the URL.
+        host: String,
+    },
+    /// The server points elsewhere. A code is for the server of the token alone.
+    #[error("{host} answered with a redirect ({status}) to {location}, which a token must not follow")]
+    Redirect {
+        /// Host and port of the URL.
+        host: String,
+        /// The HTTP status.
+        status: u16,
+        /// Where to.
+        location: String,
+    },
+    /// The server said no.
+    #[error("{host} refused: {status} ({reason}) {body}")]
+    Refused {
+        /// Host and port of the URL.
+        host: String,
+        /// The HTTP status.
+        status: u16,
+        /// What the status means.
+        reason: &'static str,
+        /// What the server says, as one trimmed line of at most 1 KiB.
+        body: String,
+    },
+    /// The answer is something else.
+    #[error("the answer of {host} is not a bundle")]
+    NotABundle {
+        /// Host and port of the URL.
+        host: String,
+        /// Where it goes wrong.
+        #[source]
+        source: DocumentError,
+    },
+    /// The answer is a bundle for somebody else, which could overwrite another link's files.
+    #[error("the answer of {host} is named '{found}', not '{expected}'")]
+    WrongName {
+        /// Host and port of the URL.
+        host: String,
+        /// The name that was asked for.
+        expected: LinkName,
+        /// The name that came.
+        found: ResourceName,
+    },
+}
+
+/// What a redemption is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Looking up the host name.
+    Resolve,
+    /// Opening the connection.
+    Connect,
+    /// Agreeing on keys and trust.
+    Handshake,
+    /// Sending the code, and waiting for the bundle.
+    Answer,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resolve => "looking up the address of",
+            Self::Connect => "connecting to",
+            Self::Handshake => "setting up TLS with",
+            Self::Answer => "waiting for the answer of",
+        })
+    }
+}
+
+const ASK_IF_IT_STAYS: &str = "try again; if it stays so, ask the operator of the listening site to look at its log";
+const MAYBE_COUNTED: &str =
+    "the redemption may have been counted all the same: try once more, and ask for a new token if that is refused";
+
+impl RedeemTokenError {
+    /// What to do about it, as one sentence without a full stop.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::BadUrl { .. } | Self::NotHttps { .. } | Self::NoCa | Self::CaUnreadable => Some(
+                "the token file is damaged or was written by hand: compare it with the listening site's grant, or ask for a new one",
+            ),
+            Self::BadSubject => Some("give a subject of visible characters"),
+            Self::TlsSetup { .. } => None,
+            Self::NameNotResolved { .. } => {
+                Some("check the name server of this machine, or have the listening site issue tokens with an address")
+            }
+            Self::Connect { source, .. } if source.kind() == io::ErrorKind::ConnectionRefused => {
+                Some("nothing listens there: check that the listening site's grant server runs, and its public address")
+            }
+            Self::Connect { .. } => {
+                Some("check the route and the firewalls between this machine and the listening site")
+            }
+            Self::Tls { fault, .. } => fault.hint(),
+            Self::Deadline { step: Step::Answer, .. } | Self::Connection { .. } | Self::CutShort { .. } => {
+                Some(MAYBE_COUNTED)
+            }
+            Self::Deadline { step: Step::Resolve, .. } => Some("check the name server of this machine"),
+            Self::Deadline { step: Step::Connect | Step::Handshake, .. } => {
+                Some("check the route and the firewalls between this machine and the listening site, then try again")
+            }
+            Self::TooLarge { .. } | Self::NotABundle { .. } | Self::WrongName { .. } => {
+                Some("check that the token's url leads to a grant server, and not to a proxy or another service")
+            }
+            Self::Redirect { .. } => Some(
+                "a proxy stands in the way, or the url is not a grant server's: ask for a token with the final address",
+            ),
+            Self::Refused { status, .. } => refusal_hint(*status),
+        }
+    }
+}
+
+/// The statuses of protocol.md 1.2, and those of a server that guards itself.
+fn refusal_hint(status: u16) -> Option<&'static str> {
+    match status {
+        403 => Some("the code is wrong: the token file was changed, or belongs to another grant; ask for a new token"),
+        404 => Some("the token is unknown, expired or used up: ask the listening site for a new one"),
+        429 => Some("too many wrong codes were sent for this grant: wait a minute and try again"),
+        502..=504 => Some("the server is busy or not ready: try again"),
+        400 | 431 => Some("the name or the subject was not accepted: choose shorter or simpler ones"),
+        405 => Some("the url does not lead to a grant server, or a proxy changed the request"),
+        500 => Some("the listening site cannot issue certificates at the moment: its operator has to look at it"),
+        _ => None,
+    }
+}
+
+/// What is wrong with a server's TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TlsFault {
+    /// None of the token's certificates vouches for the server's.
+    UnknownIssuer,
+    /// The certificate is for others.
+    WrongHost {
+        /// The names and addresses that it is for, in one line; may be empty.
+        names: String,
+    },
+    /// Past its time.
+    Expired,
+    /// Before its time.
+    NotYetValid,
+    /// Not a server's certificate.
+    WrongPurpose,
+    /// A certificate that cannot be checked.
+    BadCertificate,
+    /// TLS, but an old one.
+    OldProtocol,
+    /// Not TLS at all.
+    NotTls,
+    /// It hung up.
+    HungUp,
+    /// Anything else.
+    Handshake,
+}
+
+impl fmt::Display for TlsFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnknownIssuer => "its certificate was not issued by the token's CA",
+            Self::WrongHost { names } if names.is_empty() => "its certificate names no host",
+            Self::WrongHost { names } => return write!(f, "its certificate is not for this host, but for {names}"),
+            Self::Expired => "its certificate has expired",
+            Self::NotYetValid => "its certificate is not valid yet",
+            Self::WrongPurpose => "its certificate is not one for servers",
+            Self::BadCertificate => "its certificate cannot be checked",
+            Self::OldProtocol => "it does not speak TLS 1.3",
+            Self::NotTls => "it does not speak TLS",
+            Self::HungUp => "it closed the connection in the middle of the handshake",
+            Self::Handshake => "the handshake failed",
+        })
+    }
+}
+
+impl TlsFault {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::UnknownIssuer => Some(
+                "the server's CA has changed since the token was issued, or this is another server: ask for a new token",
+            ),
+            Self::WrongHost { .. } => {
+                Some("have the listening site issue tokens with a host that its serving certificate names")
+            }
+            Self::Expired | Self::NotYetValid => {
+                Some("check the clock of this machine; if it is right, the server's certificate has to be renewed")
+            }
+            Self::WrongPurpose | Self::BadCertificate => Some("the listening site needs another serving certificate"),
+            Self::OldProtocol | Self::NotTls => {
+                Some("check that the token's url leads to a grant server, and not to a proxy or another service")
+            }
+            Self::HungUp | Self::Handshake => Some(ASK_IF_IT_STAYS),
+        }
+    }
+
+    /// In plain words what a failed handshake says.
+    pub(super) fn of(error: &io::Error) -> Self {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(error) => Self::of_tls(error),
+            None => Self::HungUp,
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the TLS library's enums, which grow")]
+    fn of_tls(error: &rustls::Error) -> Self {
+        match error {
+            rustls::Error::InvalidCertificate(error) => Self::of_certificate(error),
+            rustls::Error::AlertReceived(AlertDescription::ProtocolVersion) | rustls::Error::PeerIncompatible(_) => {
+                Self::OldProtocol
+            }
+            rustls::Error::InvalidMessage(_) => Self::NotTls,
+            _ => Self::Handshake,
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the TLS library's enum, which grows")]
+    fn of_certificate(error: &CertificateError) -> Self {
+        match error {
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::UnknownIssuer,
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotYetValid,
+            CertificateError::NotValidForName => Self::WrongHost { names: String::new() },
+            CertificateError::NotValidForNameContext { presented, .. } => {
+                let names = presented.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+                Self::WrongHost { names: super::exchange::printable(names.as_bytes(), 512) }
+            }
+            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => Self::WrongPurpose,
+            _ => Self::BadCertificate,
+        }
+    }
+}
