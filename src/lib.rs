@@ -8,18 +8,15 @@
 //! | 0 | [`file`] | files that must be whole, private and durable |
 //! | 1 | [`grant`] | words and rules: ids, names, the code, the allowance, the window, the decision. Pure |
 //! | 1 | [`link`] | sites, endpoints, and the Secret, Link and AccessToken documents. Pure |
-//! | 2 | [`metrics`] | every metric, by what happened |
 //! | 2 | [`pki`] | keys and certificates: the issuer, the certificate profile, self-made CAs, the serving certificate |
 //! | 2 | [`store`] | what is remembered: the promises of a store, SQLite, sealing, the ledger |
+//! | 2 | [`metrics`] | every metric, by what happened |
 //! | 3 | [`app`] | the use cases: redemption, grants, sites, readiness, sweep |
-
-#![forbid(unsafe_code)]
-
-pub mod app;
 //! | 4 | [`client`] | the other side of the doors: redeem a token, talk to the admin door |
 
 #![forbid(unsafe_code)]
 
+pub mod app;
 pub mod client;
 pub mod file;
 pub mod grant;

@@ -1,0 +1,14 @@
+//! The specification of grantd, run against the real program: its files read as what it promises.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod command_line;
+mod crash;
+mod exactly_once;
+mod faults;
+mod readme;
+mod secrets;
+mod server;
+mod shutdown;
+mod tools;
+mod wire;

@@ -1,0 +1,232 @@
+//! A grantd of its own for each test: real process, real files, ports of the system's choice.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+use grantd::link::AccessToken;
+
+/// Longer than anything takes here, so that a test that waits in vain ends.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The program under test.
+pub const GRANTD: &str = env!("CARGO_BIN_EXE_grantd");
+
+/// A directory that is gone when the test is.
+#[derive(Debug)]
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    pub fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("grantd-spec-{}", uuid::Uuid::new_v4().as_simple()));
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A command of grantd with nothing of the caller's environment but the PATH.
+pub fn grantd<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(GRANTD);
+    command.args(arguments).env_clear().env("PATH", std::env::var_os("PATH").unwrap()).stdin(Stdio::null());
+    command
+}
+
+/// A running server and its data directory, which outlives a kill.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    pub data_dir: PathBuf,
+    pub redeem: SocketAddr,
+    pub observe: SocketAddr,
+    pub banner: String,
+    scratch: Scratch,
+    arguments: Vec<String>,
+}
+
+impl Server {
+    /// With nothing configured but loopback addresses.
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With more arguments of `serve`.
+    pub fn start_with(arguments: &[&str]) -> Self {
+        Self::start_in(Scratch::new(), arguments.iter().map(ToString::to_string).collect())
+    }
+
+    fn start_in(scratch: Scratch, arguments: Vec<String>) -> Self {
+        let data_dir = scratch.file("data");
+        let log = fs::File::options().create(true).append(true).open(scratch.file("log")).unwrap();
+        let mut child = grantd(["--data-dir", data_dir.to_str().unwrap(), "serve"])
+            .args(["--listen", "127.0.0.1:0", "--observe-listen", "127.0.0.1:0", "--link-host", "west.example.com"])
+            .args(&arguments)
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let banner = read_banner(&mut child, &scratch.file("log"));
+        let address = |label: &str, before: &str| -> SocketAddr {
+            let line = banner.lines().find(|line| line.trim_start().starts_with(label)).unwrap();
+            let text = line.split(before).nth(1).unwrap();
+            text.split(['/', ')']).next().unwrap().parse().unwrap()
+        };
+        let redeem = address("redeem", "listening on ");
+        let observe = address("observe", "http://");
+        Self { child, data_dir, redeem, observe, banner, scratch, arguments }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn scratch(&self) -> &Scratch {
+        &self.scratch
+    }
+
+    /// Everything the server has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.scratch.file("log")).unwrap()
+    }
+
+    /// SIGKILL, and a new server on the same data.
+    pub fn kill_and_restart(mut self) -> Self {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let scratch = std::mem::replace(&mut self.scratch, Scratch::new());
+        let arguments = std::mem::take(&mut self.arguments);
+        Self::start_in(scratch, arguments)
+    }
+
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    pub fn wait_for_exit(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the server did not end; it logged:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Runs a command against this server.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = grantd(["--data-dir", self.data_dir.to_str().unwrap()]);
+        command.args(arguments).current_dir(self.scratch.path());
+        command
+    }
+
+    /// Runs a command that must succeed, and gives what it printed.
+    pub fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// A token that can be redeemed this often.
+    pub fn issue(&self, allowed: u32) -> AccessToken {
+        AccessToken::read(&self.ok(&["token", "issue", "-", "--redemptions-allowed", &allowed.to_string()])).unwrap()
+    }
+
+    /// The grant of a token as the API shows it.
+    pub fn grant(&self, token: &AccessToken) -> serde_json::Value {
+        serde_json::from_str(&self.ok(&["grant", "show", token.name.as_str(), "-o", "json"])).unwrap()
+    }
+
+    /// The ledger rows of a token's grant.
+    pub fn ledger(&self, token: &AccessToken) -> Vec<serde_json::Value> {
+        let socket = self.data_dir.join("admin.sock");
+        let mut rows = Vec::new();
+        let mut after = String::new();
+        loop {
+            let url = format!(
+                "http://grantd/apis/skupper.io/v2alpha1/namespaces/default/accessgrants/{}/redemptions?limit=500{after}",
+                token.name
+            );
+            let answer = Command::new("curl")
+                .args(["--silent", "--fail", "--unix-socket", socket.to_str().unwrap(), &url])
+                .output()
+                .unwrap();
+            assert!(answer.status.success(), "{url}: {answer:?}");
+            let page: serde_json::Value = serde_json::from_slice(&answer.stdout).unwrap();
+            rows.extend(page["items"].as_array().unwrap().iter().cloned());
+            match page["metadata"]["continue"].as_str() {
+                Some(next) if !next.is_empty() => after = format!("&continue={next}"),
+                Some(_) | None => return rows,
+            }
+        }
+    }
+
+    /// The body and status of a page of the observe door.
+    pub fn observe(&self, path: &str) -> (u16, String) {
+        let answer = Command::new("curl")
+            .args(["--silent", "--max-time", "10", "--write-out", "\n%{http_code}"])
+            .arg(format!("http://{}{path}", self.observe))
+            .output()
+            .unwrap();
+        let text = String::from_utf8(answer.stdout).unwrap();
+        let (body, status) = text.rsplit_once('\n').unwrap();
+        (status.parse().unwrap(), body.to_owned())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads standard output until the line that tells the next command.
+fn read_banner(child: &mut Child, log: &Path) -> String {
+    let stdout = BufReader::new(child.stdout.take().unwrap());
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut banner = String::new();
+        for line in stdout.lines().map_while(Result::ok) {
+            banner.push_str(&line);
+            banner.push('\n');
+            if line.contains("token issue") {
+                let _ = sender.send(std::mem::take(&mut banner));
+            }
+        }
+    });
+    receiver.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        let _ = child.kill();
+        panic!("the server did not start; it logged:\n{}", fs::read_to_string(log).unwrap_or_default())
+    })
+}

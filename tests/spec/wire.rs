@@ -1,0 +1,102 @@
+//! A client that is not ours: TLS by hand, HTTP by hand, so that what is on the wire is what is compared.
+
+use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use grantd::link::AccessToken;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: BTreeMap<String, String>,
+    pub body: String,
+}
+
+impl Answer {
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        let mut lines = head.lines();
+        let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+        let headers: BTreeMap<String, String> = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect();
+        // An answer that was cut off is no answer.
+        let whole = headers.get("content-length")?.parse::<usize>().ok()? == body.len();
+        whole.then(|| Self { status, headers, body: body.to_owned() })
+    }
+
+    /// The serial number of the certificate inside, as the ledger writes it.
+    pub fn serial(&self) -> String {
+        let bundle = grantd::link::Bundle::read(self.body.as_bytes()).unwrap();
+        let certificate = CertificateDer::from_pem_slice(bundle.secret.certificate_pem().as_bytes()).unwrap();
+        let (_, parsed) = x509_parser::parse_x509_certificate(&certificate).unwrap();
+        parsed.raw_serial().iter().map(|byte| format!("{byte:02X}")).collect()
+    }
+}
+
+/// A client that trusts one token's CA.
+#[derive(Clone)]
+pub struct Client {
+    address: SocketAddr,
+    connector: TlsConnector,
+}
+
+impl Client {
+    pub fn new(address: SocketAddr, token: &AccessToken) -> Self {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(token.ca.as_bytes()) {
+            roots.add(certificate.unwrap()).unwrap();
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Self { address, connector: TlsConnector::from(Arc::new(config)) }
+    }
+
+    pub async fn connect(&self) -> io::Result<TlsStream<TcpStream>> {
+        let stream = TcpStream::connect(self.address).await?;
+        self.connector.connect(ServerName::from(self.address.ip()), stream).await
+    }
+
+    /// Sends these bytes and reads until the server closes. `None`: no whole answer came.
+    pub async fn exchange(&self, request: &[u8]) -> Option<Answer> {
+        let attempt = async {
+            let mut stream = self.connect().await.ok()?;
+            stream.write_all(request).await.ok()?;
+            let mut answer = Vec::new();
+            // A server that is killed ends the stream without a close_notify; what came before still counts.
+            let _ = stream.read_to_end(&mut answer).await;
+            Answer::parse(&answer)
+        };
+        tokio::time::timeout(Duration::from_secs(20), attempt).await.ok()?
+    }
+
+    /// Redeems as Skupper's clients do (protocol.md 1.1).
+    pub async fn redeem(&self, token: &AccessToken, name: &str) -> Option<Answer> {
+        self.exchange(&request(token, name, "")).await
+    }
+}
+
+/// The request of a Go client, byte for byte but for the names.
+pub fn request(token: &AccessToken, name: &str, subject: &str) -> Vec<u8> {
+    let path = token.url.split('/').next_back().unwrap();
+    let code = token.code.expose();
+    format!(
+        "POST /{path} HTTP/1.1\r\nHost: grants\r\nUser-Agent: Go-http-client/1.1\r\nContent-Length: {}\r\n\
+         Name: {name}\r\nSubject: {subject}\r\nAccept-Encoding: gzip\r\n\r\n{code}",
+        code.len()
+    )
+    .into_bytes()
+}
