@@ -271,9 +271,10 @@ async fn over_unix(socket: &Path, request: Request<Full<Bytes>>) -> Result<Value
     serde_json::from_slice(&answer).map_err(|_| AdminError::Malformed { what: "the answer of grantd is not JSON" })
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the kinds are the standard library's, and grow")]
 fn unreachable_door(socket: &Path, source: io::Error) -> AdminError {
     let socket = socket.to_owned();
-    // Kinds are the system's, and grow.
+
     match source.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AdminError::NoServer { socket, source },
         io::ErrorKind::PermissionDenied => AdminError::NotPermitted { socket, source },

@@ -119,6 +119,6 @@ impl Exchange {
 /// Text for people out of bytes that somebody else chose: it must not move the cursor of a terminal.
 pub(super) fn printable(bytes: &[u8], limit: usize) -> String {
     let start = &bytes[..bytes.len().min(limit)];
-    let text = String::from_utf8_lossy(start);
-    text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let text = String::from_utf8_lossy(start).replace(char::is_control, " ");
+    text.trim().to_owned()
 }

@@ -116,7 +116,7 @@ pub enum RedeemTokenError {
         location: String,
     },
     /// The server said no.
-    #[error("{host} refused: {status} ({reason}) {body}")]
+    #[error("{host} refused: {status} ({reason}){}{body}", if body.is_empty() { "" } else { " " })]
     Refused {
         /// Host and port of the URL.
         host: String,
@@ -321,11 +321,17 @@ impl TlsFault {
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotYetValid,
             CertificateError::NotValidForName => Self::WrongHost { names: String::new() },
             CertificateError::NotValidForNameContext { presented, .. } => {
-                let names = presented.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+                let names = presented.iter().take(5).map(|name| bare(name)).collect::<Vec<_>>().join(", ");
                 Self::WrongHost { names: super::exchange::printable(names.as_bytes(), 512) }
             }
             CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => Self::WrongPurpose,
             _ => Self::BadCertificate,
         }
     }
+}
+
+/// `DnsName("a.example.com")` and `IpAddress(10.1.1.1)`, as the TLS library lists them, without the wrapping.
+fn bare(name: &str) -> &str {
+    let inside = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    inside.unwrap_or(name).trim_matches('"')
 }
