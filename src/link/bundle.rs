@@ -56,6 +56,7 @@ pub fn write_bundle(parts: &BundleParts<'_>) -> Zeroizing<Vec<u8>> {
     let links_capacity = group_count * (160 + 2 * name.len())
         + endpoints.iter().map(|e| 80 + e.group.as_str().len() + e.host.as_str().len()).sum::<usize>();
     let mut yaml = String::with_capacity(secret.capacity() + links_capacity);
+    let capacity = yaml.capacity();
 
     yaml.push_str("---\n");
     secret.push(&mut yaml);
@@ -77,6 +78,7 @@ pub fn write_bundle(parts: &BundleParts<'_>) -> Zeroizing<Vec<u8>> {
         }
         .push(&mut yaml);
     }
+    debug_assert_eq!(yaml.capacity(), capacity, "a buffer that grows leaves a copy of the key behind");
     Zeroizing::new(yaml.into_bytes())
 }
 

@@ -144,3 +144,44 @@ pub(super) fn read_cost(cost: Field<String>, name: &str) -> Result<Option<u32>, 
         Err(_) => Err(invalid(&cost, name, "must be a whole number, 0 or more")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_a_link_has_its_namespace_and_cost_when_they_were_given() {
+        let endpoint = Endpoint {
+            group: "skupper-router".parse().unwrap(),
+            name: "edge".parse().unwrap(),
+            host: "10.1.1.1".parse().unwrap(),
+            port: 45671.try_into().unwrap(),
+        };
+        let mut link = Link {
+            name: "no-1".parse().unwrap(),
+            endpoints: vec![endpoint],
+            tls_credentials: "no".parse().unwrap(),
+            cost: Some(7),
+        };
+
+        assert_eq!(
+            link.write(Some(&"west".parse().unwrap())),
+            r#"apiVersion: skupper.io/v2alpha1
+kind: Link
+metadata:
+  name: "no-1"
+  namespace: "west"
+spec:
+  cost: 7
+  endpoints:
+  - group: "skupper-router"
+    host: "10.1.1.1"
+    name: edge
+    port: "45671"
+  tlsCredentials: "no"
+"#
+        );
+        link.cost = None;
+        assert!(!link.write(None).contains("cost") && !link.write(None).contains("namespace"));
+    }
+}

@@ -92,7 +92,9 @@ impl TlsSecret {
             key: Some(self.key.expose()),
         };
         let mut yaml = String::with_capacity(parts.capacity());
+        let capacity = yaml.capacity();
         parts.push(&mut yaml);
+        debug_assert_eq!(yaml.capacity(), capacity, "a buffer that grows leaves a copy of the key behind");
         Zeroizing::new(yaml)
     }
 }
@@ -222,4 +224,72 @@ pub(super) fn is_certificate_pem(text: &str) -> bool {
 fn is_key_pem(text: &str) -> bool {
     // PKCS#8, PKCS#1 and SEC1 differ in a word before these two.
     text.contains("-----BEGIN ") && text.contains("-----END ") && text.contains("PRIVATE KEY-----")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::document::parse;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_file_of_a_secret_names_its_namespace_when_the_user_did() {
+        let secret = TlsSecret {
+            name: "no".parse().unwrap(),
+            ca_pem: "a".to_owned(),
+            certificate_pem: "b".to_owned(),
+            key: KeyPem::new("c".to_owned().into()),
+        };
+
+        assert_eq!(
+            *secret.write(Some(&"west".parse().unwrap())),
+            "apiVersion: v1\ndata:\n  ca.crt: \"YQ==\"\n  tls.crt: \"Yg==\"\n  tls.key: \"Yw==\"\nkind: Secret\n\
+             metadata:\n  name: \"no\"\n  namespace: \"west\"\ntype: kubernetes.io/tls\n"
+        );
+        assert!(!secret.write(None).contains("namespace"));
+        assert_eq!(format!("{:?}", secret.key), "KeyPem(redacted)");
+    }
+
+    #[test]
+    fn a_resource_name_is_safe_in_a_file_name() {
+        assert!("a".repeat(253).parse::<ResourceName>().is_ok());
+        for name in ["", ".", "..", "../a", "a/b", "A", &"a".repeat(254)] {
+            assert!(name.parse::<ResourceName>().is_err(), "{name}");
+        }
+    }
+
+    #[derive(Deserialize)]
+    struct Document {
+        metadata: Field<Metadata>,
+        data: Field<Data>,
+    }
+
+    proptest! {
+        #[test]
+        fn every_secret_is_read_back_as_it_was_written(
+            name in "[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?(\\.[a-z0-9]{1,9}){0,3}",
+            namespace in proptest::option::of("[a-z0-9]{1,63}"),
+            key in "[ -~\n]{0,300}",
+        ) {
+            let certificate = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n".to_owned();
+            let key = format!("-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY-----\n");
+            let secret = TlsSecret {
+                name: name.parse().unwrap(),
+                ca_pem: certificate.clone(),
+                certificate_pem: certificate,
+                key: KeyPem::new(key.clone().into()),
+            };
+            let namespace = namespace.map(|namespace| namespace.parse::<Namespace>().unwrap());
+
+            let yaml = secret.write(namespace.as_ref());
+            let mut documents: Vec<Document> = parse(&yaml).unwrap();
+
+            let Document { metadata, data } = documents.remove(0);
+            let place = crate::link::Place { line: 1, column: 1 };
+            let read = read_secret(metadata, data, Fields { place }).unwrap();
+            prop_assert_eq!(read.name, secret.name);
+            prop_assert_eq!(read.ca_pem, secret.ca_pem);
+            prop_assert_eq!(read.key.expose(), &key);
+        }
+    }
 }

@@ -65,6 +65,7 @@ impl AccessToken {
         // Every character may need an escape; a buffer that grew would leave a copy of the code behind.
         let capacity = 256 + self.name.as_str().len() + 10 * (self.url.len() + self.ca.len() + self.code.byte_count());
         let mut yaml = String::with_capacity(capacity);
+        let capacity = yaml.capacity();
         yaml.push_str("apiVersion: skupper.io/v2alpha1\nkind: AccessToken\nmetadata:\n  name: ");
         push_scalar(&mut yaml, self.name.as_str());
         yaml.push_str("\nspec:\n  ca: ");
@@ -80,6 +81,7 @@ impl AccessToken {
         yaml.push_str("  url: ");
         push_scalar(&mut yaml, &self.url);
         yaml.push('\n');
+        debug_assert_eq!(yaml.capacity(), capacity, "a buffer that grows leaves a copy of the code behind");
         Zeroizing::new(yaml)
     }
 }

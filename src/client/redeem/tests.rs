@@ -348,6 +348,20 @@ async fn every_address_of_a_name_is_tried() {
 }
 
 #[tokio::test]
+async fn a_name_without_an_address_is_an_error_in_time() {
+    let token = token("https://nowhere.invalid/a".to_owned(), authority().as_ref().pem());
+
+    let error = timeout(SOON, redeem(&token, &options(Duration::from_secs(2)))).await.unwrap().unwrap_err();
+
+    // The latter where the name server is slow to say so, or there is none.
+    let expected = matches!(
+        error,
+        RedeemTokenError::NameNotResolved { .. } | RedeemTokenError::Deadline { step: Step::Resolve, .. }
+    );
+    assert!(expected, "{error:?}");
+}
+
+#[tokio::test]
 async fn nobody_listening_is_said_plainly() {
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
 
