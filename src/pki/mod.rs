@@ -14,6 +14,8 @@ mod leaf;
 mod pem;
 mod profile;
 mod serving;
+#[cfg(test)]
+mod tests;
 
 pub use authority::{CaKeyType, ParseCaKeyTypeError, SelfMadeCa, make_ca, make_serving};
 pub use error::{CertificateFault, IssueError, IssuerFault, KeyFault, PemFault, PkiError, ServingFault};

@@ -1,0 +1,57 @@
+//! What the room promises, tried on CAs that the real `openssl` makes and with verifiers that are not ours.
+
+mod bench;
+mod faults;
+mod issued;
+mod matrix;
+mod own;
+mod serving;
+
+use std::error::Error;
+
+use bench::Bench;
+
+use crate::{
+    grant::{
+        Admission, Allowance, CodeOrigin, ExpirationWindow, Grant, GrantId, GrantMetadata, PresentedCode,
+        RedemptionRequest, Revision,
+    },
+    time::{Clock, Timestamp},
+};
+
+fn now() -> Timestamp {
+    Clock::system().now()
+}
+
+/// The permission to sign a certificate for `subject` at `now`, got as the app gets it.
+fn admission(subject: &str, now: Timestamp) -> Admission {
+    let grant = Grant {
+        id: GrantId::random(),
+        namespace: "west".parse().unwrap(),
+        name: "offer".parse().unwrap(),
+        issuer: None,
+        code: "secret".parse().unwrap(),
+        code_origin: CodeOrigin::Given,
+        allowance: Allowance::new(1, 0).unwrap(),
+        window: ExpirationWindow::default(),
+        expires_at: now.saturating_add(std::time::Duration::from_secs(1)),
+        created_at: now,
+        last_redeemed_at: None,
+        generation: 1,
+        revision: Revision(1),
+        metadata: GrantMetadata::default(),
+    };
+    let request = RedemptionRequest {
+        link_name: Some("east".parse().unwrap()),
+        subject: Some(subject.parse().unwrap()),
+        code: PresentedCode::new(b"secret".to_vec()),
+        peer: None,
+    };
+    grant.admit(request, now).unwrap()
+}
+
+/// An error and all its sources, as the log prints them.
+fn chain(error: &dyn Error) -> String {
+    let sources = std::iter::successors(error.source(), |source| (*source).source());
+    std::iter::once(error.to_string()).chain(sources.map(ToString::to_string)).collect::<Vec<_>>().join(": ")
+}
