@@ -128,11 +128,12 @@ pub fn make_serving(
     if !ca_key.key.belongs_to(ca.public_key()) {
         return Err(PkiError::Authority(IssuerFault::KeyMismatch));
     }
-    check_dates(certificate::validity(&ca), now).map_err(PkiError::Authority)?;
+    let ca_validity = certificate::validity(&ca);
+    check_dates(ca_validity, now).map_err(PkiError::Authority)?;
 
     let make = |source| PkiError::Make { what: "serving certificate", source };
     let mut params = params(SERVING_NAME, now, validity).map_err(make)?;
-    params.not_after = params.not_after.min(ca.validity().not_after.to_datetime());
+    params.not_after = params.not_after.min(ca_validity.not_after.to_offset_date_time());
     params.use_authority_key_identifier_extension = true;
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

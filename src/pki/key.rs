@@ -135,8 +135,26 @@ fn is_about_size(rejected: &KeyRejected) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use aws_lc_rs::rsa::KeySize;
     use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn only_rsa_algorithms_have_parameters() {
+        let p256 = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
+        let p384 = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_ASN1_SIGNING).unwrap();
+        let rsa = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        let ed25519 = Ed25519KeyPair::generate().unwrap();
+        for (key, der) in [
+            (SigningKey::P256(p256), &b"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02"[..]),
+            (SigningKey::P384(p384), b"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03"),
+            (SigningKey::Rsa(rsa), b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00"),
+            (SigningKey::Ed25519(ed25519), b"\x30\x05\x06\x03\x2b\x65\x70"),
+        ] {
+            assert_eq!(key.algorithm(), der);
+        }
+    }
 
     proptest! {
         #[test]

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::{Bench, chain, now};
 use crate::{
-    pki::{CaKeyType, Issuer, PkiError, make_ca},
+    pki::{CaKeyType, Issuer, PkiError, make_ca, pem},
     time::Timestamp,
 };
 
@@ -203,4 +205,26 @@ fn an_issuer_knows_its_own_certificates() {
     }
     let bundle = [bench.read("namesake.crt"), bench.read("ca.crt")].concat();
     assert!(issuer.signed_certificate(&bundle), "a bundle that holds the CA");
+}
+
+proptest! {
+    #[test]
+    fn no_damage_to_a_certificate_or_its_key_panics(
+        places in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..6),
+    ) {
+        let now = now();
+        let ca = make_ca("ca", CaKeyType::EcdsaP256, now).unwrap();
+        let damaged = |text: &str| {
+            let block = pem::blocks(text.as_bytes()).unwrap().remove(0);
+            let mut der = block.der.to_vec();
+            for (index, byte) in &places {
+                let at = index.index(der.len());
+                der[at] = *byte;
+            }
+            pem::encode(block.label, &der)
+        };
+        let (certificate, key) = (damaged(&ca.certificate_pem), damaged(ca.key.expose()));
+        let _ = Issuer::from_pem(certificate.as_bytes(), ca.key.expose().as_bytes(), now);
+        let _ = Issuer::from_pem(ca.certificate_pem.as_bytes(), key.as_bytes(), now);
+    }
 }
