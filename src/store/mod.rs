@@ -3,6 +3,10 @@
 //! [`GrantStore`] is the contract; `contract` is its test suite and runs on every implementation.
 
 mod batch;
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod memory;
 mod operation;
 mod read;
 mod receipt;

@@ -1,0 +1,211 @@
+//! What the tests of the store stand on: stores, grants, admissions.
+
+use std::{
+    fs,
+    future::Future,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use crate::{
+    file,
+    grant::{
+        Admission, Allowance, CertificateRecord, CodeOrigin, ExpirationWindow, Grant, GrantId, GrantMetadata,
+        KeyFingerprint, PresentedCode, RedemptionRequest, SerialNumber,
+    },
+    store::{GrantChange, GrantStore, NewGrant, SqliteOptions, SqliteStore, memory::MemoryStore},
+    time::Timestamp,
+};
+
+/// No test takes longer.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Gives a test its deadline.
+pub async fn within<T>(test: impl Future<Output = T>) -> T {
+    tokio::time::timeout(DEADLINE, test).await.expect("the test missed its deadline")
+}
+
+/// A store under test.
+pub trait Bench: Sized {
+    type Store: GrantStore;
+
+    async fn fresh() -> Self;
+
+    fn store(&self) -> Arc<Self::Store>;
+
+    /// The store after it was closed and opened again.
+    async fn reopened(self) -> Self;
+
+    /// Every byte that was stored, for whoever finds the disk.
+    fn stored_bytes(&self) -> Vec<u8>;
+}
+
+pub struct MemoryBench(Arc<MemoryStore>);
+
+impl Bench for MemoryBench {
+    type Store = MemoryStore;
+
+    async fn fresh() -> Self {
+        Self(Arc::new(MemoryStore::new()))
+    }
+
+    fn store(&self) -> Arc<MemoryStore> {
+        Arc::clone(&self.0)
+    }
+
+    async fn reopened(self) -> Self {
+        self.0.close().await.unwrap();
+        self.0.reopen();
+        self
+    }
+
+    fn stored_bytes(&self) -> Vec<u8> {
+        Vec::new()
+    }
+}
+
+/// A directory with the files of a store, removed with everything in it when dropped.
+pub struct Files(PathBuf);
+
+impl Files {
+    pub fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("grantd-store-{}", uuid::Uuid::new_v4()));
+        file::create_private_directory(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.path("grants.db")
+    }
+
+    pub fn key(&self) -> PathBuf {
+        self.path("sealing.key")
+    }
+
+    pub fn options(&self) -> SqliteOptions {
+        SqliteOptions {
+            database: self.database(),
+            lock: self.path("lock"),
+            key: self.key(),
+            on_commit: Box::new(|_| {}),
+        }
+    }
+
+    /// What a crash at this moment would leave: the database, its log and the key.
+    pub fn crashed_copy(&self) -> Self {
+        let copy = Self::new();
+        for name in ["grants.db", "grants.db-wal", "sealing.key"] {
+            if self.path(name).exists() {
+                fs::copy(self.path(name), copy.path(name)).unwrap();
+            }
+        }
+        copy
+    }
+
+    pub fn all(&self) -> Vec<PathBuf> {
+        fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path()).collect()
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+pub struct SqliteBench {
+    pub files: Files,
+    pub store: Arc<SqliteStore>,
+}
+
+impl SqliteBench {
+    pub async fn on(files: Files) -> Self {
+        let store = Arc::new(SqliteStore::open(files.options()).await.unwrap());
+        Self { files, store }
+    }
+}
+
+impl Bench for SqliteBench {
+    type Store = SqliteStore;
+
+    async fn fresh() -> Self {
+        Self::on(Files::new()).await
+    }
+
+    fn store(&self) -> Arc<SqliteStore> {
+        Arc::clone(&self.store)
+    }
+
+    async fn reopened(self) -> Self {
+        self.store.close().await.unwrap();
+        Self::on(self.files).await
+    }
+
+    fn stored_bytes(&self) -> Vec<u8> {
+        let is_key = |path: &Path| *path == self.files.key();
+        let files = self.files.all().into_iter().filter(|path| !is_key(path));
+        files.flat_map(|path| fs::read(path).unwrap()).collect()
+    }
+}
+
+/// An instant of the tests.
+pub fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_unix_seconds(seconds)
+}
+
+/// A grant in namespace `west` for two redemptions, made at 1000 and expired at 2000.
+pub fn new_grant(name: &str) -> NewGrant {
+    NewGrant {
+        id: GrantId::random(),
+        namespace: "west".parse().unwrap(),
+        name: name.parse().unwrap(),
+        issuer: None,
+        code: "L1qCl2mZ7D81gbXp3ax4YT0K".parse().unwrap(),
+        code_origin: CodeOrigin::Generated,
+        allowed: 2,
+        window: ExpirationWindow::default(),
+        expires_at: at(2000),
+        created_at: at(1000),
+        metadata: GrantMetadata::default(),
+    }
+}
+
+/// The change that changes nothing.
+pub fn change(grant: &Grant) -> GrantChange {
+    GrantChange {
+        allowance: grant.allowance,
+        issuer: grant.issuer.clone(),
+        code_origin: grant.code_origin,
+        window: grant.window.clone(),
+        metadata: grant.metadata.clone(),
+        generation: grant.generation,
+    }
+}
+
+/// Admits somebody with the right code at `seconds`, by this copy of the grant, used up or not.
+pub fn admission(grant: &Grant, seconds: i64) -> Admission {
+    let open =
+        Grant { allowance: Allowance::new(Allowance::MAX, 0).unwrap(), expires_at: at(i64::MAX), ..grant.clone() };
+    let request = RedemptionRequest {
+        link_name: Some("east".parse().unwrap()),
+        subject: Some("Zweigstelle Köln".parse().unwrap()),
+        code: PresentedCode::new(grant.code.expose().into()),
+        peer: Some("2001:db8::1".parse().unwrap()),
+    };
+    open.admit(request, at(seconds)).unwrap()
+}
+
+/// A certificate that nobody else has.
+pub fn certificate() -> CertificateRecord {
+    let random = uuid::Uuid::new_v4().into_bytes();
+    CertificateRecord {
+        serial: SerialNumber::from_random(random),
+        key_fingerprint: KeyFingerprint::from_bytes([random, random].concat().try_into().unwrap()),
+        not_after: at(9000),
+    }
+}

@@ -1,0 +1,28 @@
+//! What every store promises, as tests that run on every store.
+
+mod bench;
+mod promises;
+mod reading;
+
+pub use bench::{Bench, Files, MemoryBench, SqliteBench, admission, at, certificate, change, new_grant, within};
+
+/// Makes a test of each promise for each store.
+macro_rules! on_every_store {
+    ($($promise:ident),* $(,)?) => {
+        mod on_memory {
+            use $crate::store::contract::{Bench as _, MemoryBench, within};
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() {
+                within(async { super::$promise(MemoryBench::fresh().await).await }).await;
+            })*
+        }
+        mod on_sqlite {
+            use $crate::store::contract::{Bench as _, SqliteBench, within};
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() {
+                within(async { super::$promise(SqliteBench::fresh().await).await }).await;
+            })*
+        }
+    };
+}
+use on_every_store;

@@ -1,0 +1,243 @@
+//! The reference: a store without durability, sealing or speed, plain enough to be seen to be right.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::ready,
+    sync::{Mutex, MutexGuard},
+};
+
+use super::{
+    CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore, NewGrant, Receipt,
+    StoreError, StoreFailure, StoreFuture, UpdateError,
+    operation::{new_allowance, stored},
+};
+use crate::{
+    grant::{
+        Admission, Allowance, CertificateRecord, Grant, GrantId, GrantName, GrantState, Namespace, Redemption,
+        Revision, SerialNumber,
+    },
+    time::Timestamp,
+};
+
+pub struct MemoryStore(Mutex<State>);
+
+struct State {
+    grants: BTreeMap<(Namespace, GrantName), Grant>,
+    ledger: BTreeMap<GrantId, Vec<Redemption>>,
+    serials: BTreeSet<SerialNumber>,
+    revision: u64,
+    closed: bool,
+}
+
+impl MemoryStore {
+    pub fn new() -> Self {
+        Self(Mutex::new(State {
+            grants: BTreeMap::new(),
+            ledger: BTreeMap::new(),
+            serials: BTreeSet::new(),
+            revision: 1,
+            closed: false,
+        }))
+    }
+
+    fn open(&self, action: &'static str) -> Result<MutexGuard<'_, State>, StoreError> {
+        let state = self.0.lock().unwrap();
+        if state.closed { Err(StoreError::Unavailable { action, source: StoreFailure::Closed }) } else { Ok(state) }
+    }
+
+    pub fn reopen(&self) {
+        self.0.lock().unwrap().closed = false;
+    }
+}
+
+impl State {
+    fn advance(&mut self) -> Revision {
+        self.revision += 1;
+        Revision(self.revision)
+    }
+
+    fn by_id(&self, id: GrantId) -> Option<&Grant> {
+        self.grants.values().find(|grant| grant.id == id)
+    }
+
+    fn create(&mut self, new: NewGrant) -> Result<Grant, CreateError> {
+        let allowance = new_allowance(&new).map_err(CreateError::Store)?;
+        let key = (new.namespace.clone(), new.name.clone());
+        if self.grants.contains_key(&key) {
+            return Err(CreateError::NameTaken);
+        }
+        let grant = stored(new, allowance, self.advance());
+        self.grants.insert(key, grant.clone());
+        Ok(grant)
+    }
+
+    fn update(&mut self, id: GrantId, expected: Revision, change: GrantChange) -> Result<Grant, UpdateError> {
+        let mut grant = self.by_id(id).cloned().ok_or(UpdateError::Gone)?;
+        if grant.revision != expected {
+            return Err(UpdateError::Conflict);
+        }
+        grant.allowance =
+            Allowance::new(change.allowance.allowed(), grant.allowance.made()).map_err(|_| UpdateError::Conflict)?;
+        grant.issuer = change.issuer;
+        grant.code_origin = change.code_origin;
+        grant.window = change.window;
+        grant.metadata = change.metadata;
+        grant.generation = change.generation;
+        grant.revision = self.advance();
+        self.grants.insert((grant.namespace.clone(), grant.name.clone()), grant.clone());
+        Ok(grant)
+    }
+
+    fn delete(
+        &mut self,
+        key: &(Namespace, GrantName),
+        expected: Option<Revision>,
+    ) -> Result<Option<Deleted>, UpdateError> {
+        let Some(grant) = self.grants.get(key) else { return Ok(None) };
+        if expected.is_some_and(|expected| expected != grant.revision) {
+            return Err(UpdateError::Conflict);
+        }
+        let id = grant.id.to_string();
+        self.grants.remove(key);
+        Ok(Some(Deleted { id, revision: self.advance() }))
+    }
+
+    fn redeem(&mut self, admission: Admission, certificate: CertificateRecord) -> Result<Receipt, CommitError> {
+        let now = admission.admitted_at();
+        let mut grant = self.by_id(admission.grant_id()).cloned().ok_or(CommitError::Gone)?;
+        match grant.state(now) {
+            GrantState::Open => {}
+            GrantState::Expired => return Err(CommitError::Expired),
+            GrantState::Exhausted => return Err(CommitError::Exhausted),
+        }
+        if !self.serials.insert(certificate.serial) {
+            let corrupt = StoreError::Corrupt { id: grant.id.to_string(), what: "breaks a rule of the schema" };
+            return Err(CommitError::Store(corrupt));
+        }
+        let ordinal = grant.allowance.made() + 1;
+        grant.allowance = Allowance::new(grant.allowance.allowed(), ordinal).unwrap();
+        grant.last_redeemed_at = grant.last_redeemed_at.max(Some(now));
+        grant.revision = self.advance();
+        self.ledger.entry(grant.id).or_default().push(Redemption {
+            grant_id: grant.id,
+            ordinal,
+            redeemed_at: now,
+            link_name: admission.link_name().clone(),
+            subject: admission.subject().clone(),
+            peer: admission.peer(),
+            certificate,
+        });
+        self.grants.insert((grant.namespace.clone(), grant.name.clone()), grant);
+        Ok(Receipt::new(admission, certificate, ordinal))
+    }
+
+    fn list(&self, query: &GrantQuery) -> GrantPage {
+        let limit = match query.limit {
+            0 => GrantQuery::MAX_PAGE,
+            limit => limit.min(GrantQuery::MAX_PAGE),
+        } as usize;
+        let wanted = |key: &(Namespace, GrantName)| {
+            query.namespace.as_ref().is_none_or(|namespace| *namespace == key.0)
+                && query.after.as_ref().is_none_or(|after| key > after)
+        };
+        let mut grants: Vec<Grant> =
+            self.grants.iter().filter(|(key, _)| wanted(key)).take(limit + 1).map(|(_, grant)| grant.clone()).collect();
+        let more = grants.len() > limit;
+        grants.truncate(limit);
+        let next = grants.last().filter(|_| more).map(|last| (last.namespace.clone(), last.name.clone()));
+        GrantPage { grants, corrupt: Vec::new(), revision: Revision(self.revision), next }
+    }
+
+    fn sweep(&mut self, cutoff: Timestamp, limit: u32) -> u32 {
+        let old = |grant: &&Grant| {
+            let used_up_at = grant.last_redeemed_at.filter(|_| grant.allowance.is_used_up());
+            grant.expires_at < cutoff || used_up_at.is_some_and(|at| at < cutoff)
+        };
+        let keys: Vec<_> = self.grants.values().filter(old).map(|g| (g.namespace.clone(), g.name.clone())).collect();
+        let mut removed = 0;
+        for key in keys.iter().take(limit as usize) {
+            self.grants.remove(key);
+            self.advance();
+            removed += 1;
+        }
+        removed
+    }
+}
+
+impl GrantStore for MemoryStore {
+    fn create(&self, grant: NewGrant) -> StoreFuture<'_, Grant, CreateError> {
+        let state = self.open("store a grant").map_err(CreateError::Store);
+        Box::pin(ready(state.and_then(|mut state| state.create(grant))))
+    }
+
+    fn get(&self, id: GrantId) -> StoreFuture<'_, Option<Grant>> {
+        Box::pin(ready(self.open("read a grant").map(|state| state.by_id(id).cloned())))
+    }
+
+    fn find(&self, namespace: Namespace, name: GrantName) -> StoreFuture<'_, Option<Grant>> {
+        Box::pin(ready(self.open("find a grant").map(|state| state.grants.get(&(namespace, name)).cloned())))
+    }
+
+    fn list(&self, query: GrantQuery) -> StoreFuture<'_, GrantPage> {
+        Box::pin(ready(self.open("list grants").map(|state| state.list(&query))))
+    }
+
+    fn update(&self, id: GrantId, expected: Revision, change: GrantChange) -> StoreFuture<'_, Grant, UpdateError> {
+        let state = self.open("change a grant").map_err(UpdateError::Store);
+        Box::pin(ready(state.and_then(|mut state| state.update(id, expected, change))))
+    }
+
+    fn delete(
+        &self,
+        namespace: Namespace,
+        name: GrantName,
+        expected: Option<Revision>,
+    ) -> StoreFuture<'_, Option<Deleted>, UpdateError> {
+        let state = self.open("remove a grant").map_err(UpdateError::Store);
+        Box::pin(ready(state.and_then(|mut state| state.delete(&(namespace, name), expected))))
+    }
+
+    fn commit_redemption(
+        &self,
+        admission: Admission,
+        certificate: CertificateRecord,
+    ) -> StoreFuture<'_, Receipt, CommitError> {
+        let state = self.open("count a redemption").map_err(CommitError::Store);
+        Box::pin(ready(state.and_then(|mut state| state.redeem(admission, certificate))))
+    }
+
+    fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> StoreFuture<'_, Vec<Redemption>> {
+        Box::pin(ready(self.open("read the ledger").map(|state| {
+            let rows = state.ledger.get(&id).into_iter().flatten();
+            rows.filter(|row| row.ordinal > after).take(limit as usize).cloned().collect()
+        })))
+    }
+
+    fn count(&self, now: Timestamp) -> StoreFuture<'_, GrantCounts> {
+        Box::pin(ready(self.open("count grants").map(|state| {
+            let in_state = |wanted| state.grants.values().filter(|grant| grant.state(now) == wanted).count() as u64;
+            GrantCounts {
+                open: in_state(GrantState::Open),
+                expired: in_state(GrantState::Expired),
+                exhausted: in_state(GrantState::Exhausted),
+            }
+        })))
+    }
+
+    fn sweep(&self, cutoff: Timestamp, limit: u32) -> StoreFuture<'_, u32> {
+        Box::pin(ready(self.open("sweep old grants").map(|mut state| state.sweep(cutoff, limit))))
+    }
+
+    fn revision(&self) -> StoreFuture<'_, Revision> {
+        Box::pin(ready(self.open("read the revision").map(|state| Revision(state.revision))))
+    }
+
+    fn check(&self) -> StoreFuture<'_, ()> {
+        Box::pin(ready(self.open("write to the grant store").map(drop)))
+    }
+
+    fn close(&self) -> StoreFuture<'_, ()> {
+        self.0.lock().unwrap().closed = true;
+        Box::pin(ready(Ok(())))
+    }
+}
