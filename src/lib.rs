@@ -20,6 +20,7 @@ pub mod app;
 pub mod client;
 pub mod file;
 pub mod grant;
+pub mod http;
 pub mod link;
 pub mod metrics;
 pub mod pki;

@@ -1,0 +1,6 @@
+//! Level 4: the redeem door and the observe door. Sockets, TLS, limits, and what HTTP says about a redemption.
+
+mod bind;
+mod incoming;
+
+pub use self::bind::BindError;
