@@ -2,5 +2,6 @@
 
 mod bind;
 mod incoming;
+mod observe;
 
-pub use self::bind::BindError;
+pub use self::{bind::BindError, observe::ObserveDoor};

@@ -1,0 +1,219 @@
+//! The observe door: metrics and probes, plain HTTP, nothing secret.
+
+use std::{
+    convert::Infallible,
+    fmt::Write,
+    future::Future,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http_body_util::Full;
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Bytes, Incoming as Body},
+    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue},
+    server::conn::http1,
+};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Mutex, Semaphore},
+    task::JoinSet,
+    time::{Instant, timeout},
+};
+
+use super::{
+    BindError,
+    bind::listen,
+    incoming::{Accepted, Incoming},
+};
+use crate::app::{App, Readiness};
+
+/// Far more than one Prometheus and one kubelet open.
+const MAX_CONNECTIONS: usize = 64;
+const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
+const DRAIN_DEADLINE: Duration = Duration::from_secs(1);
+const MAX_HEADERS: usize = 64;
+const MAX_HEADER_BYTES: usize = 8192;
+/// How long an answer of `/readyz` holds. Each fresh one writes to the disk; no number of probes makes that more often.
+const READINESS_HOLDS: Duration = Duration::from_secs(1);
+
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const METRICS_TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4");
+
+/// The door for Prometheus and probes: `/metrics`, `/livez`, `/readyz`.
+#[derive(Debug)]
+pub struct ObserveDoor {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl ObserveDoor {
+    /// Listens; connections wait in the kernel until [`serve`](Self::serve). To be called inside a Tokio runtime.
+    ///
+    /// # Errors
+    /// [`BindError`], which names the address and what to do.
+    pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
+        let (listener, address) = listen(address, "--observe-listen")?;
+        Ok(Self { listener, address })
+    }
+
+    /// Where it listens: the port the kernel chose, if 0 was asked for.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown` ends, then at most a second more for answers on their way.
+    pub async fn serve(self, app: Arc<App>, shutdown: impl Future<Output = ()> + Send) {
+        let service = ObserveService { app, readiness: Arc::default() };
+        let mut incoming = Incoming::new(self.listener);
+        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let mut tasks = JoinSet::new();
+        let mut shutdown = pin!(shutdown);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                Some(_) = tasks.join_next() => {}
+                accepted = incoming.next() => {
+                    if let Accepted::Connection(stream, _) = accepted
+                        && let Ok(place) = Arc::clone(&places).try_acquire_owned()
+                    {
+                        let service = service.clone();
+                        tasks.spawn(async move {
+                            serve_connection(stream, service).await;
+                            drop(place);
+                        });
+                    }
+                }
+            }
+        }
+        drop(incoming);
+        let _ = timeout(DRAIN_DEADLINE, async { while tasks.join_next().await.is_some() {} }).await;
+        tasks.shutdown().await;
+    }
+}
+
+async fn serve_connection(stream: TcpStream, service: ObserveService) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .keep_alive(false)
+        .half_close(true)
+        .title_case_headers(true)
+        .header_read_timeout(REQUEST_DEADLINE)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEADER_BYTES);
+    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    // Twice: once for the request to arrive, once for the answer to be made and taken. Errors are the other side's.
+    let _ = timeout(2 * REQUEST_DEADLINE, connection).await;
+}
+
+#[derive(Clone)]
+struct ObserveService {
+    app: Arc<App>,
+    readiness: Arc<Mutex<Option<Seen>>>,
+}
+
+/// What the last look at readiness showed.
+struct Seen {
+    at: Instant,
+    draining: bool,
+    readiness: Readiness,
+}
+
+impl tower::Service<Request<Body>> for ObserveService {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let service = self.clone();
+        Box::pin(async move { Ok(service.answer(request.method(), request.uri().path()).await) })
+    }
+}
+
+impl ObserveService {
+    async fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+        let page = match path {
+            "/metrics" => Page::Metrics,
+            "/livez" => Page::Live,
+            "/readyz" => Page::Ready,
+            _ => return response(StatusCode::NOT_FOUND, TEXT, "not found\n".to_owned()),
+        };
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            let mut refused =
+                response(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD are supported\n".to_owned());
+            refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return refused;
+        }
+        match page {
+            Page::Metrics => response(StatusCode::OK, METRICS_TEXT, self.app.metrics().render()),
+            Page::Live => response(StatusCode::OK, TEXT, "ok".to_owned()),
+            Page::Ready => self.ready().await,
+        }
+    }
+
+    async fn ready(&self) -> Response<Full<Bytes>> {
+        match timeout(REQUEST_DEADLINE, self.look()).await {
+            Ok((true, checks)) => response(StatusCode::OK, TEXT, checks),
+            Ok((false, checks)) => response(StatusCode::SERVICE_UNAVAILABLE, TEXT, checks),
+            Err(_) => {
+                response(StatusCode::SERVICE_UNAVAILABLE, TEXT, "[-]checks failed: not done in time\n".to_owned())
+            }
+        }
+    }
+
+    /// Whether the server is ready, and each check on a line of its own.
+    async fn look(&self) -> (bool, String) {
+        // Held while the checks run: whoever asks meanwhile gets their result and starts none.
+        let mut seen = self.readiness.lock().await;
+        let draining = self.app.is_draining();
+        let holds = |seen: &Seen| seen.draining == draining && seen.at.elapsed() < READINESS_HOLDS;
+        let seen = match seen.take().filter(holds) {
+            Some(held) => seen.insert(held),
+            None => {
+                let readiness = self.app.readiness().await;
+                seen.insert(Seen { at: Instant::now(), draining, readiness })
+            }
+        };
+        (seen.readiness.is_ready(), lines(&seen.readiness))
+    }
+}
+
+enum Page {
+    Metrics,
+    Live,
+    Ready,
+}
+
+fn lines(readiness: &Readiness) -> String {
+    let mut text = String::new();
+    for check in &readiness.checks {
+        // Writing to a String does not fail.
+        let _ = match &check.fault {
+            None => writeln!(text, "[+]{} ok", check.name),
+            Some(fault) => writeln!(text, "[-]{} failed: {fault}", check.name),
+        };
+    }
+    text
+}
+
+fn response(status: StatusCode, content_type: HeaderValue, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
