@@ -1,0 +1,166 @@
+//! Everything that can go wrong with a redemption, as a status and a text: the only place that knows either.
+//!
+//! The texts of protocol.md 1.2 are Skupper's to the letter, since they land in users' status messages. Every text is a
+//! constant here, so that no inner message leaks; one takes up the namespace, which Skupper's does too.
+
+use std::borrow::Cow;
+
+use hyper::StatusCode;
+
+use super::request::{HeaderFault, RequestFault};
+use crate::{
+    app::{RedeemError, SiteFault},
+    grant::{NameError, Refusal, SubjectError},
+    metrics::RefusalReason,
+};
+
+const NO_SUCH_CLAIM: &str = "No such claim";
+const NO_SUCH_GRANT: &str = "No such access granted";
+const INTERNAL_ERROR: &str = "Internal error";
+/// Also written by hand where hyper has given up on a request.
+pub(super) const TOO_SLOW: &str = "Request not received in time";
+
+/// An answer that is not a bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Problem {
+    /// Its status.
+    pub(super) status: StatusCode,
+    /// Its body, before the newline.
+    pub(super) text: Cow<'static, str>,
+}
+
+/// Why the door has no answer of the app to pass on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoAnswer {
+    /// The request's time is over; the work goes on.
+    Overdue,
+    /// The work ended without a result.
+    Lost,
+}
+
+fn problem(status: StatusCode, text: &'static str) -> Problem {
+    Problem { status, text: Cow::Borrowed(text) }
+}
+
+impl From<&RequestFault> for Problem {
+    fn from(fault: &RequestFault) -> Self {
+        match fault {
+            RequestFault::Malformed => problem(StatusCode::BAD_REQUEST, "Request not valid"),
+            RequestFault::Method => problem(StatusCode::METHOD_NOT_ALLOWED, "Only POST is supported"),
+            RequestFault::BodyUnreadable => problem(StatusCode::BAD_REQUEST, "Request body not valid"),
+            RequestFault::BodyTooLarge => problem(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large"),
+            RequestFault::TooSlow => problem(StatusCode::REQUEST_TIMEOUT, TOO_SLOW),
+            RequestFault::Path => problem(StatusCode::NOT_FOUND, NO_SUCH_CLAIM),
+            RequestFault::Header(fault) => problem(StatusCode::BAD_REQUEST, header_text(fault)),
+        }
+    }
+}
+
+fn header_text(fault: &HeaderFault) -> &'static str {
+    match fault {
+        HeaderFault::NameRepeated => "Header name not valid: must not be repeated",
+        HeaderFault::Name(NameError::Empty) => "Header name not valid: must not be empty",
+        HeaderFault::Name(NameError::TooLong { .. }) => "Header name not valid: must be no more than 245 characters",
+        HeaderFault::Name(NameError::NotASubdomain | NameError::NotALabel) => {
+            "Header name not valid: must consist of lower case letters, digits, '-' or '.', \
+             and start and end with a letter or digit"
+        }
+        HeaderFault::SubjectRepeated => "Header subject not valid: must not be repeated",
+        HeaderFault::Subject(SubjectError::Empty) => "Header subject not valid: must not be empty",
+        HeaderFault::Subject(SubjectError::TooLong) => "Header subject not valid: must be no more than 253 bytes",
+        HeaderFault::Subject(SubjectError::NotUtf8) => "Header subject not valid: must be UTF-8 text",
+        HeaderFault::Subject(SubjectError::ControlCharacter) => {
+            "Header subject not valid: must not contain control characters"
+        }
+    }
+}
+
+impl From<&RedeemError> for Problem {
+    fn from(error: &RedeemError) -> Self {
+        match error {
+            RedeemError::Unknown | RedeemError::Refused(Refusal::Expired) => {
+                problem(StatusCode::NOT_FOUND, NO_SUCH_CLAIM)
+            }
+            RedeemError::Refused(Refusal::Exhausted) => problem(StatusCode::NOT_FOUND, NO_SUCH_GRANT),
+            RedeemError::Refused(Refusal::WrongCode) => {
+                problem(StatusCode::FORBIDDEN, "Redemption of access token refused")
+            }
+            RedeemError::Corrupt(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "Corrupted claim"),
+            RedeemError::Site(fault) => Self { status: StatusCode::INTERNAL_SERVER_ERROR, text: site_text(fault) },
+            RedeemError::Issue(_) | RedeemError::SigningLost => {
+                problem(StatusCode::INTERNAL_SERVER_ERROR, "Could not issue requested certificate")
+            }
+            RedeemError::Gone | RedeemError::Store(_) | RedeemError::Overdue => {
+                problem(StatusCode::SERVICE_UNAVAILABLE, INTERNAL_ERROR)
+            }
+        }
+    }
+}
+
+fn site_text(fault: &SiteFault) -> Cow<'static, str> {
+    match fault {
+        SiteFault::NotDefined { namespace } => Cow::Owned(format!("Site not yet defined for {namespace}")),
+        SiteFault::NoIssuer => Cow::Borrowed("Could not get issuer for requested certificate"),
+        SiteFault::Edge => Cow::Borrowed("Edge sites cannot accept incoming links from remote sites"),
+        SiteFault::NoEndpoints => Cow::Borrowed("No valid endpoints found for site"),
+    }
+}
+
+impl From<NoAnswer> for Problem {
+    fn from(why: NoAnswer) -> Self {
+        match why {
+            NoAnswer::Overdue => problem(StatusCode::SERVICE_UNAVAILABLE, INTERNAL_ERROR),
+            NoAnswer::Lost => problem(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_ERROR),
+        }
+    }
+}
+
+/// Under which reason a request is counted that the app never sees.
+pub(super) fn reason(fault: &RequestFault) -> RefusalReason {
+    match fault {
+        RequestFault::Method => RefusalReason::Method,
+        RequestFault::BodyUnreadable => RefusalReason::BodyUnreadable,
+        RequestFault::BodyTooLarge => RefusalReason::BodyTooLarge,
+        RequestFault::TooSlow => RefusalReason::TooSlow,
+        RequestFault::Path => RefusalReason::Unknown,
+        RequestFault::Malformed | RequestFault::Header(_) => RefusalReason::BadHeader,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grant::{LinkName, Subject};
+
+    #[test]
+    fn the_lengths_in_the_texts_are_those_of_the_rules() {
+        let name = header_text(&HeaderFault::Name(NameError::TooLong { limit: LinkName::MAX_BYTES }));
+        assert!(name.contains(&format!(" {} ", LinkName::MAX_BYTES)), "{name}");
+        let subject = header_text(&HeaderFault::Subject(SubjectError::TooLong));
+        assert!(subject.contains(&format!(" {} ", Subject::MAX_BYTES)), "{subject}");
+    }
+
+    #[test]
+    fn a_site_fault_is_told_in_the_words_of_the_grants_status() {
+        for fault in [
+            SiteFault::NotDefined { namespace: "west".parse().unwrap() },
+            SiteFault::NoIssuer,
+            SiteFault::Edge,
+            SiteFault::NoEndpoints,
+        ] {
+            assert_eq!(site_text(&fault), fault.to_string());
+        }
+    }
+
+    #[test]
+    fn a_text_is_one_line() {
+        let faults = [
+            HeaderFault::NameRepeated,
+            HeaderFault::Name(NameError::NotASubdomain),
+            HeaderFault::Subject(SubjectError::ControlCharacter),
+        ];
+        for fault in faults {
+            assert!(!header_text(&fault).contains(['\n', '\r']) && !header_text(&fault).contains("  "));
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! The one request that the redeem door answers: `POST /<uuid>` (protocol.md 1.1 to 1.3).
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    net::IpAddr,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    HeaderMap, Method, Request, Response, StatusCode,
+    body::{Body, Bytes, Incoming},
+    header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS},
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, oneshot},
+    time::timeout_at,
+};
+use tracing::{error, info, warn};
+use zeroize::Zeroizing;
+
+use super::{
+    problem::{NoAnswer, Problem, reason},
+    request::{HeaderFault, RequestFault, grant_id, link_name, subject},
+};
+use crate::{
+    app::{App, LinkBundle, RedeemError},
+    grant::{GrantId, PresentedCode, RedemptionRequest},
+};
+
+/// Skupper's own text for anything that starts like its answer; no client looks at it (protocol.md 1.2).
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+/// A Skupper site asks again after 30 s whatever is said here; other clients may follow it.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
+
+/// What the requests of one connection share; there is one request.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    /// The other end of the connection.
+    pub(super) peer: IpAddr,
+    /// When the answer must be there.
+    pub(super) deadline: Instant,
+    /// After this nothing is counted any more. Earlier than `deadline`, so that what was counted is also delivered.
+    pub(super) last_commit: Instant,
+    /// The longest body taken.
+    pub(super) max_body_bytes: usize,
+    /// Whether the request was read to its end.
+    pub(super) received: AtomicBool,
+    /// Held until the work is done, also when the client has gone: so work in progress is bounded.
+    pub(super) _permit: OwnedSemaphorePermit,
+}
+
+/// The service of one connection.
+#[derive(Clone)]
+pub(super) struct RedeemService {
+    pub(super) app: Arc<App>,
+    pub(super) exchange: Arc<Exchange>,
+}
+
+impl tower::Service<Request<Incoming>> for RedeemService {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let service = self.clone();
+        Box::pin(async move { Ok(service.answer(request).await) })
+    }
+}
+
+impl RedeemService {
+    async fn answer(self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        match self.receive(request).await {
+            Ok((id, redemption)) => self.redeem(id, redemption).await,
+            Err((fault, took)) => {
+                self.refused(&fault, took);
+                refusal(Problem::from(&fault))
+            }
+        }
+    }
+
+    /// Counts and logs a request that the app never sees.
+    pub(super) fn refused(&self, fault: &RequestFault, took: Duration) {
+        let problem = Problem::from(fault);
+        self.app.metrics().refused(reason(fault), took);
+        info!(peer = %self.exchange.peer, refusal.reason = %problem.text, "request refused");
+    }
+
+    /// The request in our own words, checked in Skupper's order: method, body, path; then the headers, which Skupper
+    /// does not check. A fault comes with the time since the request was complete, which is none before that.
+    async fn receive(
+        &self,
+        request: Request<Incoming>,
+    ) -> Result<(GrantId, RedemptionRequest), (RequestFault, Duration)> {
+        let (head, body) = request.into_parts();
+        if head.method != Method::POST {
+            return Err((RequestFault::Method, Duration::ZERO));
+        }
+        let code = self.read(body).await.map_err(|fault| (fault, Duration::ZERO))?;
+        self.exchange.received.store(true, Ordering::Relaxed);
+
+        let complete = Instant::now();
+        let since = |fault| (fault, complete.elapsed());
+        let id = grant_id(head.uri.path()).ok_or(RequestFault::Path).map_err(since)?;
+        let header = |fault: HeaderFault| since(RequestFault::Header(fault));
+        let link_name = link_name(values(&head.headers, "name")).map_err(header)?;
+        let subject = subject(values(&head.headers, "subject")).map_err(header)?;
+        Ok((id, RedemptionRequest { link_name, subject, code, peer: Some(self.exchange.peer) }))
+    }
+
+    async fn read(&self, mut body: Incoming) -> Result<PresentedCode, RequestFault> {
+        let limit = self.exchange.max_body_bytes;
+        // Known from Content-Length: refused before the first byte is read, and before a 100 Continue asks for it.
+        if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
+            return Err(RequestFault::BodyTooLarge);
+        }
+        // Whole from the start: a buffer that grows leaves copies of the code behind.
+        let mut code = Zeroizing::new(Vec::with_capacity(limit));
+        loop {
+            let frame = match timeout_at(self.exchange.deadline.into(), body.frame()).await {
+                Err(_) => return Err(RequestFault::TooSlow),
+                Ok(None) => break,
+                Ok(Some(Err(_))) => return Err(RequestFault::BodyUnreadable),
+                Ok(Some(Ok(frame))) => frame,
+            };
+            // Trailers are no part of the code.
+            let Ok(data) = frame.into_data() else { continue };
+            if data.len() > limit - code.len() {
+                return Err(RequestFault::BodyTooLarge);
+            }
+            code.extend_from_slice(&data);
+        }
+        Ok(PresentedCode::new(std::mem::take(&mut *code)))
+    }
+
+    /// Hands the request to the app on a task of its own, which a client that hangs up does not stop half-way.
+    async fn redeem(self, id: GrantId, redemption: RedemptionRequest) -> Response<Full<Bytes>> {
+        let (sender, receiver) = oneshot::channel();
+        let Self { app, exchange } = self;
+        let deadline = exchange.deadline;
+        let metrics = Arc::clone(app.metrics());
+        let complete = Instant::now();
+        tokio::spawn(async move {
+            let outcome = app.redeem(id, redemption, exchange.last_commit).await;
+            if let Err(Ok(_undelivered)) = sender.send(outcome) {
+                warn!(grant.id = %id, "grant redeemed, but its answer came too late to be sent");
+            }
+            drop(exchange);
+        });
+        match timeout_at(deadline.into(), receiver).await {
+            Ok(Ok(outcome)) => answer_to(outcome),
+            Ok(Err(_)) => {
+                metrics.failed(complete.elapsed());
+                error!(grant.id = %id, "redemption broke off");
+                refusal(Problem::from(NoAnswer::Lost))
+            }
+            Err(_) => refusal(Problem::from(NoAnswer::Overdue)),
+        }
+    }
+}
+
+fn values<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
+    // As bytes: a subject may hold more than ASCII, which `to_str` refuses.
+    headers.get_all(name).iter().map(HeaderValue::as_bytes)
+}
+
+fn answer_to(outcome: Result<LinkBundle, RedeemError>) -> Response<Full<Bytes>> {
+    match outcome {
+        Ok(bundle) => success(bundle),
+        Err(error) => refusal(Problem::from(&error)),
+    }
+}
+
+fn success(bundle: LinkBundle) -> Response<Full<Bytes>> {
+    // The document is wiped when hyper drops it, sent or not.
+    let mut response = Response::new(Full::new(Bytes::from_owner(bundle.into_document())));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, TEXT);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn refusal(problem: Problem) -> Response<Full<Bytes>> {
+    let mut text = problem.text.into_owned();
+    text.push('\n');
+    let mut response = Response::new(Full::new(Bytes::from(text)));
+    *response.status_mut() = problem.status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, TEXT);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if problem.status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+    }
+    response
+}

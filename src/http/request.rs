@@ -1,0 +1,144 @@
+//! What a redemption request says, read from its path and headers. Pure: bytes in, words of the grant room out.
+
+use crate::grant::{GrantId, LinkName, NameError, Subject, SubjectError};
+
+/// Why a request is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum RequestFault {
+    /// Not HTTP, or more of it than the door takes; hyper has answered 400 or 431 by itself.
+    Malformed,
+    /// Not POST.
+    Method,
+    /// The body broke off, or its framing is wrong.
+    BodyUnreadable,
+    /// The body is longer than any code.
+    BodyTooLarge,
+    /// It did not arrive in time.
+    TooSlow,
+    /// The path is not one UUID.
+    Path,
+    /// A header breaks a rule.
+    Header(HeaderFault),
+}
+
+/// Which rule a header breaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum HeaderFault {
+    /// `name` is there more than once.
+    NameRepeated,
+    /// `name` cannot name a Secret and Links.
+    Name(NameError),
+    /// `subject` is there more than once.
+    SubjectRepeated,
+    /// `subject` cannot be a subject.
+    Subject(SubjectError),
+}
+
+/// The grant that a path names: one segment that is a UUID in any case, and at most one slash after it.
+///
+/// Nothing is percent-decoded. No client encodes a UUID, and a grant has one spelling: what is refused here is never
+/// looked up.
+pub(super) fn grant_id(path: &str) -> Option<GrantId> {
+    let segment = path.strip_prefix('/')?;
+    segment.strip_suffix('/').unwrap_or(segment).parse().ok()
+}
+
+/// The link name that the values of the `name` headers give; `None` when there is none or it is empty.
+pub(super) fn link_name<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Result<Option<LinkName>, HeaderFault> {
+    let Some(value) = single(values, HeaderFault::NameRepeated)? else { return Ok(None) };
+    let text = str::from_utf8(value).map_err(|_| HeaderFault::Name(NameError::NotASubdomain))?;
+    text.parse().map(Some).map_err(HeaderFault::Name)
+}
+
+/// The subject that the values of the `subject` headers give; `None` when there is none or it is empty.
+pub(super) fn subject<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Result<Option<Subject>, HeaderFault> {
+    let Some(value) = single(values, HeaderFault::SubjectRepeated)? else { return Ok(None) };
+    let text = str::from_utf8(value).map_err(|_| HeaderFault::Subject(SubjectError::NotUtf8))?;
+    text.parse().map(Some).map_err(HeaderFault::Subject)
+}
+
+/// The one value, if it says anything. Two would leave open whom the certificate is for.
+fn single<'a>(
+    values: impl IntoIterator<Item = &'a [u8]>,
+    repeated: HeaderFault,
+) -> Result<Option<&'a [u8]>, HeaderFault> {
+    let mut values = values.into_iter();
+    let first = values.next();
+    match values.next() {
+        Some(_) => Err(repeated),
+        None => Ok(first.filter(|value| !value.is_empty())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ID: &str = "87426fa9-5623-49af-a612-47d33b7a4200";
+
+    #[test]
+    fn a_path_is_one_uuid_and_perhaps_a_slash() {
+        for path in [format!("/{ID}"), format!("/{ID}/"), format!("/{}", ID.to_uppercase())] {
+            assert_eq!(grant_id(&path).unwrap().to_string(), ID, "{path}");
+        }
+        for path in [
+            String::new(),
+            "/".to_owned(),
+            "*".to_owned(),
+            ID.to_owned(),
+            format!("//{ID}"),
+            format!("/{ID}//"),
+            format!("/a/{ID}"),
+            format!("/{ID}/a"),
+            format!("/{}", ID.replace('-', "")),
+            format!("/{}", ID.replace('-', "%2D")),
+            format!("/%7B{ID}%7D"),
+            format!("/{ID}%2F"),
+        ] {
+            assert_eq!(grant_id(&path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn an_absent_or_empty_header_says_nothing() {
+        assert_eq!(link_name([]), Ok(None));
+        assert_eq!(link_name([b"".as_slice()]), Ok(None));
+        assert_eq!(subject([]), Ok(None));
+        assert_eq!(subject([b"".as_slice()]), Ok(None));
+    }
+
+    #[test]
+    fn a_header_said_twice_is_refused_even_when_both_say_the_same() {
+        assert_eq!(link_name([b"a".as_slice(), b"a"]), Err(HeaderFault::NameRepeated));
+        assert_eq!(subject([b"".as_slice(), b"a"]), Err(HeaderFault::SubjectRepeated));
+    }
+
+    #[test]
+    fn a_subject_may_be_written_in_any_script() {
+        assert_eq!(subject(["Köln".as_bytes()]).unwrap().unwrap().as_str(), "Köln");
+        assert_eq!(subject([b"K\xf6ln".as_slice()]), Err(HeaderFault::Subject(SubjectError::NotUtf8)));
+        assert_eq!(link_name(["köln".as_bytes()]), Err(HeaderFault::Name(NameError::NotASubdomain)));
+        assert_eq!(link_name([b"K\xf6ln".as_slice()]), Err(HeaderFault::Name(NameError::NotASubdomain)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_path_panics_and_only_uuids_are_grants(path in "/?(/|%2F|[-0-9a-fA-F]{36}|[^/]{0,40}){0,3}") {
+            if let Some(id) = grant_id(&path) {
+                prop_assert!(path.trim_matches('/').eq_ignore_ascii_case(&id.to_string()));
+            }
+        }
+
+        #[test]
+        fn no_header_panics_and_what_is_taken_is_what_was_sent(value in proptest::collection::vec(any::<u8>(), 0..300)) {
+            if let Ok(Some(name)) = link_name([value.as_slice()]) {
+                prop_assert_eq!(name.as_str().as_bytes(), value.as_slice());
+            }
+            if let Ok(Some(subject)) = subject([value.as_slice()]) {
+                prop_assert_eq!(subject.as_str().as_bytes(), value.as_slice());
+            }
+        }
+    }
+}
