@@ -12,6 +12,7 @@
 //! | 2 | [`store`] | what is remembered: the promises of a store, SQLite, sealing, the ledger |
 //! | 2 | [`metrics`] | every metric, by what happened |
 //! | 3 | [`app`] | the use cases: redemption, grants, sites, readiness, sweep |
+//! | 4 | [`http`] | the redeem door and the observe door: listener, TLS, limits, problems |
 //! | 4 | [`client`] | the other side of the doors: redeem a token, talk to the admin door |
 
 #![forbid(unsafe_code)]
