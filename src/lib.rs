@@ -14,11 +14,13 @@
 //! | 3 | [`app`] | the use cases: redemption, grants, sites, readiness, sweep |
 //! | 4 | [`http`] | the redeem door and the observe door: listener, TLS, limits, problems |
 //! | 4 | [`client`] | the other side of the doors: redeem a token, talk to the admin door |
+//! | 5 | [`cli`] | commands, configuration, output, telemetry |
 
 #![forbid(unsafe_code)]
 
 pub mod app;
 pub mod client;
+pub mod cli;
 pub mod file;
 pub mod grant;
 pub mod http;

@@ -1,0 +1,131 @@
+//! `grantd grant`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{DocumentFormat, ListFormat, NamespaceArg};
+
+const CREATE_ABOUT: &str = "\
+Make a grant
+
+Prints how the grant stands; 'grantd grant show NAME -o yaml' gives its url, code and ca. Use 'grantd token issue' to make a
+grant and its token file in one step.";
+
+const CREATE_EXAMPLES: &str = "\
+Examples:
+  grantd grant create offer
+  grantd grant create offer --redemptions-allowed 10 --expiration-window 24h -n west
+  grantd grant create offer --code-file code.txt";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  grantd grant list
+  grantd grant list -A
+  grantd grant list -n west -o name";
+
+const SHOW_ABOUT: &str = "\
+Show a grant and the record of its redemptions
+
+The code is a secret and is left out unless you ask for it with --show-code. The documents of -o json and -o yaml are the
+server's own objects, code included.";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  grantd grant show offer
+  grantd grant show offer --show-code
+  grantd grant show offer -o json | jq -r .status.url";
+
+const DELETE_ABOUT: &str = "\
+Delete grants
+
+Their tokens can no longer be redeemed. Links made with them stay, and so does the record of their redemptions.";
+
+const DELETE_EXAMPLES: &str = "\
+Examples:
+  grantd grant delete offer
+  grantd grant list -o name | cut -d/ -f2 | xargs grantd grant delete";
+
+/// The commands of `grantd grant`.
+#[derive(Debug, Subcommand)]
+pub enum GrantCommand {
+    /// Make a grant
+    #[command(long_about = CREATE_ABOUT, after_help = CREATE_EXAMPLES)]
+    Create(CreateArgs),
+
+    /// List grants
+    #[command(visible_alias = "ls", after_help = LIST_EXAMPLES)]
+    List(ListArgs),
+
+    /// Show a grant and the record of its redemptions
+    #[command(long_about = SHOW_ABOUT, after_help = SHOW_EXAMPLES)]
+    Show(ShowArgs),
+
+    /// Delete grants
+    #[command(long_about = DELETE_ABOUT, after_help = DELETE_EXAMPLES)]
+    Delete(DeleteArgs),
+}
+
+/// `grantd grant create`.
+#[derive(Debug, Args)]
+pub struct CreateArgs {
+    /// The grant's name
+    pub name: String,
+
+    /// How often it can be redeemed
+    #[arg(long, value_name = "COUNT", default_value = "1", help_heading = "Grant", allow_hyphen_values = true)]
+    pub redemptions_allowed: String,
+    /// How long it can be redeemed, as in 90s, 15m or 2h30m
+    #[arg(long, value_name = "DURATION", default_value = "15m0s", help_heading = "Grant", allow_hyphen_values = true)]
+    pub expiration_window: String,
+    /// A file with the code to use; '-' reads standard input [default: a random code]
+    #[arg(long, value_name = "FILE", help_heading = "Grant")]
+    pub code_file: Option<PathBuf>,
+    /// Which of the site's issuers signs [default: the site's default]
+    #[arg(long, value_name = "ISSUER", help_heading = "Grant")]
+    pub issuer: Option<String>,
+    /// Whose grant it is.
+    #[command(flatten)]
+    pub namespace: NamespaceArg,
+}
+
+/// `grantd grant list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Whose grants.
+    #[command(flatten)]
+    pub namespace: NamespaceArg,
+    /// List the grants of all namespaces, whatever -n says
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+    /// Print something else than a table
+    #[arg(short, long, value_name = "FORMAT")]
+    pub output: Option<ListFormat>,
+}
+
+/// `grantd grant show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The grant's name
+    pub name: String,
+    /// Whose grant it is.
+    #[command(flatten)]
+    pub namespace: NamespaceArg,
+    /// Show the code, which is a secret
+    #[arg(long)]
+    pub show_code: bool,
+    /// Print the server's object instead
+    #[arg(short, long, value_name = "FORMAT")]
+    pub output: Option<DocumentFormat>,
+}
+
+/// `grantd grant delete`.
+#[derive(Debug, Args)]
+pub struct DeleteArgs {
+    /// The grants' names
+    #[arg(value_name = "NAME", required = true)]
+    pub names: Vec<String>,
+    /// Whose grants they are.
+    #[command(flatten)]
+    pub namespace: NamespaceArg,
+}

@@ -1,0 +1,262 @@
+//! What a user types. Values stay text where `config` judges them, so that all faults come together.
+
+mod grant;
+mod serve;
+mod token;
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use grant::{CreateArgs, DeleteArgs, GrantCommand, ListArgs, ShowArgs};
+pub use serve::ServeArgs;
+pub use token::{IssueArgs, RedeemArgs, TokenCommand};
+
+use crate::{cli::CliError, grant::Namespace};
+
+const AFTER_HELP: &str = "\
+Getting started:
+  grantd serve                        run the server with a site CA of its own
+  grantd token issue west.yaml        make a grant and write its token to a file
+  grantd token redeem west.yaml       on the other site: turn the token into a link
+  grantd grant list                   see what is open, used up or expired
+
+Exit codes:
+  0   done
+  1   refused or failed
+  64  wrong usage, a faulty configuration, or a file that cannot be read
+  69  no server: grantd is not running here, or the token's server cannot be reached
+  77  not permitted to talk to the server of this data directory";
+
+/// Turns a short-lived Skupper access token into a link certificate, exactly as often as you allowed.
+///
+/// `grantd serve` is the server; it stands beside a Skupper site and needs no Kubernetes. The other commands make and
+/// inspect grants on that server, and redeem the tokens of any.
+#[derive(Debug, Parser)]
+#[command(name = "grantd", version, after_help = AFTER_HELP, subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// Where the server keeps its database, keys and admin socket
+    ///
+    /// Every command finds the server by it. The default is $STATE_DIRECTORY, else $XDG_DATA_HOME/grantd, else
+    /// ~/.local/share/grantd.
+    #[arg(long, global = true, env = "GRANTD_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server
+    #[command(long_about = serve::ABOUT, after_help = serve::EXAMPLES)]
+    Serve(Box<ServeArgs>),
+
+    /// Issue and redeem access tokens
+    #[command(subcommand, arg_required_else_help = true)]
+    Token(TokenCommand),
+
+    /// Make, list, show and delete access grants
+    #[command(subcommand, arg_required_else_help = true)]
+    Grant(GrantCommand),
+
+    /// Create or change access grants from a file
+    #[command(long_about = APPLY_ABOUT, after_help = APPLY_EXAMPLES)]
+    Apply(ApplyArgs),
+
+    /// Print the version
+    #[command(after_help = "Examples:\n  grantd version\n  grantd version -o json")]
+    Version(VersionArgs),
+
+    /// Print a script that completes grantd's commands in your shell
+    #[command(after_help = "Examples:\n  source <(grantd completion bash)\n  \
+                            grantd completion fish > ~/.config/fish/completions/grantd.fish")]
+    Completion(CompletionArgs),
+}
+
+const APPLY_ABOUT: &str = "\
+Create or change access grants from a file
+
+Reads one or more YAML or JSON documents of kind AccessGrant. All of them are checked before the first one is sent. A grant
+that does not exist is created; one that does is changed where the document says something else.";
+
+const APPLY_EXAMPLES: &str = "\
+Examples:
+  grantd apply -f accessgrant.yaml
+  kubectl create --dry-run=client -o yaml -f accessgrant.yaml | grantd apply -f -";
+
+/// `grantd apply`.
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// The documents; '-' reads standard input
+    #[arg(short = 'f', long = "filename", value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// Where documents without a namespace go.
+    #[command(flatten)]
+    pub namespace: NamespaceArg,
+}
+
+/// `grantd version`.
+#[derive(Debug, Args)]
+pub struct VersionArgs {
+    /// Print a document instead of a line
+    #[arg(short, long, value_name = "FORMAT")]
+    pub output: Option<DocumentFormat>,
+}
+
+/// `grantd completion`.
+#[derive(Debug, Args)]
+pub struct CompletionArgs {
+    /// Your shell
+    pub shell: Shell,
+}
+
+/// The shells that can be taught.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// GNU Bash
+    Bash,
+    /// Z shell
+    Zsh,
+    /// fish
+    Fish,
+}
+
+/// `-n`, for the commands that work in one namespace.
+#[derive(Debug, Args)]
+pub struct NamespaceArg {
+    /// The namespace of the site
+    #[arg(short, long, env = "GRANTD_NAMESPACE", value_name = "NAMESPACE", default_value = Namespace::DEFAULT)]
+    pub namespace: String,
+}
+
+impl NamespaceArg {
+    /// The namespace as a value.
+    ///
+    /// # Errors
+    /// [`CliError::Usage`] when the text is no namespace.
+    pub fn parse(&self) -> Result<Namespace, CliError> {
+        self.namespace.parse().map_err(|error| CliError::usage(format!("namespace is not valid: {error}")))
+    }
+}
+
+/// How documents are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DocumentFormat {
+    /// JSON, indented
+    Json,
+    /// YAML
+    Yaml,
+}
+
+/// How lists are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// JSON, indented
+    Json,
+    /// YAML
+    Yaml,
+    /// One 'accessgrant.skupper.io/NAME' a line
+    Name,
+}
+
+/// The data directory when no flag, variable or file names one.
+///
+/// systemd sets `STATE_DIRECTORY`, with colons between several; the first is ours.
+pub fn default_data_dir(environment: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let set = |name: &str| environment(name).filter(|value| !value.is_empty());
+    if let Some(state) = set("STATE_DIRECTORY") {
+        let first = state.to_string_lossy().split(':').next().unwrap_or_default().to_owned();
+        return Some(PathBuf::from(first));
+    }
+    // The XDG base directory specification: a relative path is invalid and ignored.
+    if let Some(data) = set("XDG_DATA_HOME").filter(|data| Path::new(data).is_absolute()) {
+        return Some(Path::new(&data).join("grantd"));
+    }
+    set("HOME").map(|home| Path::new(&home).join(".local/share/grantd"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_commands_fit_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_is_understood() {
+        for line in [
+            "grantd serve",
+            "grantd serve --listen 0.0.0.0:1 --link-host a --link-host b,c -n west --config x.yaml",
+            "grantd --data-dir /d token issue west.yaml",
+            "grantd token issue - --data-dir /d --redemptions-allowed 2 --expiration-window 1h --cost 3 --name x -n west --force",
+            "grantd token redeem west.yaml --output dir -n west --subject s --timeout 20s --force",
+            "grantd grant create g --code-file - --issuer ca --expiration-window 5m -n west",
+            "grantd grant list -A -o name",
+            "grantd grant show g -o yaml --show-code",
+            "grantd grant delete a b c -n west",
+            "grantd apply -f - -n west",
+            "grantd version -o json",
+            "grantd completion fish",
+        ] {
+            assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for line in [
+            "grantd",
+            "grantd token",
+            "grantd token issue",
+            "grantd token issue a b",
+            "grantd grant create g --code secret",
+            "grantd grant delete",
+            "grantd completion tcsh",
+            "grantd serve stray",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_command_teaches_with_an_example() {
+        let mut waiting = vec![Cli::command()];
+        while let Some(mut command) = waiting.pop() {
+            command.build();
+            let children: Vec<_> = command.get_subcommands().filter(|c| c.get_name() != "help").cloned().collect();
+            if children.is_empty() {
+                let help = command.render_long_help().to_string();
+                assert!(help.contains("grantd "), "{help}");
+                assert!(help.contains("Example"), "{} has no example", command.get_name());
+                assert!(command.get_about().is_some());
+            }
+            waiting.extend(children);
+        }
+    }
+
+    #[test]
+    fn the_data_directory_follows_systemd_then_xdg_then_home() {
+        let with = |pairs: &'static [(&str, &str)]| {
+            default_data_dir(|name| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| OsString::from(v)))
+        };
+        let all = [("STATE_DIRECTORY", "/s:/t"), ("XDG_DATA_HOME", "/x"), ("HOME", "/h")];
+        assert_eq!(default_data_dir(|n| all.iter().find(|p| p.0 == n).map(|p| p.1.into())), Some("/s".into()));
+        assert_eq!(with(&[("XDG_DATA_HOME", "/x"), ("HOME", "/h")]), Some("/x/grantd".into()));
+        assert_eq!(with(&[("XDG_DATA_HOME", "relative"), ("HOME", "/h")]), Some("/h/.local/share/grantd".into()));
+        assert_eq!(with(&[("STATE_DIRECTORY", "")]), None);
+    }
+}

@@ -1,0 +1,100 @@
+//! `grantd token`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::NamespaceArg;
+
+const ISSUE_ABOUT: &str = "\
+Make a grant and write its token to a file
+
+The file holds a secret: whoever has it can redeem it, until it is used up or expires. It is written for you alone (mode
+0600). Nothing is made on the server when the file cannot be written.";
+
+const ISSUE_EXAMPLES: &str = "\
+Examples:
+  grantd token issue west.yaml
+  grantd token issue west.yaml --redemptions-allowed 3 --expiration-window 2h
+  grantd token issue - -n west | ssh east 'cat > west.yaml'";
+
+const REDEEM_ABOUT: &str = "\
+Turn a token into a Secret and Links for a connecting site
+
+Needs neither a server nor Skupper here: it talks to the server that the token names, trusts the CA in the token and
+nothing else, and writes Secret-NAME.yaml and Link-NAME.yaml. Load them with 'skupper system reload' or 'kubectl apply'.
+Every redemption counts, so the files' places are checked before the token is used.";
+
+const REDEEM_EXAMPLES: &str = "\
+Examples:
+  grantd token redeem west.yaml
+  grantd token redeem west.yaml --output ~/.local/share/skupper/namespaces/default/input/resources
+  grantd token redeem - --output links < west.yaml && kubectl apply -f links";
+
+/// The commands of `grantd token`.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a grant and write its token to a file
+    #[command(long_about = ISSUE_ABOUT, after_help = ISSUE_EXAMPLES)]
+    Issue(IssueArgs),
+
+    /// Turn a token into a Secret and Links for a connecting site
+    #[command(long_about = REDEEM_ABOUT, after_help = REDEEM_EXAMPLES)]
+    Redeem(RedeemArgs),
+}
+
+/// `grantd token issue`.
+#[derive(Debug, Args)]
+pub struct IssueArgs {
+    /// Where the token goes; '-' is standard output
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// How often the token can be redeemed
+    #[arg(long, value_name = "COUNT", default_value = "1", help_heading = "Grant", allow_hyphen_values = true)]
+    pub redemptions_allowed: String,
+    /// How long the token can be redeemed, as in 90s, 15m or 2h30m; at least 1m
+    #[arg(long, value_name = "DURATION", default_value = "15m0s", help_heading = "Grant", allow_hyphen_values = true)]
+    pub expiration_window: String,
+    /// The cost of the link that comes of it; 0 leaves it to the connecting site
+    #[arg(long, value_name = "COST", default_value = "1", help_heading = "Grant", allow_hyphen_values = true)]
+    pub cost: String,
+    /// The name of the grant and of the link [default: the site's name and a random part]
+    #[arg(long, value_name = "NAME", help_heading = "Grant")]
+    pub name: Option<String>,
+    /// Whose token it is.
+    #[command(flatten)]
+    pub namespace: NamespaceArg,
+
+    /// How long to wait until the grant is ready; at least 10s
+    #[arg(long, value_name = "DURATION", default_value = "1m0s", allow_hyphen_values = true)]
+    pub timeout: String,
+    /// Replace the file if it exists
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `grantd token redeem`.
+#[derive(Debug, Args)]
+pub struct RedeemArgs {
+    /// The token; '-' reads standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// The directory for the files
+    #[arg(long, value_name = "DIR", default_value = ".", help_heading = "Files")]
+    pub output: PathBuf,
+    /// A namespace to write into the documents; without it they fit any
+    #[arg(short, long, value_name = "NAMESPACE", help_heading = "Files")]
+    pub namespace: Option<String>,
+    /// Replace files that exist
+    #[arg(long, help_heading = "Files")]
+    pub force: bool,
+
+    /// Who the certificate is for, as the other site's ledger will show it [default: the token's name]
+    #[arg(long, value_name = "SUBJECT", default_value = "", hide_default_value = true)]
+    pub subject: String,
+    /// How long the server may take; at least 1s
+    #[arg(long, value_name = "DURATION", default_value = "10s", allow_hyphen_values = true)]
+    pub timeout: String,
+}

@@ -1,0 +1,250 @@
+//! What `grantd serve` is to do: flags, environment and file become one [`ServeConfig`], or all their faults together.
+//!
+//! Flags win over the environment, the environment over the file, the file over the defaults.
+
+mod sites;
+mod source;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod values;
+
+use std::{
+    ffi::OsString,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::ArgMatches;
+use serde_saphyr::Spanned;
+pub use sites::{IssuerFiles, SiteConfig, SiteEndpoints};
+pub use source::{Fault, Origin};
+use source::{Faults, Sources};
+use tree::{Table, Value};
+pub use values::{LogFormat, ValueError};
+use values::{duration, number, path, socket_address};
+
+use super::{args::default_data_dir, telemetry::LogFilter};
+use crate::{
+    file,
+    link::PublicUrl,
+    pki::{CaKeyType, ClientKeyType},
+};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const SECOND: Duration = Duration::from_secs(1);
+/// Ten years of 365 days: longer than any link should live, and short of every clock's end.
+const LONGEST: Duration = Duration::from_secs(87_600 * 3600);
+
+/// Everything `grantd serve` was told, each part valid in itself. Files are named, not yet read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServeConfig {
+    /// Database, keys and admin socket; made if it is not there.
+    pub data_dir: PathBuf,
+    /// The redeem door.
+    pub listen: SocketAddr,
+    /// The observe door.
+    pub observe_listen: SocketAddr,
+    /// What tokens carry; `None`: the first name or address of this host with the redeem door's port.
+    pub public_url: Option<PublicUrl>,
+    /// The serving certificate; `None`: self-made.
+    pub tls: Option<TlsFiles>,
+    /// The kind of key of issued certificates.
+    pub client_key_type: ClientKeyType,
+    /// The kind of key of self-made CAs.
+    pub ca_key_type: CaKeyType,
+    /// How long issued certificates are valid, 1 hour to 10 years.
+    pub certificate_validity: Duration,
+    /// How long an expired or used-up grant stays visible before it is removed. Its ledger rows stay for ever.
+    pub retention: Duration,
+    /// How long redemptions in progress may take after the server was told to stop.
+    pub drain_timeout: Duration,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// What is logged.
+    pub log_filter: LogFilter,
+    /// Of the redeem door.
+    pub limits: Limits,
+    /// At least one; one a namespace.
+    pub sites: Vec<SiteConfig>,
+}
+
+/// Where the serving certificate is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate and its chain, PEM.
+    pub cert_file: PathBuf,
+    /// Its key, PEM.
+    pub key_file: PathBuf,
+    /// The CA that tokens carry, PEM.
+    pub ca_file: PathBuf,
+}
+
+/// The limits of the redeem door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// For a TLS handshake.
+    pub handshake_deadline: Duration,
+    /// For a whole request, handshake excluded.
+    pub request_deadline: Duration,
+    /// Of a request body, at most 16 KiB.
+    pub max_body_bytes: usize,
+    /// Of the header section; at least 8 KiB, below which the HTTP library cannot go.
+    pub max_header_bytes: usize,
+    /// Of one request.
+    pub max_headers: usize,
+    /// At a time.
+    pub max_connections: usize,
+    /// At a time; at most as many as connections.
+    pub max_handshakes: usize,
+}
+
+/// All that is wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.report())]
+pub struct ConfigError {
+    /// The file that was named, if one was.
+    pub file: Option<PathBuf>,
+    /// At least one: flags and environment as they were asked for, then the file's.
+    pub faults: Vec<Fault>,
+}
+
+impl ConfigError {
+    fn report(&self) -> String {
+        let line = |fault: &Fault| match (&fault.origin, &self.file) {
+            (Origin::Field { .. }, Some(file)) => format!("\n  {}, {fault}", file.display()),
+            _ => format!("\n  {fault}"),
+        };
+        let count = match self.faults.len() {
+            1 => "a fault".to_owned(),
+            many => format!("{many} faults"),
+        };
+        format!("the configuration has {count}:{}", self.faults.iter().map(line).collect::<String>())
+    }
+}
+
+/// What surrounds the process, so that tests can say what does.
+pub struct Surroundings<'a> {
+    /// The environment variable of this name.
+    pub environment: &'a dyn Fn(&str) -> Option<OsString>,
+    /// This host's name, as the system knows it.
+    pub host_name: String,
+}
+
+/// Makes a configuration of the arguments of `grantd serve`, the environment, and the file that they name.
+///
+/// # Errors
+/// [`ConfigError`] with every fault there is, not the first alone.
+pub fn resolve(flags: &ArgMatches, surroundings: &Surroundings<'_>) -> Result<ServeConfig, ConfigError> {
+    let mut faults = Faults::default();
+    let environment = |name: &str| (surroundings.environment)(name).map(|text| text.to_string_lossy().into_owned());
+    let mut sources = Sources { flags, environment: &environment, file: Table::default() };
+    let file = sources.given("config").map(|setting| PathBuf::from(setting.text));
+    if let Some(file) = &file {
+        sources.file = read_file(file, &mut faults);
+    }
+    let config = build(&mut sources, surroundings, &mut faults);
+    std::mem::take(&mut sources.file).finish(&mut faults);
+    match config {
+        Some(config) if faults.0.is_empty() => Ok(config),
+        Some(_) | None => Err(ConfigError { file, faults: faults.0 }),
+    }
+}
+
+fn read_file(path: &Path, faults: &mut Faults) -> Table {
+    let bytes = match file::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            faults.add(Origin::File, format!("{error}: {}", error.source));
+            return Table::default();
+        }
+    };
+    // A snippet of the file could put a secret that does not belong there into a log.
+    let options = serde_saphyr::options! { with_snippet: false };
+    match serde_saphyr::from_slice_with_options::<Spanned<Value>>(&bytes, options) {
+        Ok(value) => Table::root(value, faults),
+        Err(error) => {
+            faults.add(Origin::File, format!("{} is not YAML: {error}", path.display()));
+            Table::default()
+        }
+    }
+}
+
+/// Asks for every setting, whatever was wrong with those before it. `None` only together with a fault.
+fn build(s: &mut Sources<'_>, surroundings: &Surroundings<'_>, faults: &mut Faults) -> Option<ServeConfig> {
+    let default_listen = SocketAddr::from(([0, 0, 0, 0], 9090));
+    let default_observe = SocketAddr::from(([127, 0, 0, 1], 9091));
+    let listen = s.value("listen", "listen", default_listen, faults, socket_address);
+    let observe_listen = s.value("observe_listen", "observeListen", default_observe, faults, socket_address);
+    if listen == observe_listen && listen.port() != 0 {
+        let origin =
+            s.given("observe_listen").map_or(Origin::Flag("--observe-listen".to_owned()), |given| given.origin);
+        faults.add(origin, format!("must differ from --listen; both are {listen}"));
+    }
+    let data_dir = s.optional("data_dir", "dataDir", faults, path).or_else(|| {
+        let found = default_data_dir(surroundings.environment);
+        if found.is_none() {
+            let message = "must be given, because neither STATE_DIRECTORY nor XDG_DATA_HOME nor HOME is set";
+            faults.add(Origin::Default("--data-dir".to_owned()), message);
+        }
+        found
+    });
+    let config = ServeConfig {
+        data_dir: data_dir.clone().unwrap_or_default(),
+        listen,
+        observe_listen,
+        public_url: s.optional("public_url", "publicUrl", faults, str::parse),
+        tls: tls_files(s, faults),
+        client_key_type: s.value("client_key_type", "clientKeyType", ClientKeyType::default(), faults, str::parse),
+        ca_key_type: s.value("ca_key_type", "caKeyType", CaKeyType::default(), faults, str::parse),
+        certificate_validity: s.value(
+            "certificate_validity",
+            "certificateValidity",
+            43_800 * HOUR,
+            faults,
+            duration(HOUR..=LONGEST),
+        ),
+        retention: s.value("retention", "retention", 24 * HOUR, faults, duration(Duration::ZERO..=LONGEST)),
+        drain_timeout: s.value("drain_timeout", "drainTimeout", 25 * SECOND, faults, duration(Duration::ZERO..=HOUR)),
+        log_format: s.value("log_format", "logFormat", LogFormat::Auto, faults, str::parse),
+        log_filter: s.value("log", "log", LogFilter::default(), faults, str::parse),
+        limits: limits(s, faults),
+        sites: sites::sites(s, &surroundings.host_name, faults),
+    };
+    data_dir.map(|_| config)
+}
+
+fn limits(s: &mut Sources<'_>, faults: &mut Faults) -> Limits {
+    let deadline = || duration(Duration::from_millis(100)..=60 * SECOND);
+    let count = || number(1..=1_000_000);
+    let limits = Limits {
+        handshake_deadline: s.value("handshake_deadline", "limits.handshakeDeadline", 5 * SECOND, faults, deadline()),
+        request_deadline: s.value("request_deadline", "limits.requestDeadline", 10 * SECOND, faults, deadline()),
+        max_body_bytes: s.value("max_body_bytes", "limits.maxBodyBytes", 1024, faults, number(1..=16 * 1024)),
+        max_header_bytes: s.value("max_header_bytes", "limits.maxHeaderBytes", 8192, faults, number(8192..=64 * 1024)),
+        max_headers: s.value("max_headers", "limits.maxHeaders", 32, faults, number(8..=256)),
+        max_connections: s.value("max_connections", "limits.maxConnections", 4096, faults, count()),
+        max_handshakes: s.value("max_handshakes", "limits.maxHandshakes", 256, faults, count()),
+    };
+    // A smaller number of connections is a limit on handshakes too, and not a fault.
+    Limits { max_handshakes: limits.max_handshakes.min(limits.max_connections), ..limits }
+}
+
+fn tls_files(s: &mut Sources<'_>, faults: &mut Faults) -> Option<TlsFiles> {
+    let parts = [("tls_cert", "tls.certFile"), ("tls_key", "tls.keyFile"), ("tls_ca", "tls.caFile")];
+    let found = parts.map(|(id, field)| (s.find(id, field, faults), id, field));
+    if found.iter().all(|(setting, ..)| setting.is_none()) {
+        return None;
+    }
+    for (_, id, field) in found.iter().filter(|(setting, ..)| setting.is_none()) {
+        let flag = format!("--{}", id.replace('_', "-"));
+        faults.add(
+            Origin::Flag(flag),
+            format!("is missing ({field} in the file); give all three of certificate, key and CA, or none"),
+        );
+    }
+    let [cert_file, key_file, ca_file] =
+        found.map(|(setting, ..)| setting.and_then(|setting| faults.judge(&setting, path)));
+    Some(TlsFiles { cert_file: cert_file?, key_file: key_file?, ca_file: ca_file? })
+}

@@ -1,0 +1,246 @@
+//! The sites: one by flags, or many in the file.
+
+use std::{collections::HashSet, path::PathBuf};
+
+use super::{
+    source::{Faults, Origin, Setting, Sources},
+    tree::Table,
+    values::{path, yes_or_no},
+};
+use crate::{
+    grant::{GrantName, IssuerName, Namespace},
+    link::{Endpoint, EndpointName, Group, Host, Port},
+};
+
+/// The arguments that describe a site, none of which goes with `sites` in the file.
+const SITE_ARGUMENTS: [&str; 7] =
+    ["site_name", "namespace", "issuer_cert", "issuer_key", "link_host", "inter_router_port", "edge_port"];
+/// The name of the one issuer that flags describe, or that grantd makes itself: Skupper's own.
+const DEFAULT_ISSUER: &str = "skupper-site-ca";
+const INTER_ROUTER_PORT: u16 = 55671;
+const EDGE_PORT: u16 = 45671;
+
+/// A site as configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteConfig {
+    /// Its name.
+    pub name: GrantName,
+    /// Its namespace, which no other site has.
+    pub namespace: Namespace,
+    /// Whether it is an edge site, which cannot accept links.
+    pub edge: bool,
+    /// Its CAs, with different names; none: one self-made, called `skupper-site-ca`.
+    pub issuers: Vec<IssuerFiles>,
+    /// Which of them signs for a grant that names none: one of `issuers`, or the self-made one.
+    pub default_issuer: IssuerName,
+    /// Where its router accepts links.
+    pub endpoints: SiteEndpoints,
+}
+
+/// Where a CA is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuerFiles {
+    /// Its name.
+    pub name: IssuerName,
+    /// The certificate, PEM.
+    pub cert_file: PathBuf,
+    /// Its key, PEM.
+    pub key_file: PathBuf,
+}
+
+/// Where a site's router accepts links.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SiteEndpoints {
+    /// Exactly here; when there are none, the site is not ready.
+    Listed(Vec<Endpoint>),
+    /// At the public URL's host, or this host's first name or address, on these ports: decided at start.
+    OnThisHost {
+        /// For interior routers.
+        inter_router: Port,
+        /// For edge routers.
+        edge: Port,
+    },
+}
+
+/// The configured sites; fewer than asked for only together with a fault.
+pub(super) fn sites(s: &mut Sources<'_>, host_name: &str, faults: &mut Faults) -> Vec<SiteConfig> {
+    let Some(tables) = s.file.tables("sites", faults) else {
+        return site_of_flags(s, host_name, faults).into_iter().collect();
+    };
+    for given in SITE_ARGUMENTS.iter().filter_map(|id| s.given(id)) {
+        faults.add(given.origin, "cannot be combined with 'sites' in the file; say it there");
+    }
+    if tables.is_empty() {
+        faults.add(Origin::File, "'sites' must list at least one site, or be left out");
+    }
+    let mut namespaces = HashSet::new();
+    let mut sites = Vec::new();
+    for table in tables {
+        let place = table.place();
+        let Some(site) = site_of_table(table, faults) else { continue };
+        if namespaces.insert(site.namespace.clone()) {
+            sites.push(site);
+        } else {
+            faults.add(place, format!("namespace {} has a site already; one site a namespace", site.namespace));
+        }
+    }
+    sites
+}
+
+fn site_of_flags(s: &Sources<'_>, host_name: &str, faults: &mut Faults) -> Option<SiteConfig> {
+    let name = match s.given("site_name") {
+        Some(setting) => faults.judge(&setting, str::parse),
+        None => Some(name_of_host(host_name)),
+    };
+    let namespace = match s.given("namespace") {
+        Some(setting) => faults.judge(&setting, str::parse),
+        None => Some(Namespace::default()),
+    };
+    let issuers = issuer_of_flags(s, faults);
+    let inter_router = port_of_flags(s, "inter_router_port", INTER_ROUTER_PORT, faults);
+    let edge = port_of_flags(s, "edge_port", EDGE_PORT, faults);
+    let hosts = hosts_of_flags(s, faults);
+    let (inter_router, edge) = (inter_router?, edge?);
+    let endpoints = match hosts {
+        None => SiteEndpoints::OnThisHost { inter_router, edge },
+        Some(hosts) => SiteEndpoints::Listed(endpoints_at(&hosts, inter_router, edge)),
+    };
+    Some(SiteConfig {
+        name: name?,
+        namespace: namespace?,
+        edge: false,
+        issuers: issuers?,
+        default_issuer: default_issuer(),
+        endpoints,
+    })
+}
+
+fn hosts_of_flags(s: &Sources<'_>, faults: &mut Faults) -> Option<Vec<Host>> {
+    let Setting { text, origin } = s.given("link_host")?;
+    let host = |text: &str| faults.judge(&Setting { text: text.trim().to_owned(), origin: origin.clone() }, str::parse);
+    Some(text.split(',').filter_map(host).collect())
+}
+
+fn port_of_flags(s: &Sources<'_>, id: &str, default: u16, faults: &mut Faults) -> Option<Port> {
+    match s.given(id) {
+        Some(setting) => faults.judge(&setting, str::parse),
+        None => Port::try_from(default).ok(),
+    }
+}
+
+fn issuer_of_flags(s: &Sources<'_>, faults: &mut Faults) -> Option<Vec<IssuerFiles>> {
+    let (cert, key) = (s.given("issuer_cert"), s.given("issuer_key"));
+    match (cert, key) {
+        (None, None) => Some(Vec::new()),
+        (Some(cert), Some(key)) => {
+            let (cert_file, key_file) = (faults.judge(&cert, path), faults.judge(&key, path));
+            Some(vec![IssuerFiles { name: default_issuer(), cert_file: cert_file?, key_file: key_file? }])
+        }
+        (Some(given), None) | (None, Some(given)) => {
+            faults.add(given.origin, "needs its counterpart: give both --issuer-cert and --issuer-key, or neither");
+            None
+        }
+    }
+}
+
+/// Both endpoints at every host, each host in a group of its own and so in a Link of its own: of several endpoints of one
+/// name in one group, a client uses the first and no other (protocol.md 2.3).
+fn endpoints_at(hosts: &[Host], inter_router: Port, edge: Port) -> Vec<Endpoint> {
+    let at = |(index, host): (usize, &Host)| {
+        let group = group_number(index + 1);
+        [(EndpointName::InterRouter, inter_router), (EndpointName::Edge, edge)].map(|(name, port)| Endpoint {
+            group: group.clone(),
+            name,
+            host: host.clone(),
+            port,
+        })
+    };
+    hosts.iter().enumerate().flat_map(at).collect()
+}
+
+/// `skupper-router`, `skupper-router-2`, …: Skupper's own groups (protocol.md 2.2).
+fn group_number(number: usize) -> Group {
+    let first = Group::default();
+    if number == 1 { first } else { format!("{first}-{number}").parse().unwrap_or(first) }
+}
+
+#[expect(clippy::expect_used, reason = "the constant is a DNS-1123 subdomain")]
+fn default_issuer() -> IssuerName {
+    DEFAULT_ISSUER.parse().expect("a valid constant")
+}
+
+/// The host's name as a site's name: its first label in lower case, or `grantd` when that is no name.
+#[expect(clippy::expect_used, reason = "the constant is a DNS-1123 subdomain")]
+fn name_of_host(host_name: &str) -> GrantName {
+    let label = host_name.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    let name: String = label.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    name.trim_matches('-').parse().unwrap_or_else(|_| "grantd".parse().expect("a valid constant"))
+}
+
+fn site_of_table(mut table: Table, faults: &mut Faults) -> Option<SiteConfig> {
+    let name = table.required("name", faults).and_then(|s| faults.judge(&s, str::parse));
+    let namespace = match table.text("namespace", faults) {
+        Some(setting) => faults.judge(&setting, str::parse),
+        None => Some(Namespace::default()),
+    };
+    let edge = match table.text("edge", faults) {
+        Some(setting) => faults.judge(&setting, yes_or_no),
+        None => Some(false),
+    };
+    let issuers: Vec<_> = table.tables("issuers", faults).unwrap_or_default();
+    let issuers = issuers_of_tables(issuers, faults);
+    let default_issuer = match table.text("defaultIssuer", faults) {
+        Some(setting) => faults.judge(&setting, |text| default_among(&issuers, text)),
+        None => Some(issuers.first().map_or_else(default_issuer, |issuer| issuer.name.clone())),
+    };
+    let endpoints = table.tables("endpoints", faults).unwrap_or_default();
+    let endpoints = endpoints.into_iter().filter_map(|table| endpoint_of_table(table, faults)).collect();
+    table.finish(faults);
+    Some(SiteConfig {
+        name: name?,
+        namespace: namespace?,
+        edge: edge?,
+        issuers,
+        default_issuer: default_issuer?,
+        endpoints: SiteEndpoints::Listed(endpoints),
+    })
+}
+
+fn default_among(issuers: &[IssuerFiles], text: &str) -> Result<IssuerName, String> {
+    let self_made = default_issuer();
+    let names: Vec<_> =
+        if issuers.is_empty() { vec![&self_made] } else { issuers.iter().map(|issuer| &issuer.name).collect() };
+    let known = names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let found = names.into_iter().find(|name| name.as_str() == text).cloned();
+    found.ok_or_else(|| format!("must be one of the site's issuers: {known}"))
+}
+
+fn issuers_of_tables(tables: Vec<Table>, faults: &mut Faults) -> Vec<IssuerFiles> {
+    let mut issuers: Vec<IssuerFiles> = Vec::new();
+    for mut table in tables {
+        let place = table.place();
+        let name: Option<IssuerName> = table.required("name", faults).and_then(|s| faults.judge(&s, str::parse));
+        let cert_file = table.required("certFile", faults).and_then(|s| faults.judge(&s, path));
+        let key_file = table.required("keyFile", faults).and_then(|s| faults.judge(&s, path));
+        table.finish(faults);
+        let (Some(name), Some(cert_file), Some(key_file)) = (name, cert_file, key_file) else { continue };
+        if issuers.iter().any(|issuer| issuer.name == name) {
+            faults.add(place, format!("the site has an issuer {name} already"));
+        } else {
+            issuers.push(IssuerFiles { name, cert_file, key_file });
+        }
+    }
+    issuers
+}
+
+fn endpoint_of_table(mut table: Table, faults: &mut Faults) -> Option<Endpoint> {
+    let group = match table.text("group", faults) {
+        Some(setting) => faults.judge(&setting, str::parse),
+        None => Some(Group::default()),
+    };
+    let name = table.required("name", faults).and_then(|s| faults.judge(&s, str::parse));
+    let host = table.required("host", faults).and_then(|s| faults.judge(&s, str::parse));
+    let port = table.required("port", faults).and_then(|s| faults.judge(&s, str::parse));
+    table.finish(faults);
+    Some(Endpoint { group: group?, name: name?, host: host?, port: port? })
+}

@@ -1,0 +1,104 @@
+//! The values of settings, and how their texts are judged.
+
+use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
+
+use crate::grant::{format_go_duration, parse_go_duration};
+
+/// A text that breaks the rule of its setting; the message says the rule.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ValueError(String);
+
+impl ValueError {
+    fn rule(rule: impl Into<String>) -> Self {
+        Self(rule.into())
+    }
+}
+
+pub(super) fn socket_address(text: &str) -> Result<SocketAddr, ValueError> {
+    text.parse().map_err(|_| ValueError::rule("must be an IP address and a port, such as 0.0.0.0:9090 or [::]:9090"))
+}
+
+pub(super) fn path(text: &str) -> Result<PathBuf, ValueError> {
+    if text.is_empty() { Err(ValueError::rule("must be a path")) } else { Ok(PathBuf::from(text)) }
+}
+
+pub(super) fn yes_or_no(text: &str) -> Result<bool, ValueError> {
+    text.parse().map_err(|_| ValueError::rule("must be true or false"))
+}
+
+/// A duration in Go's words within `bounds`.
+pub(super) fn duration(bounds: RangeInclusive<Duration>) -> impl Fn(&str) -> Result<Duration, ValueError> {
+    move |text| {
+        let read = parse_go_duration(text).ok().and_then(|nanoseconds| u64::try_from(nanoseconds).ok());
+        read.map(Duration::from_nanos).filter(|duration| bounds.contains(duration)).ok_or_else(|| {
+            let (least, most) = (format_go_duration(*bounds.start()), format_go_duration(*bounds.end()));
+            ValueError::rule(format!("must be a duration from {least} to {most}, such as 90s or 1h30m"))
+        })
+    }
+}
+
+/// A whole number within `bounds`.
+pub(super) fn number(bounds: RangeInclusive<usize>) -> impl Fn(&str) -> Result<usize, ValueError> {
+    move |text| {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse().ok().filter(|number| digits && bounds.contains(number)).ok_or_else(|| {
+            ValueError::rule(format!("must be a whole number from {} to {}", bounds.start(), bounds.end()))
+        })
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(ValueError::rule("must be auto, text or json")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn bounds_are_inclusive() {
+        let hour = Duration::from_secs(3600);
+        let read = duration(hour..=hour * 2);
+        assert!(read("1h").is_ok() && read("120m").is_ok());
+        assert_eq!(
+            read("59m59s").unwrap_err().to_string(),
+            "must be a duration from 1h0m0s to 2h0m0s, such as 90s or 1h30m"
+        );
+        assert!(read("-1h").is_err() && read("3").is_err() && read("").is_err());
+        assert!(number(1..=2)("2").is_ok());
+        for text in ["0", "3", "", "+1", "1.0", "99999999999999999999999"] {
+            assert!(number(1..=2)(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "[-+.0-9a-z:]{0,20}|.{0,40}") {
+            let _ = (socket_address(&text), path(&text), yes_or_no(&text), text.parse::<LogFormat>());
+            let _ = (number(0..=usize::MAX)(&text), duration(Duration::ZERO..=Duration::MAX)(&text));
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Log lines: for people on a terminal, for machines elsewhere; always on standard error.
+
+use std::{
+    env,
+    fmt::{self, Display},
+    io::{self, IsTerminal},
+    str::FromStr,
+};
+
+use tracing_subscriber::EnvFilter;
+
+use super::config::LogFormat;
+
+/// What is logged, in the words of `tracing_subscriber::EnvFilter`; the text has been read as one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogFilter(String);
+
+/// The text is no log filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be error, warn, info, debug, trace or off, or levels a module such as 'info,grantd::http=debug'")]
+pub struct LogFilterError;
+
+impl Default for LogFilter {
+    fn default() -> Self {
+        Self("info".to_owned())
+    }
+}
+
+impl Display for LogFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl FromStr for LogFilter {
+    type Err = LogFilterError;
+
+    /// Stricter than `EnvFilter` in one thing: a bare word must be a level, as `inof` is a typing error and not a module.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+        let bare = text.split(',').filter(|part| !part.contains(['=', '[', ':']));
+        let levels = bare.map(str::trim).all(|word| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word)));
+        if levels && EnvFilter::try_new(text).is_ok() { Ok(Self(text.to_owned())) } else { Err(LogFilterError) }
+    }
+}
+
+/// Starts logging for the rest of the process. A second start changes nothing.
+pub fn start(format: LogFormat, filter: &LogFilter) {
+    let terminal = io::stderr().is_terminal();
+    let text = match format {
+        LogFormat::Auto => terminal,
+        LogFormat::Text => true,
+        LogFormat::Json => false,
+    };
+    let subscriber = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(&filter.0)).with_writer(io::stderr);
+    // The one way this fails is that logging was started already.
+    let _ = if text {
+        subscriber.with_ansi(terminal && !no_color()).try_init()
+    } else {
+        subscriber.json().flatten_event(true).try_init()
+    };
+}
+
+/// Whether the user wants no colours (<https://no-color.org>).
+pub fn no_color() -> bool {
+    env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_filter_is_a_level_or_levels_a_module() {
+        for good in ["info", "DEBUG", "off", "info,grantd::http=debug", "warn,hyper=off", "grantd::app=trace"] {
+            assert!(good.parse::<LogFilter>().is_ok(), "{good}");
+        }
+        for bad in ["", "inof", "info,", "grantd=loud", "a b"] {
+            assert_eq!(bad.parse::<LogFilter>(), Err(LogFilterError), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "[a-z=,:\\[\\]{}]{0,30}|.{0,30}") {
+            let _ = text.parse::<LogFilter>();
+        }
+    }
+}
