@@ -1,3 +1,8 @@
 //! The `grantd` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    grantd::cli::keep_secrets_in();
+    grantd::cli::run(std::env::args_os())
+}

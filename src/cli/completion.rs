@@ -1,0 +1,21 @@
+//! `grantd completion`.
+
+use clap::CommandFactory;
+use clap_complete::{generate, shells};
+
+use super::{
+    CliError,
+    args::{Cli, CompletionArgs, Shell},
+    output::Console,
+};
+
+pub(super) fn run(args: &CompletionArgs, console: &mut Console<'_>) -> Result<(), CliError> {
+    let (mut command, mut script) = (Cli::command(), Vec::new());
+    // Into memory first: clap panics when it cannot write.
+    match args.shell {
+        Shell::Bash => generate(shells::Bash, &mut command, "grantd", &mut script),
+        Shell::Zsh => generate(shells::Zsh, &mut command, "grantd", &mut script),
+        Shell::Fish => generate(shells::Fish, &mut command, "grantd", &mut script),
+    }
+    console.print(&String::from_utf8_lossy(&script))
+}

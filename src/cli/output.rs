@@ -1,0 +1,168 @@
+//! What a command prints: results to standard output, all else to standard error.
+
+use std::{
+    fmt::Display,
+    io::{self, Write},
+};
+
+use serde::Serialize;
+
+use super::{CliError, args::DocumentFormat};
+
+/// The two streams of a command. Everything is printed through it, so that a reader who has gone away (`| head`) ends the
+/// command quietly.
+pub struct Console<'a> {
+    results: &'a mut dyn Write,
+    notes: &'a mut dyn Write,
+}
+
+impl<'a> Console<'a> {
+    /// A console on these two streams.
+    pub fn new(results: &'a mut dyn Write, notes: &'a mut dyn Write) -> Self {
+        Self { results, notes }
+    }
+
+    /// Prints a result as it is.
+    ///
+    /// # Errors
+    /// [`CliError::Console`], also when the reader has gone away.
+    pub fn print(&mut self, text: &str) -> Result<(), CliError> {
+        self.results.write_all(text.as_bytes()).and_then(|()| self.results.flush()).map_err(CliError::Console)
+    }
+
+    /// Prints a line of the result.
+    ///
+    /// # Errors
+    /// As [`print`](Self::print).
+    pub fn line(&mut self, line: impl Display) -> Result<(), CliError> {
+        writeln!(self.results, "{line}").map_err(CliError::Console)
+    }
+
+    /// Prints a document.
+    ///
+    /// # Errors
+    /// As [`print`](Self::print).
+    pub fn document(&mut self, document: &impl Serialize, format: DocumentFormat) -> Result<(), CliError> {
+        let text = match format {
+            DocumentFormat::Json => serde_json::to_string_pretty(document).map_err(io::Error::other),
+            DocumentFormat::Yaml => serde_saphyr::to_string(document).map_err(io::Error::other),
+        };
+        let text = text.map_err(CliError::Console)?;
+        self.print(text.trim_end())?;
+        self.print("\n")
+    }
+
+    /// Tells the user something that is not the result. That nobody may be listening is no failure.
+    pub fn note(&mut self, line: impl Display) {
+        let _ = writeln!(self.notes, "{line}");
+    }
+}
+
+/// Text from elsewhere, fit for a terminal: control characters, which could move the cursor or change its title, are
+/// shown as `\u{fffd}`; line breaks stay.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() && c != '\n' && c != '\t' { char::REPLACEMENT_CHARACTER } else { c })
+        .collect()
+}
+
+/// Rows under headings, in columns that are as wide as their widest cell.
+#[derive(Debug)]
+pub struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    const GAP: &'static str = "  ";
+
+    /// A table with these headings and no rows.
+    pub fn new(headings: &[&str]) -> Self {
+        Self { rows: vec![headings.iter().map(ToString::to_string).collect()] }
+    }
+
+    /// Adds a row; an empty cell is shown as `-`, so that columns can be told apart by a script.
+    pub fn row(&mut self, cells: Vec<String>) {
+        let fit = |cell: String| {
+            let cell = printable(&cell).replace(['\n', '\t'], " ");
+            if cell.is_empty() { "-".to_owned() } else { cell }
+        };
+        self.rows.push(cells.into_iter().map(fit).collect());
+    }
+
+    /// Whether it has headings only.
+    pub fn is_empty(&self) -> bool {
+        self.rows.len() == 1
+    }
+}
+
+impl Display for Table {
+    /// One line a row, two spaces between columns, none at the end of a line, no line break after the last.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or_default();
+        let width = |column: usize| {
+            self.rows
+                .iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.chars().count())
+                .max()
+                .unwrap_or_default()
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        for (index, row) in self.rows.iter().enumerate() {
+            let padded = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+            let line = padded.collect::<Vec<_>>().join(Self::GAP);
+            let end = if index + 1 == self.rows.len() { "" } else { "\n" };
+            write!(f, "{}{end}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct ClosedPipe;
+
+    impl Write for ClosedPipe {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn columns_are_aligned_and_lines_end_with_text() {
+        let mut table = Table::new(&["NAME", "STATUS"]);
+        table.row(vec!["a".to_owned(), String::new()]);
+        table.row(vec!["größer".to_owned(), "Ready\nnow".to_owned()]);
+        assert_eq!(table.to_string(), "NAME    STATUS\na       -\ngrößer  Ready now");
+    }
+
+    #[test]
+    fn what_came_from_elsewhere_cannot_drive_a_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jb\u{7}\u{9b}c\n\td"), "a\u{fffd}[2Jb\u{fffd}\u{fffd}c\n\td");
+    }
+
+    #[test]
+    fn a_reader_who_has_gone_away_is_told_from_a_failure() {
+        let (mut closed, mut notes) = (ClosedPipe, Vec::new());
+        let error = Console::new(&mut closed, &mut notes).print("x").unwrap_err();
+        assert!(error.is_closed_pipe());
+        assert!(!CliError::Console(io::ErrorKind::StorageFull.into()).is_closed_pipe());
+    }
+
+    #[test]
+    fn documents_end_with_one_line_break() {
+        let (mut results, mut notes) = (Vec::new(), Vec::new());
+        let mut console = Console::new(&mut results, &mut notes);
+        let document = serde_json::json!({"port": "55671", "list": []});
+        console.document(&document, DocumentFormat::Json).unwrap();
+        console.document(&document, DocumentFormat::Yaml).unwrap();
+        let text = String::from_utf8(results).unwrap();
+        assert_eq!(text, "{\n  \"list\": [],\n  \"port\": \"55671\"\n}\nlist: []\nport: \"55671\"\n");
+    }
+}
