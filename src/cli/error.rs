@@ -1,9 +1,14 @@
 //! What can go wrong on the command line, how it is told, and with which exit code.
 
-use std::{error::Error, fmt::Write as _, io};
+use std::{error::Error, fmt::Write as _, io, path::PathBuf};
 
-use super::{config::ConfigError, serve::ServeError};
-use crate::file::FileError;
+use super::{apply_document::DocumentPlace, config::ConfigError, serve::ServeError};
+use crate::{
+    client::{AdminError, RedeemTokenError, Status, Step},
+    file::FileError,
+    grant::GrantName,
+    link::DocumentError,
+};
 
 /// Exit codes, as `grantd --help` states them; 64, 69 and 77 are those of sysexits.h.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,10 +41,8 @@ pub enum CliError {
     /// What was typed makes no sense; several faults stand on lines of their own.
     #[error("{message}")]
     Usage {
-        /// What is wrong.
+        /// What is wrong, and what would be right.
         message: String,
-        /// What to do instead, when the message does not say it.
-        hint: Option<String>,
     },
     /// The configuration of the server has faults.
     #[error(transparent)]
@@ -47,10 +50,19 @@ pub enum CliError {
     /// A file that should be read cannot be.
     #[error(transparent)]
     Read(FileError),
+    /// A file that should be a token is not.
+    #[error("{file}")]
+    Document {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        #[source]
+        source: DocumentError,
+    },
     /// A file that should be written cannot be.
     #[error(transparent)]
     Write(FileError),
-    /// A server, or the state of things, says no.
+    /// The state of things says no.
     #[error("{message}")]
     Refused {
         /// What was refused.
@@ -58,6 +70,44 @@ pub enum CliError {
         /// What to do next.
         hint: Option<String>,
     },
+    /// The server of this data directory did not do it.
+    #[error(transparent)]
+    Admin(AdminError),
+    /// The token's server did not do it, or cannot be trusted.
+    #[error(transparent)]
+    Redeem(RedeemTokenError),
+    /// A grant was made, but its token reached nobody.
+    #[error("no token was issued{}", if left.is_some() { "" } else { " and its grant was deleted again" })]
+    NotIssued {
+        /// The grant.
+        grant: GrantName,
+        /// The command that deletes the grant, if it could not be deleted.
+        left: Option<String>,
+        /// What went wrong.
+        #[source]
+        cause: Box<CliError>,
+    },
+    /// The token was redeemed, but not all of its files could be written.
+    #[error("the token was redeemed and this redemption is spent, but not all of its files could be written")]
+    Spent {
+        /// The files that were.
+        written: Vec<PathBuf>,
+        /// What went wrong with the next one.
+        #[source]
+        source: FileError,
+    },
+    /// A document was not applied.
+    #[error("{place}")]
+    Applying {
+        /// Which one.
+        place: DocumentPlace,
+        /// What went wrong.
+        #[source]
+        cause: Box<CliError>,
+    },
+    /// Several things were asked for, and more than one failed.
+    #[error("{} failures", .0.len())]
+    Several(Vec<CliError>),
     /// Standard output or input failed.
     #[error("cannot use standard input or output")]
     Console(#[source] io::Error),
@@ -72,7 +122,7 @@ pub enum CliError {
 impl CliError {
     /// Wrong usage, with a message that says what is right.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self::Usage { message: message.into(), hint: None }
+        Self::Usage { message: message.into() }
     }
 
     /// A refusal and its remedy.
@@ -80,24 +130,61 @@ impl CliError {
         Self::Refused { message: message.into(), hint: Some(hint.into()) }
     }
 
-    /// With which code the program ends.
-    pub fn exit(&self) -> Exit {
-        match self {
-            Self::Usage { .. } | Self::Config(_) | Self::Read(_) => Exit::Usage,
-            Self::Write(_) | Self::Refused { .. } | Self::Console(_) | Self::Runtime(_) | Self::Serve(_) => {
-                Exit::Failure
+    /// The failures of a command that did several things: none, one, or all of them together.
+    ///
+    /// # Errors
+    /// When there is any.
+    pub fn all(mut failures: Vec<Self>) -> Result<(), Self> {
+        match failures.pop() {
+            None => Ok(()),
+            Some(only) if failures.is_empty() => Err(only),
+            Some(last) => {
+                failures.push(last);
+                Err(Self::Several(failures))
             }
         }
     }
 
-    /// The next step, when one is known.
-    pub fn hint(&self) -> Option<&str> {
+    /// The HTTP status with which the server of this data directory refused.
+    pub fn status(&self) -> Option<u16> {
+        if let Self::Admin(AdminError::Refused(status)) = self { Some(status.code) } else { None }
+    }
+
+    /// With which code the program ends; of several failures, the first decides.
+    pub fn exit(&self) -> Exit {
         match self {
-            Self::Usage { hint, .. } | Self::Refused { hint, .. } => hint.as_deref(),
-            Self::Config(_) => Some("see 'grantd serve --help'"),
-            Self::Read(_) => Some("give the path of a file that you may read"),
-            Self::Write(_) => Some("give a path in a directory that you may write to"),
-            Self::Console(_) | Self::Runtime(_) | Self::Serve(_) => None,
+            Self::Usage { .. } | Self::Config(_) | Self::Read(_) | Self::Document { .. } => Exit::Usage,
+            Self::Admin(error) => admin_exit(error),
+            Self::Redeem(error) => redeem_exit(error),
+            Self::NotIssued { cause, .. } | Self::Applying { cause, .. } => cause.exit(),
+            Self::Several(failures) => failures.first().map_or(Exit::Failure, Self::exit),
+            Self::Write(_)
+            | Self::Refused { .. }
+            | Self::Spent { .. }
+            | Self::Console(_)
+            | Self::Runtime(_)
+            | Self::Serve(_) => Exit::Failure,
+        }
+    }
+
+    /// The next step, when one is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Refused { hint, .. } => hint.clone(),
+            Self::Config(_) => Some("see 'grantd serve --help'".to_owned()),
+            Self::Document { .. } => Some("give a file that 'token issue' wrote".to_owned()),
+            Self::Write(_) => Some("choose a place that you may write to".to_owned()),
+            Self::Admin(error) => admin_hint(error).map(str::to_owned),
+            Self::Redeem(error) => error.hint().map(str::to_owned),
+            Self::NotIssued { left: Some(command), .. } => Some(format!("delete its grant with '{command}'")),
+            Self::NotIssued { left: None, cause, .. } | Self::Applying { cause, .. } => cause.hint(),
+            Self::Spent { written, .. } => Some(spent_hint(written)),
+            Self::Usage { .. }
+            | Self::Read(_)
+            | Self::Several(_)
+            | Self::Console(_)
+            | Self::Runtime(_)
+            | Self::Serve(_) => None,
         }
     }
 
@@ -122,4 +209,104 @@ pub fn chain(error: &dyn Error) -> String {
         next = source.source();
     }
     text
+}
+
+fn admin_exit(error: &AdminError) -> Exit {
+    match error {
+        AdminError::NoServer { .. } => Exit::Unavailable,
+        AdminError::NotPermitted { .. } => Exit::NotPermitted,
+        AdminError::Deadline { .. }
+        | AdminError::Refused(_)
+        | AdminError::Malformed { .. }
+        | AdminError::Connection { .. } => Exit::Failure,
+    }
+}
+
+fn admin_hint(error: &AdminError) -> Option<&'static str> {
+    match error {
+        AdminError::NoServer { .. } => Some("if it serves from another data directory, name that with --data-dir"),
+        AdminError::Refused(Status { code: 404, .. }) => Some("'grantd grant list -A' shows the grants there are"),
+        AdminError::Refused(Status { code: 503, .. }) | AdminError::Deadline { .. } | AdminError::Connection { .. } => {
+            Some("try again; the server's log tells more")
+        }
+        AdminError::Malformed { .. } => Some("see that the grantd that serves and this one are of one version"),
+        AdminError::NotPermitted { .. } | AdminError::Refused(_) => None,
+    }
+}
+
+fn redeem_exit(error: &RedeemTokenError) -> Exit {
+    match error {
+        RedeemTokenError::BadUrl { .. }
+        | RedeemTokenError::NotHttps { .. }
+        | RedeemTokenError::NoCa
+        | RedeemTokenError::CaUnreadable
+        | RedeemTokenError::BadSubject => Exit::Usage,
+        RedeemTokenError::NameNotResolved { .. }
+        | RedeemTokenError::Connect { .. }
+        | RedeemTokenError::Deadline { step: Step::Resolve | Step::Connect | Step::Handshake, .. } => Exit::Unavailable,
+        RedeemTokenError::Deadline { step: Step::Answer, .. }
+        | RedeemTokenError::TlsSetup { .. }
+        | RedeemTokenError::Tls { .. }
+        | RedeemTokenError::Connection { .. }
+        | RedeemTokenError::CutShort { .. }
+        | RedeemTokenError::TooLarge { .. }
+        | RedeemTokenError::Redirect { .. }
+        | RedeemTokenError::Refused { .. }
+        | RedeemTokenError::NotABundle { .. }
+        | RedeemTokenError::WrongName { .. } => Exit::Failure,
+    }
+}
+
+fn spent_hint(written: &[PathBuf]) -> String {
+    if written.is_empty() {
+        return "nothing was written; make room for the files, and ask for a new token".to_owned();
+    }
+    let written = written.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+    format!("delete what was written ({written}), make room for the files, and ask for a new token")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn no_space(path: &str) -> FileError {
+        FileError { action: "write", path: path.into(), source: io::ErrorKind::StorageFull.into() }
+    }
+
+    #[test]
+    fn a_message_is_followed_by_its_causes() {
+        let cause = Box::new(CliError::Write(no_space("west.yaml")));
+        let error = CliError::NotIssued { grant: "g".parse().unwrap(), left: None, cause };
+        assert_eq!(
+            error.chain(),
+            "no token was issued and its grant was deleted again: cannot write west.yaml: no storage space"
+        );
+        assert_eq!((error.exit(), error.hint().is_some()), (Exit::Failure, true));
+    }
+
+    #[test]
+    fn a_spent_redemption_names_what_was_written() {
+        let error = CliError::Spent { written: vec!["Secret-west.yaml".into()], source: no_space("Link-west.yaml") };
+        assert!(error.chain().contains("this redemption is spent") && error.chain().contains("Link-west.yaml"));
+        assert!(error.hint().unwrap().contains("Secret-west.yaml"));
+    }
+
+    #[test]
+    fn a_server_that_is_not_there_and_one_that_is_not_ours_are_told_apart() {
+        let socket = PathBuf::from("/d/admin.sock");
+        let source = || io::Error::from(io::ErrorKind::NotFound);
+        let absent = CliError::Admin(AdminError::NoServer { socket: socket.clone(), source: source() });
+        let foreign = CliError::Admin(AdminError::NotPermitted { socket, source: source() });
+        assert_eq!((absent.exit().code(), foreign.exit().code()), (69, 77));
+    }
+
+    #[test]
+    fn of_several_failures_none_is_lost() {
+        assert!(CliError::all(Vec::new()).is_ok());
+        assert!(matches!(CliError::all(vec![CliError::usage("a")]), Err(CliError::Usage { .. })));
+        let Err(CliError::Several(errors)) = CliError::all(vec![CliError::usage("a"), CliError::usage("b")]) else {
+            panic!()
+        };
+        assert_eq!(errors.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a", "b"]);
+    }
 }

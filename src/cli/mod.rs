@@ -1,16 +1,29 @@
 //! Level 5: the command line. Commands, configuration, output, telemetry; the work is done in the rooms below.
 
+mod apply;
+mod apply_document;
 pub mod args;
 mod completion;
 pub mod config;
 mod error;
+mod flag;
+mod grant_create;
+mod grant_delete;
+mod grant_list;
+mod grant_show;
 pub mod output;
+mod place;
 mod process;
+mod resource;
 mod run;
 pub mod serve;
+mod server;
 pub mod telemetry;
+mod token_issue;
+mod token_redeem;
 mod version;
 
+pub use apply_document::DocumentPlace;
 pub use error::{CliError, Exit, chain};
 pub use process::keep_secrets_in;
 pub use run::run;

@@ -3,18 +3,22 @@
 use std::{
     ffi::OsString,
     io::{self, IsTerminal, Write},
+    path::PathBuf,
     process::ExitCode,
 };
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, error::ErrorKind};
 
 use super::{
-    CliError, Exit,
-    args::{Cli, Command},
+    CliError, Exit, apply,
+    args::{Cli, Command, GrantCommand, TokenCommand, default_data_dir},
     completion,
     config::{self, Surroundings},
+    grant_create, grant_delete, grant_list, grant_show,
     output::{Console, printable},
-    serve, telemetry, version,
+    serve,
+    server::Server,
+    telemetry, token_issue, token_redeem, version,
 };
 
 /// Does what the arguments say; the first of them is the program's own name.
@@ -39,12 +43,32 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn dispatch(cli: Cli, matches: &ArgMatches, console: &mut Console<'_>) -> Result<(), CliError> {
-    match cli.command {
+    let Cli { data_dir, command } = cli;
+    match command {
         Command::Serve(_) => serve_until_told(matches),
-        Command::Token(_) | Command::Grant(_) | Command::Apply(_) => Err(CliError::usage("not yet")),
         Command::Version(args) => version::run(&args, console),
         Command::Completion(args) => completion::run(&args, console),
+        Command::Token(TokenCommand::Redeem(args)) => wait_for(token_redeem::run(&args, console)),
+        Command::Token(TokenCommand::Issue(args)) => wait_for(token_issue::run(&args, &server(data_dir)?, console)),
+        Command::Grant(GrantCommand::Create(args)) => wait_for(grant_create::run(&args, &server(data_dir)?, console)),
+        Command::Grant(GrantCommand::List(args)) => wait_for(grant_list::run(&args, &server(data_dir)?, console)),
+        Command::Grant(GrantCommand::Show(args)) => wait_for(grant_show::run(&args, &server(data_dir)?, console)),
+        Command::Grant(GrantCommand::Delete(args)) => wait_for(grant_delete::run(&args, &server(data_dir)?, console)),
+        Command::Apply(args) => wait_for(apply::run(&args, &server(data_dir)?, console)),
     }
+}
+
+/// One thread is enough for a command.
+fn wait_for(command: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
+    runtime.block_on(command)
+}
+
+fn server(data_dir: Option<PathBuf>) -> Result<Server, CliError> {
+    let data_dir = data_dir.filter(|path| !path.as_os_str().is_empty());
+    let data_dir = data_dir.or_else(|| default_data_dir(|name| std::env::var_os(name)));
+    let data_dir = data_dir.ok_or_else(|| CliError::usage("name the server's data directory with --data-dir"))?;
+    Ok(Server::of(&data_dir))
 }
 
 fn serve_until_told(matches: &ArgMatches) -> Result<(), CliError> {
@@ -74,11 +98,15 @@ fn answer_without_a_command(error: &clap::Error) -> ExitCode {
 }
 
 fn report(error: &CliError, notes: &mut impl Write) {
+    if let CliError::Several(failures) = error {
+        failures.iter().for_each(|failure| report(failure, notes));
+        return;
+    }
     let colours = io::stderr().is_terminal() && !telemetry::no_color();
     let (red, plain) = if colours { ("\u{1b}[31m", "\u{1b}[0m") } else { ("", "") };
     // There is nowhere left to tell that this cannot be told.
     let _ = writeln!(notes, "{red}grantd:{plain} {}", printable(&error.chain()));
     if let Some(hint) = error.hint() {
-        let _ = writeln!(notes, "hint: {}", printable(hint));
+        let _ = writeln!(notes, "hint: {}", printable(&hint));
     }
 }

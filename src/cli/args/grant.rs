@@ -9,8 +9,8 @@ use super::{DocumentFormat, ListFormat, NamespaceArg};
 const CREATE_ABOUT: &str = "\
 Make a grant
 
-Prints how the grant stands; 'grantd grant show NAME -o yaml' gives its url, code and ca. Use 'grantd token issue' to make a
-grant and its token file in one step.";
+Afterwards 'grantd grant show NAME -o yaml' gives its url, code and ca. 'grantd token issue' makes a grant and its token file
+in one step.";
 
 const CREATE_EXAMPLES: &str = "\
 Examples:
@@ -44,7 +44,7 @@ Their tokens can no longer be redeemed. Links made with them stay, and so does t
 const DELETE_EXAMPLES: &str = "\
 Examples:
   grantd grant delete offer
-  grantd grant list -o name | cut -d/ -f2 | xargs grantd grant delete";
+  grantd grant list -n west -o name | xargs grantd grant delete -n west";
 
 /// The commands of `grantd grant`.
 #[derive(Debug, Subcommand)]

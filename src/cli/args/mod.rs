@@ -136,12 +136,17 @@ pub struct NamespaceArg {
 }
 
 impl NamespaceArg {
+    /// The namespace as it was typed; an empty environment variable counts as not set.
+    pub fn text(&self) -> &str {
+        if self.namespace.is_empty() { Namespace::DEFAULT } else { &self.namespace }
+    }
+
     /// The namespace as a value.
     ///
     /// # Errors
     /// [`CliError::Usage`] when the text is no namespace.
     pub fn parse(&self) -> Result<Namespace, CliError> {
-        self.namespace.parse().map_err(|error| CliError::usage(format!("namespace is not valid: {error}")))
+        self.text().parse().map_err(|error| CliError::usage(format!("namespace is not valid: {error}")))
     }
 }
 

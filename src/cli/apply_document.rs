@@ -1,0 +1,252 @@
+//! The documents of `grantd apply`, each judged before the first one is sent.
+
+use std::fmt::{self, Display};
+
+use serde_json::{Map, Value};
+use serde_saphyr::Spanned;
+
+use super::CliError;
+use crate::grant::{GrantName, Namespace};
+
+/// A document of kind AccessGrant, of the right shape; what its values mean is for the server to judge.
+#[derive(Debug)]
+pub(super) struct Document {
+    pub(super) place: DocumentPlace,
+    pub(super) namespace: Namespace,
+    pub(super) name: GrantName,
+    pub(super) metadata: Value,
+    pub(super) spec: Value,
+}
+
+/// Which document of which file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentPlace {
+    /// The file.
+    pub file: String,
+    /// From 1.
+    pub number: usize,
+    /// Where it begins, from 1.
+    pub line: u64,
+}
+
+impl Display for DocumentPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: document {} (line {})", self.file, self.number, self.line)
+    }
+}
+
+/// Reads all documents; empty ones are passed over.
+pub(super) fn read_documents(text: &str, file: &str, namespace: &Namespace) -> Result<Vec<Document>, CliError> {
+    let (mut documents, mut faults) = (Vec::new(), Vec::new());
+    for (index, (line, value)) in parse(text, file)?.into_iter().enumerate() {
+        let place = DocumentPlace { file: file.to_owned(), number: index + 1, line };
+        match judge(value, place.clone(), namespace) {
+            Ok(document) => documents.push(document),
+            Err(fault) => faults.push(CliError::usage(format!("{place}: {fault}"))),
+        }
+    }
+    CliError::all(faults)?;
+    if documents.is_empty() {
+        return Err(CliError::usage(format!("{file} holds no document; expected an AccessGrant")));
+    }
+    Ok(documents)
+}
+
+/// The values of the documents, each with the line where it begins. No error quotes the text, which may hold a code.
+fn parse(text: &str, file: &str) -> Result<Vec<(u64, Value)>, CliError> {
+    if text.trim_start().starts_with('{')
+        && let Some(values) = parse_json(text)
+    {
+        return Ok(values);
+    }
+    let options = serde_saphyr::options! { with_snippet: false };
+    match serde_saphyr::from_multiple_with_options::<Spanned<Value>>(text, options) {
+        Ok(values) => {
+            let values = values.into_iter().map(|value| (value.referenced.line(), value.value));
+            Ok(values.filter(|(_, value)| !value.is_null()).collect())
+        }
+        Err(error) => {
+            let place = error.location().map(|at| format!("line {}, column {}: ", at.line(), at.column()));
+            let place = place.unwrap_or_default();
+            Err(CliError::usage(format!("{file}: {place}this is neither YAML nor JSON that can be read")))
+        }
+    }
+}
+
+/// JSON documents one after the other, which are no YAML stream. `None` when it is not that.
+fn parse_json(text: &str) -> Option<Vec<(u64, Value)>> {
+    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let mut values = Vec::new();
+    loop {
+        let rest = &text[stream.byte_offset()..];
+        let start = text.len() - rest.trim_start().len();
+        match stream.next() {
+            None => return Some(values),
+            Some(Ok(value)) => values.push((text[..start].matches('\n').count() as u64 + 1, value)),
+            Some(Err(_)) => return None,
+        }
+    }
+}
+
+fn judge(value: Value, place: DocumentPlace, default: &Namespace) -> Result<Document, String> {
+    let Value::Object(mut fields) = value else { return Err("must be an object of kind AccessGrant".to_owned()) };
+    let (version, kind) = (text_of(&fields, "apiVersion"), text_of(&fields, "kind"));
+    if (version, kind) != (Some("skupper.io/v2alpha1"), Some("AccessGrant")) {
+        let (version, kind) = (version.unwrap_or("no apiVersion"), kind.unwrap_or("no kind"));
+        return Err(format!("is {kind} ({version}); grantd apply takes AccessGrant (skupper.io/v2alpha1)"));
+    }
+    let Some(Value::Object(mut metadata)) = fields.remove("metadata") else {
+        return Err("metadata must be there, with a name".to_owned());
+    };
+    let name = text_of(&metadata, "name").ok_or("metadata.name must be there, as text")?;
+    let name = name.parse().map_err(|error| format!("metadata.name {error}"))?;
+    let namespace = match metadata.get("namespace") {
+        None | Some(Value::Null) => default.clone(),
+        Some(Value::String(text)) => text.parse().map_err(|error| format!("metadata.namespace {error}"))?,
+        Some(_) => return Err("metadata.namespace must be text".to_owned()),
+    };
+    // What the server alone decides is left out, so that the output of 'grantd grant show -o yaml' can be applied again.
+    metadata.retain(|field, _| ["name", "labels", "annotations"].contains(&field.as_str()));
+    metadata.insert("namespace".to_owned(), namespace.as_str().into());
+    for field in ["labels", "annotations"] {
+        judge_texts(metadata.get(field), &format!("metadata.{field}"))?;
+    }
+    let spec = match fields.remove("spec") {
+        None | Some(Value::Null) => Map::new(),
+        Some(Value::Object(spec)) => spec,
+        Some(_) => return Err("spec must be fields with values".to_owned()),
+    };
+    judge_spec(&spec)?;
+    fields.retain(|field, _| !["apiVersion", "kind", "status"].contains(&field.as_str()));
+    if let Some(unknown) = fields.keys().next() {
+        return Err(format!("{unknown} is not a field of an AccessGrant; those are metadata and spec"));
+    }
+    Ok(Document { place, namespace, name, metadata: Value::Object(metadata), spec: Value::Object(spec) })
+}
+
+fn judge_spec(spec: &Map<String, Value>) -> Result<(), String> {
+    const KNOWN: &str = "redemptionsAllowed, expirationWindow, code, issuer and settings";
+    for (field, value) in spec {
+        let good = match field.as_str() {
+            "redemptionsAllowed" => value.is_null() || value.is_u64(),
+            "expirationWindow" | "code" | "issuer" => value.is_null() || value.is_string(),
+            "settings" => judge_texts(Some(value), "spec.settings").map(|()| true)?,
+            _ => return Err(format!("spec.{field} is not a field of an AccessGrant; those are {KNOWN}")),
+        };
+        if !good {
+            let expected = if field == "redemptionsAllowed" { "a whole number" } else { "text; put it in quotes" };
+            return Err(format!("spec.{field} must be {expected}"));
+        }
+    }
+    Ok(())
+}
+
+fn judge_texts(value: Option<&Value>, field: &str) -> Result<(), String> {
+    match value {
+        None | Some(Value::Null) => Ok(()),
+        Some(Value::Object(texts)) => match texts.iter().find(|(_, value)| !value.is_string()) {
+            None => Ok(()),
+            Some((key, _)) => Err(format!("{field}.{key} must be text; put it in quotes")),
+        },
+        Some(_) => Err(format!("{field} must be fields with texts")),
+    }
+}
+
+fn text_of<'a>(fields: &'a Map<String, Value>, field: &str) -> Option<&'a str> {
+    fields.get(field).and_then(Value::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const GOOD: &str =
+        "apiVersion: skupper.io/v2alpha1\nkind: AccessGrant\nmetadata: {name: a}\nspec: {redemptionsAllowed: 2}\n";
+
+    fn read(text: &str) -> Result<Vec<Document>, CliError> {
+        read_documents(text, "f.yaml", &"west".parse().unwrap())
+    }
+
+    fn fault(text: &str) -> String {
+        read(text).unwrap_err().chain()
+    }
+
+    #[test]
+    fn documents_are_read_from_yaml_and_json() {
+        let json =
+            r#"{"apiVersion":"skupper.io/v2alpha1","kind":"AccessGrant","metadata":{"name":"b","namespace":"east"}}"#;
+        for text in
+            [format!("---\n{GOOD}---\n{json}\n---\n"), format!("{json}\n{json}\n"), format!("# two\n{GOOD}---\n{GOOD}")]
+        {
+            assert_eq!(read(&text).unwrap().len(), 2, "{text}");
+        }
+        let documents = read(&format!("{json}\n\n{json}")).unwrap();
+        assert_eq!((documents[1].place.line, documents[1].namespace.as_str()), (3, "east"));
+        assert_eq!(documents[0].spec, serde_json::json!({}));
+    }
+
+    #[test]
+    fn what_the_server_decides_is_left_out() {
+        let text = "apiVersion: skupper.io/v2alpha1\nkind: AccessGrant\nstatus: {code: x}\nmetadata: {name: a, uid: u, \
+                    resourceVersion: '7', labels: {k: v}}\n";
+        let document = read(text).unwrap().remove(0);
+        assert_eq!(document.metadata, serde_json::json!({"name": "a", "namespace": "west", "labels": {"k": "v"}}));
+    }
+
+    #[test]
+    fn a_fault_names_file_document_and_line() {
+        let second = |text: &str| fault(&format!("{GOOD}---\n{text}"));
+        let place = "f.yaml: document 2 (line 6): ";
+        let table = [
+            ("kind: Secret\napiVersion: v1\n", "is Secret (v1); grantd apply takes AccessGrant (skupper.io/v2alpha1)"),
+            ("a: b\n", "is no kind (no apiVersion); grantd apply takes AccessGrant (skupper.io/v2alpha1)"),
+            ("- a\n", "must be an object of kind AccessGrant"),
+        ];
+        for (text, message) in table {
+            assert_eq!(second(text), format!("{place}{message}"));
+        }
+        let changed = |from: &str, to: &str| second(&GOOD.replace(from, to));
+        let table = [
+            ("{name: a}", "{}", "metadata.name must be there, as text"),
+            ("{name: a}", "{name: a, namespace: 7}", "metadata.namespace must be text"),
+            ("{name: a}", "{name: a, labels: {k: 7}}", "metadata.labels.k must be text; put it in quotes"),
+            ("{redemptionsAllowed: 2}", "{redemptionsAllowed: two}", "spec.redemptionsAllowed must be a whole number"),
+            ("{redemptionsAllowed: 2}", "{code: 12345}", "spec.code must be text; put it in quotes"),
+            ("{redemptionsAllowed: 2}", "7", "spec must be fields with values"),
+            ("spec:", "specs:", "specs is not a field of an AccessGrant; those are metadata and spec"),
+        ];
+        for (from, to, message) in table {
+            assert_eq!(changed(from, to), format!("{place}{message}"));
+        }
+        assert!(
+            changed("redemptionsAllowed", "redemptions")
+                .starts_with(&format!("{place}spec.redemptions is not a field"))
+        );
+        assert!(changed("name: a", "name: A").starts_with(&format!("{place}metadata.name must consist of lower case")));
+    }
+
+    #[test]
+    fn every_bad_document_is_told_at_once() {
+        let error = read("kind: A\n---\nkind: B\n").unwrap_err();
+        let CliError::Several(errors) = error else { panic!("{error:?}") };
+        assert_eq!(errors.len(), 2);
+    }
+
+    #[test]
+    fn nothing_and_nonsense_are_told_without_quoting_them() {
+        assert_eq!(fault(""), "f.yaml holds no document; expected an AccessGrant");
+        assert_eq!(
+            fault("a: b\ncanary: [\n"),
+            "f.yaml: line 2, column 9: this is neither YAML nor JSON that can be read"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in ".{0,60}|[{}\\[\\]:\" \n-]{0,40}") {
+            let _ = read(&text);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Files of the user: read within bounds, and places checked before anything is spent on what goes there.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use zeroize::Zeroizing;
+
+use super::CliError;
+use crate::file::{self, Existing, FileError};
+
+/// Where a command reads from or writes to: `-` is standard input or output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    Standard,
+    File(PathBuf),
+}
+
+impl Place {
+    pub(super) fn new(path: &Path) -> Self {
+        if path == Path::new("-") { Self::Standard } else { Self::File(path.to_owned()) }
+    }
+
+    /// What messages call it.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Standard => "standard input".to_owned(),
+            Self::File(path) => path.display().to_string(),
+        }
+    }
+
+    /// Reads all of it, at most [`file::MAX_BYTES`], as text.
+    pub(super) fn read(&self) -> Result<Zeroizing<String>, CliError> {
+        let mut bytes = match self {
+            Self::File(path) => file::read(path).map_err(CliError::Read)?,
+            Self::Standard => read_standard_input()?,
+        };
+        match String::from_utf8(std::mem::take(&mut *bytes)) {
+            Ok(text) => Ok(Zeroizing::new(text)),
+            Err(error) => {
+                drop(Zeroizing::new(error.into_bytes()));
+                Err(CliError::usage(format!("{} is not UTF-8 text", self.name())))
+            }
+        }
+    }
+}
+
+fn read_standard_input() -> Result<Zeroizing<Vec<u8>>, CliError> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(16 * 1024));
+    io::stdin().lock().take(file::MAX_BYTES + 1).read_to_end(&mut bytes).map_err(CliError::Console)?;
+    if bytes.len() as u64 > file::MAX_BYTES {
+        return Err(CliError::usage("standard input is larger than 1 MiB"));
+    }
+    Ok(bytes)
+}
+
+/// What `--force` means for a file.
+pub(super) fn existing(force: bool) -> Existing {
+    if force { Existing::Replace } else { Existing::Keep }
+}
+
+/// Whether a file could be written in this directory, found out by writing one.
+pub(super) fn check_directory(directory: &Path) -> Result<(), CliError> {
+    let probe = directory.join(format!(".grantd-{}.tmp", uuid::Uuid::new_v4().as_simple()));
+    let attempt = OpenOptions::new().write(true).create_new(true).open(&probe).and_then(|_| fs::remove_file(&probe));
+    attempt.map_err(|source| CliError::Write(FileError { action: "write in", path: directory.to_owned(), source }))
+}
+
+/// The directory of a file.
+pub(super) fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) | None => Path::new("."),
+    }
+}
+
+/// Whether something is at this path, also a link that leads nowhere.
+pub(super) fn is_taken(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_is_not_there_is_told_by_name() {
+        let error = check_directory(Path::new("/nowhere/at/all")).unwrap_err();
+        assert_eq!(error.chain(), "cannot write in /nowhere/at/all: No such file or directory (os error 2)");
+    }
+
+    #[test]
+    fn checking_a_directory_leaves_nothing_behind() {
+        let directory = std::env::temp_dir().join(format!("grantd-place-{}", uuid::Uuid::new_v4()));
+        file::create_private_directory(&directory).unwrap();
+        check_directory(&directory).unwrap();
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 0);
+        fs::remove_dir(&directory).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_is_refused() {
+        let path = std::env::temp_dir().join(format!("grantd-place-{}", uuid::Uuid::new_v4()));
+        fs::write(&path, [0xff, 0xfe]).unwrap();
+        let error = Place::new(&path).read().unwrap_err();
+        assert_eq!(error.to_string(), format!("{} is not UTF-8 text", path.display()));
+        fs::remove_file(&path).unwrap();
+    }
+}

@@ -1,0 +1,235 @@
+//! The objects of the admin API, as far as the commands read them (protocol.md 4.1 and 4.5).
+
+use std::fmt::Write as _;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::CliError;
+use crate::{
+    client::AdminError,
+    grant::{GrantName, Namespace},
+};
+
+/// How a grant is named in output, as kubectl names it.
+pub(super) const GRANT_KIND: &str = "accessgrant.skupper.io";
+const GROUP: &str = "/apis/skupper.io/v2alpha1";
+/// How many items are asked for at a time.
+const PAGE: u32 = 500;
+
+/// A grant's name as it is typed: bare, or as this program and kubectl print it, with its kind.
+pub(super) fn grant_name(text: &str) -> Result<GrantName, CliError> {
+    let kinds = [GRANT_KIND, "accessgrants.skupper.io", "accessgrant", "accessgrants"];
+    let name = match text.split_once('/') {
+        Some((kind, name)) if kinds.contains(&kind) => name,
+        Some(_) | None => text,
+    };
+    name.parse().map_err(|error| CliError::usage(format!("name {text:?} is not valid: it {error}")))
+}
+
+/// Which grants a list covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Scope {
+    Namespace(Namespace),
+    All,
+}
+
+/// Where the sites of a namespace are.
+pub(super) fn sites_path(namespace: &Namespace) -> String {
+    format!("{GROUP}/namespaces/{namespace}/sites")
+}
+
+/// Where grants are created.
+pub(super) fn grants_path(namespace: &Namespace) -> String {
+    format!("{GROUP}/namespaces/{namespace}/accessgrants")
+}
+
+/// Where one grant is.
+pub(super) fn grant_path(namespace: &Namespace, name: &GrantName) -> String {
+    format!("{GROUP}/namespaces/{namespace}/accessgrants/{name}")
+}
+
+/// Where a list of grants is.
+pub(super) fn scope_path(scope: &Scope) -> String {
+    match scope {
+        Scope::Namespace(namespace) => grants_path(namespace),
+        Scope::All => format!("{GROUP}/accessgrants"),
+    }
+}
+
+/// Where the ledger of a grant is.
+pub(super) fn redemptions_path(namespace: &Namespace, name: &GrantName) -> String {
+    format!("{}/redemptions", grant_path(namespace, name))
+}
+
+/// The page of a list after `token`, which the page before gave.
+pub(super) fn page_path(path: &str, token: Option<&str>) -> String {
+    let mut page = format!("{path}?limit={PAGE}");
+    if let Some(token) = token {
+        page.push_str("&continue=");
+        for byte in token.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                page.push(char::from(byte));
+            } else {
+                // Writing to a String cannot fail.
+                let _ = write!(page, "%{byte:02X}");
+            }
+        }
+    }
+    page
+}
+
+/// An object of a list or an answer, read as far as a command needs it.
+pub(super) fn read<T: for<'de> Deserialize<'de>>(object: &Value) -> Result<T, CliError> {
+    T::deserialize(object).map_err(|_| {
+        CliError::Admin(AdminError::Malformed { what: "the answer is not of the kind that was asked for" })
+    })
+}
+
+/// One page of any list.
+#[derive(Debug, Deserialize)]
+pub(super) struct Page {
+    #[serde(default)]
+    pub(super) metadata: PageMetadata,
+    #[serde(default)]
+    pub(super) items: Vec<Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct PageMetadata {
+    #[serde(default, rename = "continue")]
+    pub(super) token: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Grant {
+    pub(super) metadata: Metadata,
+    #[serde(default)]
+    pub(super) spec: GrantSpec,
+    #[serde(default)]
+    pub(super) status: GrantStatus,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Metadata {
+    pub(super) name: String,
+    pub(super) namespace: String,
+    pub(super) uid: String,
+    pub(super) creation_timestamp: String,
+    pub(super) resource_version: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct GrantSpec {
+    pub(super) redemptions_allowed: u64,
+    pub(super) expiration_window: String,
+    pub(super) issuer: Option<String>,
+}
+
+/// Its `Debug` would show the code, so it has none.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct GrantStatus {
+    pub(super) url: String,
+    pub(super) code: String,
+    pub(super) ca: String,
+    pub(super) redemptions: u64,
+    pub(super) expiration_time: String,
+    pub(super) status: String,
+    pub(super) message: String,
+    pub(super) conditions: Vec<Condition>,
+}
+
+impl std::fmt::Debug for GrantStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("GrantStatus(redacted)")
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Condition {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
+}
+
+/// Whether the condition `Ready` is true.
+pub(super) fn is_ready(conditions: &[Condition]) -> bool {
+    conditions.iter().any(|condition| condition.kind == "Ready" && condition.status == "True")
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Site {
+    pub(super) metadata: Metadata,
+    #[serde(default)]
+    pub(super) spec: SiteSpec,
+    #[serde(default)]
+    pub(super) status: SiteStatus,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct SiteSpec {
+    pub(super) edge: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct SiteStatus {
+    pub(super) endpoints: Vec<Value>,
+    pub(super) message: String,
+    pub(super) conditions: Vec<Condition>,
+}
+
+/// One row of a grant's ledger.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Redemption {
+    pub(super) ordinal: u64,
+    pub(super) redeemed_at: String,
+    #[serde(default)]
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) subject: String,
+    #[serde(default)]
+    pub(super) peer: Option<String>,
+    #[serde(default)]
+    pub(super) serial: String,
+    #[serde(default)]
+    pub(super) not_after: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_taken_with_its_kind_and_with_no_other() {
+        assert_eq!(grant_name("accessgrant.skupper.io/offer").unwrap().as_str(), "offer");
+        assert_eq!(grant_name("offer").unwrap().as_str(), "offer");
+        assert!(grant_name("secret/offer").is_err());
+    }
+
+    #[test]
+    fn a_continue_token_is_escaped() {
+        assert_eq!(page_path("/x", None), "/x?limit=500");
+        assert_eq!(page_path("/x", Some("a/b&c=ä")), "/x?limit=500&continue=a%2Fb%26c%3D%C3%A4");
+    }
+
+    #[test]
+    fn an_object_with_the_least_is_read_and_anything_else_refused() {
+        let grant: Grant = read(&serde_json::json!({"metadata": {"name": "g"}})).unwrap();
+        assert_eq!((grant.metadata.name.as_str(), is_ready(&grant.status.conditions)), ("g", false));
+        assert!(read::<Grant>(&serde_json::json!("g")).is_err());
+        let page: Page = read(&serde_json::json!({"kind": "AccessGrantList"})).unwrap();
+        assert!(page.items.is_empty() && page.metadata.token.is_empty());
+    }
+
+    #[test]
+    fn a_grant_in_a_log_tells_no_code() {
+        let grant: Grant = read(&serde_json::json!({"metadata": {"name": "g"}, "status": {"code": "canary"}})).unwrap();
+        assert!(!format!("{grant:?}").contains("canary"));
+    }
+}

@@ -1,0 +1,99 @@
+//! The server of this data directory, asked through its admin door.
+
+use std::{path::Path, time::Duration};
+
+use serde_json::Value;
+
+use super::{
+    CliError,
+    resource::{self, Page, Scope, grant_path, grants_path, page_path, redemptions_path, scope_path, sites_path},
+};
+use crate::{
+    client::{AdminClient, AdminError, AdminMethod, Status},
+    grant::{GrantName, Namespace},
+};
+
+/// For one request; the admin door answers from memory or from one local transaction.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
+/// More pages than any ledger fills: a server that never ends a list must not keep us for ever.
+const MOST_PAGES: usize = 100_000;
+
+/// The server's side of a command.
+#[derive(Debug, Clone)]
+pub(super) struct Server {
+    client: AdminClient,
+}
+
+impl Server {
+    pub(super) fn of(data_dir: &Path) -> Self {
+        Self { client: AdminClient::unix(data_dir.join("admin.sock"), REQUEST_DEADLINE) }
+    }
+
+    pub(super) async fn sites(&self, namespace: &Namespace) -> Result<Vec<resource::Site>, CliError> {
+        let answer = self.send(AdminMethod::Get, &sites_path(namespace), None).await?;
+        resource::read::<Page>(&answer)?.items.iter().map(resource::read).collect()
+    }
+
+    pub(super) async fn create_grant(&self, namespace: &Namespace, grant: &Value) -> Result<Value, CliError> {
+        self.send(AdminMethod::Post, &grants_path(namespace), Some(grant)).await
+    }
+
+    pub(super) async fn grant(&self, namespace: &Namespace, name: &GrantName) -> Result<Value, CliError> {
+        self.send(AdminMethod::Get, &grant_path(namespace, name), None).await
+    }
+
+    /// The grant, or `None` when there is none.
+    pub(super) async fn find_grant(&self, namespace: &Namespace, name: &GrantName) -> Result<Option<Value>, CliError> {
+        match self.grant(namespace, name).await {
+            Ok(grant) => Ok(Some(grant)),
+            Err(CliError::Admin(AdminError::Refused(Status { code: 404, .. }))) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn change_grant(
+        &self,
+        namespace: &Namespace,
+        name: &GrantName,
+        patch: &Value,
+    ) -> Result<Value, CliError> {
+        self.send(AdminMethod::MergePatch, &grant_path(namespace, name), Some(patch)).await
+    }
+
+    pub(super) async fn delete_grant(&self, namespace: &Namespace, name: &GrantName) -> Result<(), CliError> {
+        self.send(AdminMethod::Delete, &grant_path(namespace, name), None).await.map(|_| ())
+    }
+
+    /// Every grant in scope.
+    pub(super) async fn grants(&self, scope: &Scope) -> Result<Vec<Value>, CliError> {
+        self.all(&scope_path(scope)).await
+    }
+
+    /// The whole ledger of a grant.
+    pub(super) async fn redemptions(
+        &self,
+        namespace: &Namespace,
+        name: &GrantName,
+    ) -> Result<Vec<resource::Redemption>, CliError> {
+        self.all(&redemptions_path(namespace, name)).await?.iter().map(resource::read).collect()
+    }
+
+    /// The items of a list's pages, one after the other.
+    async fn all(&self, path: &str) -> Result<Vec<Value>, CliError> {
+        let (mut items, mut token) = (Vec::new(), None::<String>);
+        for _ in 0..MOST_PAGES {
+            let answer = self.send(AdminMethod::Get, &page_path(path, token.as_deref()), None).await?;
+            let page: Page = resource::read(&answer)?;
+            items.extend(page.items);
+            if page.metadata.token.is_empty() {
+                return Ok(items);
+            }
+            token = Some(page.metadata.token);
+        }
+        Err(CliError::Admin(AdminError::Malformed { what: "the list has no end" }))
+    }
+
+    async fn send(&self, method: AdminMethod, path: &str, body: Option<&Value>) -> Result<Value, CliError> {
+        self.client.send(method, path, body).await.map_err(CliError::Admin)
+    }
+}

@@ -1,0 +1,273 @@
+//! `grantd token issue`.
+
+use std::{path::Path, time::Duration};
+
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use super::{
+    CliError,
+    args::IssueArgs,
+    flag::FlagFaults,
+    output::Console,
+    place::{Place, check_directory, existing, is_taken, parent},
+    resource::{self, Site, is_ready},
+    server::Server,
+};
+use crate::{
+    file::{self, Access},
+    grant::{ExpirationWindow, GrantName, Namespace, format_go_duration},
+    link::AccessToken,
+};
+
+const LEAST_TIMEOUT: Duration = Duration::from_secs(10);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
+
+/// The flags, judged.
+struct Request {
+    place: Place,
+    namespace: Namespace,
+    name: Option<GrantName>,
+    allowed: u32,
+    window: ExpirationWindow,
+    cost: Option<u32>,
+    timeout: Duration,
+}
+
+/// A grant that is made and ready, and its token.
+struct Issued {
+    name: GrantName,
+    token: AccessToken,
+}
+
+pub(super) async fn run(args: &IssueArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
+    let request = judge(args)?;
+    if let Place::File(path) = &request.place {
+        check_place(path, args.force)?;
+    }
+    let name = match &request.name {
+        Some(name) => name.clone(),
+        None => name_after(&site(server, &request.namespace).await?)?,
+    };
+    let issued = issue(&request, name, server).await?;
+    if let Err(error) = hand_over(&issued, &request, args.force, console) {
+        return Err(take_back(&issued.name, &request.namespace, server, error).await);
+    }
+    tell(&issued, &request, console)
+}
+
+fn judge(args: &IssueArgs) -> Result<Request, CliError> {
+    let mut faults = FlagFaults::default();
+    let name = match &args.name {
+        Some(name) => faults.parse("name", name).map(Some),
+        None => Some(None),
+    };
+    let file = if args.file.as_os_str().is_empty() { Err("must not be empty") } else { Ok(Place::new(&args.file)) };
+    let judged = (
+        faults.judge("file name", file),
+        faults.parse("namespace", args.namespace.text()),
+        name,
+        faults.redemptions(&args.redemptions_allowed),
+        faults.window_of_token(&args.expiration_window),
+        faults.cost(&args.cost),
+        faults.at_least("timeout", &args.timeout, LEAST_TIMEOUT),
+    );
+    match judged {
+        (Some(place), Some(namespace), Some(name), Some(allowed), Some(window), Some(cost), Some(timeout)) => {
+            Ok(Request { place, namespace, name, allowed, window, cost, timeout })
+        }
+        _ => Err(faults.into_error()),
+    }
+}
+
+/// Before anything is made on the server: could the file be written?
+fn check_place(path: &Path, force: bool) -> Result<(), CliError> {
+    if path.is_dir() {
+        return Err(CliError::usage("token file name is a directory"));
+    }
+    if is_taken(path) && !force {
+        let message = format!("{} exists; it may hold a token that is still good", path.display());
+        return Err(CliError::refused(message, "choose another name, or replace it with --force"));
+    }
+    check_directory(parent(path))
+}
+
+/// The site for which the token is, provided that it accepts links.
+async fn site(server: &Server, namespace: &Namespace) -> Result<Site, CliError> {
+    let site = server.sites(namespace).await?.into_iter().next();
+    let site = site.ok_or_else(|| {
+        CliError::refused(
+            format!("A site must exist in namespace {namespace} before a token can be created"),
+            "name the site's namespace with -n, or configure a site for this one",
+        )
+    })?;
+    if site.spec.edge {
+        return Err(CliError::refused(
+            "Edge sites cannot accept incoming links from remote sites",
+            "issue the token at an interior site",
+        ));
+    }
+    if site.status.endpoints.is_empty() {
+        return Err(CliError::refused(
+            "You must enable link access for this site before you can create a token.",
+            "start 'grantd serve' with --link-host, or with endpoints for the site in its file",
+        ));
+    }
+    if !is_ready(&site.status.conditions) {
+        let message = format!("there is no active skupper site in this namespace: {}", site.status.message);
+        return Err(CliError::refused(message, "the server's log and its /readyz tell more"));
+    }
+    Ok(site)
+}
+
+/// `<site name>-<random uuid4>`, as Skupper names grants.
+fn name_after(site: &Site) -> Result<GrantName, CliError> {
+    let name = format!("{}-{}", site.metadata.name, uuid::Uuid::new_v4());
+    name.parse().map_err(|error| CliError::Refused {
+        message: format!("a grant cannot be named {name}: {error}"),
+        hint: Some("name it with --name".to_owned()),
+    })
+}
+
+async fn issue(request: &Request, name: GrantName, server: &Server) -> Result<Issued, CliError> {
+    let namespace = &request.namespace;
+    let grant = json!({
+        "apiVersion": "skupper.io/v2alpha1",
+        "kind": "AccessGrant",
+        "metadata": {"name": name.as_str(), "namespace": namespace.as_str()},
+        "spec": {"redemptionsAllowed": request.allowed, "expirationWindow": request.window.to_string()},
+    });
+    let made = server.create_grant(namespace, &grant).await.map_err(|error| match error.status() {
+        Some(409) => CliError::refused(
+            format!("There is already a token {name} created in namespace {namespace}"),
+            format!("choose another name, or delete it with 'grantd grant delete {name} -n {namespace}'"),
+        ),
+        Some(_) | None => error,
+    })?;
+    match wait_until_ready(made, request, &name, server).await {
+        Ok(token) => Ok(Issued { name, token }),
+        Err(error) => Err(take_back(&name, namespace, server, error).await),
+    }
+}
+
+/// Looks again until the grant is ready: mostly it is already in the answer that made it.
+async fn wait_until_ready(
+    mut object: Value,
+    request: &Request,
+    name: &GrantName,
+    server: &Server,
+) -> Result<AccessToken, CliError> {
+    let end = Instant::now() + request.timeout;
+    loop {
+        let grant: resource::Grant = resource::read(&object)?;
+        if is_ready(&grant.status.conditions) {
+            return token(grant, request, name);
+        }
+        if grant.status.status == "Error" || Instant::now() >= end {
+            let message = format!("grant \"{name}\" is not ready: {}", grant.status.message);
+            return Err(CliError::refused(message, "the server's log and its /readyz tell more"));
+        }
+        sleep(BETWEEN_LOOKS).await;
+        object = server.grant(&request.namespace, name).await?;
+    }
+}
+
+fn token(grant: resource::Grant, request: &Request, name: &GrantName) -> Result<AccessToken, CliError> {
+    let code = zeroize::Zeroizing::new(grant.status.code);
+    let code = code.parse().map_err(|error| CliError::Refused {
+        message: format!("the server gave the grant no code that can be used: it {error}"),
+        hint: None,
+    })?;
+    Ok(AccessToken {
+        name: name.clone().into(),
+        url: grant.status.url,
+        code,
+        ca: grant.status.ca,
+        link_cost: request.cost,
+    })
+}
+
+fn hand_over(issued: &Issued, request: &Request, force: bool, console: &mut Console<'_>) -> Result<(), CliError> {
+    let text = issued.token.write();
+    match &request.place {
+        Place::Standard => console.print(&text),
+        Place::File(path) => {
+            file::write(path, text.as_bytes(), Access::Private, existing(force)).map_err(CliError::Write)
+        }
+    }
+}
+
+/// Nobody has the token, so the grant goes too. Tells what went wrong first, and whether the grant is gone.
+async fn take_back(name: &GrantName, namespace: &Namespace, server: &Server, cause: CliError) -> CliError {
+    let left = match server.delete_grant(namespace, name).await {
+        Ok(()) => None,
+        Err(_) => Some(format!("grantd grant delete {name} -n {namespace}")),
+    };
+    CliError::NotIssued { grant: name.clone(), left, cause: Box::new(cause) }
+}
+
+fn tell(issued: &Issued, request: &Request, console: &mut Console<'_>) -> Result<(), CliError> {
+    let window = format_go_duration(request.window.duration());
+    let file = match &request.place {
+        Place::Standard => "FILE".to_owned(),
+        Place::File(path) => path.display().to_string(),
+    };
+    let created = match &request.place {
+        Place::Standard => String::new(),
+        Place::File(_) => format!("Token file {file} created\n"),
+    };
+    let text = format!(
+        "\nGrant \"{}\" is ready\n{created}\nTransfer this file to a remote site. At the remote site,\n\
+         create a link to this site using the \"skupper token redeem\" command:\n\n\tskupper token redeem {quoted}\n\n\
+         or, without Skupper's commands:\n\n\tgrantd token redeem {quoted}\n\n\
+         The token expires after {} use(s) or after {window}.",
+        issued.name,
+        request.allowed,
+        quoted = quoted(&file),
+    );
+    match &request.place {
+        Place::Standard => console.note(text),
+        Place::File(_) => console.line(text)?,
+    }
+    if !is_name_for_skupper(&file) {
+        console.note("note: 'skupper token redeem' takes letters, digits, '.', '/', '~' and '-' in a file's name only");
+    }
+    Ok(())
+}
+
+/// The pattern of protocol.md 5.1.
+fn is_name_for_skupper(file: &str) -> bool {
+    file.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./~-".contains(&byte))
+}
+
+/// A file's name as a shell reads it back.
+fn quoted(file: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"./~-_+,:@%=".contains(&byte);
+    if file.bytes().all(plain) { file.to_owned() } else { format!("'{}'", file.replace('\'', "'\\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_to_copy_survives_a_shell() {
+        assert_eq!(quoted("~/west_1.yaml"), "~/west_1.yaml");
+        assert_eq!(quoted("a b's.yaml"), "'a b'\\''s.yaml'");
+        assert!(is_name_for_skupper("~/west-1.yaml") && !is_name_for_skupper("west_1.yaml"));
+    }
+
+    #[test]
+    fn a_file_that_exists_or_has_no_place_is_refused() {
+        let directory = std::env::temp_dir().join(format!("grantd-issue-{}", uuid::Uuid::new_v4()));
+        file::create_private_directory(&directory).unwrap();
+        let path = directory.join("west.yaml");
+        assert!(check_place(&path, false).is_ok());
+        std::fs::write(&path, "x").unwrap();
+        assert!(check_place(&path, false).unwrap_err().to_string().contains("exists"));
+        assert!(check_place(&path, true).is_ok());
+        assert_eq!(check_place(&directory, true).unwrap_err().to_string(), "token file name is a directory");
+        assert!(check_place(&directory.join("none/west.yaml"), false).is_err());
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+}

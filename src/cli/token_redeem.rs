@@ -1,0 +1,183 @@
+//! `grantd token redeem`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{
+    CliError,
+    args::RedeemArgs,
+    flag::FlagFaults,
+    output::Console,
+    place::{Place, check_directory, existing, is_taken},
+};
+use crate::{
+    client::{RedeemOptions, redeem},
+    file::{self, Access, Existing, FileError},
+    grant::{LinkName, Namespace, Subject},
+    link::{AccessToken, Bundle},
+};
+
+const LEAST_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The flags, judged.
+struct Request {
+    namespace: Option<Namespace>,
+    subject: String,
+    deadline: Duration,
+}
+
+pub(super) async fn run(args: &RedeemArgs, console: &mut Console<'_>) -> Result<(), CliError> {
+    let request = judge(args)?;
+    let token = read_token(&Place::new(&args.file), console)?;
+    check_directory(&args.output)?;
+    if !args.force {
+        refuse_taken(&args.output, &token.name)?;
+    }
+    let options = RedeemOptions { name: token.name.clone(), subject: request.subject, deadline: request.deadline };
+    let mut bundle = redeem(&token, &options).await.map_err(CliError::Redeem)?;
+    for link in &mut bundle.links {
+        link.cost = token.link_cost.or(link.cost);
+    }
+    for file in write_files(&args.output, &bundle, request.namespace.as_ref(), existing(args.force))? {
+        console.line(format_args!("File written to {}", file.display()))?;
+    }
+    console.line(format_args!("Token \"{}\" has been redeemed.", token.name))?;
+    console.line(next_steps(&args.output))
+}
+
+fn judge(args: &RedeemArgs) -> Result<Request, CliError> {
+    let mut faults = FlagFaults::default();
+    let namespace = match &args.namespace {
+        Some(namespace) => faults.parse("namespace", namespace).map(Some),
+        None => Some(None),
+    };
+    // An empty subject is one that Skupper's own command sends, too (protocol.md 1.1).
+    let subject = if args.subject.is_empty() {
+        Some(String::new())
+    } else {
+        faults.parse::<Subject>("subject", &args.subject).map(|subject| subject.to_string())
+    };
+    match (namespace, subject, faults.at_least("timeout", &args.timeout, LEAST_TIMEOUT)) {
+        (Some(namespace), Some(subject), Some(deadline)) => Ok(Request { namespace, subject, deadline }),
+        _ => Err(faults.into_error()),
+    }
+}
+
+fn read_token(place: &Place, console: &mut Console<'_>) -> Result<AccessToken, CliError> {
+    let text = place.read()?;
+    if let Place::File(path) = place
+        && file::is_readable_by_others(path).unwrap_or(false)
+    {
+        let file = path.display();
+        console
+            .note(format_args!("warning: others can read {file}, which holds a secret; 'chmod 600 {file}' stops that"));
+    }
+    AccessToken::read(&text).map_err(|source| CliError::Document { file: place.name(), source })
+}
+
+/// Refuses while it costs nothing: no file of this link may be there. The server decides how many Links there are.
+fn refuse_taken(directory: &Path, name: &LinkName) -> Result<(), CliError> {
+    let mut taken: Vec<PathBuf> =
+        [secret_file(name.as_str()), link_file(name.as_str())].map(|file| directory.join(file)).to_vec();
+    taken.retain(|path| is_taken(path));
+    let unreadable = |source| CliError::Read(FileError { action: "read", path: directory.to_owned(), source });
+    for entry in fs::read_dir(directory).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        if is_numbered_link(&entry.file_name().to_string_lossy(), name) {
+            taken.push(entry.path());
+        }
+    }
+    if taken.is_empty() {
+        return Ok(());
+    }
+    let files = taken.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+    let message = format!("{files} exists; the token was not redeemed");
+    Err(CliError::refused(message, "choose another directory with --output, or replace what is there with --force"))
+}
+
+fn secret_file(name: &str) -> String {
+    format!("Secret-{name}.yaml")
+}
+
+fn link_file(name: &str) -> String {
+    format!("Link-{name}.yaml")
+}
+
+/// Whether a file is `Link-NAME-1.yaml` or a further one.
+fn is_numbered_link(file: &str, name: &LinkName) -> bool {
+    let number = file.strip_prefix("Link-").and_then(|rest| rest.strip_prefix(name.as_str()));
+    let number = number.and_then(|rest| rest.strip_prefix('-')).and_then(|rest| rest.strip_suffix(".yaml"));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Writes the Secret for the owner alone and the Links for everyone; answers where.
+fn write_files(
+    directory: &Path,
+    bundle: &Bundle,
+    namespace: Option<&Namespace>,
+    existing: Existing,
+) -> Result<Vec<PathBuf>, CliError> {
+    let mut written = Vec::new();
+    let mut write = |file: String, text: &str, access| {
+        let path = directory.join(file);
+        match file::write(&path, text.as_bytes(), access, existing) {
+            Ok(()) => {
+                written.push(path);
+                Ok(())
+            }
+            Err(source) => Err(CliError::Spent { written: written.clone(), source }),
+        }
+    };
+    write(secret_file(bundle.secret.name.as_str()), &bundle.secret.write(namespace), Access::Private)?;
+    for link in &bundle.links {
+        write(link_file(link.name.as_str()), &link.write(namespace), Access::Public)?;
+    }
+    Ok(written)
+}
+
+fn next_steps(directory: &Path) -> String {
+    let directory = directory.display();
+    format!(
+        "\nThe link becomes active when its site loads these files. Without Kubernetes, have them in\n\
+         input/resources of the site's namespace (by default ~/.local/share/skupper/namespaces/default) and run:\n\n\
+         \tskupper system reload\n\nOn Kubernetes, run:\n\n\tkubectl apply -f {directory}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scratch() -> PathBuf {
+        let path = std::env::temp_dir().join(format!("grantd-redeem-{}", uuid::Uuid::new_v4()));
+        file::create_private_directory(&path).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_numbered_link_is_told_from_another_token_s() {
+        let name: LinkName = "west".parse().unwrap();
+        assert!(is_numbered_link("Link-west-1.yaml", &name) && is_numbered_link("Link-west-12.yaml", &name));
+        for file in
+            ["Link-west.yaml", "Link-west-.yaml", "Link-west-x.yaml", "Link-westing-1.yaml", "Secret-west-1.yaml"]
+        {
+            assert!(!is_numbered_link(file, &name), "{file}");
+        }
+    }
+
+    #[test]
+    fn files_that_exist_are_named_before_a_redemption_is_spent() {
+        let directory = scratch();
+        let name: LinkName = "west".parse().unwrap();
+        assert!(refuse_taken(&directory, &name).is_ok());
+        fs::write(directory.join("Link-west-2.yaml"), "x").unwrap();
+        fs::write(directory.join("Secret-west.yaml"), "x").unwrap();
+        let message = refuse_taken(&directory, &name).unwrap_err().to_string();
+        assert!(message.contains("Secret-west.yaml") && message.contains("Link-west-2.yaml"), "{message}");
+        assert!(message.ends_with("exists; the token was not redeemed"), "{message}");
+        fs::remove_dir_all(&directory).unwrap();
+    }
+}
