@@ -52,7 +52,7 @@ pub(super) enum Failure {
 
 impl Failure {
     /// Sorts an error by whom it concerns. `id` names the row for the operator.
-    pub(super) fn of(error: sqlx::Error, id: impl ToString) -> Self {
+    pub(super) fn of(error: sqlx::Error, id: &(impl ToString + ?Sized)) -> Self {
         if is_about_one_row(&error) {
             Self::Row(StoreError::Corrupt { id: id.to_string(), what: "breaks a rule of the schema" })
         } else {
@@ -80,6 +80,9 @@ fn is_about_one_row(error: &sqlx::Error) -> bool {
 
 /// What an operation's statements decided.
 pub(super) type Decision<O> = Result<Result<<O as Operation>::Output, <O as Operation>::Error>, Failure>;
+
+/// What the caller is answered.
+pub(super) type Answered<O> = Result<<O as Operation>::Answer, <O as Operation>::Error>;
 
 /// A boxed future that borrows.
 pub(super) type Borrowing<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -150,12 +153,12 @@ pub(super) trait Queued: Send {
 pub(super) struct Waiting<O: Operation> {
     operation: O,
     decided: Option<Result<O::Output, O::Error>>,
-    caller: oneshot::Sender<Result<O::Answer, O::Error>>,
+    caller: oneshot::Sender<Answered<O>>,
 }
 
 impl<O: Operation> Waiting<O> {
     /// The operation, ready to be queued, and where its answer will come.
-    pub(super) fn new(operation: O) -> (Box<Self>, oneshot::Receiver<Result<O::Answer, O::Error>>) {
+    pub(super) fn new(operation: O) -> (Box<Self>, oneshot::Receiver<Answered<O>>) {
         let (caller, answer) = oneshot::channel();
         (Box::new(Self { operation, decided: None, caller }), answer)
     }
@@ -199,7 +202,7 @@ pub(super) fn unavailable<O: Operation>(source: StoreFailure) -> O::Error {
 }
 
 /// The revision in a row's column; an own failure when it is none.
-pub(super) fn revision_of(stored: i64, id: impl ToString) -> Result<Revision, Failure> {
+pub(super) fn revision_of(stored: i64, id: &impl ToString) -> Result<Revision, Failure> {
     u64::try_from(stored)
         .map(Revision)
         .map_err(|_| Failure::Row(StoreError::Corrupt { id: id.to_string(), what: "revision" }))

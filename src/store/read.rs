@@ -24,9 +24,10 @@ pub(super) struct Reader {
 /// What was being done, and that the database did not answer.
 fn failed(action: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
     move |error| {
-        let source = match error {
-            sqlx::Error::PoolClosed => StoreFailure::Closed,
-            error => StoreFailure::Database(Arc::new(error)),
+        let source = if matches!(error, sqlx::Error::PoolClosed) {
+            StoreFailure::Closed
+        } else {
+            StoreFailure::Database(Arc::new(error))
         };
         StoreError::Unavailable { action, source }
     }

@@ -124,7 +124,7 @@ impl SealingKey {
         let mut bytes = Zeroizing::new([0_u8; KEY_BYTES]);
         getrandom::fill(&mut *bytes).map_err(|_| KeyFileError::System(SealError))?;
         let mut line = Zeroizing::new([0_u8; 45]);
-        let length = STANDARD.encode_slice(&*bytes, &mut *line).map_err(|_| KeyFileError::Malformed)?;
+        let length = STANDARD.encode_slice(&bytes[..], &mut *line).map_err(|_| KeyFileError::Malformed)?;
         line[length] = b'\n';
         file::write(path, &line[..=length], Access::Private, Existing::Keep).map_err(KeyFileError::File)?;
         Self::from_bytes(&bytes).map_err(KeyFileError::System)

@@ -200,7 +200,8 @@ impl Writer {
             Some(connection) => self.setup.close_writer(connection).await,
             None => Ok(()),
         };
-        drop(self.lock);
+        // Not by closing the file alone: a child process that is just being started has it open too.
+        let _ = self.lock.unlock();
         result.map_err(|error| StoreFailure::Database(Arc::new(error)))
     }
 }

@@ -1,6 +1,7 @@
 //! What every store promises, as tests that run on every store.
 
 mod bench;
+mod model;
 mod promises;
 mod reading;
 

@@ -3,7 +3,7 @@
 use sqlx::Row as _;
 
 use crate::{
-    grant::{Allowance, Grant, Revision},
+    grant::{Allowance, Grant, IssuerName, Revision},
     store::{
         CreateError, NewGrant, StoreError,
         batch::{Batch, Borrowing, Decision, Failure, Operation, revision_of},
@@ -27,7 +27,7 @@ impl Create {
             .bind(grant.id.to_string())
             .bind(grant.namespace.as_str())
             .bind(grant.name.as_str())
-            .bind(grant.issuer.as_ref().map(|issuer| issuer.as_str()))
+            .bind(grant.issuer.as_ref().map(IssuerName::as_str))
             .bind(&*self.sealed_code)
             .bind(row::origin(grant.code_origin))
             .bind(i64::from(self.allowance.allowed()))
@@ -39,11 +39,11 @@ impl Create {
             .bind(place)
             .fetch_all(&mut *batch.connection)
             .await
-            .map_err(|error| Failure::of(error, grant.id))?;
+            .map_err(|error| Failure::of(error, &grant.id))?;
         let Some(row) = rows.first() else { return Ok(Err(CreateError::NameTaken)) };
-        let revision = row.try_get("revision").map_err(|error| Failure::of(error, grant.id))?;
+        let revision = row.try_get("revision").map_err(|error| Failure::of(error, &grant.id))?;
         batch.changed(1);
-        revision_of(revision, grant.id).map(Ok)
+        revision_of(revision, &grant.id).map(Ok)
     }
 }
 

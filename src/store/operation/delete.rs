@@ -20,7 +20,7 @@ pub(in crate::store) struct Delete {
 
 impl Delete {
     async fn run(&self, batch: &mut Batch<'_>) -> Decision<Self> {
-        let failure = |error| Failure::of(error, format_args!("{}/{}", self.namespace, self.name));
+        let failure = |error| Failure::of(error, &format_args!("{}/{}", self.namespace, self.name));
         let place = batch.next_place();
         let rows = sqlx::query(sql::DELETE)
             .bind(self.namespace.as_str())

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    grant::{Grant, GrantId, Revision},
+    grant::{Grant, GrantId, IssuerName, Revision},
     store::{
         GrantChange, UpdateError,
         batch::{Batch, Borrowing, Decision, Failure, Operation},
@@ -30,7 +30,7 @@ impl Update {
             .bind(&id)
             .bind(self.expected.0.cast_signed())
             .bind(i64::from(change.allowance.allowed()))
-            .bind(change.issuer.as_ref().map(|issuer| issuer.as_str()))
+            .bind(change.issuer.as_ref().map(IssuerName::as_str))
             .bind(row::origin(change.code_origin))
             .bind(change.window.to_string())
             .bind(self.sealed_metadata.as_deref())

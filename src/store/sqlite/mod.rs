@@ -2,6 +2,8 @@
 
 pub(super) mod connection;
 mod open;
+#[cfg(test)]
+mod tests;
 
 use std::{path::PathBuf, sync::Arc};
 

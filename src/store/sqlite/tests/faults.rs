@@ -1,0 +1,212 @@
+//! Rows, locks and disks that fail while the store runs.
+
+use std::{
+    sync::{Arc, Mutex},
+    task::{Context, Poll, Waker},
+};
+
+use tokio::task::JoinSet;
+
+use super::{raw, run};
+use crate::{
+    grant::Grant,
+    store::{
+        CommitError, CommitOutcome, CommitReport, CorruptGrant, GrantQuery, GrantStore, NewGrant, SqliteOptions,
+        SqliteStore, StoreError, StoreFailure, UpdateError,
+        contract::{Bench, Files, SqliteBench, admission, certificate, change, new_grant, within},
+        sqlite::connection::Setup,
+    },
+};
+
+async fn create(bench: &SqliteBench, name: &str) -> Grant {
+    bench.store.create(NewGrant { allowed: 100, ..new_grant(name) }).await.unwrap()
+}
+
+/// Breaks the grant `broken` by this statement.
+async fn break_by(bench: &SqliteBench, statement: &'static str) {
+    let mut raw = raw(&bench.files).await;
+    run(&mut raw, "PRAGMA ignore_check_constraints = ON").await.unwrap();
+    run(&mut raw, statement).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_corrupt_row_is_told_apart_and_harms_no_other() {
+    for (statement, column) in [
+        ("UPDATE access_grant SET sealed_code = zeroblob(60) WHERE name = 'broken'", "sealed_code"),
+        ("UPDATE access_grant SET sealed_metadata = zeroblob(60) WHERE name = 'broken'", "sealed_metadata"),
+        ("UPDATE access_grant SET redemptions = 101 WHERE name = 'broken'", "redemptions"),
+        ("UPDATE access_grant SET redemptions_allowed = -1 WHERE name = 'broken'", "redemptions_allowed"),
+        ("UPDATE access_grant SET expires_at = -1 WHERE name = 'broken'", "expires_at"),
+        ("UPDATE access_grant SET code_origin = 'found' WHERE name = 'broken'", "code_origin"),
+        ("UPDATE access_grant SET issuer = 'No Issuer' WHERE name = 'broken'", "issuer"),
+        ("UPDATE access_grant SET expiration_window = '' WHERE name = 'broken'", "expiration_window"),
+    ] {
+        let bench = SqliteBench::fresh().await;
+        let (broken, sound) = (create(&bench, "broken").await, create(&bench, "sound").await);
+        break_by(&bench, statement).await;
+
+        let error = bench.store.get(broken.id).await.unwrap_err();
+        assert!(matches!(&error, StoreError::Corrupt { what, .. } if *what == column), "{column}: {error:?}");
+        assert!(bench.store.get(sound.id).await.unwrap().is_some());
+        let page = bench.store.list(GrantQuery::default()).await.unwrap();
+        assert_eq!(page.grants.len(), 1);
+        assert_eq!(page.corrupt, [CorruptGrant { id: broken.id.to_string(), what: column }]);
+        let deleted = bench.store.delete(broken.namespace.clone(), broken.name.clone(), None).await.unwrap();
+        assert_eq!(deleted.unwrap().id, broken.id.to_string());
+    }
+}
+
+#[tokio::test]
+async fn a_page_goes_on_past_names_that_are_none() {
+    let bench = SqliteBench::fresh().await;
+    for name in ["a", "b", "c", "d"] {
+        create(&bench, name).await;
+    }
+    break_by(&bench, "UPDATE access_grant SET name = 'b_' WHERE name = 'b'").await;
+    break_by(&bench, "UPDATE access_grant SET uid = 'no uid' WHERE name = 'c'").await;
+    let (mut names, mut corrupt) = (Vec::new(), Vec::new());
+    let mut query = GrantQuery { limit: 1, ..GrantQuery::default() };
+    for _ in 0..10 {
+        let page = bench.store.list(query.clone()).await.unwrap();
+        names.extend(page.grants.iter().map(|grant| grant.name.to_string()));
+        corrupt.extend(page.corrupt.into_iter().map(|row| row.what));
+        query.after = page.next;
+        if query.after.is_none() {
+            break;
+        }
+    }
+    assert_eq!((names, corrupt), (vec!["a".to_owned(), "d".to_owned()], vec!["name", "uid"]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redemptions_of_a_corrupt_grant_take_no_others_with_them() {
+    let bench = SqliteBench::fresh().await;
+    let (broken, sound) = (create(&bench, "broken").await, create(&bench, "sound").await);
+    break_by(&bench, "UPDATE access_grant SET redemptions = -5 WHERE name = 'broken'").await;
+
+    let mut tasks = JoinSet::new();
+    for number in 0..60 {
+        let (store, grant) = (bench.store(), if number % 2 == 0 { broken.clone() } else { sound.clone() });
+        tasks.spawn(async move { store.commit_redemption(admission(&grant, 1500), certificate()).await });
+    }
+    let outcomes = within(tasks.join_all()).await;
+
+    let corrupt = |outcome: &Result<_, _>| matches!(outcome, Err(CommitError::Store(StoreError::Corrupt { .. })));
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 30);
+    assert_eq!(outcomes.iter().filter(|outcome| corrupt(outcome)).count(), 30);
+    assert_eq!(bench.store.get(sound.id).await.unwrap().unwrap().allowance.made(), 30);
+    assert!(bench.store.redemptions(broken.id, 0, 100).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_update_of_a_corrupt_grant_changes_nothing() {
+    let bench = SqliteBench::fresh().await;
+    let broken = create(&bench, "broken").await;
+    break_by(&bench, "UPDATE access_grant SET sealed_code = zeroblob(60) WHERE name = 'broken'").await;
+    let revision = bench.store.revision().await.unwrap();
+
+    let updated = bench.store.update(broken.id, broken.revision, change(&broken)).await;
+
+    assert!(matches!(updated, Err(UpdateError::Store(StoreError::Corrupt { .. }))), "{updated:?}");
+    assert_eq!(bench.store.revision().await.unwrap(), revision);
+    let still = bench.store.delete(broken.namespace.clone(), broken.name.clone(), Some(broken.revision)).await;
+    assert!(still.unwrap().is_some(), "the row was changed");
+}
+
+#[tokio::test]
+async fn the_schema_refuses_to_change_the_ledger_or_to_turn_the_revision_back() {
+    let bench = SqliteBench::fresh().await;
+    let grant = create(&bench, "offer").await;
+    bench.store.commit_redemption(admission(&grant, 1500), certificate()).await.unwrap();
+    let mut raw = raw(&bench.files).await;
+    for statement in [
+        "UPDATE redemption SET subject = 'other'",
+        "DELETE FROM redemption",
+        "UPDATE store_state SET revision = revision - 1",
+        "DELETE FROM store_state",
+        "INSERT INTO store_state (only_row, revision, heartbeat) VALUES (2, 1, 0)",
+        "UPDATE access_grant SET redemptions = redemptions_allowed + 1",
+        "UPDATE access_grant SET redemptions = -1",
+        "UPDATE access_grant SET redemptions = 'many'",
+        "INSERT INTO redemption SELECT grant_uid, 1, grant_namespace, grant_name, redeemed_at, link_name, subject, peer, \
+         randomblob(16), key_fingerprint, not_after FROM redemption",
+    ] {
+        assert!(run(&mut raw, statement).await.is_err(), "{statement}");
+    }
+}
+
+#[tokio::test]
+async fn waiting_writes_share_a_commit() {
+    let files = Files::new();
+    let reports = Arc::new(Mutex::new(Vec::<CommitReport>::new()));
+    let told = Arc::clone(&reports);
+    let on_commit = Box::new(move |report| told.lock().unwrap().push(report));
+    let store = SqliteStore::open(SqliteOptions { on_commit, ..files.options() }).await.unwrap();
+    let grant = store.create(NewGrant { allowed: 100, ..new_grant("offer") }).await.unwrap();
+    reports.lock().unwrap().clear();
+
+    let mut waiting: Vec<_> =
+        (0..100).map(|_| store.commit_redemption(admission(&grant, 1500), certificate())).collect();
+    for future in &mut waiting {
+        assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    for future in waiting {
+        within(future).await.unwrap();
+    }
+
+    let reports = reports.lock().unwrap();
+    assert_eq!(reports.iter().map(|report| report.batch).sum::<usize>(), 100);
+    assert!(reports.len() <= 2, "{} commits", reports.len());
+    assert!(reports.iter().all(|report| report.outcome == CommitOutcome::Committed));
+}
+
+#[tokio::test]
+async fn a_write_lock_held_elsewhere_makes_writes_fail_and_reads_go_on() {
+    let bench = SqliteBench::fresh().await;
+    let grant = create(&bench, "offer").await;
+    let mut raw = raw(&bench.files).await;
+    run(&mut raw, "BEGIN IMMEDIATE").await.unwrap();
+
+    let check = within(bench.store.check()).await;
+    assert!(matches!(check, Err(StoreError::Unavailable { source: StoreFailure::Database(_), .. })), "{check:?}");
+    assert!(bench.store.get(grant.id).await.unwrap().is_some());
+
+    run(&mut raw, "ROLLBACK").await.unwrap();
+    bench.store.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn more_writes_than_the_queue_holds_are_refused_at_once() {
+    let bench = SqliteBench::fresh().await;
+    let mut raw = raw(&bench.files).await;
+    run(&mut raw, "BEGIN IMMEDIATE").await.unwrap();
+
+    let mut waiting: Vec<_> = (0..2000).map(|_| bench.store.check()).collect();
+    let mut refused = 0;
+    for future in &mut waiting {
+        if let Poll::Ready(answer) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            assert!(matches!(answer, Err(StoreError::Unavailable { source: StoreFailure::Overloaded, .. })));
+            refused += 1;
+        }
+    }
+    assert_eq!(refused, 2000 - 1024);
+
+    run(&mut raw, "ROLLBACK").await.unwrap();
+    let first = waiting.swap_remove(0);
+    drop(waiting);
+    within(first).await.unwrap();
+    within(bench.store.check()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_written_fails_the_check_and_can_be_read() {
+    let bench = SqliteBench::fresh().await;
+    let grant = create(&bench, "offer").await;
+    bench.store.close().await.unwrap();
+    let setup = Setup::new(&bench.files.database()).with_writer_pragmas(&["PRAGMA query_only = ON"]);
+    let store = SqliteStore::open_with(bench.files.options(), setup).await.unwrap();
+
+    assert!(matches!(store.check().await, Err(StoreError::Unavailable { .. })));
+    assert!(store.commit_redemption(admission(&grant, 1500), certificate()).await.is_err());
+    assert_eq!(store.get(grant.id).await.unwrap().unwrap().allowance.made(), 0);
+}

@@ -1,0 +1,19 @@
+//! What only a database on a disk can go through.
+
+mod disk_full;
+mod faults;
+mod opening;
+
+use sqlx::SqliteConnection;
+
+use super::connection::Setup;
+use crate::store::contract::Files;
+
+/// A connection behind the store's back.
+async fn raw(files: &Files) -> SqliteConnection {
+    Setup::new(&files.database()).open().await.unwrap()
+}
+
+async fn run(connection: &mut SqliteConnection, statement: &'static str) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(statement).execute(connection).await.map(drop)
+}
