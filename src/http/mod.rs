@@ -21,3 +21,6 @@ pub use self::{
     observe::ObserveDoor,
     tls::TlsError,
 };
+
+#[cfg(test)]
+mod tests;

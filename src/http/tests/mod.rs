@@ -1,0 +1,11 @@
+//! The doors from outside: real sockets, real TLS, a real store.
+
+mod drain;
+mod hostile;
+mod observe;
+mod requests;
+mod server;
+mod store;
+mod table;
+mod tls;
+mod tools;

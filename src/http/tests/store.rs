@@ -1,0 +1,145 @@
+//! The real store, with a place at which to hold it up or break it.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU32, Ordering},
+};
+
+use tokio::sync::Semaphore;
+
+use crate::{
+    grant::{Admission, CertificateRecord, Grant, GrantId, GrantName, Namespace, Redemption, Revision},
+    store::{
+        CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore, NewGrant,
+        Receipt, SqliteStore, StoreError, StoreFailure, StoreFuture, UpdateError,
+    },
+    time::Timestamp,
+};
+
+/// What goes wrong.
+#[derive(Debug, Clone, Default)]
+pub(super) enum Flaw {
+    #[default]
+    None,
+    CorruptRow,
+    ReadPanics,
+    ReadUnavailable,
+    CommitUnavailable,
+    DeletedBeforeCommit,
+    /// Commits wait for a permit.
+    CommitWaits(Arc<Semaphore>),
+}
+
+pub(super) struct FlawedStore {
+    inner: SqliteStore,
+    flaw: Mutex<Flaw>,
+    pub(super) commits: AtomicU32,
+    pub(super) checks: AtomicU32,
+}
+
+fn unavailable() -> StoreError {
+    StoreError::Unavailable { action: "be of use", source: StoreFailure::Overloaded }
+}
+
+impl FlawedStore {
+    pub(super) fn new(inner: SqliteStore) -> Self {
+        Self { inner, flaw: Mutex::default(), commits: AtomicU32::new(0), checks: AtomicU32::new(0) }
+    }
+
+    pub(super) fn set(&self, flaw: Flaw) {
+        *self.flaw.lock().unwrap() = flaw;
+    }
+
+    fn flaw(&self) -> Flaw {
+        self.flaw.lock().unwrap().clone()
+    }
+}
+
+impl GrantStore for FlawedStore {
+    fn create(&self, grant: NewGrant) -> StoreFuture<'_, Grant, CreateError> {
+        self.inner.create(grant)
+    }
+
+    fn get(&self, id: GrantId) -> StoreFuture<'_, Option<Grant>> {
+        match self.flaw() {
+            Flaw::CorruptRow => {
+                Box::pin(async move { Err(StoreError::Corrupt { id: id.to_string(), what: "expires_at is no time" }) })
+            }
+            Flaw::ReadPanics => Box::pin(async { panic!("the test wants this panic") }),
+            Flaw::ReadUnavailable => Box::pin(async { Err(unavailable()) }),
+            Flaw::None | Flaw::CommitUnavailable | Flaw::DeletedBeforeCommit | Flaw::CommitWaits(_) => {
+                self.inner.get(id)
+            }
+        }
+    }
+
+    fn commit_redemption(
+        &self,
+        admission: Admission,
+        certificate: CertificateRecord,
+    ) -> StoreFuture<'_, Receipt, CommitError> {
+        self.commits.fetch_add(1, Ordering::SeqCst);
+        match self.flaw() {
+            Flaw::CommitUnavailable => Box::pin(async { Err(CommitError::Store(unavailable())) }),
+            Flaw::DeletedBeforeCommit => Box::pin(async { Err(CommitError::Gone) }),
+            Flaw::CommitWaits(gate) => Box::pin(async move {
+                gate.acquire().await.unwrap().forget();
+                self.inner.commit_redemption(admission, certificate).await
+            }),
+            Flaw::None | Flaw::CorruptRow | Flaw::ReadPanics | Flaw::ReadUnavailable => {
+                self.inner.commit_redemption(admission, certificate)
+            }
+        }
+    }
+
+    fn check(&self) -> StoreFuture<'_, ()> {
+        self.checks.fetch_add(1, Ordering::SeqCst);
+        match self.flaw() {
+            Flaw::ReadUnavailable | Flaw::CommitUnavailable => Box::pin(async { Err(unavailable()) }),
+            Flaw::None | Flaw::CorruptRow | Flaw::ReadPanics | Flaw::DeletedBeforeCommit | Flaw::CommitWaits(_) => {
+                self.inner.check()
+            }
+        }
+    }
+
+    fn find(&self, namespace: Namespace, name: GrantName) -> StoreFuture<'_, Option<Grant>> {
+        self.inner.find(namespace, name)
+    }
+
+    fn list(&self, query: GrantQuery) -> StoreFuture<'_, GrantPage> {
+        self.inner.list(query)
+    }
+
+    fn update(&self, id: GrantId, expected: Revision, change: GrantChange) -> StoreFuture<'_, Grant, UpdateError> {
+        self.inner.update(id, expected, change)
+    }
+
+    fn delete(
+        &self,
+        namespace: Namespace,
+        name: GrantName,
+        expected: Option<Revision>,
+    ) -> StoreFuture<'_, Option<Deleted>, UpdateError> {
+        self.inner.delete(namespace, name, expected)
+    }
+
+    fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> StoreFuture<'_, Vec<Redemption>> {
+        self.inner.redemptions(id, after, limit)
+    }
+
+    fn count(&self, now: Timestamp) -> StoreFuture<'_, GrantCounts> {
+        self.inner.count(now)
+    }
+
+    fn sweep(&self, cutoff: Timestamp, limit: u32) -> StoreFuture<'_, u32> {
+        self.inner.sweep(cutoff, limit)
+    }
+
+    fn revision(&self) -> StoreFuture<'_, Revision> {
+        self.inner.revision()
+    }
+
+    fn close(&self) -> StoreFuture<'_, ()> {
+        self.inner.close()
+    }
+}
