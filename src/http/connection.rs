@@ -162,7 +162,10 @@ impl Door {
                 service.refused(&RequestFault::Malformed, Duration::ZERO);
             }
         }
-        if !service.exchange.received.load(Ordering::Relaxed) || !parts.read_buf.is_empty() {
+        // Once more where hyper has done it: it does not for a request that asked for an upgrade.
+        let closed = timeout(FLUSH_ALLOWANCE, tls.shutdown()).await;
+        let unread = !service.exchange.received.load(Ordering::Relaxed) || !parts.read_buf.is_empty();
+        if unread && closed.is_ok() {
             let _ = timeout(LINGER, linger(tls)).await;
         }
     }
@@ -197,9 +200,8 @@ fn request_timeout() -> String {
     )
 }
 
-/// Says that no more will be sent, then throws away what still comes, until the other side closes too.
-async fn linger(mut tls: TlsStream<TcpStream>) -> io::Result<()> {
-    tls.shutdown().await?;
+/// Throws away what still comes, until the other side closes too.
+async fn linger(tls: TlsStream<TcpStream>) -> io::Result<()> {
     let (mut stream, _) = tls.into_inner();
     let mut thrown_away = 0;
     let mut buffer = [0; 4096];

@@ -1,7 +1,7 @@
 //! A server with everything real in it, and a client that says exactly what it is told.
 
 use std::{
-    fs,
+    fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::{
@@ -13,7 +13,7 @@ use std::{
 
 use rustls::{
     ClientConfig, RootCertStore,
-    crypto::aws_lc_rs,
+    crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
 use tokio::{
@@ -45,7 +45,7 @@ pub(super) const CODE: &str = "L1qCl2mZ7D81gbXp3ax4YT0K";
 pub(super) struct Directory(PathBuf);
 
 impl Directory {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("grantd-http-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::SeqCst));
         let path = std::env::temp_dir().join(name);
@@ -192,9 +192,13 @@ impl Server {
 
     /// A client configuration that trusts this server and nothing else.
     pub(super) fn client_config(&self) -> ClientConfig {
+        self.client_config_with(aws_lc_rs::default_provider())
+    }
+
+    pub(super) fn client_config_with(&self, provider: CryptoProvider) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(self.ca_path()).unwrap()).unwrap();
-        ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        ClientConfig::builder_with_provider(Arc::new(provider))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(roots)
@@ -205,12 +209,17 @@ impl Server {
         self.connect_with(self.client_config()).await.unwrap()
     }
 
-    pub(super) async fn connect_with(&self, config: ClientConfig) -> std::io::Result<TlsStream<TcpStream>> {
+    pub(super) async fn connect_with(&self, config: ClientConfig) -> io::Result<TlsStream<TcpStream>> {
+        self.connect_to(ServerName::from(self.address.ip()), Arc::new(config)).await
+    }
+
+    pub(super) async fn connect_to(
+        &self,
+        name: ServerName<'static>,
+        config: Arc<ClientConfig>,
+    ) -> io::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect(self.address).await?;
-        let name = ServerName::from(self.address.ip());
-        timeout(PATIENCE, TlsConnector::from(Arc::new(config)).connect(name, stream))
-            .await
-            .expect("a handshake in time")
+        timeout(PATIENCE, TlsConnector::from(config).connect(name, stream)).await.expect("a handshake in time")
     }
 
     /// Sends these bytes on a connection of their own and reads to the end.
@@ -244,6 +253,36 @@ impl Server {
             }
         };
         assert!(timeout(PATIENCE, wait).await.is_ok(), "{line} is {}, not {value}", self.metric(line));
+    }
+
+    /// Waits until this many redemptions have reached the store.
+    pub(super) async fn commits_begun(&self, count: u32) {
+        let wait = async {
+            while self.store.commits.load(Ordering::SeqCst) < count {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, wait).await.expect("a redemption reaches the store in time");
+    }
+
+    /// Tries until a place is free.
+    pub(super) async fn until_admitted(&self, grant: &Grant) -> Answer {
+        let path = format!("/{}", grant.id);
+        let attempts = async {
+            loop {
+                if let Ok(mut tls) = self.connect_with(self.client_config()).await {
+                    tls.write_all(&post(&path, "", CODE)).await.unwrap();
+                    return Answer::read(&mut tls).await;
+                }
+            }
+        };
+        timeout(PATIENCE, attempts).await.expect("a place in time")
+    }
+
+    /// Waits until the kernel refuses connections to the door.
+    pub(super) async fn refuses_connections(&self) {
+        let wait = async { while TcpStream::connect(self.address).await.is_ok() {} };
+        timeout(PATIENCE, wait).await.expect("connections are refused in time");
     }
 
     pub(super) fn begin_shutdown(&mut self) {
