@@ -13,6 +13,7 @@
 //! | 2 | [`metrics`] | every metric, by what happened |
 //! | 3 | [`app`] | the use cases: redemption, grants, sites, readiness, sweep |
 //! | 4 | [`http`] | the redeem door and the observe door: listener, TLS, limits, problems |
+//! | 4 | [`http`] | the redeem door and the observe door: sockets, TLS, limits, statuses |
 //! | 4 | [`client`] | the other side of the doors: redeem a token, talk to the admin door |
 //! | 5 | [`cli`] | commands, configuration, output, telemetry |
 

@@ -1,5 +1,6 @@
 //! The doors from outside: real sockets, real TLS, a real store.
 
+mod descriptors;
 mod drain;
 mod hostile;
 mod observe;

@@ -21,7 +21,7 @@ use tokio::{
     net::TcpStream,
     sync::oneshot,
     task::JoinHandle,
-    time::timeout,
+    time::{interval, timeout},
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
@@ -39,6 +39,8 @@ use crate::{
 
 /// Longer than any test should take, shorter than anybody waits.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+/// How often is looked whether what is waited for has come.
+const GLANCE: Duration = Duration::from_millis(2);
 pub(super) const CODE: &str = "L1qCl2mZ7D81gbXp3ax4YT0K";
 
 /// A directory that is gone after the test.
@@ -248,8 +250,9 @@ impl Server {
     /// Waits until this line of the metrics has this value.
     pub(super) async fn metric_becomes(&self, line: &str, value: u64) {
         let wait = async {
+            let mut ticks = interval(GLANCE);
             while self.metric(line) != value {
-                tokio::task::yield_now().await;
+                ticks.tick().await;
             }
         };
         assert!(timeout(PATIENCE, wait).await.is_ok(), "{line} is {}, not {value}", self.metric(line));
@@ -258,8 +261,9 @@ impl Server {
     /// Waits until this many redemptions have reached the store.
     pub(super) async fn commits_begun(&self, count: u32) {
         let wait = async {
+            let mut ticks = interval(GLANCE);
             while self.store.commits.load(Ordering::SeqCst) < count {
-                tokio::task::yield_now().await;
+                ticks.tick().await;
             }
         };
         timeout(PATIENCE, wait).await.expect("a redemption reaches the store in time");
