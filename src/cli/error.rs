@@ -77,7 +77,7 @@ pub enum CliError {
     #[error(transparent)]
     Redeem(RedeemTokenError),
     /// A grant was made, but its token reached nobody.
-    #[error("no token was issued{}", if left.is_some() { "" } else { " and its grant was deleted again" })]
+    #[error("no token was issued, and grant {grant} {}", if left.is_some() { "is still there" } else { "was deleted again" })]
     NotIssued {
         /// The grant.
         grant: GrantName,
@@ -279,7 +279,7 @@ mod tests {
         let error = CliError::NotIssued { grant: "g".parse().unwrap(), left: None, cause };
         assert_eq!(
             error.chain(),
-            "no token was issued and its grant was deleted again: cannot write west.yaml: no storage space"
+            "no token was issued, and grant g was deleted again: cannot write west.yaml: no storage space"
         );
         assert_eq!((error.exit(), error.hint().is_some()), (Exit::Failure, true));
     }

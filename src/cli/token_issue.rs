@@ -45,9 +45,10 @@ pub(super) async fn run(args: &IssueArgs, server: &Server, console: &mut Console
     if let Place::File(path) = &request.place {
         check_place(path, args.force)?;
     }
+    let site = site(server, &request.namespace).await?;
     let name = match &request.name {
         Some(name) => name.clone(),
-        None => name_after(&site(server, &request.namespace).await?)?,
+        None => name_after(&site)?,
     };
     let issued = issue(&request, name, server).await?;
     if let Err(error) = hand_over(&issued, &request, args.force, console) {

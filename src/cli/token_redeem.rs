@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -33,9 +34,7 @@ pub(super) async fn run(args: &RedeemArgs, console: &mut Console<'_>) -> Result<
     let request = judge(args)?;
     let token = read_token(&Place::new(&args.file), console)?;
     check_directory(&args.output)?;
-    if !args.force {
-        refuse_taken(&args.output, &token.name)?;
-    }
+    refuse_taken(&args.output, &token.name, existing(args.force))?;
     let options = RedeemOptions { name: token.name.clone(), subject: request.subject, deadline: request.deadline };
     let mut bundle = redeem(&token, &options).await.map_err(CliError::Redeem)?;
     for link in &mut bundle.links {
@@ -78,8 +77,9 @@ fn read_token(place: &Place, console: &mut Console<'_>) -> Result<AccessToken, C
     AccessToken::read(&text).map_err(|source| CliError::Document { file: place.name(), source })
 }
 
-/// Refuses while it costs nothing: no file of this link may be there. The server decides how many Links there are.
-fn refuse_taken(directory: &Path, name: &LinkName) -> Result<(), CliError> {
+/// Refuses while it costs nothing: no file of this link may be there, or none that cannot be replaced. Every number is
+/// looked for, as the server decides how many Links there are.
+fn refuse_taken(directory: &Path, name: &LinkName, existing: Existing) -> Result<(), CliError> {
     let mut taken: Vec<PathBuf> =
         [secret_file(name.as_str()), link_file(name.as_str())].map(|file| directory.join(file)).to_vec();
     taken.retain(|path| is_taken(path));
@@ -90,12 +90,18 @@ fn refuse_taken(directory: &Path, name: &LinkName) -> Result<(), CliError> {
             taken.push(entry.path());
         }
     }
+    let hint = match existing {
+        Existing::Keep => "choose another directory with --output, or replace what is there with --force",
+        Existing::Replace => {
+            taken.retain(|path| path.is_dir());
+            "choose another directory with --output; these are directories, which no file replaces"
+        }
+    };
     if taken.is_empty() {
         return Ok(());
     }
     let files = taken.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
-    let message = format!("{files} exists; the token was not redeemed");
-    Err(CliError::refused(message, "choose another directory with --output, or replace what is there with --force"))
+    Err(CliError::refused(format!("the token was not redeemed, because its files are there already: {files}"), hint))
 }
 
 fn secret_file(name: &str) -> String {
@@ -125,6 +131,7 @@ fn write_files(
         let path = directory.join(file);
         match file::write(&path, text.as_bytes(), access, existing) {
             Ok(()) => {
+                share(&path, access);
                 written.push(path);
                 Ok(())
             }
@@ -136,6 +143,15 @@ fn write_files(
         write(link_file(link.name.as_str()), &link.write(namespace), Access::Public)?;
     }
     Ok(written)
+}
+
+/// The umask of the process keeps new files private; a Link holds no secret, and its site may run as another user.
+fn share(path: &Path, access: Access) {
+    match access {
+        Access::Private => {}
+        // A file that stays private is still a good one.
+        Access::Public => drop(fs::set_permissions(path, fs::Permissions::from_mode(0o644))),
+    }
 }
 
 fn next_steps(directory: &Path) -> String {
@@ -172,12 +188,66 @@ mod tests {
     fn files_that_exist_are_named_before_a_redemption_is_spent() {
         let directory = scratch();
         let name: LinkName = "west".parse().unwrap();
-        assert!(refuse_taken(&directory, &name).is_ok());
+        assert!(refuse_taken(&directory, &name, Existing::Keep).is_ok());
         fs::write(directory.join("Link-west-2.yaml"), "x").unwrap();
         fs::write(directory.join("Secret-west.yaml"), "x").unwrap();
-        let message = refuse_taken(&directory, &name).unwrap_err().to_string();
+
+        let message = refuse_taken(&directory, &name, Existing::Keep).unwrap_err().to_string();
+        assert!(message.starts_with("the token was not redeemed"), "{message}");
         assert!(message.contains("Secret-west.yaml") && message.contains("Link-west-2.yaml"), "{message}");
-        assert!(message.ends_with("exists; the token was not redeemed"), "{message}");
+
+        assert!(refuse_taken(&directory, &name, Existing::Replace).is_ok());
+        fs::create_dir(directory.join("Link-west-1.yaml")).unwrap();
+        let message = refuse_taken(&directory, &name, Existing::Replace).unwrap_err().to_string();
+        assert!(message.ends_with("Link-west-1.yaml"), "{message}");
+        fs::remove_dir_all(&directory).unwrap();
+    }
+
+    const BUNDLE: &[u8] = b"apiVersion: v1
+kind: Secret
+metadata: {name: west}
+type: kubernetes.io/tls
+data:
+  ca.crt: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUIKLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo=
+  tls.crt: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUIKLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo=
+  tls.key: LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tCk1JR0gKLS0tLS1FTkQgUFJJVkFURSBLRVktLS0tLQo=
+---
+apiVersion: skupper.io/v2alpha1
+kind: Link
+metadata: {name: west}
+spec:
+  endpoints: [{group: a, host: 10.1.1.1, name: inter-router, port: '55671'}]
+  tlsCredentials: west
+";
+
+    #[test]
+    fn the_secret_is_the_owner_s_alone_and_the_link_is_not() {
+        let directory = scratch();
+        let bundle = Bundle::read(BUNDLE).unwrap();
+        let east = "east".parse().unwrap();
+
+        let written = write_files(&directory, &bundle, Some(&east), Existing::Keep).unwrap();
+
+        assert_eq!(written, [directory.join("Secret-west.yaml"), directory.join("Link-west.yaml")]);
+        let modes = written.iter().map(|path| fs::metadata(path).unwrap().permissions().mode() & 0o777);
+        assert_eq!(modes.collect::<Vec<_>>(), [0o600, 0o644]);
+        assert!(fs::read_to_string(&written[1]).unwrap().contains("namespace: \"east\""));
+        fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn what_is_written_before_a_failure_is_told() {
+        let directory = scratch();
+        fs::create_dir(directory.join("Link-west.yaml")).unwrap();
+        let bundle = Bundle::read(BUNDLE).unwrap();
+
+        let error = write_files(&directory, &bundle, None, Existing::Replace).unwrap_err();
+
+        let CliError::Spent { written, source } = error else { panic!("{error:?}") };
+        assert_eq!(
+            (written, source.path),
+            (vec![directory.join("Secret-west.yaml")], directory.join("Link-west.yaml"))
+        );
         fs::remove_dir_all(&directory).unwrap();
     }
 }
