@@ -111,6 +111,23 @@ fn every_argument_is_named_alike_as_flag_and_variable() {
 }
 
 #[test]
+fn the_defaults_that_the_help_states_are_the_defaults() {
+    let command = Cli::command();
+    let mut flags = Vec::new();
+    for argument in command.find_subcommand("serve").unwrap().get_arguments() {
+        let help = argument.get_help().unwrap().to_string();
+        let stated = help.split_once("[default: ").map(|(_, rest)| rest.trim_end_matches(']').to_owned());
+        // Defaults in words depend on the host.
+        if let Some(value) = stated.filter(|value| !value.contains(' ') && value != "self-made") {
+            flags.extend([format!("--{}", argument.get_long().unwrap()), value]);
+        }
+    }
+    assert_eq!(flags.len(), 2 * 19, "{flags:?}");
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    assert_eq!(Asked { flags: &flags, ..NOTHING }.resolve().unwrap(), NOTHING.resolve().unwrap());
+}
+
+#[test]
 fn every_fault_is_reported_at_once_with_its_place() {
     let file = "listne: x\nretention: soon\nlimits:\n  maxBodyBytes: 99999\n  colour: red\nsites:\n  - name: A\n    endpoints:\n      - {name: edge, host: a.example.com, port: 0}\n";
     let faults = Asked {
