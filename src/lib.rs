@@ -16,6 +16,7 @@
 //! | 4 | [`http`] | the redeem door and the observe door: sockets, TLS, limits, statuses |
 //! | 4 | [`client`] | the other side of the doors: redeem a token, talk to the admin door |
 //! | 5 | [`cli`] | commands, configuration, output, telemetry |
+//! | 4 | [`kube`] | the admin door: a Kubernetes-shaped API on a Unix socket |
 
 #![forbid(unsafe_code)]
 
@@ -25,6 +26,7 @@ pub mod cli;
 pub mod file;
 pub mod grant;
 pub mod http;
+pub mod kube;
 pub mod link;
 pub mod metrics;
 pub mod pki;

@@ -1,0 +1,126 @@
+//! An AccessGrant as callers see it (protocol.md 4.1).
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    conditions::{Condition, State},
+    manifest::Manifest,
+    types::{ACCESS_GRANTS, SKUPPER},
+};
+use crate::{
+    app::{App, GrantStanding, SiteFault},
+    grant::{CodeOrigin, Grant, GrantMetadata, GrantName, Namespace},
+};
+
+/// The grant with its status, whole from its creation on: nobody has to wait for the code or the URL.
+pub(super) fn object(app: &App, grant: &Grant) -> Value {
+    let mut metadata = metadata(&grant.namespace, &grant.name, &grant.metadata);
+    metadata["uid"] = grant.id.to_string().into();
+    metadata["creationTimestamp"] = grant.created_at.to_string().into();
+    metadata["generation"] = grant.generation.into();
+    metadata["resourceVersion"] = grant.revision.to_string().into();
+
+    let given_code = match grant.code_origin {
+        CodeOrigin::Given => Some(grant.code.expose()),
+        CodeOrigin::Generated => None,
+    };
+    let spec = spec(
+        grant.allowance.allowed(),
+        &grant.window.to_string(),
+        given_code,
+        grant.issuer.as_ref().map(|issuer| issuer.as_str()),
+        &grant.metadata,
+    );
+    json!({
+        "apiVersion": SKUPPER.api_version(), "kind": ACCESS_GRANTS.kind,
+        "metadata": metadata, "spec": spec, "status": status(app, grant),
+    })
+}
+
+/// A grant that does not exist, as a dry run shows it: no uid, no status, nothing that only a stored grant has.
+pub(super) fn unstored(namespace: &Namespace, name: &GrantName, manifest: &Manifest) -> Value {
+    let wanted = &manifest.spec;
+    let spec = spec(
+        wanted.allowed,
+        &wanted.window.to_string(),
+        wanted.code.as_ref().map(|code| code.expose()),
+        wanted.issuer.as_ref().map(|issuer| issuer.as_str()),
+        &manifest.metadata,
+    );
+    json!({
+        "apiVersion": SKUPPER.api_version(), "kind": ACCESS_GRANTS.kind,
+        "metadata": metadata(namespace, name, &manifest.metadata), "spec": spec,
+    })
+}
+
+fn metadata(namespace: &Namespace, name: &GrantName, attached: &GrantMetadata) -> Value {
+    let mut metadata = json!({"name": name.as_str(), "namespace": namespace.as_str()});
+    if !attached.labels.is_empty() {
+        metadata["labels"] = json!(attached.labels);
+    }
+    if !attached.annotations.is_empty() {
+        metadata["annotations"] = json!(attached.annotations);
+    }
+    metadata
+}
+
+fn spec(allowed: u32, window: &str, code: Option<&str>, issuer: Option<&str>, attached: &GrantMetadata) -> Value {
+    let mut spec = Map::new();
+    spec.insert("redemptionsAllowed".to_owned(), allowed.into());
+    spec.insert("expirationWindow".to_owned(), window.into());
+    if let Some(code) = code {
+        spec.insert("code".to_owned(), code.into());
+    }
+    if let Some(issuer) = issuer {
+        spec.insert("issuer".to_owned(), issuer.into());
+    }
+    if !attached.settings.is_empty() {
+        spec.insert("settings".to_owned(), json!(attached.settings));
+    }
+    Value::Object(spec)
+}
+
+fn status(app: &App, grant: &Grant) -> Value {
+    let conditions = conditions(app, grant);
+    let ready = &conditions[2].state;
+    let conditions = conditions.each_ref().map(|condition| condition.to_json(grant.generation));
+    json!({
+        "url": app.publication().grant_url(grant.id),
+        "code": grant.code.expose(),
+        "ca": app.publication().serving().ca_pem(),
+        "redemptions": grant.allowance.made(),
+        "expirationTime": grant.expires_at.to_string(),
+        "status": ready.status(),
+        "message": ready.message(),
+        "conditions": conditions,
+    })
+}
+
+/// `Processed`: can the spec be honoured; `Resolved`: does it lead anywhere; `Ready`: can it be redeemed now.
+///
+/// `Ready` is the first of the others that fails, as in Skupper, and then the grant's own state.
+fn conditions(app: &App, grant: &Grant) -> [Condition; 3] {
+    let standing = app.standing(grant);
+    let (processed, resolved, ready) = match &standing {
+        GrantStanding::Ready => (State::Ready, State::Ready, State::Ready),
+        GrantStanding::Expired => (State::Ready, State::Ready, over("Expired")),
+        GrantStanding::Exhausted => (State::Ready, State::Ready, over("Exhausted")),
+        GrantStanding::Site(fault) => {
+            let failed = State::error(fault.to_string());
+            match fault {
+                SiteFault::Edge | SiteFault::NoIssuer => (failed.clone(), State::Ready, failed),
+                SiteFault::NotDefined { .. } | SiteFault::NoEndpoints => (State::Ready, failed.clone(), failed),
+            }
+        }
+    };
+    let since = app.standing_since(grant, &standing);
+    [
+        Condition { name: "Processed", state: processed, since: grant.created_at },
+        Condition { name: "Resolved", state: resolved, since: grant.created_at },
+        Condition { name: "Ready", state: ready, since },
+    ]
+}
+
+fn over(word: &'static str) -> State {
+    State::Failed { reason: word, message: word.to_owned() }
+}

@@ -1,0 +1,145 @@
+//! Reading bodies: JSON without ambiguity.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+use super::problem::Problem;
+
+/// Reads a body as one JSON object.
+///
+/// A name that stands twice in one object is refused whatever `fieldValidation` says: two readers could disagree about
+/// what was meant. Nesting ends at serde_json's 128 levels.
+///
+/// # Errors
+/// 400, with the place and without what stands there.
+pub(super) fn object(bytes: &[u8]) -> Result<Value, Problem> {
+    match serde_json::from_slice(bytes) {
+        Ok(Unambiguous(value @ Value::Object(_))) => Ok(value),
+        Ok(_) => Err(Problem::BadRequest("the body must be a JSON object".to_owned())),
+        Err(error) => Err(Problem::BadRequest(format!("the body is not valid JSON: {error}"))),
+    }
+}
+
+/// A JSON value in which no object has a name twice.
+struct Unambiguous(Value);
+
+impl<'de> Deserialize<'de> for Unambiguous {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor).map(Self)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut array = Vec::new();
+        while let Some(Unambiguous(item)) = items.next_element()? {
+            array.push(item);
+        }
+        Ok(Value::Array(array))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some((name, Unambiguous(value))) = members.next_entry::<String, _>()? {
+            if object.contains_key(&name) {
+                let shown: String = name.chars().take(64).collect();
+                return Err(A::Error::custom(format_args!("duplicate field {shown:?}")));
+            }
+            object.insert(name, value);
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn refusal(text: &str) -> String {
+        match object(text.as_bytes()).unwrap_err() {
+            Problem::BadRequest(message) => message,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_is_refused_at_any_depth() {
+        assert_eq!(
+            refusal(r#"{"spec":{"code":"a","code":"b"}}"#),
+            "the body is not valid JSON: duplicate field \"code\" at line 1 column 30"
+        );
+    }
+
+    #[test]
+    fn malformed_json_is_told_by_its_place_and_not_repeated() {
+        let message = refusal("{\"code\": canary}");
+        assert_eq!(message, "the body is not valid JSON: expected value at line 1 column 10");
+        assert!(refusal("apiVersion: v1\nkind: Secret\n").starts_with("the body is not valid JSON: "));
+        assert_eq!(refusal("[]"), "the body must be a JSON object");
+        assert!(refusal("").contains("EOF"));
+    }
+
+    #[test]
+    fn nesting_ends_somewhere() {
+        let deep = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
+        assert!(refusal(&deep).contains("recursion limit exceeded"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = object(&bytes);
+        }
+
+        #[test]
+        fn what_is_written_is_read(
+            members in prop::collection::btree_map(".{0,8}", prop_oneof![
+                any::<i64>().prop_map(Value::from), ".{0,8}".prop_map(Value::from), any::<bool>().prop_map(Value::from),
+                prop::collection::vec(any::<u8>(), 0..3).prop_map(|v| json!({"a": v, "b": null})),
+            ], 0..5)
+        ) {
+            let value = Value::Object(members.into_iter().collect());
+            prop_assert_eq!(object(value.to_string().as_bytes()).unwrap(), value);
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! An AccessGrant as a caller writes it, checked: every fault at once, in Kubernetes' words.
+
+use serde_json::{Map, Value};
+
+use super::{
+    fields::Faults,
+    grant_spec::read_spec,
+    problem::{Cause, Problem},
+    query::FieldValidation,
+    selector::{is_label_key, is_label_value},
+    types::{ACCESS_GRANTS, SKUPPER},
+};
+use crate::{
+    app::GrantSpec,
+    grant::{GrantMetadata, GrantName, Revision},
+};
+
+/// How many characters the server adds to `generateName`.
+const SUFFIX_LENGTH: usize = 8;
+
+/// What a caller calls a grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ManifestName {
+    /// `metadata.name`.
+    Given(GrantName),
+    /// `metadata.generateName`: a beginning that makes a name with any suffix of lower-case hex digits.
+    Generate(String),
+}
+
+impl ManifestName {
+    /// The name; a generated one is another every time.
+    pub(super) fn resolve(&self) -> GrantName {
+        match self {
+            Self::Given(name) => name.clone(),
+            Self::Generate(prefix) => loop {
+                let random = uuid::Uuid::new_v4().simple().to_string();
+                // The prefix was checked with a suffix of this alphabet and length, so the first turn ends the loop.
+                if let Ok(name) = format!("{prefix}{}", &random[..SUFFIX_LENGTH]).parse() {
+                    break name;
+                }
+            },
+        }
+    }
+}
+
+/// A whole AccessGrant without its status, which is ours to write and is ignored where a caller wrote it.
+#[derive(Debug)]
+pub(super) struct Manifest {
+    pub(super) name: ManifestName,
+    pub(super) namespace: Option<String>,
+    pub(super) uid: Option<String>,
+    /// The state that the caller expects.
+    pub(super) revision: Option<Revision>,
+    pub(super) metadata: GrantMetadata,
+    pub(super) spec: GrantSpec,
+    /// For the caller, about what was dropped.
+    pub(super) warnings: Vec<String>,
+}
+
+impl Manifest {
+    /// Reads an object.
+    ///
+    /// # Errors
+    /// 400 for another type, and for unknown fields when `validation` is strict; 422 with every field at fault.
+    pub(super) fn read(object: &Value, validation: FieldValidation) -> Result<Self, Problem> {
+        check_type(object)?;
+        let mut faults = Faults::default();
+        if let Value::Object(members) = object {
+            faults.only("", members, &["apiVersion", "kind", "metadata", "spec", "status"]);
+        }
+        let metadata = faults.object("metadata", object.get("metadata"));
+        let identity = metadata.map(|members| Identity::read(&mut faults, members)).unwrap_or_default();
+        let name = identity.name(&mut faults);
+        let spec_members = faults.object("spec", object.get("spec"));
+        let (spec, settings) = read_spec(&mut faults, spec_members);
+        let (labels, annotations) = metadata.map(|members| attached(&mut faults, members)).unwrap_or_default();
+
+        let warnings = faults.unknown_fields(validation).map_err(|sentence| {
+            let (kind, version) = (ACCESS_GRANTS.kind, SKUPPER.version);
+            Problem::BadRequest(format!("{kind} in version {version:?} cannot be handled as a {kind}: {sentence}"))
+        })?;
+        match (name, spec) {
+            (Some(name), Some(spec)) if faults.causes.is_empty() => Ok(Self {
+                name,
+                namespace: identity.namespace,
+                uid: identity.uid,
+                revision: identity.revision,
+                metadata: GrantMetadata { labels, annotations, settings },
+                spec,
+                warnings,
+            }),
+            (_, _) => Err(Problem::Invalid {
+                resource: &ACCESS_GRANTS,
+                name: identity.given_name.or(identity.prefix).unwrap_or_default(),
+                causes: faults.causes,
+            }),
+        }
+    }
+}
+
+fn check_type(object: &Value) -> Result<(), Problem> {
+    let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
+    let (kind, version) = (text("kind"), text("apiVersion"));
+    let expected = SKUPPER.api_version();
+    if kind.is_empty() || version.is_empty() {
+        let missing = if kind.is_empty() { "Kind" } else { "apiVersion" };
+        return Err(Problem::BadRequest(format!("Object '{missing}' is missing")));
+    }
+    if version != expected {
+        let message = format!(
+            "the API version in the data ({}) does not match the expected API version ({expected})",
+            version.chars().take(64).collect::<String>()
+        );
+        return Err(Problem::BadRequest(message));
+    }
+    if kind != ACCESS_GRANTS.kind {
+        let found: String = kind.chars().take(64).collect();
+        let message = format!("{found} in version {:?} cannot be handled as a {}", SKUPPER.version, ACCESS_GRANTS.kind);
+        return Err(Problem::BadRequest(message));
+    }
+    Ok(())
+}
+
+/// The part of the metadata that says which object is meant.
+#[derive(Debug, Default)]
+struct Identity {
+    given_name: Option<String>,
+    prefix: Option<String>,
+    namespace: Option<String>,
+    uid: Option<String>,
+    revision: Option<Revision>,
+}
+
+/// What Kubernetes' ObjectMeta has. Those that are not read are the server's to set.
+const METADATA_FIELDS: &[&str] = &[
+    "annotations",
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "finalizers",
+    "generateName",
+    "generation",
+    "labels",
+    "managedFields",
+    "name",
+    "namespace",
+    "ownerReferences",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
+
+impl Identity {
+    fn read(faults: &mut Faults, members: &Map<String, Value>) -> Self {
+        faults.only("metadata.", members, METADATA_FIELDS);
+        let mut text = |name: &str| faults.text(&format!("metadata.{name}"), members.get(name)).map(str::to_owned);
+        let (given_name, prefix) = (text("name"), text("generateName"));
+        let (namespace, uid, version) = (text("namespace"), text("uid"), text("resourceVersion"));
+        let revision = version.and_then(|version| {
+            let parsed = version.parse().map(Revision);
+            if parsed.is_err() {
+                faults.add(Cause::invalid(
+                    "metadata.resourceVersion",
+                    version.as_str(),
+                    "must be a version this server gave",
+                ));
+            }
+            parsed.ok()
+        });
+        for field in ["finalizers", "ownerReferences"] {
+            // Stored, they would promise something that nobody here does.
+            if members.get(field).is_some_and(|value| !is_empty(value)) {
+                faults.add(Cause::forbidden(&format!("metadata.{field}"), "not supported"));
+            }
+        }
+        Self { given_name, prefix, namespace, uid, revision }
+    }
+
+    fn name(&self, faults: &mut Faults) -> Option<ManifestName> {
+        match (&self.given_name, &self.prefix) {
+            (Some(name), _) => match name.parse() {
+                Ok(name) => return Some(ManifestName::Given(name)),
+                Err(error) => faults.add(Cause::invalid("metadata.name", name.as_str(), error)),
+            },
+            (None, Some(prefix)) => {
+                let kept: String = prefix.chars().take(GrantName::MAX_BYTES - SUFFIX_LENGTH).collect();
+                match format!("{kept}{}", "0".repeat(SUFFIX_LENGTH)).parse::<GrantName>() {
+                    Ok(_) => return Some(ManifestName::Generate(kept)),
+                    Err(error) => faults.add(Cause::invalid("metadata.generateName", prefix.as_str(), error)),
+                }
+            }
+            (None, None) => faults.add(Cause::required("metadata.name", "name or generateName is required")),
+        }
+        None
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => false,
+    }
+}
+
+type Texts = std::collections::BTreeMap<String, String>;
+
+/// Labels and annotations.
+fn attached(faults: &mut Faults, members: &Map<String, Value>) -> (Texts, Texts) {
+    const KEY_RULE: &str =
+        "must be NAME or PREFIX/NAME: a DNS subdomain, and at most 63 letters, digits, '-', '_' or '.'";
+    const VALUE_RULE: &str = "must be at most 63 letters, digits, '-', '_' or '.', with a letter or digit at both ends";
+    let labels = faults.texts("metadata.labels", members.get("labels"));
+    for (key, value) in &labels {
+        if !is_label_key(key) {
+            faults.add(Cause::invalid("metadata.labels", key.as_str(), KEY_RULE));
+        }
+        if !is_label_value(value) {
+            faults.add(Cause::invalid("metadata.labels", value.as_str(), VALUE_RULE));
+        }
+    }
+    let annotations = faults.texts("metadata.annotations", members.get("annotations"));
+    for key in annotations.keys().filter(|key| !is_label_key(&key.to_ascii_lowercase())) {
+        faults.add(Cause::invalid("metadata.annotations", key.as_str(), KEY_RULE));
+    }
+    (labels, annotations)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn read(metadata: &Value, spec: &Value) -> Result<Manifest, Problem> {
+        let object = json!({
+            "apiVersion": "skupper.io/v2alpha1", "kind": "AccessGrant", "metadata": metadata, "spec": spec,
+        });
+        Manifest::read(&object, FieldValidation::Strict)
+    }
+
+    fn faults(metadata: &Value, spec: &Value) -> Vec<String> {
+        match read(metadata, spec).unwrap_err() {
+            Problem::Invalid { causes, .. } => causes.into_iter().map(|cause| cause.field).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_gets_skuppers_defaults() {
+        for spec in [json!(null), json!({}), json!({"redemptionsAllowed": 0, "expirationWindow": "", "code": null})] {
+            let manifest = read(&json!({"name": "g"}), &spec).unwrap();
+            assert_eq!((manifest.spec.allowed, manifest.spec.window.to_string()), (1, "15m0s".to_owned()));
+            assert!(manifest.spec.code.is_none());
+        }
+    }
+
+    #[test]
+    fn every_fault_is_found_at_once() {
+        let found = faults(
+            &json!({"name": "A", "finalizers": ["x"], "ownerReferences": [{}], "labels": {"a b": "c d"}, "uid": 1}),
+            &json!({"redemptionsAllowed": -1, "expirationWindow": "1d", "code": "a b", "issuer": "_", "settings": []}),
+        );
+        let expected = [
+            "metadata.finalizers",
+            "metadata.labels",
+            "metadata.labels",
+            "metadata.name",
+            "metadata.ownerReferences",
+            "metadata.uid",
+            "spec.code",
+            "spec.expirationWindow",
+            "spec.issuer",
+            "spec.redemptionsAllowed",
+            "spec.settings",
+        ];
+        let mut found = found;
+        found.sort();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn numbers_of_redemptions_are_whole_and_fit_an_int32() {
+        let allowed =
+            |value: Value| read(&json!({"name": "g"}), &json!({"redemptionsAllowed": value})).map(|m| m.spec.allowed);
+        assert_eq!(allowed(json!(2_147_483_647)).unwrap(), 2_147_483_647);
+        for wrong in
+            [json!(-1), json!(1.5), json!(1.0), json!("1"), json!(2_147_483_648_u64), json!(u64::MAX), json!([])]
+        {
+            assert!(allowed(wrong.clone()).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_window_that_is_none_is_told_in_skuppers_words() {
+        let Problem::Invalid { causes, .. } =
+            read(&json!({"name": "g"}), &json!({"expirationWindow": "iamnotaduration"})).unwrap_err()
+        else {
+            panic!()
+        };
+        let text = r#"Invalid duration "iamnotaduration": time: invalid duration "iamnotaduration""#;
+        assert_eq!(causes, [Cause::invalid_unshown("spec.expirationWindow", text)]);
+        for wrong in ["0", "0s", "-1h", &"1h".repeat(40)] {
+            assert!(read(&json!({"name": "g"}), &json!({"expirationWindow": wrong})).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn no_fault_repeats_a_code() {
+        for code in [json!("canary canary"), json!(["canary"]), json!({"canary": 1})] {
+            let problem = read(&json!({"name": "g"}), &json!({"code": code})).unwrap_err();
+            assert!(!format!("{problem:?}").contains("canary"), "{problem:?}");
+        }
+    }
+
+    #[test]
+    fn unknown_fields_are_refused_told_or_dropped() {
+        let object = json!({
+            "apiVersion": "skupper.io/v2alpha1", "kind": "AccessGrant", "metadata": {"name": "g", "x": 1},
+            "spec": {"bogus": 1}, "extra": {},
+        });
+        let Problem::BadRequest(message) = Manifest::read(&object, FieldValidation::Strict).unwrap_err() else {
+            panic!()
+        };
+        assert_eq!(
+            message,
+            "AccessGrant in version \"v2alpha1\" cannot be handled as a AccessGrant: strict decoding error: unknown \
+             field \"extra\", unknown field \"metadata.x\", unknown field \"spec.bogus\""
+        );
+        assert_eq!(Manifest::read(&object, FieldValidation::Warn).unwrap().warnings.len(), 3);
+        assert!(Manifest::read(&object, FieldValidation::Ignore).unwrap().warnings.is_empty());
+    }
+
+    #[test]
+    fn a_generated_name_begins_as_asked_and_is_new_every_time() {
+        let name = read(&json!({"generateName": "a-"}), &json!({})).unwrap().name;
+        assert!(name.resolve().as_str().starts_with("a-"));
+        assert_ne!(name.resolve(), name.resolve());
+        let long = read(&json!({"generateName": "a".repeat(300)}), &json!({})).unwrap().name;
+        assert_eq!(long.resolve().as_str().len(), GrantName::MAX_BYTES);
+        assert_eq!(faults(&json!({"generateName": "A-"}), &json!({})), ["metadata.generateName"]);
+    }
+
+    #[test]
+    fn what_is_attached_has_a_size() {
+        let big = "x".repeat(256 * 1024);
+        assert_eq!(faults(&json!({"name": "g", "annotations": {"a": big}}), &json!({})), ["metadata.annotations"]);
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".{0,6}".prop_map(Value::from),
+            Just(json!("15m")),
+            Just(json!("g")),
+        ];
+        let key =
+            "name|namespace|labels|annotations|code|issuer|settings|redemptionsAllowed|expirationWindow|[a-z]{1,3}";
+        leaf.prop_recursive(3, 16, 4, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+                prop::collection::btree_map(key, inner, 0..6).prop_map(|m| Value::Object(m.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_object_panics_and_what_is_read_is_valid(metadata in any_json(), spec in any_json()) {
+            if let Ok(manifest) = read(&metadata, &spec) {
+                prop_assert!(Allowance::new(manifest.spec.allowed, 0).is_ok());
+                prop_assert!(!manifest.spec.window.duration().is_zero());
+            }
+        }
+    }
+}

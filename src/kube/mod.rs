@@ -1,0 +1,30 @@
+//! Level 4: the admin door, shaped like Kubernetes' API, so that kubectl, the skupper CLI and Kubernetes' client libraries
+//! work without a cluster (kubectl.md).
+//!
+//! A request goes through [`door`] (connections), [`service`] (limits, metrics, the body), [`target`] (what the path means)
+//! and then to what answers: [`discovery`], or the module of a type in the table of [`types`]. What goes wrong on the way is
+//! a [`problem::Problem`], which alone knows codes and wording.
+
+mod action;
+mod conditions;
+mod discovery;
+mod door;
+mod fields;
+mod grant_list;
+mod grant_object;
+mod grant_spec;
+mod grants;
+mod json;
+mod manifest;
+mod merge;
+mod page;
+mod problem;
+mod query;
+mod reply;
+mod selector;
+mod service;
+mod sites;
+mod target;
+mod types;
+
+pub use self::door::{AdminDoor, AdminDoorError};

@@ -1,0 +1,326 @@
+//! What goes wrong, as Kubernetes' `Status` objects: the one place that knows codes, reasons and wording (kubectl.md 4.5).
+
+use hyper::StatusCode;
+use serde_json::{Value, json};
+use tracing::error;
+
+use super::{
+    reply::{Body, Reply},
+    types::ResourceType,
+};
+use crate::store::StoreError;
+
+/// The most faults one answer lists; an object made of faults would make an answer greater than itself.
+const MOST_CAUSES: usize = 32;
+/// The most characters of a wrong value that an answer repeats.
+const MOST_SHOWN: usize = 64;
+
+/// Why a request was not done.
+#[derive(Debug)]
+pub(super) enum Problem {
+    /// Nothing is served at this path. Plain text: client-go then words it as a missing resource type (kubectl.md 3.18).
+    NoSuchPath,
+    /// The request itself makes no sense.
+    BadRequest(String),
+    /// Understood, and never done here.
+    Forbidden(&'static str),
+    /// No object of this name.
+    NotFound { resource: &'static ResourceType, name: String },
+    /// Not with this method; `allow` lists those there are.
+    MethodNotAllowed { message: &'static str, allow: String },
+    /// The name is taken.
+    AlreadyExists { resource: &'static ResourceType, name: String },
+    /// Not in the state that the caller expects.
+    Conflict { resource: &'static ResourceType, name: String, why: String },
+    /// Fields that break rules.
+    Invalid { resource: &'static ResourceType, name: String, causes: Vec<Cause> },
+    /// A body in a form that is not read.
+    UnsupportedMediaType(&'static str),
+    /// A body longer than this many bytes.
+    TooLarge { limit: usize },
+    /// A body that did not arrive in time.
+    BodyTimedOut,
+    /// Work that was not done in time; whether it will be is not known.
+    TimedOut,
+    /// Too many requests at once.
+    Overloaded,
+    /// The store did not answer.
+    Unavailable,
+    /// A fault of ours.
+    Internal(String),
+}
+
+/// One field that breaks a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Cause {
+    pub(super) field: String,
+    reason: &'static str,
+    message: String,
+}
+
+impl Cause {
+    /// A value of the right type that breaks a rule.
+    pub(super) fn invalid(field: &str, shown: impl Shown, why: impl std::fmt::Display) -> Self {
+        Self {
+            field: field.to_owned(),
+            reason: "FieldValueInvalid",
+            message: format!("Invalid value: {}: {why}", shown.shown()),
+        }
+    }
+
+    /// A value that breaks a rule and must not be repeated, or that the text repeats already.
+    pub(super) fn invalid_unshown(field: &str, text: impl Into<String>) -> Self {
+        Self { field: field.to_owned(), reason: "FieldValueInvalid", message: text.into() }
+    }
+
+    /// A value of another type than `expected`. Names the types and never the value, which may be a secret.
+    pub(super) fn wrong_type(field: &str, found: &Value, expected: &str) -> Self {
+        let found = type_name(found);
+        Self {
+            field: field.to_owned(),
+            reason: "FieldValueTypeInvalid",
+            message: format!("Invalid value: \"{found}\": {field} in body must be of type {expected}: \"{found}\""),
+        }
+    }
+
+    /// A value that must be there.
+    pub(super) fn required(field: &str, why: &str) -> Self {
+        Self { field: field.to_owned(), reason: "FieldValueRequired", message: format!("Required value: {why}") }
+    }
+
+    /// A value that must not be there, or must not change.
+    pub(super) fn forbidden(field: &str, why: impl std::fmt::Display) -> Self {
+        Self { field: field.to_owned(), reason: "FieldValueForbidden", message: format!("Forbidden: {why}") }
+    }
+
+    /// More bytes than a field may have.
+    pub(super) fn too_long(field: &str, limit: usize) -> Self {
+        Self {
+            field: field.to_owned(),
+            reason: "FieldValueTooLong",
+            message: format!("Too long: may not be more than {limit} bytes"),
+        }
+    }
+
+    fn line(&self) -> String {
+        format!("{}: {}", self.field, self.message)
+    }
+}
+
+/// How a wrong value is repeated: quoted as Go quotes strings, and cut.
+pub(super) trait Shown {
+    fn shown(&self) -> String;
+}
+
+impl Shown for &str {
+    fn shown(&self) -> String {
+        let mut cut: String = self.chars().take(MOST_SHOWN).collect();
+        if cut.len() < self.len() {
+            cut.push_str("...");
+        }
+        format!("{cut:?}")
+    }
+}
+
+impl Shown for &serde_json::Number {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Shown for u32 {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// The parts of a Status that differ.
+struct Parts {
+    status: StatusCode,
+    reason: &'static str,
+    message: String,
+    details: Value,
+    retry_after_seconds: Option<u32>,
+}
+
+impl Parts {
+    fn new(status: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { status, reason, message: message.into(), details: Value::Null, retry_after_seconds: None }
+    }
+
+    fn about(self, resource: &ResourceType, name: &str) -> Self {
+        Self { details: details(resource, name, resource.plural), ..self }
+    }
+
+    fn again_after(self, seconds: u32) -> Self {
+        Self { details: json!({"retryAfterSeconds": seconds}), retry_after_seconds: Some(seconds), ..self }
+    }
+}
+
+fn details(resource: &ResourceType, name: &str, kind: &str) -> Value {
+    let mut details = json!({"name": name, "kind": kind});
+    if !resource.group_version.group.is_empty() {
+        details["group"] = resource.group_version.group.into();
+    }
+    details
+}
+
+impl Problem {
+    /// The store's failure, which is logged here: the answer tells the caller less than an operator must know.
+    pub(super) fn from_store(error: &StoreError) -> Self {
+        match error {
+            StoreError::Unavailable { .. } => {
+                error!(error = error as &dyn std::error::Error, "the grant store did not answer an admin request");
+                Self::Unavailable
+            }
+            StoreError::Corrupt { id, what } => {
+                error!(grant.id = %id.escape_debug(), what, "a stored grant is corrupt");
+                Self::Internal(format!("stored grant {} is corrupt: {what}", id.escape_debug()))
+            }
+        }
+    }
+
+    /// Somebody changed the object since it was read.
+    pub(super) fn modified(resource: &'static ResourceType, name: &str) -> Self {
+        let why = "the object has been modified; please apply your changes to the latest version and try again";
+        Self::Conflict { resource, name: name.to_owned(), why: why.to_owned() }
+    }
+
+    /// The answer.
+    pub(super) fn into_reply(self) -> Reply {
+        if matches!(self, Self::NoSuchPath) {
+            return Reply::new(StatusCode::NOT_FOUND, Body::Text("404 page not found\n"));
+        }
+        let allow = if let Self::MethodNotAllowed { allow, .. } = &self { Some(allow.clone()) } else { None };
+        let Parts { status, reason, message, details, retry_after_seconds } = self.parts();
+        let mut object = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "code": status.as_u16(), "reason": reason, "message": message,
+        });
+        if !details.is_null() {
+            object["details"] = details;
+        }
+        Reply { allow, retry_after_seconds, ..Reply::new(status, Body::Json(object)) }
+    }
+
+    fn parts(self) -> Parts {
+        match self {
+            Self::NoSuchPath => Parts::new(StatusCode::NOT_FOUND, "NotFound", "404 page not found"),
+            Self::BadRequest(message) => Parts::new(StatusCode::BAD_REQUEST, "BadRequest", message),
+            Self::Forbidden(message) => Parts::new(StatusCode::FORBIDDEN, "Forbidden", message),
+            Self::NotFound { resource, name } => {
+                let message = format!("{} {name:?} not found", resource.qualified_plural());
+                Parts::new(StatusCode::NOT_FOUND, "NotFound", message).about(resource, &name)
+            }
+            Self::MethodNotAllowed { message, .. } => {
+                Parts::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
+            }
+            Self::AlreadyExists { resource, name } => {
+                let message = format!("{} {name:?} already exists", resource.qualified_plural());
+                Parts::new(StatusCode::CONFLICT, "AlreadyExists", message).about(resource, &name)
+            }
+            Self::Conflict { resource, name, why } => {
+                let what = resource.qualified_plural();
+                let message = format!("Operation cannot be fulfilled on {what} {name:?}: {why}");
+                Parts::new(StatusCode::CONFLICT, "Conflict", message).about(resource, &name)
+            }
+            Self::Invalid { resource, name, causes } => invalid(resource, &name, causes),
+            Self::UnsupportedMediaType(message) => {
+                Parts::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
+            }
+            Self::TooLarge { limit } => {
+                let message = format!("Request entity too large: limit is {limit}");
+                Parts::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message)
+            }
+            Self::BodyTimedOut => {
+                Parts::new(StatusCode::REQUEST_TIMEOUT, "Timeout", "the request body did not arrive in time")
+            }
+            Self::TimedOut => {
+                let message = "the request was not done in time, and may still be done";
+                Parts::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", message)
+            }
+            Self::Overloaded => {
+                let message = "too many requests at once, please try again later";
+                Parts::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message).again_after(1)
+            }
+            Self::Unavailable => {
+                let message = "the grant store did not answer, please try again later";
+                Parts::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message).again_after(1)
+            }
+            Self::Internal(message) => Parts::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message),
+        }
+    }
+}
+
+fn invalid(resource: &ResourceType, name: &str, mut causes: Vec<Cause>) -> Parts {
+    causes.truncate(MOST_CAUSES);
+    let lines: Vec<String> = causes.iter().map(Cause::line).collect();
+    let list = if let [only] = lines.as_slice() { only.clone() } else { format!("[{}]", lines.join(", ")) };
+    let mut details = details(resource, name, resource.kind);
+    details["causes"] = causes
+        .into_iter()
+        .map(|cause| json!({"field": cause.field, "reason": cause.reason, "message": cause.message}))
+        .collect();
+    let message = format!("{} {name:?} is invalid: {list}", resource.qualified_kind());
+    Parts { details, ..Parts::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kube::types::ACCESS_GRANTS;
+
+    fn body(problem: Problem) -> Value {
+        match problem.into_reply().body {
+            Body::Json(value) => value,
+            Body::Text(_) | Body::EmptyProtobuf => panic!("not a Status"),
+        }
+    }
+
+    #[test]
+    fn a_missing_object_is_told_as_kubernetes_tells_it() {
+        let status = body(Problem::NotFound { resource: &ACCESS_GRANTS, name: "nope".to_owned() });
+        let expected = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 404,
+            "reason": "NotFound", "message": "accessgrants.skupper.io \"nope\" not found",
+            "details": {"name": "nope", "group": "skupper.io", "kind": "accessgrants"},
+        });
+        assert_eq!(status, expected);
+    }
+
+    #[test]
+    fn every_fault_of_an_object_is_a_cause() {
+        let causes = vec![
+            Cause::required("metadata.name", "name or generateName is required"),
+            Cause::invalid("spec.issuer", "A", "must be good"),
+        ];
+        let status = body(Problem::Invalid { resource: &ACCESS_GRANTS, name: "g".to_owned(), causes });
+
+        assert_eq!(
+            status["message"],
+            "AccessGrant.skupper.io \"g\" is invalid: [metadata.name: Required value: name or generateName is \
+             required, spec.issuer: Invalid value: \"A\": must be good]"
+        );
+        assert_eq!(status["details"]["kind"], "AccessGrant");
+        assert_eq!(status["details"]["causes"][0]["reason"], "FieldValueRequired");
+        assert_eq!(status["details"]["causes"][1]["message"], "Invalid value: \"A\": must be good");
+    }
+
+    #[test]
+    fn a_wrong_value_is_repeated_only_so_far() {
+        assert_eq!("a\"b".shown(), "\"a\\\"b\"");
+        assert_eq!("x".repeat(1000).as_str().shown().len(), MOST_SHOWN + "\"...\"".len());
+    }
+}

@@ -1,0 +1,131 @@
+//! An answer, before and after it is HTTP.
+
+use http_body_util::Full;
+use hyper::{
+    Response, StatusCode,
+    body::Bytes,
+    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WARNING},
+};
+use serde_json::Value;
+
+/// The most warnings one answer carries, and the most characters of each: headers have limits of their own.
+const MOST_WARNINGS: usize = 16;
+const LONGEST_WARNING: usize = 200;
+
+/// An answer as HTTP.
+pub(super) type Answer = Response<Full<Bytes>>;
+
+/// What an answer says.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) body: Body,
+    /// Shown by kubectl as `Warning: text`.
+    pub(super) warnings: Vec<String>,
+    pub(super) retry_after_seconds: Option<u32>,
+    /// The methods there are, when the one used is not.
+    pub(super) allow: Option<String>,
+}
+
+/// What is in it.
+#[derive(Debug)]
+pub(super) enum Body {
+    Json(Value),
+    Text(&'static str),
+    /// Zero bytes are a whole protobuf document: with it kubectl has no client-side schema, and validation is ours
+    /// (kubectl.md 0.2).
+    EmptyProtobuf,
+}
+
+impl Reply {
+    pub(super) fn new(status: StatusCode, body: Body) -> Self {
+        Self { status, body, warnings: Vec::new(), retry_after_seconds: None, allow: None }
+    }
+
+    /// 200 with this object.
+    pub(super) fn ok(object: Value) -> Self {
+        Self::new(StatusCode::OK, Body::Json(object))
+    }
+
+    /// 201 with this object.
+    pub(super) fn created(object: Value) -> Self {
+        Self::new(StatusCode::CREATED, Body::Json(object))
+    }
+
+    pub(super) fn warning(mut self, warnings: Vec<String>) -> Self {
+        self.warnings.extend(warnings);
+        self
+    }
+
+    /// The name of the object that this answer is or is about.
+    pub(super) fn object_name(&self) -> Option<&str> {
+        match &self.body {
+            Body::Json(object) => {
+                object.pointer("/metadata/name").or_else(|| object.pointer("/details/name")).and_then(Value::as_str)
+            }
+            Body::Text(_) | Body::EmptyProtobuf => None,
+        }
+    }
+
+    /// As HTTP. JSON to everyone, whatever `Accept` says.
+    pub(super) fn into_answer(self) -> Answer {
+        let (content_type, bytes) = match self.body {
+            // Writing a Value cannot fail: its keys are strings.
+            Body::Json(value) => ("application/json", Bytes::from(value.to_string())),
+            Body::Text(text) => ("text/plain; charset=utf-8", Bytes::from_static(text.as_bytes())),
+            Body::EmptyProtobuf => ("application/com.github.proto-openapi.spec.v2.v1.0+protobuf", Bytes::new()),
+        };
+        let mut answer = Response::new(Full::new(bytes));
+        *answer.status_mut() = self.status;
+        let headers = answer.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(allow) = self.allow.and_then(|allow| HeaderValue::try_from(allow).ok()) {
+            headers.insert(ALLOW, allow);
+        }
+        for warning in self.warnings.iter().take(MOST_WARNINGS) {
+            if let Ok(value) = HeaderValue::try_from(warning_header(warning)) {
+                headers.append(WARNING, value);
+            }
+        }
+        answer
+    }
+}
+
+/// A warning as RFC 7234 5.5 writes it, in ASCII.
+fn warning_header(text: &str) -> String {
+    let mut quoted = String::from("299 - \"");
+    for c in text.chars().take(LONGEST_WARNING) {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            ' '..='~' => quoted.push(c),
+            _ => {
+                quoted.push('\\');
+                quoted.extend(c.escape_unicode());
+            }
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_is_one_quoted_string_whatever_it_holds() {
+        assert_eq!(warning_header("unknown field \"spec.a\""), "299 - \"unknown field \\\"spec.a\\\"\"");
+        assert_eq!(warning_header("it's"), "299 - \"it's\"");
+        assert_eq!(warning_header("a\r\\ä"), "299 - \"a\\\\u{d}\\\\\\\\u{e4}\"");
+    }
+
+    #[test]
+    fn an_empty_openapi_document_says_how_long_it_is() {
+        let answer = Reply::new(StatusCode::OK, Body::EmptyProtobuf).into_answer();
+        assert_eq!(hyper::body::Body::size_hint(answer.body()).exact(), Some(0));
+    }
+}

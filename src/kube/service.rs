@@ -1,0 +1,300 @@
+//! The API as a service: from an HTTP request to an HTTP answer, whatever the connection below.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+    time::Duration,
+};
+
+use http_body_util::BodyExt;
+use hyper::{
+    HeaderMap, Request,
+    body::{Body, Bytes},
+    header::CONTENT_TYPE,
+};
+use serde_json::Value;
+use tower::{
+    BoxError, Service, ServiceBuilder, ServiceExt,
+    limit::ConcurrencyLimit,
+    load_shed::{LoadShed, error::Overloaded},
+    timeout::Timeout,
+};
+use tracing::{debug, info};
+
+use super::{
+    action::{Action, DeleteOptions},
+    discovery, grant_list, grants, json,
+    problem::Problem,
+    query::{ListOptions, Query, WriteOptions},
+    reply::{Answer, Reply},
+    sites,
+    target::Target,
+    types::{Behaviour, ResourceType, Verb},
+};
+use crate::{
+    app::App,
+    metrics::{AdminVerb, StatusClass},
+    time::Timestamp,
+};
+
+/// The longest body that is read.
+const LONGEST_BODY: usize = 1024 * 1024;
+/// How long a body may take to arrive.
+const BODY_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a request may take in all.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(20);
+/// How many requests are worked on at once; more are answered 429.
+const MOST_REQUESTS: usize = 32;
+
+/// The API; clones share its limits.
+#[derive(Clone)]
+pub(super) struct AdminService {
+    app: Arc<App>,
+    limited: LoadShed<ConcurrencyLimit<Timeout<Resources>>>,
+}
+
+impl AdminService {
+    /// The API of this service.
+    pub(super) fn new(app: Arc<App>) -> Self {
+        let loaded_at = app.clock().now();
+        let limited = ServiceBuilder::new()
+            .load_shed()
+            .concurrency_limit(MOST_REQUESTS)
+            .timeout(REQUEST_DEADLINE)
+            .service(Resources { app: Arc::clone(&app), loaded_at });
+        Self { app, limited }
+    }
+}
+
+impl<B> Service<Request<B>> for AdminService
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Send,
+{
+    type Response = Answer;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Answer, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (app, limited) = (Arc::clone(&self.app), self.limited.clone());
+        Box::pin(async move {
+            let target = Arc::new(Target::read(request.uri().path()));
+            let verb = target.verb(request.method());
+            let known = verb.as_ref().ok().copied();
+            let answered = limited.oneshot(Addressed { target: Arc::clone(&target), verb, request }).await;
+            let reply = answered.unwrap_or_else(|error| limit_reached(&error).into_reply());
+            let code = reply.status.as_u16();
+            let label = known.map_or(AdminVerb::Other, Verb::label);
+            app.metrics().admin_request(label, target.label(), StatusClass::of(code));
+            record(&target, known, &reply);
+            Ok(reply.into_answer())
+        })
+    }
+}
+
+fn limit_reached(error: &BoxError) -> Problem {
+    if error.is::<Overloaded>() { Problem::Overloaded } else { Problem::TimedOut }
+}
+
+/// One event for each write, and a quiet one for each read. Never a body: it may hold a code.
+fn record(target: &Target, verb: Option<Verb>, reply: &Reply) {
+    let (resource, namespace, name) = target.words();
+    let name = if name.is_empty() { reply.object_name().unwrap_or_default() } else { name };
+    // Names are as they came: a line break in one must not become one in the log.
+    let (name, code) = (name.escape_debug(), reply.status.as_u16());
+    let writes = verb.is_some_and(Verb::writes);
+    let verb = verb.map_or("", Verb::as_str);
+    if writes {
+        info!(verb, resource, namespace, %name, code, "admin request");
+    } else {
+        debug!(verb, resource, namespace, %name, code, "admin request");
+    }
+}
+
+/// A request and what it is about.
+struct Addressed<B> {
+    target: Arc<Target>,
+    verb: Result<Verb, Problem>,
+    request: Request<B>,
+}
+
+/// The API without its limits.
+#[derive(Clone)]
+struct Resources {
+    app: Arc<App>,
+    loaded_at: Timestamp,
+}
+
+impl<B> Service<Addressed<B>> for Resources
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Send,
+{
+    type Response = Reply;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Reply, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, addressed: Addressed<B>) -> Self::Future {
+        let resources = self.clone();
+        Box::pin(async move { Ok(resources.answer(addressed).await.unwrap_or_else(Problem::into_reply)) })
+    }
+}
+
+impl Resources {
+    async fn answer<B>(&self, addressed: Addressed<B>) -> Result<Reply, Problem>
+    where
+        B: Body<Data = Bytes> + Send,
+        B::Error: Send,
+    {
+        let Addressed { target, verb, request } = addressed;
+        let verb = verb?;
+        refuse_impersonation(request.headers())?;
+        let query = Query::read(request.uri().query().unwrap_or_default())?;
+        if !verb.writes() && query.wants_watch() {
+            // Answered with a list, a watch would wait for ever for the next line.
+            let message = "watch is not supported by this server: list again instead";
+            return Err(Problem::MethodNotAllowed { message, allow: "GET".to_owned() });
+        }
+        match target.as_ref() {
+            Target::Discovery(document) => Ok(discovery::document(*document)),
+            Target::Namespace(namespace) => Ok(discovery::namespace(namespace)),
+            Target::Part { resource, namespace, name, .. } => match resource.behaviour {
+                Behaviour::AccessGrants => grant_list::redemptions(&self.app, namespace, name, &query).await,
+                Behaviour::Sites => Err(Problem::NoSuchPath),
+            },
+            Target::Collection { resource, .. } | Target::Object { resource, .. } => {
+                let (parts, body) = request.into_parts();
+                let body = if verb.writes() { read_body(body).await? } else { Bytes::new() };
+                let action = action(&target, verb, &parts.headers, &body, &query)?;
+                self.perform(resource, action).await
+            }
+            Target::Malformed(_) | Target::Unknown => Err(Problem::NoSuchPath),
+        }
+    }
+
+    async fn perform(&self, resource: &ResourceType, action: Action) -> Result<Reply, Problem> {
+        match resource.behaviour {
+            Behaviour::AccessGrants => grants::perform(&self.app, action).await,
+            Behaviour::Sites => sites::perform(&self.app, self.loaded_at, action).await,
+        }
+    }
+}
+
+/// Acting as somebody else is not supported; ignoring the header would act as the caller instead.
+fn refuse_impersonation(headers: &HeaderMap) -> Result<(), Problem> {
+    if headers.keys().any(|name| name.as_str().starts_with("impersonate-")) {
+        return Err(Problem::Forbidden("impersonation is not supported by this server"));
+    }
+    Ok(())
+}
+
+/// Puts together what is wanted.
+fn action(target: &Target, verb: Verb, headers: &HeaderMap, body: &[u8], query: &Query) -> Result<Action, Problem> {
+    let (namespace, name) = match target {
+        Target::Collection { namespace, .. } => (namespace.clone(), String::new()),
+        Target::Object { namespace, name, .. } => (Some(namespace.clone()), name.clone()),
+        Target::Discovery(_) | Target::Namespace(_) | Target::Part { .. } | Target::Malformed(_) | Target::Unknown => {
+            return Err(Problem::NoSuchPath);
+        }
+    };
+    if verb == Verb::List {
+        return Ok(Action::List { namespace, options: ListOptions::read(query)? });
+    }
+    // Only lists and creations are of collections, and creations only of one namespace's (`Target::verb`).
+    let namespace = namespace.ok_or(Problem::NoSuchPath)?;
+    match verb {
+        Verb::Get => Ok(Action::Get { namespace, name }),
+        Verb::List | Verb::Create => {
+            let object = json_body(headers, body)?;
+            Ok(Action::Create { namespace, object, options: WriteOptions::read(query)? })
+        }
+        Verb::Update => {
+            let object = json_body(headers, body)?;
+            Ok(Action::Update { namespace, name, object, options: WriteOptions::read(query)? })
+        }
+        Verb::Patch => {
+            check_patch_type(media_type(headers))?;
+            let patch = json::object(body)?;
+            Ok(Action::Patch { namespace, name, patch, options: WriteOptions::read(query)? })
+        }
+        Verb::Delete => {
+            let options = if body.is_empty() { None } else { Some(json_body(headers, body)?) };
+            let effect = WriteOptions::read(query)?.effect;
+            Ok(Action::Delete { namespace, name, options: DeleteOptions::read(options.as_ref(), effect)? })
+        }
+    }
+}
+
+/// The type of the body without its parameters; empty when none is named.
+fn media_type(headers: &HeaderMap) -> &str {
+    let value = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?")).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim()
+}
+
+fn json_body(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
+    // Without a type it is taken for JSON, as Kubernetes does.
+    match media_type(headers) {
+        "" | "application/json" => json::object(body),
+        _ => Err(Problem::UnsupportedMediaType(
+            "the body of the request was in an unknown format - accepted media types include: application/json",
+        )),
+    }
+}
+
+/// kubectl prints these texts behind its own words (kubectl.md 5).
+fn check_patch_type(media_type: &str) -> Result<(), Problem> {
+    let message = match media_type {
+        "application/merge-patch+json" => return Ok(()),
+        "application/apply-patch+yaml" | "application/apply-patch+cbor" => {
+            "server-side apply is not supported; use kubectl apply without --server-side"
+        }
+        "application/strategic-merge-patch+json" | "application/json-patch+json" => "use --type=merge",
+        _ => {
+            "the body of the request was in an unknown format - accepted media types include: \
+             application/merge-patch+json"
+        }
+    };
+    Err(Problem::UnsupportedMediaType(message))
+}
+
+async fn read_body<B>(body: B) -> Result<Bytes, Problem>
+where
+    B: Body<Data = Bytes>,
+{
+    if body.size_hint().lower() > LONGEST_BODY as u64 {
+        return Err(Problem::TooLarge { limit: LONGEST_BODY });
+    }
+    match tokio::time::timeout(BODY_DEADLINE, collect(body)).await {
+        Ok(read) => read,
+        Err(_) => Err(Problem::BodyTimedOut),
+    }
+}
+
+async fn collect<B>(body: B) -> Result<Bytes, Problem>
+where
+    B: Body<Data = Bytes>,
+{
+    let mut body = pin!(body);
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Problem::BadRequest("the request body could not be read".to_owned()))?;
+        if let Ok(data) = frame.into_data() {
+            if bytes.len() + data.len() > LONGEST_BODY {
+                return Err(Problem::TooLarge { limit: LONGEST_BODY });
+            }
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Ok(bytes.into())
+}

@@ -1,0 +1,134 @@
+//! What can be done with Sites: look at them. They come from configuration.
+
+use serde_json::{Value, json};
+
+use super::{
+    action::Action,
+    conditions::{Condition, State},
+    problem::Problem,
+    query::ListOptions,
+    reply::Reply,
+    types::{SITES, SKUPPER},
+};
+use crate::{
+    app::{App, ConfiguredSite},
+    grant::Namespace,
+    link::{Endpoint, Site},
+    time::Timestamp,
+};
+
+/// Does what is wanted. `loaded_at` is when this server read its configuration.
+pub(super) async fn perform(app: &App, loaded_at: Timestamp, action: Action) -> Result<Reply, Problem> {
+    match action {
+        Action::Get { namespace, name } => {
+            let site = app.sites().of(&namespace).filter(|site| site.site().name.as_str() == name);
+            let site =
+                site.ok_or_else(|| Problem::NotFound { resource: &SITES, name: name.chars().take(253).collect() });
+            site.map(|site| Reply::ok(object(site, loaded_at)))
+        }
+        Action::List { namespace, options } => list(app, loaded_at, namespace.as_ref(), &options).await,
+        Action::Create { .. } | Action::Update { .. } | Action::Patch { .. } | Action::Delete { .. } => {
+            Err(Problem::MethodNotAllowed { message: SITES.other_verbs, allow: "GET".to_owned() })
+        }
+    }
+}
+
+/// All of them in one page: there are as many as the configuration file names.
+async fn list(
+    app: &App,
+    loaded_at: Timestamp,
+    namespace: Option<&Namespace>,
+    options: &ListOptions,
+) -> Result<Reply, Problem> {
+    if options.start.is_some() {
+        return Err(Problem::BadRequest("continue key is not valid: sites come in one page".to_owned()));
+    }
+    // The whole store's revision: later than every site, and never in a watcher's future.
+    let revision = app.revision().await.map_err(|error| Problem::from_store(&error))?;
+    let items: Vec<Value> = app
+        .sites()
+        .iter()
+        .filter(|site| namespace.is_none_or(|namespace| site.site().namespace == *namespace))
+        .filter(|site| {
+            let site = site.site();
+            options.selector.selects(site.namespace.as_str(), site.name.as_str(), &std::collections::BTreeMap::new())
+        })
+        .map(|site| object(site, loaded_at))
+        .collect();
+    Ok(Reply::ok(json!({
+        "kind": format!("{}List", SITES.kind), "apiVersion": SKUPPER.api_version(),
+        "metadata": {"resourceVersion": revision.to_string()}, "items": items,
+    })))
+}
+
+fn object(configured: &ConfiguredSite, loaded_at: Timestamp) -> Value {
+    let site = configured.site();
+    let issuer = configured.default_issuer().as_str();
+    let mut spec = json!({"defaultIssuer": issuer});
+    if site.edge {
+        spec["edge"] = true.into();
+    }
+    if !site.endpoints.is_empty() {
+        // Skupper 2.0's `token issue` looks here instead of at status.endpoints (protocol.md 5.1).
+        spec["linkAccess"] = "default".into();
+    }
+    // `Resolved` is about endpoints; a site that wants none has no such condition (protocol.md 4.5).
+    let names: &[&str] = if site.endpoints.is_empty() {
+        &["Configured", "Running", "Ready"]
+    } else {
+        &["Configured", "Running", "Resolved", "Ready"]
+    };
+    let conditions: Vec<Value> = names
+        .iter()
+        .map(|name| Condition { name, state: State::Ready, since: loaded_at }.to_json(GENERATION))
+        .collect();
+    json!({
+        "apiVersion": SKUPPER.api_version(), "kind": SITES.kind,
+        "metadata": {
+            "name": site.name.as_str(), "namespace": site.namespace.as_str(), "uid": uid(site),
+            "generation": GENERATION, "resourceVersion": "1",
+        },
+        "spec": spec,
+        "status": {
+            "status": State::Ready.status(), "message": State::Ready.message(), "defaultIssuer": issuer,
+            "endpoints": site.endpoints.iter().map(endpoint).collect::<Vec<_>>(), "conditions": conditions,
+        },
+    })
+}
+
+/// A running server's configuration does not change, so its sites have one generation and one version.
+const GENERATION: u64 = 1;
+
+fn endpoint(endpoint: &Endpoint) -> Value {
+    json!({
+        "name": endpoint.name.as_str(), "host": endpoint.host.as_str(),
+        "port": endpoint.port.to_string(), "group": endpoint.group.as_str(),
+    })
+}
+
+/// A UUID of version 8 (RFC 9562 5.8) made of the namespace and the name, so that a site keeps its uid across restarts
+/// and servers: FNV-1a, 128 bits, over `namespace/name`. No secret and no proof of anything.
+fn uid(site: &Site) -> String {
+    const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    let text = format!("{}/{}", site.namespace, site.name);
+    let hash = text.bytes().fold(OFFSET, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME));
+    uuid::Builder::from_custom_bytes(hash.to_be_bytes()).into_uuid().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_has_the_same_uid_for_ever_and_another_one_has_another() {
+        let site = |namespace: &str, name: &str| Site {
+            namespace: namespace.parse().unwrap(),
+            name: name.parse().unwrap(),
+            edge: false,
+            endpoints: Vec::new(),
+        };
+        assert_eq!(uid(&site("west", "my-site")), "UID");
+        assert_ne!(uid(&site("west", "my-site")), uid(&site("east", "my-site")));
+    }
+}

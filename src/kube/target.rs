@@ -1,0 +1,269 @@
+//! Paths: what a request is about.
+
+use hyper::Method;
+
+use super::{
+    problem::Problem,
+    query::percent_decode,
+    types::{CORE, GroupVersion, ResourceType, SKUPPER, Subresource, Verb, find},
+};
+use crate::{grant::Namespace, metrics::AdminResource};
+
+/// What stands at a path.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// A document that says what is served.
+    Discovery(Document),
+    /// A namespace as an object. They exist implicitly.
+    Namespace(Namespace),
+    /// All objects of a type, in one namespace or in all.
+    Collection { resource: &'static ResourceType, namespace: Option<Namespace> },
+    /// One object; the name is as it came, and may be no name at all.
+    Object { resource: &'static ResourceType, namespace: Namespace, name: String },
+    /// A part of an object.
+    Part { resource: &'static ResourceType, part: &'static Subresource, namespace: Namespace, name: String },
+    /// A path that would be something, were its namespace one.
+    Malformed(String),
+    /// Nothing.
+    Unknown,
+}
+
+/// The documents of discovery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Document {
+    /// `/api`
+    CoreVersions,
+    /// `/apis`
+    Groups,
+    /// `/apis/GROUP`
+    Group,
+    /// `/api/v1` and `/apis/GROUP/VERSION`
+    Resources(GroupVersion),
+    /// `/version`
+    Version,
+    /// `/openapi/v2`
+    OpenApiV2,
+}
+
+impl Target {
+    /// What stands at this path (without its query).
+    pub(super) fn read(path: &str) -> Self {
+        let Some(segments) = path.strip_prefix('/').map(|p| p.split('/').map(percent_decode).collect::<Vec<_>>())
+        else {
+            return Self::Unknown;
+        };
+        let Some(segments) = segments.into_iter().collect::<Option<Vec<String>>>() else {
+            return Self::Malformed("the path holds an invalid percent escape".to_owned());
+        };
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        match segments.as_slice() {
+            ["api"] => Self::Discovery(Document::CoreVersions),
+            ["apis"] => Self::Discovery(Document::Groups),
+            ["version"] => Self::Discovery(Document::Version),
+            ["openapi", "v2"] => Self::Discovery(Document::OpenApiV2),
+            ["apis", group] if *group == SKUPPER.group => Self::Discovery(Document::Group),
+            ["api", version, rest @ ..] if *version == CORE.version => Self::within(CORE, rest),
+            ["apis", group, version, rest @ ..] if *group == SKUPPER.group && *version == SKUPPER.version => {
+                Self::within(SKUPPER, rest)
+            }
+            _ => Self::Unknown,
+        }
+    }
+
+    fn within(group_version: GroupVersion, rest: &[&str]) -> Self {
+        match rest {
+            [] => Self::Discovery(Document::Resources(group_version)),
+            ["namespaces", namespace] if group_version == CORE => match namespace.parse() {
+                Ok(namespace) => Self::Namespace(namespace),
+                Err(error) => Self::Malformed(format!("namespace {namespace:?} {error}")),
+            },
+            ["namespaces", namespace, plural, rest @ ..] => {
+                let Some(resource) = find(group_version, plural) else { return Self::Unknown };
+                match namespace.parse() {
+                    Ok(namespace) => Self::namespaced(resource, namespace, rest),
+                    Err(error) => Self::Malformed(format!("namespace {namespace:?} {error}")),
+                }
+            }
+            [plural] => match find(group_version, plural) {
+                Some(resource) => Self::Collection { resource, namespace: None },
+                None => Self::Unknown,
+            },
+            _ => Self::Unknown,
+        }
+    }
+
+    fn namespaced(resource: &'static ResourceType, namespace: Namespace, rest: &[&str]) -> Self {
+        match rest {
+            [] => Self::Collection { resource, namespace: Some(namespace) },
+            [name] if !name.is_empty() => Self::Object { resource, namespace, name: (*name).to_owned() },
+            [name, part] if !name.is_empty() => match resource.subresources.iter().find(|s| s.name == *part) {
+                Some(part) => Self::Part { resource, part, namespace, name: (*name).to_owned() },
+                None => Self::Unknown,
+            },
+            _ => Self::Unknown,
+        }
+    }
+
+    /// What the method means here.
+    ///
+    /// # Errors
+    /// 405, or what is wrong with the path.
+    pub(super) fn verb(&self, method: &Method) -> Result<Verb, Problem> {
+        let verbs = match self {
+            Self::Discovery(_) | Self::Namespace(_) | Self::Part { .. } => vec![Verb::Get],
+            Self::Collection { resource, namespace } => {
+                let here = |verb: &Verb| match verb {
+                    Verb::List => true,
+                    Verb::Create => namespace.is_some(),
+                    Verb::Delete | Verb::Get | Verb::Patch | Verb::Update => false,
+                };
+                resource.verbs.iter().copied().filter(here).collect()
+            }
+            Self::Object { resource, .. } => {
+                let here = |verb: &Verb| match verb {
+                    Verb::Delete | Verb::Get | Verb::Patch | Verb::Update => true,
+                    Verb::Create | Verb::List => false,
+                };
+                resource.verbs.iter().copied().filter(here).collect()
+            }
+            Self::Malformed(message) => return Err(Problem::BadRequest(message.clone())),
+            Self::Unknown => return Err(Problem::NoSuchPath),
+        };
+        let found = verbs.iter().copied().find(|verb| http_method(*verb) == method);
+        found.ok_or_else(|| Problem::MethodNotAllowed {
+            message: self.resource().map_or(DEFAULT_REFUSAL, |resource| resource.other_verbs),
+            allow: verbs.iter().map(|verb| http_method(*verb).to_string()).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    fn resource(&self) -> Option<&'static ResourceType> {
+        match self {
+            Self::Collection { resource, .. } | Self::Object { resource, .. } | Self::Part { resource, .. } => {
+                Some(resource)
+            }
+            Self::Discovery(_) | Self::Namespace(_) | Self::Malformed(_) | Self::Unknown => None,
+        }
+    }
+
+    /// How metrics name it.
+    pub(super) fn label(&self) -> AdminResource {
+        match self {
+            Self::Discovery(_) => AdminResource::Discovery,
+            Self::Collection { resource, .. } | Self::Object { resource, .. } => resource.label,
+            Self::Part { part, .. } => part.label,
+            Self::Namespace(_) | Self::Malformed(_) | Self::Unknown => AdminResource::Other,
+        }
+    }
+
+    /// How logs name it: resource, namespace and name, each as far as there is one.
+    pub(super) fn words(&self) -> (&'static str, &str, &str) {
+        match self {
+            Self::Collection { resource, namespace } => {
+                (resource.plural, namespace.as_ref().map_or("", Namespace::as_str), "")
+            }
+            Self::Object { resource, namespace, name } | Self::Part { resource, namespace, name, .. } => {
+                (resource.plural, namespace.as_str(), name)
+            }
+            Self::Namespace(namespace) => ("namespaces", "", namespace.as_str()),
+            Self::Discovery(_) | Self::Malformed(_) | Self::Unknown => ("", "", ""),
+        }
+    }
+}
+
+const DEFAULT_REFUSAL: &str = "the server does not allow this method on the requested resource";
+
+fn http_method(verb: Verb) -> Method {
+    match verb {
+        Verb::Create => Method::POST,
+        Verb::Delete => Method::DELETE,
+        Verb::Get | Verb::List => Method::GET,
+        Verb::Patch => Method::PATCH,
+        Verb::Update => Method::PUT,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kube::types::{ACCESS_GRANTS, SITES};
+    use proptest::prelude::*;
+
+    #[test]
+    fn kubernetes_paths_lead_to_our_types() {
+        let west: Namespace = "west".parse().unwrap();
+        let base = "/apis/skupper.io/v2alpha1";
+        let table = [
+            (format!("{base}/sites"), Target::Collection { resource: &SITES, namespace: None }),
+            (
+                format!("{base}/namespaces/west/accessgrants"),
+                Target::Collection { resource: &ACCESS_GRANTS, namespace: Some(west.clone()) },
+            ),
+            (
+                format!("{base}/namespaces/west/accessgrants/g%2Eh"),
+                Target::Object { resource: &ACCESS_GRANTS, namespace: west.clone(), name: "g.h".to_owned() },
+            ),
+            (
+                format!("{base}/namespaces/west/accessgrants/g/redemptions"),
+                Target::Part {
+                    resource: &ACCESS_GRANTS,
+                    part: &ACCESS_GRANTS.subresources[0],
+                    namespace: west.clone(),
+                    name: "g".to_owned(),
+                },
+            ),
+            ("/api/v1/namespaces/west".to_owned(), Target::Namespace(west)),
+            (base.to_owned(), Target::Discovery(Document::Resources(SKUPPER))),
+        ];
+        for (path, target) in table {
+            assert_eq!(Target::read(&path), target, "{path}");
+        }
+    }
+
+    #[test]
+    fn nothing_stands_anywhere_else() {
+        for path in [
+            "",
+            "/",
+            "//",
+            "/apis/",
+            "/apis/apps/v1",
+            "/apis/route.openshift.io/v1",
+            "/api/v1/pods",
+            "/api/v1/namespaces/west/pods",
+            "/apis/skupper.io/v1",
+            "/apis/skupper.io/v2alpha1/accessgrants/g",
+            "/apis/skupper.io/v2alpha1/namespaces/west/links",
+            "/apis/skupper.io/v2alpha1/namespaces/west/accessgrants/",
+            "/apis/skupper.io/v2alpha1/namespaces/west/accessgrants/g/status",
+            "/apis/skupper.io/v2alpha1/namespaces/west/sites/s/redemptions",
+            "/apis/skupper.io/v2alpha1/namespaces/west",
+        ] {
+            assert_eq!(Target::read(path), Target::Unknown, "{path}");
+        }
+        assert!(matches!(Target::read("/api/v1/namespaces/West"), Target::Malformed(_)));
+    }
+
+    #[test]
+    fn a_method_that_is_not_there_is_answered_with_those_that_are() {
+        let grants = Target::read("/apis/skupper.io/v2alpha1/namespaces/west/accessgrants");
+        assert_eq!(grants.verb(&Method::POST).unwrap(), Verb::Create);
+        let Problem::MethodNotAllowed { allow, .. } = grants.verb(&Method::DELETE).unwrap_err() else { panic!() };
+        assert_eq!(allow, "POST, GET");
+
+        let site = Target::read("/apis/skupper.io/v2alpha1/namespaces/west/sites/s");
+        let Problem::MethodNotAllowed { allow, message } = site.verb(&Method::PUT).unwrap_err() else { panic!() };
+        assert_eq!(allow, "GET");
+        assert!(message.contains("configuration"));
+
+        let everywhere = Target::read("/apis/skupper.io/v2alpha1/accessgrants");
+        assert!(everywhere.verb(&Method::POST).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_path_panics(path in "(/(apis|skupper\\.io|v2alpha1|namespaces|west|accessgrants|%2[0-9a-z]|.{0,4})){0,8}|.{0,40}") {
+            let target = Target::read(&path);
+            let _ = (target.verb(&Method::GET), target.label(), target.words());
+        }
+    }
+}

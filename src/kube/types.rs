@@ -1,0 +1,174 @@
+//! The types this API serves: the one table that discovery, routing and messages come from.
+//!
+//! A new kind is one entry here, one variant of [`Behaviour`], and the module that the variant leads to.
+
+use crate::metrics::{AdminResource, AdminVerb};
+
+/// An API group in one version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct GroupVersion {
+    /// Empty for Kubernetes' own core group.
+    pub(super) group: &'static str,
+    pub(super) version: &'static str,
+}
+
+impl GroupVersion {
+    /// As in `apiVersion`.
+    pub(super) fn api_version(self) -> String {
+        if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
+    }
+}
+
+/// Skupper's own resources.
+pub(super) const SKUPPER: GroupVersion = GroupVersion { group: "skupper.io", version: "v2alpha1" };
+/// Kubernetes' core group.
+pub(super) const CORE: GroupVersion = GroupVersion { group: "", version: "v1" };
+
+/// What can be done with a resource, in Kubernetes' words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    Create,
+    Delete,
+    Get,
+    List,
+    Patch,
+    Update,
+}
+
+impl Verb {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Delete => "delete",
+            Self::Get => "get",
+            Self::List => "list",
+            Self::Patch => "patch",
+            Self::Update => "update",
+        }
+    }
+
+    pub(super) fn label(self) -> AdminVerb {
+        match self {
+            Self::Create => AdminVerb::Create,
+            Self::Delete => AdminVerb::Delete,
+            Self::Get => AdminVerb::Get,
+            Self::List => AdminVerb::List,
+            Self::Patch => AdminVerb::Patch,
+            Self::Update => AdminVerb::Update,
+        }
+    }
+
+    /// Whether it changes anything.
+    pub(super) fn writes(self) -> bool {
+        match self {
+            Self::Create | Self::Delete | Self::Patch | Self::Update => true,
+            Self::Get | Self::List => false,
+        }
+    }
+}
+
+/// Which module answers for a type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Behaviour {
+    AccessGrants,
+    Sites,
+}
+
+/// A part of an object with a path of its own.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Subresource {
+    pub(super) name: &'static str,
+    /// What it answers with.
+    pub(super) kind: &'static str,
+    pub(super) label: AdminResource,
+}
+
+/// One resource type. All are namespaced.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ResourceType {
+    pub(super) group_version: GroupVersion,
+    pub(super) plural: &'static str,
+    pub(super) singular: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) short_names: &'static [&'static str],
+    pub(super) verbs: &'static [Verb],
+    /// Why the other verbs are not there.
+    pub(super) other_verbs: &'static str,
+    /// Each answers to `get` and nothing else.
+    pub(super) subresources: &'static [Subresource],
+    pub(super) label: AdminResource,
+    pub(super) behaviour: Behaviour,
+}
+
+impl ResourceType {
+    /// As messages name it: `accessgrants.skupper.io`.
+    pub(super) fn qualified_plural(&self) -> String {
+        qualified(self.plural, self.group_version.group)
+    }
+
+    /// As messages about invalid objects name it: `AccessGrant.skupper.io`.
+    pub(super) fn qualified_kind(&self) -> String {
+        qualified(self.kind, self.group_version.group)
+    }
+}
+
+fn qualified(name: &str, group: &str) -> String {
+    if group.is_empty() { name.to_owned() } else { format!("{name}.{group}") }
+}
+
+/// AccessGrants: the offers of the sites.
+pub(super) static ACCESS_GRANTS: ResourceType = ResourceType {
+    group_version: SKUPPER,
+    plural: "accessgrants",
+    singular: "accessgrant",
+    kind: "AccessGrant",
+    short_names: &["grant", "gr"],
+    verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update],
+    other_verbs: "the server does not allow this method on the requested resource",
+    subresources: &[Subresource { name: "redemptions", kind: "RedemptionList", label: AdminResource::Redemptions }],
+    label: AdminResource::AccessGrants,
+    behaviour: Behaviour::AccessGrants,
+};
+
+/// Sites: where links lead.
+pub(super) static SITES: ResourceType = ResourceType {
+    group_version: SKUPPER,
+    plural: "sites",
+    singular: "site",
+    kind: "Site",
+    short_names: &["st"],
+    verbs: &[Verb::Get, Verb::List],
+    other_verbs: "sites come from the server's configuration and cannot be changed here",
+    subresources: &[],
+    label: AdminResource::Sites,
+    behaviour: Behaviour::Sites,
+};
+
+/// Every type, in the order that discovery lists them.
+pub(super) static TYPES: [&ResourceType; 2] = [&ACCESS_GRANTS, &SITES];
+
+/// The type of this plural name.
+pub(super) fn find(group_version: GroupVersion, plural: &str) -> Option<&'static ResourceType> {
+    TYPES.into_iter().find(|t| t.group_version == group_version && t.plural == plural)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_types_answer_to_one_name() {
+        let names = TYPES.iter().flat_map(|t| [t.plural, t.singular].into_iter().chain(t.short_names.iter().copied()));
+        let mut seen = std::collections::BTreeSet::new();
+        for name in names {
+            assert!(seen.insert(name), "{name} names two types");
+        }
+    }
+
+    #[test]
+    fn messages_name_a_type_as_kubernetes_does() {
+        assert_eq!(ACCESS_GRANTS.qualified_plural(), "accessgrants.skupper.io");
+        assert_eq!(ACCESS_GRANTS.qualified_kind(), "AccessGrant.skupper.io");
+        assert_eq!(qualified("secrets", ""), "secrets");
+    }
+}
