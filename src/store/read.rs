@@ -1,4 +1,4 @@
-//! Reading: each answer is one statement, so it is of one moment.
+//! Reading, past the writer: each answer is one statement, so it is of one moment.
 
 use std::{future::poll_fn, sync::Arc, time::Duration};
 
@@ -91,11 +91,11 @@ impl Reader {
             Some(after) => after,
             None => return Ok(page.finish(self.revision().await?, None)),
         };
+        // Stands for a page without rows. Read before them, as it must not claim to know of one that came later.
+        let before = self.revision().await?;
         loop {
-            // Read before the rows: it stands for a page without rows, and must not claim to know of later ones.
-            let revision = if page.revision.is_none() { Some(self.revision().await?) } else { None };
             let end = self.read_page(&query, &after, &mut page).await?;
-            let revision = page.revision.or(revision).unwrap_or(Revision(0));
+            let revision = page.revision.unwrap_or(before);
             match end {
                 PageEnd::Last => return Ok(page.finish(revision, None)),
                 PageEnd::After(namespace, name) => match (namespace.parse(), name.parse()) {

@@ -134,8 +134,8 @@ pub(super) fn seal_metadata(
         return Ok(None);
     }
     let GrantMetadata { labels, annotations, settings } = metadata;
-    // Maps of texts to texts can always be written as JSON.
-    let json = serde_json::to_vec(&MetadataToStore { labels, annotations, settings }).unwrap_or_default();
+    #[expect(clippy::expect_used, reason = "maps of texts to texts can always be written as JSON")]
+    let json = serde_json::to_vec(&MetadataToStore { labels, annotations, settings }).expect("maps of texts");
     key.seal(&Zeroizing::new(json), Purpose::Metadata(id)).map(Some)
 }
 

@@ -6,9 +6,12 @@
 //!
 //! A transaction begins with its write lock (`BEGIN IMMEDIATE`): one that reads first and then writes fails at once with
 //! SQLITE_BUSY_SNAPSHOT if anybody wrote in between, and no busy timeout waits for that.
+//!
+//! When the commit itself fails, everybody is told that nothing was counted. If the machine crashes in that moment, the
+//! log can hold the transaction whole, and the next start finds redemptions recorded that were released to nobody. The
+//! other way round, something released that is not recorded, cannot happen.
 
 use std::{
-    fs::File,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -20,7 +23,10 @@ use super::{
     StoreFailure,
     batch::{Batch, Failure, Operation, Queued, Waiting, unavailable},
     sql,
-    sqlite::connection::{BEGIN, Setup},
+    sqlite::{
+        connection::{BEGIN, Setup},
+        open::Lock,
+    },
 };
 
 /// Writes that may wait; one more is refused.
@@ -92,7 +98,7 @@ pub(super) struct Writer {
     pub(super) setup: Setup,
     pub(super) on_commit: OnCommit,
     /// Held as long as anything can be written.
-    pub(super) lock: File,
+    pub(super) lock: Lock,
 }
 
 /// Whether the operations of a batch share their fate.
@@ -200,8 +206,7 @@ impl Writer {
             Some(connection) => self.setup.close_writer(connection).await,
             None => Ok(()),
         };
-        // Not by closing the file alone: a child process that is just being started has it open too.
-        let _ = self.lock.unlock();
+        drop(self.lock);
         result.map_err(|error| StoreFailure::Database(Arc::new(error)))
     }
 }

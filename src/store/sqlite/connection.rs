@@ -15,7 +15,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a read waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 2;
-/// The oldest SQLite whose write-ahead log is known not to lose a commit: 3.51.3 (<https://sqlite.org/wal.html#walreset>).
+/// 3.51.3 mended the reset of the write-ahead log, which could lose commits before
+/// (<https://sqlite.org/releaselog/3_51_3.html>).
 const MINIMUM_VERSION: [u32; 3] = [3, 51, 3];
 
 /// What must be read back on every connection after it was set.

@@ -1,7 +1,7 @@
 //! The store in one SQLite file.
 
 pub(super) mod connection;
-mod open;
+pub(super) mod open;
 #[cfg(test)]
 mod tests;
 

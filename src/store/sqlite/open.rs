@@ -103,8 +103,18 @@ pub enum OpenError {
     },
 }
 
-/// Takes the lock; it is free again when the file is closed, also by a crash.
-pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
+/// The lock that only one process holds; free again when this is dropped, or the process ends in whatever way.
+pub(in crate::store) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a child process that is just being started has it open too.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Takes the lock.
+pub(super) fn lock(path: &Path) -> Result<Lock, OpenError> {
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -114,7 +124,7 @@ pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
         .open(path)
         .map_err(file_error("open the lock", path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(OpenError::Locked { lock: path.to_owned() }),
         Err(TryLockError::Error(source)) => Err(file_error("lock", path)(source)),
     }

@@ -5,6 +5,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use sqlx::{AssertSqlSafe, Row as _};
 use tokio::task::JoinSet;
 
 use super::{raw, run};
@@ -14,6 +15,7 @@ use crate::{
         CommitError, CommitOutcome, CommitReport, CorruptGrant, GrantQuery, GrantStore, NewGrant, SqliteOptions,
         SqliteStore, StoreError, StoreFailure, UpdateError,
         contract::{Bench, Files, SqliteBench, admission, certificate, change, new_grant, within},
+        sql,
         sqlite::connection::Setup,
     },
 };
@@ -209,4 +211,31 @@ async fn a_database_that_cannot_be_written_fails_the_check_and_can_be_read() {
     assert!(matches!(store.check().await, Err(StoreError::Unavailable { .. })));
     assert!(store.commit_redemption(admission(&grant, 1500), certificate()).await.is_err());
     assert_eq!(store.get(grant.id).await.unwrap().unwrap().allowance.made(), 0);
+}
+
+#[tokio::test]
+async fn no_statement_reads_the_whole_table() {
+    let bench = SqliteBench::fresh().await;
+    let mut raw = raw(&bench.files).await;
+    for statement in [
+        sql::GET,
+        sql::FIND,
+        sql::LIST,
+        sql::LIST_NAMESPACE,
+        sql::COUNT,
+        sql::REDEMPTIONS,
+        sql::UPDATE,
+        sql::DELETE,
+        sql::COUNT_REDEMPTION,
+        sql::SWEEP_EXPIRED,
+        sql::SWEEP_USED_UP,
+    ] {
+        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+        for step in sqlx::query(explain).fetch_all(&mut raw).await.unwrap() {
+            let step: String = step.get("detail");
+            let whole =
+                ["SCAN access_grant", "SCAN redemption", "USE TEMP B-TREE"].iter().any(|bad| step.starts_with(bad));
+            assert!(!whole || step.ends_with("access_grant_used_up"), "{statement}: {step}");
+        }
+    }
 }

@@ -191,3 +191,20 @@ async fn a_key_that_is_there_before_the_first_start_is_used() {
     let bench = SqliteBench::on(files).await;
     assert_eq!(fs::read_to_string(bench.files.key()).unwrap(), given);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_child_process_that_is_being_started_does_not_keep_the_lock() {
+    let mut bench = SqliteBench::fresh().await;
+    let mut children = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        children.spawn(async {
+            for _ in 0..200 {
+                tokio::process::Command::new("true").status().await.unwrap();
+            }
+        });
+    }
+    for _ in 0..40 {
+        bench = within(bench.reopened()).await;
+    }
+    within(children.join_all()).await;
+}
