@@ -5,7 +5,7 @@
 //! | level | room | what lives there |
 //! |---|---|---|
 //! | 0 | [`time`] | instants, and the one reader of the wall clock |
-//! | 0 | [`file`] | files that must be whole, private and durable |
+//! | 0 | [`mod@file`] | files that must be whole, private and durable |
 //! | 1 | [`grant`] | words and rules: ids, names, the code, the allowance, the window, the decision. Pure |
 //! | 1 | [`link`] | sites, endpoints, and the Secret, Link and AccessToken documents. Pure |
 //! | 2 | [`pki`] | keys and certificates: the issuer, the certificate profile, self-made CAs, the serving certificate |
@@ -13,16 +13,15 @@
 //! | 2 | [`metrics`] | every metric, by what happened |
 //! | 3 | [`app`] | the use cases: redemption, grants, sites, readiness, sweep |
 //! | 4 | [`http`] | the redeem door and the observe door: listener, TLS, limits, problems |
-//! | 4 | [`http`] | the redeem door and the observe door: sockets, TLS, limits, statuses |
+//! | 4 | [`kube`] | the admin door: resources shaped as Kubernetes shapes them |
 //! | 4 | [`client`] | the other side of the doors: redeem a token, talk to the admin door |
-//! | 5 | [`cli`] | commands, configuration, output, telemetry |
-//! | 4 | [`kube`] | the admin door: a Kubernetes-shaped API on a Unix socket |
+//! | 5 | [`cli`] | the command line: commands, configuration, output, telemetry |
 
 #![forbid(unsafe_code)]
 
 pub mod app;
-pub mod client;
 pub mod cli;
+pub mod client;
 pub mod file;
 pub mod grant;
 pub mod http;

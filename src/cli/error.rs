@@ -158,12 +158,10 @@ impl CliError {
             Self::Redeem(error) => redeem_exit(error),
             Self::NotIssued { cause, .. } | Self::Applying { cause, .. } => cause.exit(),
             Self::Several(failures) => failures.first().map_or(Exit::Failure, Self::exit),
-            Self::Write(_)
-            | Self::Refused { .. }
-            | Self::Spent { .. }
-            | Self::Console(_)
-            | Self::Runtime(_)
-            | Self::Serve(_) => Exit::Failure,
+            Self::Write(_) | Self::Refused { .. } | Self::Spent { .. } | Self::Console(_) | Self::Runtime(_) => {
+                Exit::Failure
+            }
+            Self::Serve(error) => error.exit(),
         }
     }
 
@@ -179,12 +177,8 @@ impl CliError {
             Self::NotIssued { left: Some(command), .. } => Some(format!("delete its grant with '{command}'")),
             Self::NotIssued { left: None, cause, .. } | Self::Applying { cause, .. } => cause.hint(),
             Self::Spent { written, .. } => Some(spent_hint(written)),
-            Self::Usage { .. }
-            | Self::Read(_)
-            | Self::Several(_)
-            | Self::Console(_)
-            | Self::Runtime(_)
-            | Self::Serve(_) => None,
+            Self::Usage { .. } | Self::Read(_) | Self::Several(_) | Self::Console(_) | Self::Runtime(_) => None,
+            Self::Serve(error) => error.hint().map(str::to_owned),
         }
     }
 

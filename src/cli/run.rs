@@ -45,7 +45,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(cli: Cli, matches: &ArgMatches, console: &mut Console<'_>) -> Result<(), CliError> {
     let Cli { data_dir, command } = cli;
     match command {
-        Command::Serve(_) => serve_until_told(matches),
+        Command::Serve(_) => serve_until_told(matches, console),
         Command::Version(args) => version::run(&args, console),
         Command::Completion(args) => completion::run(&args, console),
         Command::Token(TokenCommand::Redeem(args)) => wait_for(token_redeem::run(&args, console)),
@@ -71,14 +71,13 @@ fn server(data_dir: Option<PathBuf>) -> Result<Server, CliError> {
     Ok(Server::of(&data_dir))
 }
 
-fn serve_until_told(matches: &ArgMatches) -> Result<(), CliError> {
+fn serve_until_told(matches: &ArgMatches, console: &mut Console<'_>) -> Result<(), CliError> {
     let flags = matches.subcommand_matches("serve").unwrap_or(matches);
-    let host_name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let surroundings = Surroundings { environment: &|name| std::env::var_os(name), host_name };
+    let surroundings = Surroundings { environment: &|name| std::env::var_os(name), host_name: serve::host_name() };
     let config = config::resolve(flags, &surroundings).map_err(CliError::Config)?;
     telemetry::start(config.log_format, &config.log_filter);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::Runtime)?;
-    runtime.block_on(serve::run(config)).map_err(CliError::Serve)
+    runtime.block_on(serve::run(config, console)).map_err(CliError::Serve)
 }
 
 /// Help and version are results; everything else is wrong usage, with the texts of the argument parser.

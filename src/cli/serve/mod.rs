@@ -1,0 +1,300 @@
+//! `grantd serve`: the house put together, run, and taken down in order.
+
+mod data_dir;
+mod hosts;
+mod material;
+mod refresh;
+mod signals;
+
+use std::{fmt::Write as _, sync::Arc};
+
+pub use data_dir::{DataDir, PairFiles};
+pub use hosts::host_name;
+use material::Material;
+use refresh::{Refresher, ServingSource};
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+use super::{CliError, Exit, args::default_data_dir, chain, config::ServeConfig, output::Console};
+use crate::{
+    app::{App, AppParts, DuplicateSite, Publication, Sites},
+    file::FileError,
+    http::{BindError, Limits, ObserveDoor, RedeemDoor, TlsError},
+    kube::{AdminDoor, AdminDoorError},
+    link::{Host, PublicUrl},
+    metrics::Metrics,
+    pki::{PkiError, Profile},
+    store::{OpenError, SqliteOptions, SqliteStore},
+    time::Clock,
+};
+
+/// Why the server did not start, or ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Files of keys and certificates are wrong, each for its own reason.
+    #[error("{}", list(.0))]
+    Files(Vec<PkiError>),
+    /// A self-made key or certificate could not be made.
+    #[error("cannot make a key or certificate of our own")]
+    Make(#[source] PkiError),
+    /// A file of the data directory cannot be used.
+    #[error(transparent)]
+    File(FileError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(OpenError),
+    /// Two sites share a namespace.
+    #[error(transparent)]
+    Sites(DuplicateSite),
+    /// A door could not be opened.
+    #[error(transparent)]
+    Door(BindError),
+    /// The admin door could not be opened.
+    #[error(transparent)]
+    AdminDoor(AdminDoorError),
+    /// Nobody said what tokens carry, and this host does not know its own name.
+    #[error("cannot find out under which address other sites reach this host: give --public-url https://HOST:PORT")]
+    NoPublicUrl,
+    /// Signals cannot be waited for.
+    #[error("cannot listen for signals")]
+    Signals(#[source] std::io::Error),
+    /// The banner could not be printed.
+    #[error("cannot tell where everything is")]
+    Banner(#[source] Box<CliError>),
+    /// The redeem door's certificate cannot be used.
+    #[error(transparent)]
+    Tls(TlsError),
+}
+
+impl ServeError {
+    /// With which code the program ends.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Files(_) | Self::Sites(_) | Self::NoPublicUrl => Exit::Usage,
+            Self::Make(_)
+            | Self::File(_)
+            | Self::Store(_)
+            | Self::Door(_)
+            | Self::AdminDoor(_)
+            | Self::Signals(_)
+            | Self::Banner(_)
+            | Self::Tls(_) => Exit::Failure,
+        }
+    }
+
+    /// The next step, where the message does not say it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Files(_) => Some("nothing was created; correct the files and start again"),
+            Self::NoPublicUrl => Some("for example --public-url https://grants.example.com:9090"),
+            Self::File(_) => Some("choose a directory you may write to with --data-dir"),
+            Self::Make(_)
+            | Self::Store(_)
+            | Self::Sites(_)
+            | Self::Door(_)
+            | Self::AdminDoor(_)
+            | Self::Signals(_)
+            | Self::Banner(_)
+            | Self::Tls(_) => None,
+        }
+    }
+
+    fn make(source: PkiError) -> Self {
+        Self::Make(source)
+    }
+}
+
+fn list(faults: &[PkiError]) -> String {
+    let mut text = String::from("keys and certificates cannot be used:");
+    for fault in faults {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\n  {}", chain(fault));
+    }
+    text
+}
+
+/// Serves until told to stop.
+///
+/// # Errors
+/// [`ServeError`] when it cannot start; nothing is created when what was given is wrong.
+pub async fn run(config: ServeConfig, console: &mut Console<'_>) -> Result<(), ServeError> {
+    let mut stop = signals::Stop::listen().map_err(ServeError::Signals)?;
+    let house = House::build(&config).await?;
+    house.announce(&config, console).map_err(|error| ServeError::Banner(Box::new(error)))?;
+    let app = Arc::clone(&house.app);
+    let (close, closing) = watch::channel(false);
+    let mut doors = house.open(&config, &closing);
+    app.started();
+    signals::tell_systemd_ready();
+    info!(version = env!("CARGO_PKG_VERSION"), "ready");
+
+    stop.asked().await;
+    signals::tell_systemd_stopping();
+    info!("stopping: no new requests; those in progress are finished");
+    app.draining();
+    // Nobody is left to hear it only when every door has closed already.
+    let _ = close.send(true);
+    tokio::select! {
+        () = async { while doors.join_next().await.is_some() {} } => {}
+        () = stop.asked() => warn!("asked a second time; stopping at once"),
+    }
+    match app.close().await {
+        Ok(()) => info!("stopped"),
+        Err(fault) => error!(error = %chain(&fault), "the store did not close cleanly"),
+    }
+    Ok(())
+}
+
+/// Everything that was opened, before the doors are.
+struct House {
+    app: Arc<App>,
+    data_dir: DataDir,
+    redeem: RedeemDoor,
+    observe: ObserveDoor,
+    admin: AdminDoor,
+    refresher: Refresher,
+}
+
+impl House {
+    /// Store, keys and certificates, sockets: in the order in which a fault is cheapest.
+    async fn build(config: &ServeConfig) -> Result<Self, ServeError> {
+        let clock = Clock::system();
+        let now = clock.now();
+        let given = material::load_given(config, now)?;
+        let metrics = Arc::new(Metrics::new());
+        let data_dir = DataDir::open(&config.data_dir).map_err(ServeError::File)?;
+        let store = open_store(&data_dir, &metrics).await?;
+        let redeem = RedeemDoor::bind(config.listen).map_err(ServeError::Door)?;
+        let observe = ObserveDoor::bind(config.observe_listen).map_err(ServeError::Door)?;
+        let admin = AdminDoor::bind_unix(&DataDir::admin_socket_of(data_dir.path())).map_err(ServeError::AdminDoor)?;
+
+        let known_as = hosts::known_as();
+        let url = public_url(config, &redeem, &known_as)?;
+        let Material { sites, sources, serving } = given.into_sites(config, &data_dir, url.host(), now)?;
+        let (serving, source) = match (serving, &config.tls) {
+            (Some(serving), Some(files)) => (serving, ServingSource::Given(files.clone())),
+            (_, _) => {
+                let hosts = covered(url.host(), known_as);
+                let serving = material::self_made_serving(&data_dir, &hosts, now)?;
+                (serving, ServingSource::SelfMade { data_dir: data_dir.clone(), hosts })
+            }
+        };
+        let app = Arc::new(App::new(
+            Arc::new(store),
+            AppParts {
+                clock,
+                metrics,
+                sites: Sites::new(sites).map_err(ServeError::Sites)?,
+                publication: Publication::new(url, serving),
+                profile: Profile { key_type: config.client_key_type, validity: config.certificate_validity },
+                longest_code: config.limits.max_body_bytes,
+                retention: config.retention,
+            },
+        ));
+        let refresher = Refresher::new(Arc::clone(&app), sources, source);
+        Ok(Self { app, data_dir, redeem, observe, admin, refresher })
+    }
+
+    /// Tells where everything is, and what to type next.
+    fn announce(&self, config: &ServeConfig, console: &mut Console<'_>) -> Result<(), CliError> {
+        let default = default_data_dir(|name| std::env::var_os(name));
+        let command = if default.is_some_and(|default| default == config.data_dir) {
+            "grantd".to_owned()
+        } else {
+            format!("grantd --data-dir {}", quoted(&config.data_dir))
+        };
+        let mut text = format!("grantd {}\n", env!("CARGO_PKG_VERSION"));
+        for site in self.app.sites().iter() {
+            let site = site.site();
+            let _ = writeln!(text, "  site      {} (namespace {})", site.name, site.namespace);
+        }
+        let redeem = self.redeem.local_addr();
+        let _ = writeln!(text, "  redeem    {}  (listening on {redeem})", self.app.publication().url());
+        let _ = writeln!(text, "  observe   http://{}/metrics", self.observe.local_addr());
+        let _ = writeln!(text, "  admin     {}", DataDir::admin_socket_of(self.data_dir.path()).display());
+        let _ = writeln!(text, "  data      {}", self.data_dir.path().display());
+        let _ = writeln!(text, "\nMake a token that a connecting site can redeem once:\n");
+        let _ = writeln!(text, "  {command} token issue west.yaml");
+        console.print(&text)
+    }
+
+    /// Opens the doors, and starts what runs beside them.
+    fn open(self, config: &ServeConfig, closing: &watch::Receiver<bool>) -> tokio::task::JoinSet<()> {
+        let mut doors = tokio::task::JoinSet::new();
+        let app = self.app;
+        doors.spawn(redeem(self.redeem, Arc::clone(&app), limits(config), closed(closing)));
+        doors.spawn(self.admin.serve(Arc::clone(&app), closed(closing)));
+        // Probes and metrics are answered until the very end.
+        tokio::spawn(self.observe.serve(Arc::clone(&app), std::future::pending()));
+        tokio::spawn(Arc::clone(&app).sweep_forever());
+        tokio::spawn(self.refresher.run());
+        doors
+    }
+}
+
+async fn open_store(data_dir: &DataDir, metrics: &Arc<Metrics>) -> Result<SqliteStore, ServeError> {
+    let metrics = Arc::clone(metrics);
+    let options = SqliteOptions {
+        database: data_dir.database(),
+        lock: data_dir.lock(),
+        key: data_dir.sealing_key(),
+        on_commit: Box::new(move |report| metrics.committed(report.batch, report.took)),
+    };
+    SqliteStore::open(options).await.map_err(ServeError::Store)
+}
+
+fn public_url(config: &ServeConfig, redeem: &RedeemDoor, known_as: &[Host]) -> Result<PublicUrl, ServeError> {
+    match &config.public_url {
+        Some(url) => Ok(url.clone()),
+        None => hosts::default_public_url(redeem.local_addr(), known_as).ok_or(ServeError::NoPublicUrl),
+    }
+}
+
+/// The hosts a self-made serving certificate covers.
+fn covered(public: &Host, known_as: Vec<Host>) -> Vec<Host> {
+    let mut hosts = vec![public.clone()];
+    hosts.extend(known_as.into_iter().filter(|host| host != public));
+    hosts
+}
+
+/// Serves the redeem door and tells how it closed.
+async fn redeem(door: RedeemDoor, app: Arc<App>, limits: Limits, closed: impl Future<Output = ()> + Send) {
+    match door.serve(app, limits, closed).await {
+        Ok(drained) if drained.cut > 0 => {
+            warn!(connections.cut = drained.cut, "the drain time is over; what was left is cut off");
+        }
+        Ok(_) => {}
+        Err(fault) => error!(error = %chain(&fault), "the redeem door cannot serve"),
+    }
+}
+
+fn limits(config: &ServeConfig) -> Limits {
+    let configured = &config.limits;
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    Limits {
+        handshake_deadline: configured.handshake_deadline,
+        request_deadline: configured.request_deadline,
+        drain_deadline: config.drain_timeout,
+        max_body_bytes: configured.max_body_bytes,
+        max_header_bytes: configured.max_header_bytes,
+        max_headers: configured.max_headers,
+        max_connections: count(configured.max_connections),
+        max_handshakes: count(configured.max_handshakes),
+    }
+}
+
+/// Completes when the doors are to close.
+fn closed(closing: &watch::Receiver<bool>) -> impl Future<Output = ()> + Send + use<> {
+    let mut closing = closing.clone();
+    async move {
+        // A sender that is gone means the same as one that said so.
+        let _ = closing.wait_for(|closing| *closing).await;
+    }
+}
+
+/// A path as a shell reads it back.
+fn quoted(path: &std::path::Path) -> String {
+    let text = path.display().to_string();
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-~+,@%".contains(&b));
+    if plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
