@@ -164,18 +164,27 @@ impl Server {
 
     /// The grant of a token as the API shows it.
     pub fn grant(&self, token: &AccessToken) -> serde_json::Value {
-        serde_json::from_str(&self.ok(&["grant", "show", token.name.as_str(), "-o", "json"])).unwrap()
+        self.grant_named(token.name.as_str())
+    }
+
+    /// The grant of this name as the API shows it.
+    pub fn grant_named(&self, name: &str) -> serde_json::Value {
+        serde_json::from_str(&self.ok(&["grant", "show", name, "-o", "json"])).unwrap()
     }
 
     /// The ledger rows of a token's grant.
     pub fn ledger(&self, token: &AccessToken) -> Vec<serde_json::Value> {
+        self.ledger_named(token.name.as_str())
+    }
+
+    /// The ledger rows of the grant of this name.
+    pub fn ledger_named(&self, name: &str) -> Vec<serde_json::Value> {
         let socket = self.data_dir.join("admin.sock");
         let mut rows = Vec::new();
         let mut after = String::new();
         loop {
             let url = format!(
-                "http://grantd/apis/skupper.io/v2alpha1/namespaces/default/accessgrants/{}/redemptions?limit=500{after}",
-                token.name
+                "http://grantd/apis/skupper.io/v2alpha1/namespaces/default/accessgrants/{name}/redemptions?limit=500{after}"
             );
             let answer = Command::new("curl")
                 .args(["--silent", "--fail", "--unix-socket", socket.to_str().unwrap(), &url])

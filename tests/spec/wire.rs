@@ -37,7 +37,7 @@ impl Answer {
     /// The serial number of the certificate inside, as the ledger writes it.
     pub fn serial(&self) -> String {
         let bundle = grantd::link::Bundle::read(self.body.as_bytes()).unwrap();
-        let certificate = CertificateDer::from_pem_slice(bundle.secret.certificate_pem().as_bytes()).unwrap();
+        let certificate = CertificateDer::from_pem_slice(bundle.secret.certificate_pem.as_bytes()).unwrap();
         let (_, parsed) = x509_parser::parse_x509_certificate(&certificate).unwrap();
         parsed.raw_serial().iter().map(|byte| format!("{byte:02X}")).collect()
     }

@@ -1,0 +1,140 @@
+//! A store that fails fails one request, not the server; an operator's mistake is told before anything is made.
+
+use std::{fs, time::Duration};
+
+use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+
+use crate::{
+    server::{Scratch, Server, grantd},
+    wire::Client,
+};
+
+async fn database(server: &Server) -> SqliteConnection {
+    SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(server.data_dir.join("grantd.db")))
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_cannot_write_answers_503_counts_nothing_and_recovers() {
+    let server = Server::start();
+    let token = server.issue(2);
+    let client = Client::new(server.redeem, &token);
+    let mut intruder = database(&server).await;
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut intruder).await.unwrap();
+
+    let answer = client.redeem(&token, "east").await.unwrap();
+    assert_eq!((answer.status, answer.body.as_str()), (503, "Internal error\n"));
+    assert!(answer.headers.contains_key("retry-after"), "{answer:?}");
+    let (status, report) = server.observe("/readyz");
+    assert_eq!(status, 503, "{report}");
+    assert!(report.contains("[-]store"), "{report}");
+    assert_eq!(server.observe("/livez").0, 200);
+
+    sqlx::query("ROLLBACK").execute(&mut intruder).await.unwrap();
+    assert_eq!(client.redeem(&token, "east").await.unwrap().status, 200);
+    assert_eq!(server.grant(&token)["status"]["redemptions"], 1);
+    // Readiness is looked at again after a second.
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    assert_eq!(server.observe("/readyz").0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_corrupt_grant_answers_for_itself_alone() {
+    let server = Server::start();
+    let (broken, whole) = (server.issue(1), server.issue(1));
+    let uid = broken.url.rsplit('/').next().unwrap().to_owned();
+    let mut intruder = database(&server).await;
+    sqlx::query("UPDATE access_grant SET sealed_code = randomblob(53) WHERE uid = $1")
+        .bind(&uid)
+        .execute(&mut intruder)
+        .await
+        .unwrap();
+
+    let answer = Client::new(server.redeem, &broken).redeem(&broken, "east").await.unwrap();
+    assert_eq!((answer.status, answer.body.as_str()), (500, "Corrupted claim\n"));
+    assert!(server.log().contains(&uid), "the log does not name the row");
+    assert_eq!(Client::new(server.redeem, &whole).redeem(&whole, "east").await.unwrap().status, 200);
+    let list = server.ok(&["grant", "list"]);
+    assert!(list.contains(whole.name.as_str()), "{list}");
+}
+
+#[test]
+fn a_second_server_on_the_same_data_is_refused() {
+    let server = Server::start();
+    let output =
+        server.command(&["serve", "--listen", "127.0.0.1:0", "--observe-listen", "127.0.0.1:0"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(said.contains("grantd.lock"), "{said}");
+}
+
+#[test]
+fn a_wrong_configuration_is_told_whole_and_makes_nothing() {
+    let scratch = Scratch::new();
+    let data = scratch.file("data");
+    let output = grantd(["--data-dir", data.to_str().unwrap(), "serve"])
+        .args(["--listen", "nowhere", "--public-url", "http://x", "--issuer-cert", "a.pem"])
+        .env("GRANTD_RETENTION", "soon")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    let said = String::from_utf8_lossy(&output.stderr);
+    for fault in ["--listen", "--public-url", "--issuer-key", "GRANTD_RETENTION"] {
+        assert!(said.contains(fault), "{fault} is not told of: {said}");
+    }
+    assert!(!data.exists());
+}
+
+#[test]
+fn a_key_that_is_not_the_certificates_is_told_with_its_file_and_makes_nothing() {
+    let other = Server::start();
+    let scratch = Scratch::new();
+    let data = scratch.file("data");
+    let pair = other.data_dir.join("issuers/default/skupper-site-ca");
+    let wrong_key = other.data_dir.join("server-ca/tls.key");
+    let output = grantd(["--data-dir", data.to_str().unwrap(), "serve", "--issuer-cert"])
+        .arg(pair.join("tls.crt"))
+        .arg("--issuer-key")
+        .arg(&wrong_key)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains(wrong_key.to_str().unwrap()), "{said}");
+    assert!(!data.exists());
+}
+
+#[test]
+fn an_issuer_that_changes_on_disk_signs_from_then_on() {
+    let (first, second) = (Server::start(), Server::start());
+    let scratch = Scratch::new();
+    let copy = |from: &Server| {
+        for name in ["tls.crt", "tls.key"] {
+            let source = from.data_dir.join("issuers/default/skupper-site-ca").join(name);
+            fs::copy(source, scratch.file(name)).unwrap();
+        }
+    };
+    copy(&first);
+    let (certificate, key) = (scratch.file("tls.crt"), scratch.file("tls.key"));
+    let server =
+        Server::start_with(&["--issuer-cert", certificate.to_str().unwrap(), "--issuer-key", key.to_str().unwrap()]);
+    copy(&second);
+    let deadline = std::time::Instant::now() + crate::server::PATIENCE;
+    while !server.log().contains("issuer reloaded") {
+        assert!(std::time::Instant::now() < deadline, "the change was not picked up:\n{}", server.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    server.ok(&["token", "issue", "t.yaml"]);
+    server.ok(&["token", "redeem", "t.yaml"]);
+    let secret = fs::read_dir(server.scratch().path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.file_name().unwrap().to_str().unwrap().starts_with("Secret-"))
+        .unwrap();
+    let new_ca = fs::read_to_string(&certificate).unwrap();
+    let bundle: serde_json::Value = serde_saphyr::from_str(&fs::read_to_string(secret).unwrap()).unwrap();
+    let served = bundle["data"]["ca.crt"].as_str().unwrap();
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    assert_eq!(served, STANDARD.encode(new_ca));
+}
