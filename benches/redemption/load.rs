@@ -1,0 +1,148 @@
+//! The load, and what is made of its measurements.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    net::SocketAddr,
+    path::Path,
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use grantd::{
+    grant::{Code, CodeOrigin, ExpirationWindow, GrantId, GrantMetadata},
+    link::AccessToken,
+    store::{GrantStore, NewGrant, SqliteOptions, SqliteStore},
+    time::Clock,
+};
+
+use crate::wire::Client;
+
+/// What one connection does.
+#[derive(Clone, Copy)]
+pub enum Work {
+    /// TLS, then nothing.
+    Handshake,
+    /// A whole redemption.
+    Redemption,
+}
+
+/// Does the work over and over, this many at a time, for this long; gives how long each took, and how long all did.
+pub async fn drive(
+    address: SocketAddr,
+    token: &AccessToken,
+    work: Work,
+    in_flight: usize,
+    length: Duration,
+) -> (Vec<Duration>, Duration) {
+    let started = Instant::now();
+    let mut workers = tokio::task::JoinSet::new();
+    for _ in 0..in_flight {
+        let (client, token) = (Client::new(address, token), token.clone());
+        workers.spawn(async move {
+            let mut latencies = Vec::new();
+            while started.elapsed() < length {
+                let before = Instant::now();
+                match work {
+                    Work::Handshake => drop(client.connect().await.unwrap()),
+                    Work::Redemption => {
+                        let answer = client.redeem(&token, "east").await.expect("an answer");
+                        assert_eq!(answer.status, 200, "{}", answer.body);
+                    }
+                }
+                latencies.push(before.elapsed());
+            }
+            latencies
+        });
+    }
+    let latencies = workers.join_all().await.into_iter().flatten().collect();
+    (latencies, started.elapsed())
+}
+
+/// The measurements of all rounds of one kind of work.
+#[derive(Default)]
+pub struct Figures {
+    latencies: Vec<Duration>,
+    elapsed: Duration,
+    cpu_seconds: f64,
+}
+
+impl Figures {
+    pub fn add(&mut self, latencies: Vec<Duration>, elapsed: Duration, cpu_seconds: f64) {
+        self.latencies.extend(latencies);
+        self.latencies.sort_unstable();
+        self.elapsed += elapsed;
+        self.cpu_seconds += cpu_seconds;
+    }
+
+    pub fn count(&self) -> u64 {
+        self.latencies.len() as u64
+    }
+
+    pub fn rate(&self) -> f64 {
+        self.count() as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// Seconds of the server's CPU for each.
+    pub fn cpu_each(&self) -> f64 {
+        self.cpu_seconds / self.count() as f64
+    }
+
+    fn percentile_milliseconds(&self, percent: usize) -> f64 {
+        let index = (self.latencies.len() * percent / 100).min(self.latencies.len() - 1);
+        self.latencies[index].as_secs_f64() * 1e3
+    }
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (p50, p99) = (self.percentile_milliseconds(50), self.percentile_milliseconds(99));
+        write!(f, "{:>9.0} {p50:>10.1} {p99:>8.1} {:>15.0}", self.rate(), self.cpu_each() * 1e6)
+    }
+}
+
+/// Stores this many open grants in a data directory that no server holds.
+pub fn fill(data_dir: &Path, count: u64) {
+    const AT_ONCE: u64 = 256;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let options = SqliteOptions {
+            database: data_dir.join("grantd.db"),
+            lock: data_dir.join("grantd.lock"),
+            key: data_dir.join("sealing.key"),
+            on_commit: Box::new(|_| {}),
+        };
+        let store = SqliteStore::open(options).await.unwrap();
+        for first in (0..count).step_by(usize::try_from(AT_ONCE).unwrap()) {
+            // Begun together, they share a commit.
+            let mut pending: Vec<_> = (first..(first + AT_ONCE).min(count)).map(|n| store.create(grant(n))).collect();
+            poll_fn(|context| {
+                pending.retain_mut(|creation| match creation.as_mut().poll(context) {
+                    Poll::Ready(stored) => stored.map(|_| false).unwrap(),
+                    Poll::Pending => true,
+                });
+                if pending.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        }
+        store.close().await.unwrap();
+    });
+}
+
+fn grant(number: u64) -> NewGrant {
+    let now = Clock::system().now();
+    let code = format!("code{number:020}").parse::<Code>().unwrap();
+    NewGrant {
+        id: GrantId::random(),
+        namespace: "default".parse().unwrap(),
+        name: format!("grant-{number}").parse().unwrap(),
+        issuer: None,
+        code,
+        code_origin: CodeOrigin::Generated,
+        allowed: 1,
+        window: ExpirationWindow::default(),
+        expires_at: now.saturating_add(Duration::from_secs(24 * 3600)),
+        created_at: now,
+        metadata: GrantMetadata::default(),
+    }
+}

@@ -1,0 +1,118 @@
+//! What a redemption costs, measured on the real program.
+//!
+//! Starts `grantd serve` with durable commits and drives it over TLS from this process, a new connection for each
+//! redemption; in the same run, in turns, bare handshakes with the same settings. Figures of one run compare with each other,
+//! not with those of another machine or hour: the ratio is the result.
+//!
+//! `cargo bench` takes about a minute; `cargo bench -- --grants 1000000` stores that many grants first and tells the memory.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a measurement that cannot go on has failed"
+)]
+#![expect(clippy::print_stdout, reason = "the figures are the result")]
+
+mod load;
+#[path = "../../tests/spec/server.rs"]
+#[expect(dead_code, reason = "the specification uses more of it")]
+mod server;
+#[path = "../../tests/spec/wire.rs"]
+#[expect(dead_code, reason = "the specification uses more of it")]
+mod wire;
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use load::{Figures, Work};
+use server::Server;
+
+/// Handshakes and redemptions take turns, so that a slow phase of the machine meets both.
+const ROUNDS: usize = 5;
+const ROUND: Duration = Duration::from_secs(4);
+const IN_FLIGHT: usize = 32;
+/// The number of clock ticks in a second that /proc counts in; fixed on Linux.
+const TICKS: f64 = 100.0;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let number_after = |flag: &str| {
+        let at = arguments.iter().position(|argument| argument == flag)?;
+        arguments.get(at + 1)?.parse::<u64>().ok()
+    };
+    let quick = arguments.iter().any(|argument| argument == "--quick");
+    let (rounds, round) = if quick { (1, Duration::from_secs(1)) } else { (ROUNDS, ROUND) };
+
+    let server = Server::start_with(&["--log", "error"]);
+    println!("idle                       {:>8.1} MiB resident", resident_mebibytes(server.pid()));
+    if let Some(count) = number_after("--grants") {
+        let server = with_grants(count);
+        println!("{count} stored grants  {:>8.1} MiB resident", resident_mebibytes(server.pid()));
+        measure(&server, rounds, round);
+    } else {
+        measure(&server, rounds, round);
+    }
+}
+
+fn measure(server: &Server, rounds: usize, round: Duration) {
+    let token = server.issue(2_000_000_000);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let mut handshakes = Figures::default();
+    let mut redemptions = Figures::default();
+    for number in 0..=rounds {
+        for (work, figures) in [(Work::Handshake, &mut handshakes), (Work::Redemption, &mut redemptions)] {
+            let before = cpu_seconds(server.pid());
+            // The first round warms up.
+            let length = if number == 0 { round / 4 } else { round };
+            let (latencies, elapsed) = runtime.block_on(load::drive(server.redeem, &token, work, IN_FLIGHT, length));
+            if number > 0 {
+                figures.add(latencies, elapsed, cpu_seconds(server.pid()) - before);
+            }
+        }
+    }
+    println!("\n{IN_FLIGHT} in flight                /s     p50 ms   p99 ms   server CPU us");
+    println!("bare TLS handshakes  {handshakes}");
+    println!("redemptions          {redemptions}");
+    println!("\nredemptions / handshakes   {:>8.2}  (aim: at least 0.70)", redemptions.rate() / handshakes.rate());
+    println!("server CPU, the same       {:>8.2}", redemptions.cpu_each() / handshakes.cpu_each());
+    let made = server.grant(&token)["status"]["redemptions"].as_u64().unwrap();
+    assert!(made >= redemptions.count(), "a redemption was answered and not counted");
+    println!("mean batch                 {:>8.2}", mean_batch(server));
+    println!("after the load             {:>8.1} MiB resident", resident_mebibytes(server.pid()));
+}
+
+/// A server whose store holds this many open grants.
+fn with_grants(count: u64) -> Server {
+    let mut server = Server::start_with(&["--log", "error"]);
+    server.signal("TERM");
+    server.wait_for_exit();
+    let started = Instant::now();
+    load::fill(&server.data_dir, count);
+    println!("{count} grants stored in {:.0} s", started.elapsed().as_secs_f64());
+    server.kill_and_restart()
+}
+
+fn mean_batch(server: &Server) -> f64 {
+    let metrics = server.observe("/metrics").1;
+    let value = |name: &str| -> f64 {
+        metrics.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().parse().unwrap()
+    };
+    value("grantd_commit_batch_size_sum ") / value("grantd_commit_batch_size_count ")
+}
+
+fn resident_mebibytes(pid: u32) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+}
+
+/// User and system time of the process so far.
+fn cpu_seconds(pid: u32) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // The name of the program, in parentheses, may hold blanks; what follows does not.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / TICKS
+}
