@@ -21,7 +21,7 @@ use crate::wire::Client;
 /// What one connection does.
 #[derive(Clone, Copy)]
 pub enum Work {
-    /// TLS, then nothing.
+    /// TLS, completed and closed by both sides, then nothing.
     Handshake,
     /// A whole redemption.
     Redemption,
@@ -44,7 +44,7 @@ pub async fn drive(
             while started.elapsed() < length {
                 let before = Instant::now();
                 match work {
-                    Work::Handshake => drop(client.connect().await.unwrap()),
+                    Work::Handshake => client.connect_and_close().await.unwrap(),
                     Work::Redemption => {
                         let answer = client.redeem(&token, "east").await.expect("an answer");
                         assert_eq!(answer.status, 200, "{}", answer.body);

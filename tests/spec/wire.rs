@@ -67,7 +67,16 @@ impl Client {
 
     pub async fn connect(&self) -> io::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect(self.address).await?;
+        // As Go does: else the request waits for the acknowledgement of the handshake's last message.
+        stream.set_nodelay(true)?;
         self.connector.connect(ServerName::from(self.address.ip()), stream).await
+    }
+
+    /// A handshake and nothing else, seen to its end on both sides.
+    pub async fn connect_and_close(&self) -> io::Result<()> {
+        let mut stream = self.connect().await?;
+        stream.shutdown().await?;
+        stream.read_to_end(&mut Vec::new()).await.map(drop)
     }
 
     /// Sends these bytes and reads until the server closes. `None`: no whole answer came.
