@@ -44,10 +44,21 @@ fn group(group_version: GroupVersion) -> Value {
 }
 
 fn resources(group_version: GroupVersion) -> Value {
-    let listed = TYPES.into_iter().filter(|resource| resource.group_version == group_version).flat_map(entries);
+    let of_group = TYPES.into_iter().filter(|resource| resource.group_version == group_version);
+    let implicit = (group_version == CORE).then(namespaces);
+    let listed = implicit.into_iter().chain(of_group.flat_map(entries));
     json!({
         "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version.api_version(),
         "resources": listed.collect::<Vec<_>>(),
+    })
+}
+
+/// Namespaces are no type of the table, as nothing can be done with them but to ask. They are listed all the same:
+/// kubectl takes a group without types for a fault.
+fn namespaces() -> Value {
+    json!({
+        "name": "namespaces", "singularName": "namespace", "shortNames": ["ns"], "namespaced": false,
+        "kind": "Namespace", "verbs": [Verb::Get.as_str()],
     })
 }
 
