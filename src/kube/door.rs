@@ -42,11 +42,8 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(22);
 /// Without a pause, a failure that lasts (no file descriptor left) would keep a core busy.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 
-/// To the connection that is one too many; whole, and sent without waiting for its request.
-const TURNED_AWAY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n\
-Connection: close\r\nContent-Length: 157\r\n\r\n\
-{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"code\":503,\
-\"reason\":\"ServiceUnavailable\",\"message\":\"too many connections, try again later\"}";
+/// To the connection that is one too many.
+const TURNED_AWAY: &str = r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","code":503,"reason":"ServiceUnavailable","message":"too many connections, please try again later","details":{"retryAfterSeconds":1}}"#;
 
 /// Why the admin door cannot open.
 #[derive(Debug, thiserror::Error)]
@@ -199,9 +196,15 @@ async fn serve_connection(stream: UnixStream, service: AdminService, mut stoppin
     }
 }
 
+/// Answers without waiting for the request, which would take the place that there is not.
 fn turn_away(stream: &UnixStream) {
+    let answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\nConnection: close\r\n\
+         Content-Length: {}\r\n\r\n{TURNED_AWAY}",
+        TURNED_AWAY.len()
+    );
     // A client that is gone already, or does not read, misses it.
-    let _ = stream.try_write(TURNED_AWAY);
+    let _ = stream.try_write(answer.as_bytes());
 }
 
 fn remove_stale(path: &Path) -> Result<(), AdminDoorError> {
