@@ -18,8 +18,9 @@ use crate::{
     store::UpdateError,
 };
 
-/// How often a change is tried again on a grant that is changed meanwhile: every redemption is such a change.
-const ATTEMPTS: usize = 5;
+/// How often a change is tried on a grant that is changed meanwhile. Kubernetes tries 5 times; here every redemption is
+/// such a change, and a grant that is redeemed by many at once must still be within reach of its operator.
+const ATTEMPTS: usize = 20;
 
 /// Does what is wanted.
 pub(super) async fn perform(app: &App, action: Action) -> Result<Reply, Problem> {
@@ -218,7 +219,7 @@ fn check_identity(current: &Grant, manifest: &Manifest) -> Result<(), Problem> {
 /// A rule that only the use case knows, as a fault of the object.
 fn invalid(name: &GrantName, error: SpecError, spec: &GrantSpec) -> Problem {
     let cause = match error {
-        SpecError::Allowed(rule) => Cause::invalid(error.field(), spec.allowed, rule),
+        SpecError::Allowed(rule) => Cause::invalid(error.field(), &spec.allowed, rule),
         SpecError::CodeTooLong { .. } => Cause::invalid_unshown(error.field(), format!("Invalid value: {error}")),
         SpecError::CodeFrozen => Cause::forbidden(error.field(), error),
     };
