@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     app::{App, GrantStanding, SiteFault},
-    grant::{CodeOrigin, Grant, GrantMetadata, GrantName, Namespace},
+    grant::{Code, CodeOrigin, Grant, GrantMetadata, GrantName, IssuerName, Namespace},
 };
 
 /// The grant with its status, whole from its creation on: nobody has to wait for the code or the URL.
@@ -28,7 +28,7 @@ pub(super) fn object(app: &App, grant: &Grant) -> Value {
         grant.allowance.allowed(),
         &grant.window.to_string(),
         given_code,
-        grant.issuer.as_ref().map(|issuer| issuer.as_str()),
+        grant.issuer.as_ref().map(IssuerName::as_str),
         &grant.metadata,
     );
     json!({
@@ -43,8 +43,8 @@ pub(super) fn unstored(namespace: &Namespace, name: &GrantName, manifest: &Manif
     let spec = spec(
         wanted.allowed,
         &wanted.window.to_string(),
-        wanted.code.as_ref().map(|code| code.expose()),
-        wanted.issuer.as_ref().map(|issuer| issuer.as_str()),
+        wanted.code.as_ref().map(Code::expose),
+        wanted.issuer.as_ref().map(IssuerName::as_str),
         &manifest.metadata,
     );
     json!({

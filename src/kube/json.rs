@@ -96,17 +96,15 @@ mod tests {
     use serde_json::json;
 
     fn refusal(text: &str) -> String {
-        match object(text.as_bytes()).unwrap_err() {
-            Problem::BadRequest(message) => message,
-            other => panic!("{other:?}"),
-        }
+        let Problem::BadRequest(message) = object(text.as_bytes()).unwrap_err() else { panic!("not a bad request") };
+        message
     }
 
     #[test]
     fn a_name_that_stands_twice_is_refused_at_any_depth() {
         assert_eq!(
             refusal(r#"{"spec":{"code":"a","code":"b"}}"#),
-            "the body is not valid JSON: duplicate field \"code\" at line 1 column 30"
+            "the body is not valid JSON: duplicate field \"code\" at line 1 column 31"
         );
     }
 

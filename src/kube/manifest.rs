@@ -229,6 +229,7 @@ fn attached(faults: &mut Faults, members: &Map<String, Value>) -> (Texts, Texts)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grant::Allowance;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -240,10 +241,8 @@ mod tests {
     }
 
     fn faults(metadata: &Value, spec: &Value) -> Vec<String> {
-        match read(metadata, spec).unwrap_err() {
-            Problem::Invalid { causes, .. } => causes.into_iter().map(|cause| cause.field).collect(),
-            other => panic!("{other:?}"),
-        }
+        let Problem::Invalid { causes, .. } = read(metadata, spec).unwrap_err() else { panic!("not invalid") };
+        causes.into_iter().map(|cause| cause.field).collect()
     }
 
     #[test]

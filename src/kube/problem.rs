@@ -60,7 +60,7 @@ pub(super) struct Cause {
 
 impl Cause {
     /// A value of the right type that breaks a rule.
-    pub(super) fn invalid(field: &str, shown: impl Shown, why: impl std::fmt::Display) -> Self {
+    pub(super) fn invalid(field: &str, shown: &(impl Shown + ?Sized), why: impl std::fmt::Display) -> Self {
         Self {
             field: field.to_owned(),
             reason: "FieldValueInvalid",
@@ -112,7 +112,7 @@ pub(super) trait Shown {
     fn shown(&self) -> String;
 }
 
-impl Shown for &str {
+impl Shown for str {
     fn shown(&self) -> String {
         let mut cut: String = self.chars().take(MOST_SHOWN).collect();
         if cut.len() < self.len() {
@@ -122,7 +122,7 @@ impl Shown for &str {
     }
 }
 
-impl Shown for &serde_json::Number {
+impl Shown for serde_json::Number {
     fn shown(&self) -> String {
         self.to_string()
     }

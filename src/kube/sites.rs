@@ -128,7 +128,7 @@ mod tests {
             edge: false,
             endpoints: Vec::new(),
         };
-        assert_eq!(uid(&site("west", "my-site")), "UID");
+        assert_eq!(uid(&site("west", "my-site")), "72f8f2af-f443-86fa-88c2-fe90cc22b067");
         assert_ne!(uid(&site("west", "my-site")), uid(&site("east", "my-site")));
     }
 }
