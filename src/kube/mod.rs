@@ -25,6 +25,8 @@ mod selector;
 mod service;
 mod sites;
 mod target;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use self::door::{AdminDoor, AdminDoorError};

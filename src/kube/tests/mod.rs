@@ -1,0 +1,13 @@
+//! The API as its callers see it: a real store, real certificates, real sockets, real clients.
+
+mod arbitrary;
+mod change;
+mod create;
+mod discovery;
+mod door;
+mod kubectl;
+mod listing;
+mod removal;
+mod sites;
+mod skupper;
+mod world;
