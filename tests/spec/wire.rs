@@ -72,13 +72,6 @@ impl Client {
         self.connector.connect(ServerName::from(self.address.ip()), stream).await
     }
 
-    /// A handshake and nothing else, seen to its end on both sides.
-    pub async fn connect_and_close(&self) -> io::Result<()> {
-        let mut stream = self.connect().await?;
-        stream.shutdown().await?;
-        stream.read_to_end(&mut Vec::new()).await.map(drop)
-    }
-
     /// Sends these bytes and reads until the server closes. `None`: no whole answer came.
     pub async fn exchange(&self, request: &[u8]) -> Option<Answer> {
         let attempt = async {
