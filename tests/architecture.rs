@@ -12,90 +12,47 @@ use std::{
 struct Room {
     name: &'static str,
     level: u8,
-    crates: &'static [&'static str],
+    /// Names, separated by blanks.
+    crates: &'static str,
 }
 
 /// Imports point down. `link` may also use `grant`, which is on its own level.
 const HOUSE: &[Room] = &[
-    Room { name: "time", level: 0, crates: &[] },
-    Room { name: "file", level: 0, crates: &["uuid"] },
-    Room { name: "grant", level: 1, crates: &["subtle", "uuid"] },
-    Room { name: "link", level: 1, crates: &["base64", "serde", "serde_json", "serde_saphyr"] },
-    Room { name: "pki", level: 2, crates: &["aws_lc_rs", "base64", "rcgen", "rustls_pki_types", "x509_parser"] },
-    Room {
-        name: "store",
-        level: 2,
-        crates: &["aws_lc_rs", "base64", "serde_json", "sqlx", "tokio", "tracing", "uuid"],
-    },
-    Room { name: "metrics", level: 2, crates: &["prometheus"] },
-    Room { name: "app", level: 3, crates: &["getrandom", "tokio", "tracing"] },
+    Room { name: "time", level: 0, crates: "" },
+    Room { name: "file", level: 0, crates: "uuid" },
+    Room { name: "grant", level: 1, crates: "subtle uuid" },
+    Room { name: "link", level: 1, crates: "base64 serde serde_json serde_saphyr" },
+    Room { name: "pki", level: 2, crates: "aws_lc_rs base64 rcgen rustls_pki_types x509_parser" },
+    Room { name: "store", level: 2, crates: "aws_lc_rs base64 getrandom serde serde_json sqlx tokio tracing uuid" },
+    Room { name: "metrics", level: 2, crates: "prometheus" },
+    Room { name: "app", level: 3, crates: "getrandom tokio tracing" },
     Room {
         name: "http",
         level: 4,
-        crates: &[
-            "http_body_util",
-            "hyper",
-            "hyper_util",
-            "rustls",
-            "rustls_pki_types",
-            "tokio",
-            "tokio_rustls",
-            "tower",
-            "tracing",
-        ],
+        crates: "http_body_util hyper hyper_util rustix rustls rustls_pki_types tokio tokio_rustls tower tracing",
     },
     Room {
         name: "kube",
         level: 4,
-        crates: &[
-            "base64",
-            "http_body_util",
-            "hyper",
-            "hyper_util",
-            "serde",
-            "serde_json",
-            "tokio",
-            "tower",
-            "tracing",
-            "uuid",
-        ],
+        crates: "base64 http_body_util hyper hyper_util serde serde_json tokio tower tracing uuid",
     },
     Room {
         name: "client",
         level: 4,
-        crates: &[
-            "http_body_util",
-            "hyper",
-            "hyper_util",
-            "rustls",
-            "rustls_pki_types",
-            "serde_json",
-            "tokio",
-            "tokio_rustls",
-        ],
+        crates: "http_body_util hyper hyper_util rustls rustls_pki_types serde serde_json tokio tokio_rustls x509_parser",
     },
     Room {
         name: "cli",
         level: 5,
-        crates: &[
-            "clap",
-            "clap_complete",
-            "if_addrs",
-            "rustix",
-            "sd_notify",
-            "serde",
-            "serde_json",
-            "serde_saphyr",
-            "tokio",
-            "tracing",
-            "tracing_subscriber",
-            "uuid",
-        ],
+        crates: "clap clap_complete if_addrs rustix sd_notify serde serde_json serde_saphyr tokio tracing \
+                 tracing_subscriber uuid",
     },
 ];
 
 /// Crates that every room may use.
 const EVERYWHERE: &[&str] = &["thiserror", "zeroize"];
+/// Inside `rustls::crypto` there is a module of this name; the crate itself is for `pki` and `store`.
+const LOOKS_LIKE_A_CRATE: (&str, &str) = ("aws_lc_rs", "rustls::");
 const FORBIDDEN_NAMES: &[&str] = &["util", "utils", "common", "helper", "helpers", "misc", "manager"];
 const LONGEST_FILE: usize = 400;
 /// Crates of tests, which test files anywhere may use besides the rooms' own.
@@ -247,9 +204,13 @@ fn each_crate_stays_in_its_rooms() {
             continue;
         }
         let code = production_code(&fs::read_to_string(&file).unwrap());
+        let (module, crate_of_it) = LOOKS_LIKE_A_CRATE;
         let foreign = path_starts(&code).intersection(&dependencies).cloned().collect::<Vec<_>>();
         for name in foreign {
-            if !EVERYWHERE.contains(&name.as_str()) && !room.crates.contains(&name.as_str()) {
+            if name == module && code.contains(crate_of_it) {
+                continue;
+            }
+            if !EVERYWHERE.contains(&name.as_str()) && !room.crates.split(' ').any(|allowed| allowed == name) {
                 faults.push(format!("{}: {} must not use {name}", file.display(), room.name));
             }
         }
@@ -266,11 +227,8 @@ fn every_room_is_on_the_map() {
             continue;
         }
         let room = room_of(&file).unwrap_or_else(|| panic!("{}: in no room of the table", file.display()));
-        assert!(
-            map.contains(&format!("//! | {} | [`{}`]", room.level, room.name)),
-            "lib.rs does not tell of {}",
-            room.name
-        );
+        let row = format!("//! | {} | [`{}`]", room.level, room.name);
+        assert!(map.replace("mod@", "").contains(&row), "lib.rs does not tell of {}", room.name);
     }
 }
 
