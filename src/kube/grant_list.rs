@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The most items of one answer, also when no limit is given: each carries the CA, some 3 KB in all.
-const MOST_ITEMS: u32 = 10_000;
+const MOST_ITEMS: u32 = 5_000;
 /// The most rows of the ledger in one answer.
 const MOST_REDEMPTIONS: u32 = 1_000;
 
