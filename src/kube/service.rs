@@ -208,29 +208,28 @@ fn action(target: &Target, verb: Verb, headers: &HeaderMap, body: &[u8], query: 
             return Err(Problem::NoSuchPath);
         }
     };
-    if verb == Verb::List {
-        return Ok(Action::List { namespace, options: ListOptions::read(query)? });
-    }
-    // Only lists and creations are of collections, and creations only of one namespace's (`Target::verb`).
-    let namespace = namespace.ok_or(Problem::NoSuchPath)?;
+    // Only lists are of all namespaces (`Target::verb`).
+    let one_namespace = || namespace.clone().ok_or(Problem::NoSuchPath);
     match verb {
-        Verb::Get => Ok(Action::Get { namespace, name }),
-        Verb::List | Verb::Create => {
-            let object = json_body(headers, body)?;
+        Verb::List => Ok(Action::List { namespace, options: ListOptions::read(query)? }),
+        Verb::Get => Ok(Action::Get { namespace: one_namespace()?, name }),
+        Verb::Create => {
+            let (namespace, object) = (one_namespace()?, json_body(headers, body)?);
             Ok(Action::Create { namespace, object, options: WriteOptions::read(query)? })
         }
         Verb::Update => {
-            let object = json_body(headers, body)?;
+            let (namespace, object) = (one_namespace()?, json_body(headers, body)?);
             Ok(Action::Update { namespace, name, object, options: WriteOptions::read(query)? })
         }
         Verb::Patch => {
             check_patch_type(media_type(headers))?;
-            let patch = json::object(body)?;
+            let (namespace, patch) = (one_namespace()?, json::object(body)?);
             Ok(Action::Patch { namespace, name, patch, options: WriteOptions::read(query)? })
         }
         Verb::Delete => {
             let options = if body.is_empty() { None } else { Some(json_body(headers, body)?) };
             let effect = WriteOptions::read(query)?.effect;
+            let namespace = one_namespace()?;
             Ok(Action::Delete { namespace, name, options: DeleteOptions::read(options.as_ref(), effect)? })
         }
     }
