@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     fs,
+    future::{Future, poll_fn},
     os::unix::{
         fs::{PermissionsExt, symlink},
         net::UnixListener as StdListener,
@@ -242,4 +243,23 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     let seen = world.request(request).await;
 
     assert_eq!(seen.failure(), (408, "Timeout", "the request body did not arrive in time"));
+}
+
+#[tokio::test]
+async fn more_requests_than_can_be_worked_on_are_told_to_come_back() {
+    let world = World::start().await;
+    let post = || Request::post(GRANTS).header("content-type", "application/json").body(NeverComes).unwrap();
+    let mut waiting: Vec<_> = (0..32).map(|_| Box::pin(world.request(post()))).collect();
+    for request in &mut waiting {
+        // Polled once, each is past the limit and waits for its body.
+        let answered = poll_fn(|context| Poll::Ready(request.as_mut().poll(context).is_ready())).await;
+        assert!(!answered);
+    }
+
+    let seen = world.get("/version").await;
+
+    assert_eq!(seen.failure().1, "TooManyRequests");
+    assert_eq!(seen.header("retry-after"), "1");
+    drop(waiting);
+    assert_eq!(world.get("/version").await.status, 200);
 }

@@ -126,6 +126,9 @@ async fn apply_and_read(kubectl: &Kubectl<'_>) {
     assert_eq!(kubectl.says(&["apply", "-f", &file]).await, "accessgrant.skupper.io/g created\n");
     assert_eq!(kubectl.says(&["apply", "-f", &file]).await, "accessgrant.skupper.io/g unchanged\n");
 
+    // Without a watch kubectl complains on stderr, and goes on by listing.
+    let met = kubectl.says(&["wait", "--for=condition=Ready", "accessgrant/g", "--timeout=20s"]).await;
+    assert_eq!(met, "accessgrant.skupper.io/g condition met\n");
     let url = kubectl.says(&["get", "accessgrant", "g", "-o", "template", "--template", "{{ .status.url }}"]).await;
     assert!(url.starts_with("https://grants.example.com:9090/"), "{url}");
     let yaml = kubectl.says(&["get", "gr", "g", "-o", "yaml"]).await;
