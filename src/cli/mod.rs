@@ -7,6 +7,8 @@ mod completion;
 pub mod config;
 mod error;
 mod flag;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod grant_create;
 mod grant_delete;
 mod grant_list;

@@ -5,6 +5,8 @@
 
 mod bind;
 mod connection;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod incoming;
 mod limits;
 mod listener;

@@ -10,6 +10,8 @@ mod conditions;
 mod discovery;
 mod door;
 mod fields;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod grant_list;
 mod grant_object;
 mod grant_spec;

@@ -1,0 +1,35 @@
+//! A way in for fuzzers, which reach public items only. Built with `--cfg fuzzing` and in no other way.
+
+use clap::CommandFactory;
+
+use super::{
+    apply_document::read_documents,
+    args::Cli,
+    config::{self, Surroundings},
+};
+use crate::{
+    file::{self, Access, Existing},
+    grant::Namespace,
+};
+
+/// Reads a file of AccessGrants as `grantd apply` does.
+pub fn documents(text: &str) {
+    let _ = read_documents(text, "fuzzed.yaml", &Namespace::default());
+}
+
+/// Reads a configuration file as `grantd serve` does.
+pub fn configuration(text: &str) {
+    let path = std::env::temp_dir().join(format!("grantd-fuzz-{}.yaml", std::process::id()));
+    if file::write(&path, text.as_bytes(), Access::Private, Existing::Replace).is_err() {
+        return;
+    }
+    let arguments = ["grantd".as_ref(), "serve".as_ref(), "--config".as_ref(), path.as_os_str()];
+    if let Ok(matches) = Cli::command().try_get_matches_from(arguments)
+        && let Some(("serve", flags)) = matches.subcommand()
+    {
+        let surroundings = Surroundings { environment: &|_| None, host_name: "fuzz".to_owned() };
+        if let Ok(config) = config::resolve(flags, &surroundings) {
+            assert!(!config.sites.is_empty(), "a configuration without a site");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! A way in for fuzzers, which reach public items only. Built with `--cfg fuzzing` and in no other way.
+
+use super::request::{grant_id, link_name, subject};
+
+/// Reads the parts of a redemption request as the redeem door does.
+pub fn request(path: &str, name: &[u8], wanted: &[u8]) {
+    if let Some(id) = grant_id(path) {
+        assert_eq!(grant_id(&format!("/{id}")), Some(id), "an id that is written is read");
+    }
+    if let Ok(Some(name)) = link_name([name]) {
+        assert_eq!(link_name([name.as_str().as_bytes()]), Ok(Some(name)));
+    }
+    if let Ok(Some(wanted)) = subject([wanted]) {
+        assert!(!wanted.as_str().chars().any(char::is_control));
+    }
+    assert!(link_name([name, name]).is_err() || name.is_empty(), "two names are none");
+}

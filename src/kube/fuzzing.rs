@@ -1,0 +1,30 @@
+//! A way in for fuzzers, which reach public items only. Built with `--cfg fuzzing` and in no other way.
+
+use super::{
+    json,
+    manifest::Manifest,
+    merge::merge,
+    query::{FieldValidation, Query},
+    selector::Selector,
+    target::Target,
+};
+use crate::grant::Allowance;
+
+/// Reads a body as the admin door does, as an object and as a patch of itself.
+pub fn body(bytes: &[u8]) {
+    let Ok(object) = json::object(bytes) else { return };
+    if let Ok(manifest) = Manifest::read(&object, FieldValidation::Ignore) {
+        assert!(Allowance::new(manifest.spec.allowed, 0).is_ok(), "an allowance that cannot be");
+    }
+    let once = merge(object.clone(), object.clone());
+    assert_eq!(merge(once.clone(), object), once, "the same patch again changes nothing (RFC 7386)");
+}
+
+/// Reads a path and a query as the admin door does.
+pub fn address(path: &str, query: &str) {
+    let _ = Target::read(path);
+    if let Ok(query) = Query::read(query) {
+        let _ = (query.limit(), query.wants_watch());
+    }
+    let _ = Selector::read(Some(path), Some(query));
+}
