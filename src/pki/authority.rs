@@ -8,6 +8,7 @@ use rcgen::{
 };
 use rustls_pki_types::PrivateKeyDer;
 use x509_parser::asn1_rs::{Any, FromDer};
+use zeroize::Zeroizing;
 
 use super::{
     certificate,
@@ -86,12 +87,13 @@ pub fn make_ca(name: &str, key_type: CaKeyType, now: Timestamp) -> Result<SelfMa
         CaKeyType::EcdsaP256 => KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256),
         CaKeyType::Rsa2048 => KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048),
     }
+    .map(Zeroizing::new)
     .map_err(|source| PkiError::Make { what: "CA key", source })?;
     let make = |source| PkiError::Make { what: "CA certificate", source };
     let mut params = params(&common_name(name), now, CA_VALIDITY).map_err(make)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let certificate = params.self_signed(&key).map_err(make)?;
+    let certificate = params.self_signed(&*key).map_err(make)?;
     let key = match key_type {
         CaKeyType::EcdsaP256 => PrivateKeyPem::from_der(pem::PRIVATE_KEY, key.serialized_der()),
         CaKeyType::Rsa2048 => {
@@ -140,12 +142,12 @@ pub fn make_serving(
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.subject_alt_names = hosts.iter().map(alternative_name).collect::<Result<_, _>>().map_err(make)?;
 
-    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(make)?;
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map(Zeroizing::new).map_err(make)?;
     let ca_key =
         PrivateKeyDer::try_from(ca_key.der.as_slice()).map_err(|_| make(rcgen::Error::CouldNotParseKeyPair))?;
-    let ca_key = KeyPair::try_from(&ca_key).map_err(make)?;
-    let issuer = rcgen::Issuer::from_ca_cert_der(ca_der, ca_key).map_err(make)?;
-    let certificate = params.signed_by(&key, &issuer).map_err(make)?;
+    let ca_key = KeyPair::try_from(&ca_key).map(Zeroizing::new).map_err(make)?;
+    let issuer = rcgen::Issuer::from_ca_cert_der(ca_der, &*ca_key).map_err(make)?;
+    let certificate = params.signed_by(&*key, &issuer).map_err(make)?;
     // rcgen writes the issuer's name anew, which changes some names of CAs that are not self-made.
     let issued = certificate::parse(certificate.der()).is_some_and(|leaf| certificate::is_issued_by(&leaf, &ca));
     if !issued {

@@ -93,13 +93,15 @@ fn not_text(contents: &[u8]) -> PemFault {
 
 fn block<'a>(label: &'a str, lines: &mut impl Iterator<Item = &'a str>) -> Result<Block<'a>, PemFault> {
     let damaged = || PemFault::Damaged { label: label.to_owned() };
-    let mut body = Zeroizing::new(String::new());
+    let mut body: Vec<&str> = Vec::new();
     let mut encrypted = false;
     for line in lines {
         if let Some(end) = line.strip_prefix(END) {
             if end.strip_suffix(DASHES) != Some(label) {
                 return Err(damaged());
             }
+            // Joined in one step: a text that grows moves, and leaves copies of a key behind.
+            let body = Zeroizing::new(body.concat());
             let der = if encrypted { Ok(Vec::new()) } else { STANDARD.decode(body.as_bytes()) };
             return der.map(|der| Block { label, encrypted, der: Zeroizing::new(der) }).map_err(|_| damaged());
         }
@@ -107,7 +109,7 @@ fn block<'a>(label: &'a str, lines: &mut impl Iterator<Item = &'a str>) -> Resul
         if let Some((name, value)) = line.split_once(':') {
             encrypted |= name == "Proc-Type" && value.contains("ENCRYPTED");
         } else {
-            body.push_str(line.trim());
+            body.push(line.trim());
         }
     }
     Err(damaged())
