@@ -12,6 +12,8 @@ mod read;
 mod receipt;
 mod row;
 mod seal;
+#[cfg(test)]
+mod shared_sql;
 mod sql;
 mod sqlite;
 mod writer;

@@ -1,0 +1,136 @@
+//! The promise of `sql.rs`, held: PostgreSQL takes every statement as it stands.
+//!
+//! A real PostgreSQL is started from the machine's own binaries, given the tables of the migrations in its own words, and
+//! asked to prepare each statement.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use super::sql;
+
+/// Statements with parameters, or that read: those that begin and end transactions cannot be prepared anywhere.
+const STATEMENTS: &[(&str, &str)] = &[
+    ("REVISION", sql::REVISION),
+    ("ADVANCE_REVISION", sql::ADVANCE_REVISION),
+    ("BEAT", sql::BEAT),
+    ("SCHEMA_VERSION", sql::SCHEMA_VERSION),
+    ("PROBE", sql::PROBE),
+    ("STORE_PROBE", sql::STORE_PROBE),
+    ("GET", sql::GET),
+    ("FIND", sql::FIND),
+    ("LIST", sql::LIST),
+    ("LIST_NAMESPACE", sql::LIST_NAMESPACE),
+    ("COUNT", sql::COUNT),
+    ("REDEMPTIONS", sql::REDEMPTIONS),
+    ("CREATE", sql::CREATE),
+    ("UPDATE", sql::UPDATE),
+    ("EXISTS", sql::EXISTS),
+    ("DELETE", sql::DELETE),
+    ("NAME_EXISTS", sql::NAME_EXISTS),
+    ("COUNT_REDEMPTION", sql::COUNT_REDEMPTION),
+    ("ALLOWANCE", sql::ALLOWANCE),
+    ("RECORD_REDEMPTION", sql::RECORD_REDEMPTION),
+    ("SWEEP_EXPIRED", sql::SWEEP_EXPIRED),
+    ("SWEEP_USED_UP", sql::SWEEP_USED_UP),
+];
+/// What steers a transaction is the same word in both.
+const STEERING: &[&str] = &[sql::SAVEPOINT, sql::ROLLBACK_TO_SAVEPOINT, sql::RELEASE_SAVEPOINT, sql::ROLLBACK];
+/// `COMMIT`, which needs no proof.
+const UNTESTED: usize = 1;
+
+/// A PostgreSQL of this test's own, on a socket in a scratch folder; stopped and removed at the end.
+struct Postgres {
+    home: PathBuf,
+    binaries: PathBuf,
+}
+
+impl Postgres {
+    fn start() -> Self {
+        let version = Command::new("sh").args(["-c", "ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1"]).output();
+        let binaries = PathBuf::from(String::from_utf8(version.unwrap().stdout).unwrap().trim());
+        assert!(binaries.join("initdb").exists(), "this test needs PostgreSQL: install postgresql");
+        let home = std::env::temp_dir().join(format!("grantd-pg-{}", uuid::Uuid::new_v4().as_simple()));
+        fs::create_dir(&home).unwrap();
+        let postgres = Self { home, binaries };
+        // It refuses to run as root.
+        postgres.shell("chown postgres . 2>/dev/null || true");
+        postgres.tool("initdb -D data -A trust --no-sync > log");
+        postgres.tool("pg_ctl -D data -w -l log -o \"-k $PWD -c listen_addresses='' -c fsync=off\" start > /dev/null");
+        postgres
+    }
+
+    fn shell(&self, script: &str) -> Output {
+        Command::new("sh").args(["-c", script]).current_dir(&self.home).output().unwrap()
+    }
+
+    /// Runs one of PostgreSQL's programs, as its own user when we are root.
+    fn tool(&self, command: &str) -> String {
+        let line = format!("{}/{command}", self.binaries.display());
+        let who = self.shell("id -u").stdout;
+        let script = if who == b"0\n" {
+            format!("setpriv --reuid postgres --regid postgres --clear-groups sh -c '{}'", line.replace('\'', r"'\''"))
+        } else {
+            line
+        };
+        let output = self.shell(&script);
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        let log = fs::read_to_string(self.home.join("log")).unwrap_or_default();
+        assert!(output.status.success(), "{command}: {said}\n{log}");
+        said
+    }
+
+    /// Runs a script of SQL, stopping at the first error.
+    fn run(&self, name: &str, script: &str) {
+        fs::write(self.home.join(name), script).unwrap();
+        self.tool(&format!("psql -h $PWD -U postgres -q -v ON_ERROR_STOP=1 -f {name} postgres"));
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let stop = format!(
+            "kill -QUIT $(head -n 1 data/postmaster.pid); {}/pg_ctl -D data status > /dev/null",
+            self.binaries.display()
+        );
+        let _ = self.shell(&stop);
+        let _ = fs::remove_dir_all(&self.home);
+    }
+}
+
+/// The tables and indexes of the migrations in PostgreSQL's words. Triggers are each database's own.
+fn tables() -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let text: String = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    let without_comments: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
+    let statements = without_comments.join("\n");
+    let kept = statements.split(";\n").filter(|statement| {
+        let statement = statement.trim_start();
+        statement.starts_with("CREATE TABLE")
+            || statement.starts_with("CREATE INDEX")
+            || statement.starts_with("INSERT")
+    });
+    let words = [(" STRICT, WITHOUT ROWID", ""), (" STRICT", ""), ("BLOB", "BYTEA"), ("INTEGER", "BIGINT")];
+    kept.map(|statement| words.iter().fold(format!("{statement};\n"), |text, (from, to)| text.replace(from, to)))
+        .collect()
+}
+
+#[test]
+fn postgresql_takes_every_statement_as_it_stands() {
+    let declared = include_str!("sql.rs").matches("pub(super) const").count();
+    assert_eq!(declared, STATEMENTS.len() + STEERING.len() + UNTESTED, "a statement is missing from this test's list");
+    let postgres = Postgres::start();
+    postgres.run("tables.sql", &tables());
+    // sqlx's migrator keeps this table in both databases.
+    postgres.run("migrator.sql", "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY);");
+
+    for (name, statement) in STATEMENTS {
+        postgres.run(&format!("{name}.sql"), &format!("PREPARE statement AS {statement};"));
+    }
+    let steering: String = STEERING.iter().map(|statement| format!("{statement};\n")).collect();
+    postgres.run("steering.sql", &format!("BEGIN;\n{steering}"));
+}
