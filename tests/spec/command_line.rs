@@ -174,7 +174,7 @@ fn a_file_that_is_no_token_is_told_with_line_and_expectation() {
         ("apiVersion: v1\nkind: Secret\nmetadata: {name: x}\n", "AccessToken"),
         (
             "apiVersion: skupper.io/v2alpha1\nkind: AccessToken\nmetadata: {name: x}\nspec: {url: 'https://a/b'}\n",
-            "code",
+            "spec.ca is missing",
         ),
         ("kind: [\n", "line"),
     ] {

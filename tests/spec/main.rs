@@ -6,6 +6,7 @@ mod command_line;
 mod crash;
 mod exactly_once;
 mod faults;
+mod protocol;
 mod readme;
 mod secrets;
 mod server;

@@ -7,7 +7,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
-    sync::mpsc,
+    sync::{Mutex, mpsc},
     time::{Duration, Instant},
 };
 
@@ -62,6 +62,8 @@ pub struct Server {
     pub banner: String,
     scratch: Scratch,
     arguments: Vec<String>,
+    /// The codes of the tokens it issued: whatever a test does, they must not be in its log.
+    codes: Mutex<Vec<String>>,
 }
 
 impl Server {
@@ -75,11 +77,16 @@ impl Server {
         Self::start_in(Scratch::new(), arguments.iter().map(ToString::to_string).collect())
     }
 
-    fn start_in(scratch: Scratch, arguments: Vec<String>) -> Self {
+    /// With its data in this folder.
+    pub fn start_in(scratch: Scratch, arguments: Vec<String>) -> Self {
         let data_dir = scratch.file("data");
         let log = fs::File::options().create(true).append(true).open(scratch.file("log")).unwrap();
+        // Sites come from flags or from a file, never from both.
+        let from_file = arguments.iter().any(|argument| argument == "--config");
+        let site: &[&str] = if from_file { &[] } else { &["--link-host", "west.example.com"] };
         let mut child = grantd(["--data-dir", data_dir.to_str().unwrap(), "serve"])
-            .args(["--listen", "127.0.0.1:0", "--observe-listen", "127.0.0.1:0", "--link-host", "west.example.com"])
+            .args(["--listen", "127.0.0.1:0", "--observe-listen", "127.0.0.1:0"])
+            .args(site)
             .args(&arguments)
             .stdout(Stdio::piped())
             .stderr(log)
@@ -93,7 +100,7 @@ impl Server {
         };
         let redeem = address("redeem", "listening on ");
         let observe = address("observe", "http://");
-        Self { child, data_dir, redeem, observe, banner, scratch, arguments }
+        Self { child, data_dir, redeem, observe, banner, scratch, arguments, codes: Mutex::default() }
     }
 
     pub fn pid(&self) -> u32 {
@@ -115,7 +122,10 @@ impl Server {
         self.child.wait().unwrap();
         let scratch = std::mem::replace(&mut self.scratch, Scratch::new());
         let arguments = std::mem::take(&mut self.arguments);
-        Self::start_in(scratch, arguments)
+        let codes = std::mem::take(self.codes.get_mut().unwrap());
+        let server = Self::start_in(scratch, arguments);
+        server.codes.lock().unwrap().extend(codes);
+        server
     }
 
     pub fn kill(&mut self) {
@@ -159,7 +169,10 @@ impl Server {
 
     /// A token that can be redeemed this often.
     pub fn issue(&self, allowed: u32) -> AccessToken {
-        AccessToken::read(&self.ok(&["token", "issue", "-", "--redemptions-allowed", &allowed.to_string()])).unwrap()
+        let text = self.ok(&["token", "issue", "-", "--redemptions-allowed", &allowed.to_string()]);
+        let token = AccessToken::read(&text).unwrap();
+        self.codes.lock().unwrap().push(token.code.expose().to_owned());
+        token
     }
 
     /// The grant of a token as the API shows it.
@@ -217,6 +230,15 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            return;
+        }
+        // A server that was restarted has given its folder, and its log, to the next one.
+        let log = fs::read_to_string(self.scratch.file("log")).unwrap_or_default();
+        assert!(!log.contains("PRIVATE KEY"), "a private key is in the log");
+        for code in self.codes.lock().unwrap().iter() {
+            assert!(!log.contains(code), "a code is in the log");
+        }
     }
 }
 
