@@ -21,7 +21,8 @@ use crate::time::Timestamp;
 pub(super) fn read_all(contents: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificateFault> {
     let blocks = pem::blocks(contents).map_err(CertificateFault::Pem)?;
     let found = blocks.first().map_or("nothing", |block| block.label).to_owned();
-    let has_key = blocks.iter().any(pem::Block::is_private_key);
+    // Anywhere, not only as a block: what stands behind blanks or a byte order mark is no block here, and yet a key.
+    let has_key = contents.windows(pem::PRIVATE_KEY.len()).any(|text| text == pem::PRIVATE_KEY.as_bytes());
     let certificates: Vec<_> = blocks
         .into_iter()
         .filter(|block| block.label == pem::CERTIFICATE)

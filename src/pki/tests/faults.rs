@@ -41,6 +41,21 @@ fn swapped_files_are_recognised() {
 }
 
 #[test]
+fn a_certificate_file_with_a_key_in_it_is_refused_because_it_is_handed_out_whole() {
+    let bench = bench();
+    let read = |name: &str| std::fs::read_to_string(bench.path(name)).unwrap();
+    let (certificate, key) = (read("ca.crt"), read("ca.key"));
+    let indented: String = key.lines().map(|line| format!("  {line}\n")).collect();
+    for (how, key) in [("as it is", key.clone()), ("indented", indented), ("after a mark", format!("\u{feff}{key}"))] {
+        for both in [format!("{key}{certificate}"), format!("{certificate}{key}")] {
+            std::fs::write(bench.path("both.pem"), both).unwrap();
+            let message = refusal(&bench, "both.pem", "ca.key");
+            assert!(message.contains("it holds a private key"), "{how}: {message}");
+        }
+    }
+}
+
+#[test]
 fn a_key_of_another_pair_is_refused() {
     let bench = bench();
     for kind in ["p-256 pkcs8", "p-384 sec1", "rsa-2048 pkcs1", "ed25519"] {
