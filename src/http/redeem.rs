@@ -33,6 +33,7 @@ use super::{
 use crate::{
     app::{App, LinkBundle, RedeemError},
     grant::{GrantId, PresentedCode, RedemptionRequest},
+    metrics::RefusalReason,
 };
 
 /// Skupper's own text for anything that starts like its answer; no client looks at it (protocol.md 1.2).
@@ -145,6 +146,9 @@ impl RedeemService {
     }
 
     /// Hands the request to the app on a task of its own, which a client that hangs up does not stop half-way.
+    ///
+    /// At the deadline it is given up: what still waits for a store that stands still would be counted when it goes on, and
+    /// the bundle be released to nobody.
     async fn redeem(self, id: GrantId, redemption: RedemptionRequest) -> Response<Full<Bytes>> {
         let (sender, receiver) = oneshot::channel();
         let Self { app, exchange } = self;
@@ -152,7 +156,12 @@ impl RedeemService {
         let metrics = Arc::clone(app.metrics());
         let complete = Instant::now();
         tokio::spawn(async move {
-            let outcome = app.redeem(id, redemption, exchange.last_commit).await;
+            let work = app.redeem(id, redemption, exchange.last_commit);
+            let outcome = timeout_at(deadline.into(), work).await.unwrap_or_else(|_| {
+                app.metrics().refused(RefusalReason::TooSlow, complete.elapsed());
+                warn!(grant.id = %id, "redemption given up at its deadline; if it was counted, the ledger has it");
+                Err(RedeemError::Overdue)
+            });
             if let Err(Ok(_undelivered)) = sender.send(outcome) {
                 warn!(grant.id = %id, "grant redeemed, but its answer came too late to be sent");
             }
