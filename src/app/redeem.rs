@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
+use tokio::time::timeout_at;
 use tracing::{error, info};
 
 use super::{App, LinkBundle, SiteFault};
@@ -47,8 +48,9 @@ pub enum RedeemError {
 impl App {
     /// Redeems a grant once: at most one count, and a bundle only after that count is durable.
     ///
-    /// To be run on a task of its own, so that a caller that goes away cannot stop it half-way. After `deadline` nothing
-    /// is counted any more, as nobody would wait for the answer.
+    /// To be run on a task of its own, so that a caller that goes away cannot stop it half-way. After `deadline` no commit
+    /// is asked for any more, as nobody would wait for the answer. To drop the future is safe: a commit that the store has
+    /// not begun by then is not made.
     ///
     /// # Errors
     /// [`RedeemError`]; then nothing was counted, save when the store lost its answer to a commit.
@@ -83,7 +85,7 @@ impl App {
         let admission = grant.admit(request, self.clock().now()).map_err(RedeemError::Refused)?;
         let (site, issuer) =
             self.sites().serving(admission.namespace(), admission.issuer()).map_err(RedeemError::Site)?;
-        let (admission, credential) = self.sign(&issuer, admission).await?;
+        let (admission, credential) = self.sign(&issuer, admission, deadline).await?;
         end_of(Phase::Sign);
         if Instant::now() >= deadline {
             return Err(RedeemError::Overdue);
@@ -96,7 +98,8 @@ impl App {
             redemption.ordinal = receipt.ordinal(),
             redemption.serial = %receipt.certificate().serial,
             link.name = %receipt.link_name(),
-            link.subject = %receipt.subject(),
+            // As a text, which the log quotes: a subject may have blanks and equals signs in it.
+            link.subject = receipt.subject().as_str(),
             "grant redeemed"
         );
         Ok(LinkBundle::new(receipt, credential, &issuer, site.site()))
@@ -107,14 +110,20 @@ impl App {
         &self,
         issuer: &Arc<Issuer>,
         admission: Admission,
+        deadline: Instant,
     ) -> Result<(Admission, ClientCredential), RedeemError> {
         let profile = self.parts.profile;
         if !issuer.is_slow(&profile) {
             let credential = issuer.issue(&admission, &profile).map_err(RedeemError::Issue)?;
             return Ok((admission, credential));
         }
+        // Half the time is kept for the signature: under too much load, waiting until the end would leave every request just
+        // too little of it, and all the signing would be for nobody.
+        let now = Instant::now();
+        let halfway = now + deadline.saturating_duration_since(now) / 2;
+        let permit = timeout_at(halfway.into(), Arc::clone(&self.slow_signatures).acquire_owned());
         // The semaphore is never closed; a lost permit means the same as a lost thread.
-        let permit = Arc::clone(&self.slow_signatures).acquire_owned().await.map_err(|_| RedeemError::SigningLost)?;
+        let permit = permit.await.map_err(|_| RedeemError::Overdue)?.map_err(|_| RedeemError::SigningLost)?;
         let issuer = Arc::clone(issuer);
         tokio::task::spawn_blocking(move || {
             let credential = issuer.issue(&admission, &profile);
