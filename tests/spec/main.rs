@@ -5,6 +5,7 @@
 mod command_line;
 mod crash;
 mod exactly_once;
+mod exhaustion;
 mod faults;
 mod protocol;
 mod readme;

@@ -47,8 +47,14 @@ impl Drop for Scratch {
 
 /// A command of grantd with nothing of the caller's environment but the PATH.
 pub fn grantd<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
-    let mut command = Command::new(GRANTD);
-    command.args(arguments).env_clear().env("PATH", std::env::var_os("PATH").unwrap()).stdin(Stdio::null());
+    let mut command = bare(GRANTD);
+    command.args(arguments);
+    command
+}
+
+fn bare(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).stdin(Stdio::null());
     command
 }
 
@@ -74,17 +80,29 @@ impl Server {
 
     /// With more arguments of `serve`.
     pub fn start_with(arguments: &[&str]) -> Self {
-        Self::start_in(Scratch::new(), arguments.iter().map(ToString::to_string).collect())
+        Self::start_under(":", arguments)
+    }
+
+    /// With a command of the shell before it, which limits what the server has. A restart is without it.
+    pub fn start_under(shell: &str, arguments: &[&str]) -> Self {
+        Self::spawn(Scratch::new(), shell, arguments.iter().map(ToString::to_string).collect())
     }
 
     /// With its data in this folder.
     pub fn start_in(scratch: Scratch, arguments: Vec<String>) -> Self {
+        Self::spawn(scratch, ":", arguments)
+    }
+
+    fn spawn(scratch: Scratch, shell: &str, arguments: Vec<String>) -> Self {
         let data_dir = scratch.file("data");
         let log = fs::File::options().create(true).append(true).open(scratch.file("log")).unwrap();
         // Sites come from flags or from a file, never from both.
         let from_file = arguments.iter().any(|argument| argument == "--config");
         let site: &[&str] = if from_file { &[] } else { &["--link-host", "west.example.com"] };
-        let mut child = grantd(["--data-dir", data_dir.to_str().unwrap(), "serve"])
+        // The shell makes place for the program, so that the process is the server's.
+        let mut child = bare("sh")
+            .args(["-c", &format!("{shell}; exec \"$0\" \"$@\""), GRANTD])
+            .args(["--data-dir", data_dir.to_str().unwrap(), "serve"])
             .args(["--listen", "127.0.0.1:0", "--observe-listen", "127.0.0.1:0"])
             .args(site)
             .args(&arguments)

@@ -1,6 +1,5 @@
 //! The doors from outside: real sockets, real TLS, a real store.
 
-mod descriptors;
 mod drain;
 mod hostile;
 mod observe;
