@@ -2,6 +2,10 @@
 
 use std::{fs, time::Duration};
 
+use grantd::{
+    pki::{CaKeyType, make_ca},
+    time::{Clock, Timestamp},
+};
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use crate::{
@@ -137,4 +141,69 @@ fn an_issuer_that_changes_on_disk_signs_from_then_on() {
     let served = bundle["data"]["ca.crt"].as_str().unwrap();
     use base64::{Engine, engine::general_purpose::STANDARD};
     assert_eq!(served, STANDARD.encode(new_ca));
+}
+
+/// The certificate and key of a CA, dated as if made at another time than now.
+fn write_issuer(scratch: &Scratch, made: Timestamp) {
+    let ca = make_ca("site CA", CaKeyType::EcdsaP256, made).unwrap();
+    fs::write(scratch.file("tls.key"), ca.key.expose()).unwrap();
+    fs::write(scratch.file("tls.crt"), &ca.certificate_pem).unwrap();
+}
+
+#[test]
+fn a_renewed_issuer_that_is_not_valid_yet_is_taken_once_it_is() {
+    let scratch = Scratch::new();
+    let now = Clock::system().now();
+    write_issuer(&scratch, now);
+    let (certificate, key) = (scratch.file("tls.crt"), scratch.file("tls.key"));
+    let server =
+        Server::start_with(&["--issuer-cert", certificate.to_str().unwrap(), "--issuer-key", key.to_str().unwrap()]);
+
+    // Certificates are dated back by five minutes, so this one begins in seven seconds; files are looked at every five.
+    write_issuer(&scratch, Clock::system().now().saturating_add(Duration::from_secs(5 * 60 + 7)));
+
+    let deadline = std::time::Instant::now() + crate::server::PATIENCE;
+    while !server.log().contains("issuer reloaded") {
+        assert!(std::time::Instant::now() < deadline, "it was given up:\n{}", server.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(server.log().contains("it is not valid before"), "it was valid from the start:\n{}", server.log());
+}
+
+#[test]
+fn a_certificate_that_tls_cannot_use_ends_the_server_with_the_reason() {
+    let scratch = Scratch::new();
+    let made = std::process::Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"])
+        .args(["-subj", "/CN=x", "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "1.2.3.4.5=critical,DER:0500"])
+        .args(["-keyout", "tls.key", "-out", "tls.crt"])
+        .current_dir(scratch.path())
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let mut server = grantd(["--data-dir", scratch.file("data").to_str().unwrap(), "serve"])
+        .args(["--listen", "127.0.0.1:0", "--observe-listen", "127.0.0.1:0", "--link-host", "west.example.com"])
+        .args(["--tls-cert", "tls.crt", "--tls-key", "tls.key", "--tls-ca", "tls.crt"])
+        .current_dir(scratch.path())
+        .stdout(std::process::Stdio::null())
+        .stderr(fs::File::create(scratch.file("log")).unwrap())
+        .spawn()
+        .unwrap();
+
+    let deadline = std::time::Instant::now() + crate::server::PATIENCE;
+    let status = loop {
+        if let Some(status) = server.try_wait().unwrap() {
+            break Some(status);
+        }
+        if std::time::Instant::now() > deadline {
+            server.kill().unwrap();
+            server.wait().unwrap();
+            break None;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+
+    let said = fs::read_to_string(scratch.file("log")).unwrap();
+    assert_eq!(status.and_then(|status| status.code()), Some(1), "{said}");
+    assert!(said.contains("the serving certificate cannot be used for TLS"), "{said}");
 }

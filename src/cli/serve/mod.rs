@@ -11,8 +11,8 @@ use std::{fmt::Write as _, sync::Arc};
 pub use data_dir::{DataDir, PairFiles};
 pub use hosts::host_name;
 use material::Material;
-use refresh::{Refresher, ServingSource};
-use tokio::sync::watch;
+use refresh::{Refresher, Seen, ServingSource};
+use tokio::{sync::watch, task::JoinSet};
 use tracing::{error, info, warn};
 
 use super::{CliError, Exit, args::default_data_dir, chain, config::ServeConfig, output::Console};
@@ -64,6 +64,9 @@ pub enum ServeError {
     /// The redeem door's certificate cannot be used.
     #[error(transparent)]
     Tls(TlsError),
+    /// A door closed that nobody had asked to.
+    #[error("a door of the server broke off, which is a fault of grantd; the log says where")]
+    BrokenDoor,
 }
 
 impl ServeError {
@@ -78,7 +81,8 @@ impl ServeError {
             | Self::AdminDoor(_)
             | Self::Signals(_)
             | Self::Banner(_)
-            | Self::Tls(_) => Exit::Failure,
+            | Self::Tls(_)
+            | Self::BrokenDoor => Exit::Failure,
         }
     }
 
@@ -95,7 +99,8 @@ impl ServeError {
             | Self::AdminDoor(_)
             | Self::Signals(_)
             | Self::Banner(_)
-            | Self::Tls(_) => None,
+            | Self::Tls(_)
+            | Self::BrokenDoor => None,
         }
     }
 
@@ -113,10 +118,10 @@ fn list(faults: &[PkiError]) -> String {
     text
 }
 
-/// Serves until told to stop.
+/// Serves until told to stop, or until a door breaks off: without one of them, a supervisor should start it again.
 ///
 /// # Errors
-/// [`ServeError`] when it cannot start; nothing is created when what was given is wrong.
+/// [`ServeError`] when it cannot start or go on; nothing is created when what was given is wrong.
 pub async fn run(config: ServeConfig, console: &mut Console<'_>) -> Result<(), ServeError> {
     let mut stop = signals::Stop::listen().map_err(ServeError::Signals)?;
     let house = House::build(&config).await?;
@@ -128,7 +133,13 @@ pub async fn run(config: ServeConfig, console: &mut Console<'_>) -> Result<(), S
     signals::tell_systemd_ready();
     info!(version = env!("CARGO_PKG_VERSION"), "ready");
 
-    stop.asked().await;
+    let outcome = tokio::select! {
+        () = stop.asked() => Ok(()),
+        Some(ended) = doors.join_next() => Err(match ended {
+            Ok(Err(fault)) => fault,
+            Ok(Ok(())) | Err(_) => ServeError::BrokenDoor,
+        }),
+    };
     signals::tell_systemd_stopping();
     info!("stopping: no new requests; those in progress are finished");
     app.draining();
@@ -142,7 +153,7 @@ pub async fn run(config: ServeConfig, console: &mut Console<'_>) -> Result<(), S
         Ok(()) => info!("stopped"),
         Err(fault) => error!(error = %chain(&fault), "the store did not close cleanly"),
     }
-    Ok(())
+    outcome
 }
 
 /// Everything that was opened, before the doors are.
@@ -160,6 +171,8 @@ impl House {
     async fn build(config: &ServeConfig) -> Result<Self, ServeError> {
         let clock = Clock::system();
         let now = clock.now();
+        // Before they are loaded: what changes in between is loaded again.
+        let seen = Seen::of(config);
         let given = material::load_given(config, now)?;
         let metrics = Arc::new(Metrics::new());
         let data_dir = DataDir::open(&config.data_dir).map_err(ServeError::File)?;
@@ -191,7 +204,7 @@ impl House {
                 retention: config.retention,
             },
         ));
-        let refresher = Refresher::new(Arc::clone(&app), sources, source);
+        let refresher = Refresher::new(Arc::clone(&app), sources, source, seen);
         Ok(Self { app, data_dir, redeem, observe, admin, refresher })
     }
 
@@ -219,11 +232,15 @@ impl House {
     }
 
     /// Opens the doors, and starts what runs beside them.
-    fn open(self, config: &ServeConfig, closing: &watch::Receiver<bool>) -> tokio::task::JoinSet<()> {
-        let mut doors = tokio::task::JoinSet::new();
+    fn open(self, config: &ServeConfig, closing: &watch::Receiver<bool>) -> JoinSet<Result<(), ServeError>> {
+        let mut doors = JoinSet::new();
         let app = self.app;
         doors.spawn(redeem(self.redeem, Arc::clone(&app), limits(config), closed(closing)));
-        doors.spawn(self.admin.serve(Arc::clone(&app), closed(closing)));
+        let admin = self.admin.serve(Arc::clone(&app), closed(closing));
+        doors.spawn(async {
+            admin.await;
+            Ok(())
+        });
         // Probes and metrics are answered until the very end.
         tokio::spawn(self.observe.serve(Arc::clone(&app), std::future::pending()));
         tokio::spawn(Arc::clone(&app).sweep_forever());
@@ -258,14 +275,17 @@ fn covered(public: &Host, known_as: Vec<Host>) -> Vec<Host> {
 }
 
 /// Serves the redeem door and tells how it closed.
-async fn redeem(door: RedeemDoor, app: Arc<App>, limits: Limits, closed: impl Future<Output = ()> + Send) {
-    match door.serve(app, limits, closed).await {
-        Ok(drained) if drained.cut > 0 => {
-            warn!(connections.cut = drained.cut, "the drain time is over; what was left is cut off");
-        }
-        Ok(_) => {}
-        Err(fault) => error!(error = %chain(&fault), "the redeem door cannot serve"),
+async fn redeem(
+    door: RedeemDoor,
+    app: Arc<App>,
+    limits: Limits,
+    closed: impl Future<Output = ()> + Send,
+) -> Result<(), ServeError> {
+    let drained = door.serve(app, limits, closed).await.map_err(ServeError::Tls)?;
+    if drained.cut > 0 {
+        warn!(connections.cut = drained.cut, "the drain time is over; what was left is cut off");
     }
+    Ok(())
 }
 
 fn limits(config: &ServeConfig) -> Limits {

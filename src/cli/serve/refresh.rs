@@ -1,7 +1,7 @@
 //! Keys and certificates that change on disk, or grow old, while the server runs.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf},
     sync::Arc,
@@ -11,15 +11,18 @@ use std::{
 use tracing::{error, info, warn};
 
 use super::{
-    DataDir,
+    DataDir, PairFiles,
     material::{self, IssuerSource},
 };
 use crate::{
     app::App,
-    cli::{chain, config::TlsFiles},
+    cli::{
+        chain,
+        config::{ServeConfig, TlsFiles},
+    },
     file,
     link::Host,
-    pki::Issuer,
+    pki::{Issuer, PkiError},
 };
 
 /// How often files are looked at. Contents are compared, not dates: a Kubernetes mount swaps a symlink two levels up.
@@ -39,22 +42,48 @@ pub enum ServingSource {
     },
 }
 
+/// What the watched files held when they were last looked at.
+#[derive(Debug, Default)]
+pub struct Seen(HashMap<PathBuf, u64>);
+
+impl Seen {
+    /// Everything the configuration names, as it is on disk now.
+    pub fn of(config: &ServeConfig) -> Self {
+        let issuers = config.sites.iter().flat_map(|site| &site.issuers);
+        let issuers = issuers.flat_map(|issuer| [&issuer.cert_file, &issuer.key_file]);
+        let serving = config.tls.iter().flat_map(|files| [&files.cert_file, &files.key_file, &files.ca_file]);
+        let mut seen = Self::default();
+        for path in issuers.chain(serving) {
+            seen.changed(path);
+        }
+        seen
+    }
+
+    /// Whether the file's contents differ from those seen last; a file that cannot be read now is looked at again later.
+    fn changed(&mut self, path: &Path) -> bool {
+        let Ok(contents) = file::read(path) else { return false };
+        let mut hasher = DefaultHasher::new();
+        contents.hash(&mut hasher);
+        let hash = hasher.finish();
+        self.0.insert(path.to_owned(), hash) != Some(hash)
+    }
+}
+
 /// Watches what was loaded and loads it again.
 pub struct Refresher {
     app: Arc<App>,
     issuers: Vec<IssuerSource>,
     serving: ServingSource,
-    seen: HashMap<PathBuf, u64>,
+    seen: Seen,
+    /// Certificate files that changed and could not be loaded. Tried again each time: what they lack may be time, as a new
+    /// certificate can be dated a few seconds ahead of this clock, or a file that could not be read for a moment.
+    pending: HashSet<PathBuf>,
 }
 
 impl Refresher {
-    /// Takes what is on disk now as what was loaded.
-    pub fn new(app: Arc<App>, issuers: Vec<IssuerSource>, serving: ServingSource) -> Self {
-        let mut refresher = Self { app, issuers, serving, seen: HashMap::new() };
-        for path in refresher.watched() {
-            refresher.has_changed(&path);
-        }
-        refresher
+    /// Watches what was loaded after `seen` was taken.
+    pub fn new(app: Arc<App>, issuers: Vec<IssuerSource>, serving: ServingSource, seen: Seen) -> Self {
+        Self { app, issuers, serving, seen, pending: HashSet::new() }
     }
 
     /// Looks at everything from time to time, until cancelled. File work is done where it may block.
@@ -77,68 +106,47 @@ impl Refresher {
         }
     }
 
-    fn watched(&self) -> Vec<PathBuf> {
-        let issuers =
-            self.issuers.iter().flat_map(|source| [source.files.certificate.clone(), source.files.key.clone()]);
-        let serving = match &self.serving {
-            ServingSource::Given(files) => vec![files.cert_file.clone(), files.key_file.clone(), files.ca_file.clone()],
-            ServingSource::SelfMade { .. } => Vec::new(),
-        };
-        issuers.chain(serving).collect()
-    }
-
     fn refresh(&mut self) {
         for source in self.issuers.clone() {
-            let changed = [&source.files.certificate, &source.files.key].map(|path| self.has_changed(path));
-            if changed.contains(&true) {
-                self.reload_issuer(&source);
-            }
+            let PairFiles { certificate, key, .. } = &source.files;
+            self.reload_if_changed(certificate, &[certificate, key], "issuer", |app| reload_issuer(app, &source));
         }
         match &self.serving {
             ServingSource::Given(files) => {
                 let files = files.clone();
-                let changed = [&files.cert_file, &files.key_file, &files.ca_file].map(|path| self.has_changed(path));
-                if changed.contains(&true) {
-                    self.reload_serving(&files);
-                }
+                let TlsFiles { cert_file, key_file, ca_file } = &files;
+                let all = [cert_file.as_path(), key_file, ca_file];
+                self.reload_if_changed(cert_file, &all, "serving certificate", |app| reload_serving(app, &files));
             }
             ServingSource::SelfMade { data_dir, hosts } => self.renew_serving(data_dir, hosts),
         }
     }
 
-    /// Whether the file's contents differ from those seen last; a file that cannot be read now is looked at again later.
-    fn has_changed(&mut self, path: &Path) -> bool {
-        let Ok(contents) = file::read(path) else { return false };
-        let mut hasher = DefaultHasher::new();
-        contents.hash(&mut hasher);
-        let hash = hasher.finish();
-        self.seen.insert(path.to_owned(), hash) != Some(hash)
-    }
-
-    fn reload_issuer(&self, source: &IssuerSource) {
-        let loaded = Issuer::load(&source.files.certificate, &source.files.key, self.app.clock().now());
-        match (loaded, self.app.sites().of(&source.namespace)) {
-            (Ok(issuer), Some(site)) => {
-                site.replace_issuer(&source.name, issuer);
-                self.app.report_certificates();
-                info!(site.namespace = %source.namespace, issuer.name = %source.name, "issuer reloaded");
-            }
-            // The two files change one after the other; the second change brings us here again.
-            (Err(fault), _) => {
-                warn!(issuer.name = %source.name, error = %chain(&fault), "changed issuer not loaded; the old one stays");
-            }
-            (Ok(_), None) => {}
+    /// Loads these files when one of them has changed, or did before and could not be loaded.
+    fn reload_if_changed(
+        &mut self,
+        certificate: &Path,
+        files: &[&Path],
+        what: &'static str,
+        reload: impl FnOnce(&App) -> Result<(), PkiError>,
+    ) {
+        // All of them are looked at, also after the first that has changed.
+        let changed = files.iter().filter(|path| self.seen.changed(path)).count() > 0;
+        if !changed && !self.pending.contains(certificate) {
+            return;
         }
-    }
-
-    fn reload_serving(&self, files: &TlsFiles) {
-        match material::load_serving(files, self.app.clock().now()) {
-            Ok(serving) => {
-                self.app.publication().replace_serving(serving);
+        match reload(&self.app) {
+            Ok(()) => {
                 self.app.report_certificates();
-                info!("serving certificate reloaded");
+                self.pending.remove(certificate);
             }
-            Err(fault) => warn!(error = %chain(&fault), "changed serving certificate not loaded; the old one stays"),
+            Err(fault) => {
+                // The files change one after the other, so this is not yet a fault; and it is told once for each change.
+                if changed {
+                    warn!(error = %chain(&fault), "changed {what} not loaded; the old one stays until it can be");
+                }
+                self.pending.insert(certificate.to_owned());
+            }
         }
     }
 
@@ -156,4 +164,19 @@ impl Refresher {
             Err(fault) => error!(error = %chain(&fault), "serving certificate not renewed"),
         }
     }
+}
+
+fn reload_issuer(app: &App, source: &IssuerSource) -> Result<(), PkiError> {
+    let issuer = Issuer::load(&source.files.certificate, &source.files.key, app.clock().now())?;
+    if let Some(site) = app.sites().of(&source.namespace) {
+        site.replace_issuer(&source.name, issuer);
+        info!(site.namespace = %source.namespace, issuer.name = %source.name, "issuer reloaded");
+    }
+    Ok(())
+}
+
+fn reload_serving(app: &App, files: &TlsFiles) -> Result<(), PkiError> {
+    app.publication().replace_serving(material::load_serving(files, app.clock().now())?);
+    info!("serving certificate reloaded");
+    Ok(())
 }
