@@ -27,6 +27,7 @@ use tracing::debug;
 
 use super::{
     Limits,
+    handshake_place::HandshakePlace,
     problem::TOO_SLOW,
     redeem::{Exchange, RedeemService},
     request::RequestFault,
@@ -62,7 +63,7 @@ pub(super) struct Permits {
     /// A place among the connections.
     pub(super) connection: OwnedSemaphorePermit,
     /// A place among the handshakes.
-    pub(super) handshake: OwnedSemaphorePermit,
+    pub(super) handshake: Arc<HandshakePlace>,
 }
 
 /// Tells connections that the server is stopping: it is, once the sender is gone.
@@ -90,7 +91,9 @@ impl Door {
             debug!(%peer, %error, "connection lost before it began");
             return;
         }
-        if let Some(tls) = self.handshake(stream, peer, permits.handshake, closing.clone()).await {
+        let tls = self.handshake(stream, peer, &permits.handshake, closing.clone()).await;
+        drop(permits.handshake);
+        if let Some(tls) = tls {
             let _occupancy = self.app.metrics().connection(ConnectionState::Open);
             self.exchange(tls, peer.ip().to_canonical(), permits.connection, closing).await;
         }
@@ -100,7 +103,7 @@ impl Door {
         &self,
         stream: TcpStream,
         peer: SocketAddr,
-        permit: OwnedSemaphorePermit,
+        place: &HandshakePlace,
         closing: Closing,
     ) -> Option<TlsStream<TcpStream>> {
         let metrics = self.app.metrics();
@@ -111,8 +114,11 @@ impl Door {
                 metrics.rejected(Rejection::Draining);
                 return None;
             }
+            () = place.lost() => {
+                metrics.rejected(Rejection::Handshakes);
+                return None;
+            }
         };
-        drop(permit);
         match outcome {
             Ok(Ok(tls)) => {
                 let group = tls.get_ref().1.negotiated_key_exchange_group().map(rustls::crypto::SupportedKxGroup::name);

@@ -19,7 +19,8 @@ pub struct Limits {
     pub max_headers: usize,
     /// The most connections at once, those in their handshake and redemptions whose client has gone included.
     pub max_connections: u32,
-    /// The most handshakes at once: they are what costs a stranger little and the server much.
+    /// The most handshakes at once: they are what costs a stranger little and the server much. One more takes the place of
+    /// the oldest.
     pub max_handshakes: u32,
 }
 

@@ -1,10 +1,16 @@
 //! The redeem door: who gets in, and how it closes.
 
-use std::{future::Future, net::SocketAddr, pin::pin, sync::Arc};
+use std::{
+    collections::VecDeque,
+    future::Future,
+    net::SocketAddr,
+    pin::pin,
+    sync::{Arc, Weak},
+};
 
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::{JoinError, JoinSet},
     time::timeout,
 };
@@ -14,6 +20,7 @@ use super::{
     BindError, Limits, TlsError,
     bind::listen,
     connection::{Closing, Door, Permits},
+    handshake_place::HandshakePlace,
     incoming::{Accepted, Incoming},
     tls::acceptor,
 };
@@ -87,6 +94,8 @@ struct Entrance {
     max_connections: u32,
     connections: Arc<Semaphore>,
     handshakes: Arc<Semaphore>,
+    /// In the order they began; those that have ended go when they come to the front, at the handshake deadline at last.
+    under_way: VecDeque<Weak<HandshakePlace>>,
     tasks: JoinSet<()>,
 }
 
@@ -99,6 +108,7 @@ impl Entrance {
             max_connections: limits.max_connections,
             connections: semaphore(limits.max_connections),
             handshakes: semaphore(limits.max_handshakes),
+            under_way: VecDeque::new(),
             tasks: JoinSet::new(),
             door: Arc::new(Door::new(Arc::clone(&app), limits, acceptor)),
             app,
@@ -117,12 +127,24 @@ impl Entrance {
         }
     }
 
-    fn permits(&self) -> Result<Permits, Rejection> {
-        let take = |semaphore: &Arc<Semaphore>| Arc::clone(semaphore).try_acquire_owned();
-        Ok(Permits {
-            connection: take(&self.connections).map_err(|_| Rejection::Connections)?,
-            handshake: take(&self.handshakes).map_err(|_| Rejection::Handshakes)?,
-        })
+    fn permits(&mut self) -> Result<Permits, Rejection> {
+        let connection = Arc::clone(&self.connections).try_acquire_owned().map_err(|_| Rejection::Connections)?;
+        while self.under_way.front().is_some_and(|oldest| oldest.strong_count() == 0) {
+            self.under_way.pop_front();
+        }
+        let permit = match Arc::clone(&self.handshakes).try_acquire_owned() {
+            Ok(permit) => permit,
+            // The oldest makes room: whoever means it is done soon, and whoever only holds a place becomes the oldest. If
+            // the newest had to go, a few hundred silent connections would keep everybody out.
+            Err(_) => self.oldest_permit().ok_or(Rejection::Handshakes)?,
+        };
+        let handshake = Arc::new(HandshakePlace::new(permit));
+        self.under_way.push_back(Arc::downgrade(&handshake));
+        Ok(Permits { connection, handshake })
+    }
+
+    fn oldest_permit(&mut self) -> Option<OwnedSemaphorePermit> {
+        std::iter::from_fn(|| self.under_way.pop_front()).find_map(|oldest| oldest.upgrade()?.take_away())
     }
 
     fn spawn(&mut self, stream: TcpStream, peer: SocketAddr, permits: Permits) {

@@ -7,6 +7,7 @@ mod bind;
 mod connection;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod handshake_place;
 mod incoming;
 mod limits;
 mod listener;

@@ -131,20 +131,25 @@ async fn beyond_the_limit_of_connections_a_caller_is_closed_out_at_once() {
 }
 
 #[tokio::test]
-async fn beyond_the_limit_of_handshakes_a_caller_is_closed_out_at_once() {
-    let server = Server::start_with(Limits { max_handshakes: 1, ..Limits::default() }).await;
-    let open = server.connect().await;
-    server.metric_becomes("grantd_connections{state=\"open\"}", 1).await;
-    let silent = TcpStream::connect(server.address).await.unwrap();
+async fn beyond_the_limit_of_handshakes_the_oldest_makes_room() {
+    let server = Server::start_with(Limits { max_handshakes: 2, ..Limits::default() }).await;
+    let grant = server.grant(2).await;
+    let mut oldest = TcpStream::connect(server.address).await.unwrap();
     server.metric_becomes("grantd_connections{state=\"handshaking\"}", 1).await;
+    let younger = TcpStream::connect(server.address).await.unwrap();
+    server.metric_becomes("grantd_connections{state=\"handshaking\"}", 2).await;
 
-    assert!(server.connect_with(server.client_config()).await.is_err());
+    assert_eq!(server.redeem(&grant).await.status(), "HTTP/1.1 200 OK");
+
+    let mut nothing = Vec::new();
+    let _ = timeout(PATIENCE, oldest.read_to_end(&mut nothing)).await.expect("closed before its deadline");
     assert_eq!(server.metric("grantd_connections_rejected_total{reason=\"handshakes\"}"), 1);
-
-    drop(silent);
+    // There is a place again, and nobody else has to go.
+    assert_eq!(server.redeem(&grant).await.status(), "HTTP/1.1 200 OK");
+    assert_eq!(server.metric("grantd_connections_rejected_total{reason=\"handshakes\"}"), 1);
+    assert_eq!(server.metric("grantd_connections{state=\"handshaking\"}"), 1);
+    drop(younger);
     server.metric_becomes("grantd_connections{state=\"handshaking\"}", 0).await;
-    drop(server.connect().await);
-    drop(open);
 }
 
 #[tokio::test]
