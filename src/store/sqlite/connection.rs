@@ -105,6 +105,8 @@ impl Setup {
     pub(in crate::store) async fn open_readers(&self) -> Result<SqlitePool, sqlx::Error> {
         SqlitePoolOptions::new()
             .max_connections(READERS)
+            // Opened now, as there may be no file descriptor left when the second one is needed.
+            .min_connections(READERS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .idle_timeout(None)
             .max_lifetime(None)
