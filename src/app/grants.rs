@@ -115,9 +115,9 @@ impl App {
     /// [`CreateGrantError`]; then nothing was stored.
     pub async fn create_grant(&self, draft: GrantDraft) -> Result<Grant, CreateGrantError> {
         let GrantDraft { namespace, name, spec, metadata } = draft;
-        Allowance::new(spec.allowed, 0).map_err(|e| CreateGrantError::Spec(SpecError::Allowed(e)))?;
+        self.check_new(&spec).map_err(CreateGrantError::Spec)?;
         let (code, code_origin) = match spec.code {
-            Some(code) => (self.presentable(code).map_err(CreateGrantError::Spec)?, CodeOrigin::Given),
+            Some(code) => (code, CodeOrigin::Given),
             None => (Code::generate(random), CodeOrigin::Generated),
         };
         let now = self.clock().now();
@@ -140,6 +140,19 @@ impl App {
         })
     }
 
+    /// Whether a grant of this spec could be created; nothing is stored.
+    ///
+    /// # Errors
+    /// What [`create_grant`](Self::create_grant) would say.
+    pub fn check_new(&self, spec: &GrantSpec) -> Result<(), SpecError> {
+        Allowance::new(spec.allowed, 0).map_err(SpecError::Allowed)?;
+        let limit = self.parts.longest_code;
+        match &spec.code {
+            Some(code) if code.byte_count() > limit => Err(SpecError::CodeTooLong { limit }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Brings a grant, as it was read, to the given spec and metadata. Nothing is written when nothing differs.
     ///
     /// The window may change its words, but not the expiration it set; the code may not change at all (protocol.md 4.1).
@@ -152,30 +165,26 @@ impl App {
         spec: GrantSpec,
         metadata: GrantMetadata,
     ) -> Result<Grant, UpdateGrantError> {
-        let allowance = Allowance::new(spec.allowed, current.allowance.made())
-            .map_err(|e| UpdateGrantError::Spec(SpecError::Allowed(e)))?;
-        let code_origin = match &spec.code {
-            Some(code) if !code.is_same_as(&current.code) => {
-                return Err(UpdateGrantError::Spec(SpecError::CodeFrozen));
-            }
-            Some(_) => CodeOrigin::Given,
-            None => CodeOrigin::Generated,
-        };
-        let same_spec = allowance == current.allowance
-            && spec.window == current.window
-            && spec.issuer == current.issuer
-            && code_origin == current.code_origin
-            && metadata.settings == current.metadata.settings;
-        if same_spec && metadata == current.metadata {
+        let Some(change) = change(&current, spec, metadata).map_err(UpdateGrantError::Spec)? else {
             return Ok(current);
-        }
-        let generation = if same_spec { current.generation } else { current.generation + 1 };
-        let change =
-            GrantChange { allowance, issuer: spec.issuer, code_origin, window: spec.window, metadata, generation };
+        };
         self.store.update(current.id, current.revision, change).await.map_err(|error| match error {
             UpdateError::Gone => UpdateGrantError::Gone,
             UpdateError::Conflict => UpdateGrantError::Conflict,
             UpdateError::Store(error) => UpdateGrantError::Store(self.counted(error, StoreOperation::Write)),
+        })
+    }
+
+    /// The grant as [`update_grant`](Self::update_grant) would leave it, but for its revision; nothing is stored.
+    ///
+    /// # Errors
+    /// The [`SpecError`] that `update_grant` would answer.
+    pub fn preview_update(current: Grant, spec: GrantSpec, metadata: GrantMetadata) -> Result<Grant, SpecError> {
+        Ok(match change(&current, spec, metadata)? {
+            None => current,
+            Some(GrantChange { allowance, issuer, code_origin, window, metadata, generation }) => {
+                Grant { allowance, issuer, code_origin, window, metadata, generation, ..current }
+            }
         })
     }
 
@@ -248,11 +257,6 @@ impl App {
         }
     }
 
-    fn presentable(&self, code: Code) -> Result<Code, SpecError> {
-        let limit = self.parts.longest_code;
-        if code.byte_count() > limit { Err(SpecError::CodeTooLong { limit }) } else { Ok(code) }
-    }
-
     async fn read<T>(&self, answer: StoreFuture<'_, T>) -> Result<T, StoreError> {
         answer.await.map_err(|error| self.counted(error, StoreOperation::Read))
     }
@@ -262,6 +266,26 @@ impl App {
         self.metrics().store_failed(operation);
         error
     }
+}
+
+/// What has to be written to bring a grant to this spec and metadata; `None` when it is there already.
+fn change(current: &Grant, spec: GrantSpec, metadata: GrantMetadata) -> Result<Option<GrantChange>, SpecError> {
+    let allowance = Allowance::new(spec.allowed, current.allowance.made()).map_err(SpecError::Allowed)?;
+    let code_origin = match &spec.code {
+        Some(code) if !code.is_same_as(&current.code) => return Err(SpecError::CodeFrozen),
+        Some(_) => CodeOrigin::Given,
+        None => CodeOrigin::Generated,
+    };
+    let same_spec = allowance == current.allowance
+        && spec.window == current.window
+        && spec.issuer == current.issuer
+        && code_origin == current.code_origin
+        && metadata.settings == current.metadata.settings;
+    if same_spec && metadata == current.metadata {
+        return Ok(None);
+    }
+    let generation = if same_spec { current.generation } else { current.generation + 1 };
+    Ok(Some(GrantChange { allowance, issuer: spec.issuer, code_origin, window: spec.window, metadata, generation }))
 }
 
 #[expect(

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     app::{App, CreateGrantError, GrantDraft, GrantSpec, SpecError, UpdateGrantError},
-    grant::{Allowance, CodeOrigin, Grant, GrantName, Namespace},
+    grant::{Grant, GrantName, Namespace},
     store::UpdateError,
 };
 
@@ -62,14 +62,7 @@ async fn create(app: &App, namespace: Namespace, object: &Value, options: WriteO
     for _ in 0..attempts {
         let name = manifest.name.resolve();
         match create_as(app, &namespace, &name, &manifest, options.effect).await? {
-            Some(object) => {
-                let mut warnings = manifest.warnings;
-                if options.effect == Effect::DryRun && manifest.spec.code.is_some() {
-                    // How long a code may be is known to the use case alone, and it was not asked.
-                    warnings.push("a dry run does not check that the redeem door can take spec.code".to_owned());
-                }
-                return Ok(Reply::created(object).warning(warnings));
-            }
+            Some(object) => return Ok(Reply::created(object).warning(manifest.warnings)),
             None => taken = Some(name.to_string()),
         }
     }
@@ -86,6 +79,7 @@ async fn create_as(
 ) -> Result<Option<Value>, Problem> {
     match effect {
         Effect::DryRun => {
+            app.check_new(&manifest.spec).map_err(|error| invalid(name, error, &manifest.spec))?;
             let there = app.find_grant(namespace.clone(), name.clone()).await;
             let there = there.map_err(|error| Problem::from_store(&error))?;
             Ok(there.is_none().then(|| grant_object::unstored(namespace, name, manifest)))
@@ -170,7 +164,9 @@ async fn replace(app: &App, current: Grant, manifest: Manifest, effect: Effect) 
     }
     let (name, spec) = (current.name.clone(), manifest.spec.clone());
     let changed = match effect {
-        Effect::DryRun => preview(current, manifest.spec, manifest.metadata).map_err(UpdateGrantError::Spec),
+        Effect::DryRun => {
+            App::preview_update(current, manifest.spec, manifest.metadata).map_err(UpdateGrantError::Spec)
+        }
         Effect::Lasting => app.update_grant(current, manifest.spec, manifest.metadata).await,
     };
     match changed {
@@ -183,17 +179,6 @@ async fn replace(app: &App, current: Grant, manifest: Manifest, effect: Effect) 
         Err(UpdateGrantError::Spec(error)) => Err(invalid(&name, error, &spec)),
         Err(UpdateGrantError::Store(error)) => Err(Problem::from_store(&error)),
     }
-}
-
-/// The grant as [`App::update_grant`] would leave it, by the same rules.
-fn preview(current: Grant, spec: GrantSpec, metadata: crate::grant::GrantMetadata) -> Result<Grant, SpecError> {
-    let allowance = Allowance::new(spec.allowed, current.allowance.made()).map_err(SpecError::Allowed)?;
-    let code_origin = match &spec.code {
-        Some(code) if !code.is_same_as(&current.code) => return Err(SpecError::CodeFrozen),
-        Some(_) => CodeOrigin::Given,
-        None => CodeOrigin::Generated,
-    };
-    Ok(Grant { allowance, code_origin, window: spec.window, issuer: spec.issuer, metadata, ..current })
 }
 
 fn check_namespace(manifest: &Manifest, namespace: &Namespace) -> Result<(), Problem> {

@@ -224,7 +224,9 @@ async fn a_dry_run_of_a_patch_shows_the_result_and_keeps_the_grant() {
 
     assert_eq!(shown["spec"]["redemptionsAllowed"], 9);
     assert_eq!(shown["metadata"]["uid"], before["metadata"]["uid"]);
+    assert_eq!(shown["metadata"]["generation"], 2);
     assert_eq!(world.get(G).await.object(), before);
+    assert_eq!(world.patch(&format!("{G}?dryRun=All"), &json!({})).await.object(), before);
 }
 
 #[tokio::test]
