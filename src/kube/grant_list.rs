@@ -66,7 +66,8 @@ async fn collect(
         let missing = u32::try_from(most - grants.len()).unwrap_or(u32::MAX).saturating_add(1);
         let query = GrantQuery { namespace: namespace.clone(), after, limit: missing.min(GrantQuery::MAX_PAGE) };
         let page = app.list_grants(query).await.map_err(|error| Problem::from_store(&error))?;
-        let revision = *revision.get_or_insert(page.revision);
+        // A token that was forged, or is older than a restored backup, must not lead a watcher into the future.
+        let revision = *revision.insert(revision.map_or(page.revision, |first| first.min(page.revision)));
         corrupt.extend(page.corrupt);
         for grant in page.grants {
             if !options.selector.selects(grant.namespace.as_str(), grant.name.as_str(), &grant.metadata.labels) {

@@ -56,6 +56,18 @@ async fn pages_together_are_the_whole_list() {
 }
 
 #[tokio::test]
+async fn a_list_is_never_of_the_future_whatever_its_token_says() {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    let world = world_with(&["a", "b"]).await;
+    let now = world.get(GRANTS).await.object()["metadata"]["resourceVersion"].clone();
+    let token = URL_SAFE_NO_PAD.encode(format!("1/{}/west/a", u64::MAX));
+
+    let list = world.get(&format!("{GRANTS}?continue={token}")).await.object();
+
+    assert_eq!((names(&list), &list["metadata"]["resourceVersion"]), (vec!["b"], &now));
+}
+
+#[tokio::test]
 async fn a_page_that_fits_exactly_is_the_last() {
     let world = world_with(&["a", "b"]).await;
     let list = world.get(&format!("{GRANTS}?limit=2")).await.object();
