@@ -45,7 +45,7 @@ pub(super) async fn find(app: &App, namespace: &Namespace, name: &str) -> Result
 }
 
 fn not_found(name: &str) -> Problem {
-    Problem::NotFound { resource: &ACCESS_GRANTS, name: name.chars().take(GrantName::MAX_BYTES).collect() }
+    Problem::NotFound { resource: &ACCESS_GRANTS, name: name.to_owned() }
 }
 
 async fn create(app: &App, namespace: Namespace, object: &Value, options: WriteOptions) -> Result<Reply, Problem> {

@@ -14,6 +14,10 @@ use crate::store::StoreError;
 const MOST_CAUSES: usize = 32;
 /// The most characters of a wrong value that an answer repeats.
 const MOST_SHOWN: usize = 64;
+/// The most characters of a name that an answer repeats: as many as a name can have in Kubernetes.
+const LONGEST_NAME: usize = 253;
+/// The most characters of a sentence that repeats parts of the request.
+const LONGEST_MESSAGE: usize = 2048;
 
 /// Why a request was not done.
 #[derive(Debug)]
@@ -114,11 +118,11 @@ pub(super) trait Shown {
 
 impl Shown for str {
     fn shown(&self) -> String {
-        let mut cut: String = self.chars().take(MOST_SHOWN).collect();
-        if cut.len() < self.len() {
-            cut.push_str("...");
+        let mut shown = cut(self, MOST_SHOWN);
+        if shown.len() < self.len() {
+            shown.push_str("...");
         }
-        format!("{cut:?}")
+        format!("{shown:?}")
     }
 }
 
@@ -132,6 +136,10 @@ impl Shown for u32 {
     fn shown(&self) -> String {
         self.to_string()
     }
+}
+
+fn cut(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
 }
 
 fn type_name(value: &Value) -> &'static str {
@@ -218,9 +226,12 @@ impl Problem {
     fn parts(self) -> Parts {
         match self {
             Self::NoSuchPath => Parts::new(StatusCode::NOT_FOUND, "NotFound", "404 page not found"),
-            Self::BadRequest(message) => Parts::new(StatusCode::BAD_REQUEST, "BadRequest", message),
+            Self::BadRequest(message) => {
+                Parts::new(StatusCode::BAD_REQUEST, "BadRequest", cut(&message, LONGEST_MESSAGE))
+            }
             Self::Forbidden(message) => Parts::new(StatusCode::FORBIDDEN, "Forbidden", message),
             Self::NotFound { resource, name } => {
+                let name = cut(&name, LONGEST_NAME);
                 let message = format!("{} {name:?} not found", resource.qualified_plural());
                 Parts::new(StatusCode::NOT_FOUND, "NotFound", message).about(resource, &name)
             }
@@ -228,10 +239,12 @@ impl Problem {
                 Parts::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
             }
             Self::AlreadyExists { resource, name } => {
+                let name = cut(&name, LONGEST_NAME);
                 let message = format!("{} {name:?} already exists", resource.qualified_plural());
                 Parts::new(StatusCode::CONFLICT, "AlreadyExists", message).about(resource, &name)
             }
             Self::Conflict { resource, name, why } => {
+                let name = cut(&name, LONGEST_NAME);
                 let what = resource.qualified_plural();
                 let message = format!("Operation cannot be fulfilled on {what} {name:?}: {why}");
                 Parts::new(StatusCode::CONFLICT, "Conflict", message).about(resource, &name)
@@ -265,10 +278,11 @@ impl Problem {
 }
 
 fn invalid(resource: &ResourceType, name: &str, mut causes: Vec<Cause>) -> Parts {
+    let name = cut(name, LONGEST_NAME);
     causes.truncate(MOST_CAUSES);
     let lines: Vec<String> = causes.iter().map(Cause::line).collect();
     let list = if let [only] = lines.as_slice() { only.clone() } else { format!("[{}]", lines.join(", ")) };
-    let mut details = details(resource, name, resource.kind);
+    let mut details = details(resource, &name, resource.kind);
     details["causes"] = causes
         .into_iter()
         .map(|cause| json!({"field": cause.field, "reason": cause.reason, "message": cause.message}))

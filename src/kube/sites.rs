@@ -22,9 +22,8 @@ pub(super) async fn perform(app: &App, loaded_at: Timestamp, action: Action) -> 
     match action {
         Action::Get { namespace, name } => {
             let site = app.sites().of(&namespace).filter(|site| site.site().name.as_str() == name);
-            let site =
-                site.ok_or_else(|| Problem::NotFound { resource: &SITES, name: name.chars().take(253).collect() });
-            site.map(|site| Reply::ok(object(site, loaded_at)))
+            let site = site.ok_or(Problem::NotFound { resource: &SITES, name })?;
+            Ok(Reply::ok(object(site, loaded_at)))
         }
         Action::List { namespace, options } => list(app, loaded_at, namespace.as_ref(), &options).await,
         Action::Create { .. } | Action::Update { .. } | Action::Patch { .. } | Action::Delete { .. } => {

@@ -235,6 +235,18 @@ async fn a_body_of_more_than_a_mebibyte_is_refused() {
 }
 
 #[tokio::test]
+async fn a_refusal_repeats_only_so_much_of_what_it_refuses() {
+    let world = World::start().await;
+    let long = "X".repeat(500_000);
+    let name = world.post(GRANTS, &grant(&long, json!({}))).await;
+    let stage = world.delete(&format!("{GRANTS}/g"), &json!({"dryRun": [long]})).await;
+    for (seen, code) in [(name, 422), (stage, 400)] {
+        assert_eq!(seen.failure().0, code);
+        assert!(seen.text.len() < 8 * 1024, "{code}: {} bytes", seen.text.len());
+    }
+}
+
+#[tokio::test]
 async fn acting_as_somebody_else_is_refused() {
     let world = World::start().await;
     let request = Request::builder().uri(GRANTS).header("Impersonate-User", "bob");
