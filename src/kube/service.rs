@@ -222,7 +222,7 @@ fn action(target: &Target, verb: Verb, headers: &HeaderMap, body: &[u8], query: 
             Ok(Action::Update { namespace, name, object, options: WriteOptions::read(query)? })
         }
         Verb::Patch => {
-            check_patch_type(media_type(headers))?;
+            check_patch_type(&media_type(headers))?;
             let (namespace, patch) = (one_namespace()?, json::object(body)?);
             Ok(Action::Patch { namespace, name, patch, options: WriteOptions::read(query)? })
         }
@@ -235,15 +235,15 @@ fn action(target: &Target, verb: Verb, headers: &HeaderMap, body: &[u8], query: 
     }
 }
 
-/// The type of the body without its parameters; empty when none is named.
-fn media_type(headers: &HeaderMap) -> &str {
+/// The type of the body in lower case and without its parameters; empty when none is named.
+fn media_type(headers: &HeaderMap) -> String {
     let value = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?")).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim()
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 fn json_body(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
     // Without a type it is taken for JSON, as Kubernetes does.
-    match media_type(headers) {
+    match media_type(headers).as_str() {
         "" | "application/json" => json::object(body),
         _ => Err(Problem::UnsupportedMediaType(
             "the body of the request was in an unknown format - accepted media types include: application/json",

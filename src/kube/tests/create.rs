@@ -221,6 +221,7 @@ async fn bodies_that_are_not_json_objects_are_refused() {
     assert_eq!(send("application/json", "apiVersion: v1").await.failure().0, 400);
     assert_eq!(send("application/json", "").await.failure().0, 400);
     assert_eq!(send("application/json; charset=utf-8", &grant("g", json!({})).to_string()).await.status, 201);
+    assert_eq!(send("Application/JSON", &grant("h", json!({})).to_string()).await.status, 201);
     for other in ["application/yaml", "application/vnd.kubernetes.protobuf", "text/plain", "\u{e4}"] {
         assert_eq!(send(other, "{}").await.failure().1, "UnsupportedMediaType", "{other}");
     }
