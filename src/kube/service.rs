@@ -42,6 +42,9 @@ use crate::{
 
 /// The longest body that is read.
 const LONGEST_BODY: usize = 1024 * 1024;
+/// The longest body that is taken off the connection, to be refused: most clients read no answer before they have sent
+/// everything, and would report a broken pipe instead of the refusal.
+const LONGEST_DISCARDED: usize = 16 * 1024 * 1024;
 /// How long a body may take to arrive.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a request may take in all.
@@ -271,7 +274,7 @@ async fn read_body<B>(body: B) -> Result<Bytes, Problem>
 where
     B: Body<Data = Bytes>,
 {
-    if body.size_hint().lower() > LONGEST_BODY as u64 {
+    if body.size_hint().lower() > LONGEST_DISCARDED as u64 {
         return Err(Problem::TooLarge { limit: LONGEST_BODY });
     }
     match tokio::time::timeout(BODY_DEADLINE, collect(body)).await {
@@ -285,15 +288,17 @@ where
     B: Body<Data = Bytes>,
 {
     let mut body = pin!(body);
-    let mut bytes = Vec::new();
+    let (mut bytes, mut arrived) = (Vec::new(), 0);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Problem::BadRequest("the request body could not be read".to_owned()))?;
-        if let Ok(data) = frame.into_data() {
-            if bytes.len() + data.len() > LONGEST_BODY {
-                return Err(Problem::TooLarge { limit: LONGEST_BODY });
-            }
+        let Ok(data) = frame.into_data() else { continue };
+        arrived += data.len();
+        if arrived > LONGEST_DISCARDED {
+            break;
+        }
+        if arrived <= LONGEST_BODY {
             bytes.extend_from_slice(&data);
         }
     }
-    Ok(bytes.into())
+    if arrived > LONGEST_BODY { Err(Problem::TooLarge { limit: LONGEST_BODY }) } else { Ok(bytes.into()) }
 }

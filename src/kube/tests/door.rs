@@ -123,6 +123,22 @@ async fn one_connection_carries_many_requests() {
 }
 
 #[tokio::test]
+async fn a_client_that_sends_too_much_can_send_it_all_and_then_read_why_it_was_refused() {
+    let open = Open::door().await;
+    let mut stream = open.connect().await;
+    let body = vec![b' '; 2 * 1024 * 1024];
+    let head =
+        format!("POST {GRANTS} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+
+    stream.write_all(head.as_bytes()).await.unwrap();
+    timeout(DEADLINE, stream.write_all(&body)).await.unwrap().unwrap();
+
+    assert!(read_all(&mut stream).await.starts_with("HTTP/1.1 413 "));
+    drop(stream);
+    open.close().await;
+}
+
+#[tokio::test]
 async fn only_the_owner_may_open_the_socket() {
     let open = Open::door().await;
     let mode = fs::metadata(&open.socket).unwrap().permissions().mode();
