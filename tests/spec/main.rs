@@ -1,16 +1,18 @@
 //! The specification of grantd, run against the real program: its files read as what it promises.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod command_line;
 mod crash;
 mod exactly_once;
 mod exhaustion;
 mod faults;
+mod kubectl;
 mod protocol;
 mod readme;
 mod secrets;
 mod server;
 mod shutdown;
+mod skupper_cli;
 mod tools;
 mod wire;

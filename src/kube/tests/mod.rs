@@ -5,7 +5,6 @@ mod change;
 mod create;
 mod discovery;
 mod door;
-mod kubectl;
 mod listing;
 mod removal;
 mod sites;

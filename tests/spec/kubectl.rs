@@ -1,0 +1,157 @@
+//! The real kubectl without a cluster: the oldest and the newest that are installed, and the one between.
+
+mod change;
+mod read;
+mod refuse;
+mod write;
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Output,
+};
+
+use tokio::{
+    net::{TcpListener, UnixStream},
+    process::Command,
+    task::JoinHandle,
+    time::timeout,
+};
+
+use crate::server::{PATIENCE, Scratch, Server};
+
+/// What most tests apply.
+const MANIFEST: &str = "\
+apiVersion: skupper.io/v2alpha1
+kind: AccessGrant
+metadata:
+  name: west
+spec:
+  redemptionsAllowed: 2
+  expirationWindow: 1h
+";
+
+/// The kubectl on the PATH, or three of the versions that some distributions put beside it as `kubectl.1.NN`.
+///
+/// Those are taken for themselves: the one on the PATH may be a front end that picks one by the server's version
+/// (kubectl.md 3.1).
+fn versions() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap();
+    let found = std::env::split_paths(&path).map(|directory| directory.join("kubectl")).find(|file| file.is_file());
+    let found = found.expect("these tests need kubectl on the PATH").canonicalize().unwrap();
+    let beside = fs::read_dir(found.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+    let mut numbered: Vec<(u32, PathBuf)> = beside.filter_map(|file| Some((minor_version(&file)?, file))).collect();
+    numbered.sort();
+    match numbered.len() {
+        0 => vec![found],
+        1..=3 => numbered.into_iter().map(|(_, file)| file).collect(),
+        count => [0, count / 2, count - 1].map(|at| numbered[at].1.clone()).into(),
+    }
+}
+
+fn minor_version(file: &Path) -> Option<u32> {
+    file.file_name()?.to_str()?.strip_prefix("kubectl.1.")?.parse().ok()
+}
+
+/// A kubectl with a server of its own, whose admin socket it reaches through a port of this host.
+struct Kubectl {
+    binary: PathBuf,
+    home: Scratch,
+    server: Server,
+    port: u16,
+    forwarding: JoinHandle<()>,
+}
+
+impl Kubectl {
+    async fn start(binary: PathBuf) -> Self {
+        let server = Server::start();
+        let home = Scratch::new();
+        fs::write(home.file("config"), "apiVersion: v1\nkind: Config\n").unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let forwarding = tokio::spawn(forward(listener, server.data_dir.join("admin.sock")));
+        Self { binary, home, server, port, forwarding }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command
+            .args(["--server", &format!("http://127.0.0.1:{}", self.port), "--request-timeout", "20s"])
+            .args(arguments)
+            .current_dir(self.home.path())
+            .env_clear()
+            // `kubectl diff` runs diff.
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("HOME", self.home.path())
+            .env("TMPDIR", self.home.path())
+            .env("KUBECONFIG", self.home.file("config"))
+            .env("KUBECACHEDIR", self.home.file("cache"))
+            .env("EDITOR", self.home.file("editor"))
+            .kill_on_drop(true);
+        command
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Output {
+        timeout(PATIENCE, self.command(arguments).output()).await.unwrap().unwrap()
+    }
+
+    /// What a command that must succeed prints, and what it warns of.
+    async fn says_and_warns(&self, arguments: &[&str]) -> (String, String) {
+        let output = self.run(arguments).await;
+        let (told, warned) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert!(output.status.success(), "{} {arguments:?}: {warned}{told}", self.binary.display());
+        (told, warned)
+    }
+
+    async fn says(&self, arguments: &[&str]) -> String {
+        self.says_and_warns(arguments).await.0
+    }
+
+    /// How a command that must fail explains itself.
+    async fn complains(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments).await;
+        assert_eq!(output.status.code(), Some(1), "{} {arguments:?}", self.binary.display());
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    /// One field of the grant `west`.
+    async fn field(&self, path: &str) -> String {
+        self.says(&["get", "accessgrant", "west", "-o", &format!("jsonpath={{{path}}}")]).await
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.home.file(name), text).unwrap();
+    }
+
+    /// What `kubectl edit` runs, with the file to be edited as `$1`.
+    fn write_editor(&self, script: &str) {
+        self.write("editor", &format!("#!/bin/sh\n{script}\n"));
+        fs::set_permissions(self.home.file("editor"), fs::Permissions::from_mode(0o700)).unwrap();
+    }
+
+    async fn with_grant(self) -> Self {
+        self.write("grant.yaml", MANIFEST);
+        self.says(&["apply", "-f", "grant.yaml"]).await;
+        self
+    }
+}
+
+impl Drop for Kubectl {
+    fn drop(&mut self) {
+        self.forwarding.abort();
+    }
+}
+
+/// Takes connections for the socket until aborted.
+async fn forward(listener: TcpListener, socket: PathBuf) {
+    loop {
+        let (mut client, _) = listener.accept().await.unwrap();
+        let socket = socket.clone();
+        tokio::spawn(async move {
+            let mut server = UnixStream::connect(&socket).await.unwrap();
+            // Either side may go away at any time.
+            let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+        });
+    }
+}

@@ -1,0 +1,159 @@
+//! `kubectl get` and what else only looks.
+
+use serde_json::Value;
+
+use super::{Kubectl, versions};
+
+const TWO: &str = "\
+apiVersion: skupper.io/v2alpha1
+kind: AccessGrant
+metadata: {name: west, labels: {side: left}}
+---
+apiVersion: skupper.io/v2alpha1
+kind: AccessGrant
+metadata: {name: east, namespace: other, labels: {side: right}}
+";
+
+async fn with_two(binary: std::path::PathBuf) -> Kubectl {
+    let kubectl = Kubectl::start(binary).await;
+    kubectl.write("two.yaml", TWO);
+    kubectl.says(&["apply", "-f", "two.yaml"]).await;
+    kubectl
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_grant_is_shown_in_every_form_of_output() {
+    for binary in versions() {
+        let kubectl = Kubectl::start(binary).await.with_grant().await;
+        let get = async |form: &str| kubectl.says(&["get", "accessgrant", "west", "-o", form]).await;
+
+        let json: Value = serde_json::from_str(&get("json").await).unwrap();
+        let url = json["status"]["url"].as_str().unwrap();
+        assert!(url.starts_with("https://"), "{url}");
+        assert_eq!(json["status"]["status"], "Ready");
+        let yaml = get("yaml").await;
+        assert!(yaml.contains("  redemptionsAllowed: 2\n") && yaml.contains("    type: Ready\n"), "{yaml}");
+        assert_eq!(get("name").await, "accessgrant.skupper.io/west\n");
+        assert_eq!(get("jsonpath={.status.url}").await, url);
+        assert_eq!(get("template={{ .status.url }}").await, url);
+        assert_eq!(get("custom-columns=URL:.status.url").await, format!("URL\n{url}\n"));
+        assert!(get("wide").await.starts_with("NAME "));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_template_writes_a_token_that_redeems() {
+    const TEMPLATE: &str = "apiVersion: skupper.io/v2alpha1\nkind: AccessToken\nmetadata:\n  name: {{ .metadata.name }}\n\
+                            spec:\n  url: {{ .status.url }}\n  code: {{ .status.code }}\n  ca: {{ printf \"%q\" .status.ca }}\n";
+    for binary in versions() {
+        let kubectl = Kubectl::start(binary).await.with_grant().await;
+
+        let token = kubectl.says(&["get", "accessgrant", "west", "-o", "template", "--template", TEMPLATE]).await;
+
+        std::fs::write(kubectl.server.scratch().file("token.yaml"), token).unwrap();
+        kubectl.server.ok(&["token", "redeem", "token.yaml"]);
+        assert_eq!(kubectl.field(".status.redemptions").await, "1");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_are_of_one_namespace_or_of_all_by_any_name_of_the_type() {
+    for binary in versions() {
+        let kubectl = with_two(binary).await;
+        let names = async |arguments: &[&str]| kubectl.says(&[arguments, &["-o", "name"]].concat()).await;
+        let (west, both) =
+            ("accessgrant.skupper.io/west\n", "accessgrant.skupper.io/west\naccessgrant.skupper.io/east\n");
+
+        for name in ["accessgrants", "accessgrant", "grant", "gr", "accessgrants.v2alpha1.skupper.io"] {
+            assert_eq!(names(&["get", name]).await, west, "{name}");
+        }
+        let everywhere = kubectl.says(&["get", "gr", "-A", "--no-headers"]).await;
+        let columns: Vec<Vec<&str>> =
+            everywhere.lines().map(|line| line.split_whitespace().take(2).collect()).collect();
+        assert_eq!(columns, [["default", "west"], ["other", "east"]]);
+        assert_eq!(names(&["get", "gr", "-A", "--chunk-size=1"]).await, both);
+        assert_eq!(names(&["get", "gr", "-A", "--sort-by=.metadata.name"]).await.lines().count(), 2);
+        assert_eq!(kubectl.says(&["get", "gr", "-n", "empty"]).await, "");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn selectors_select() {
+    for binary in versions() {
+        let kubectl = with_two(binary).await;
+        let table = [
+            (["-l", "side=left"], "accessgrant.skupper.io/west\n"),
+            (["-l", "side!=left"], "accessgrant.skupper.io/east\n"),
+            (["-l", "side in (right,up)"], "accessgrant.skupper.io/east\n"),
+            (["-l", "!side"], ""),
+            (["--field-selector", "metadata.name=west"], "accessgrant.skupper.io/west\n"),
+            (["--field-selector", "metadata.namespace!=default"], "accessgrant.skupper.io/east\n"),
+        ];
+        for (selector, expected) in table {
+            let found = kubectl.says(&[&["get", "gr", "-A", "-o", "name"], &selector[..]].concat()).await;
+            assert_eq!(found, expected, "{selector:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_served_is_discovered() {
+    for binary in versions() {
+        let kubectl = Kubectl::start(binary).await.with_grant().await;
+
+        let types = kubectl.says(&["api-resources", "--no-headers"]).await;
+        let types: Vec<Vec<&str>> = types.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert!(
+            types.contains(&vec!["accessgrants", "grant,gr", "skupper.io/v2alpha1", "true", "AccessGrant"]),
+            "{types:?}"
+        );
+        assert!(types.contains(&vec!["sites", "st", "skupper.io/v2alpha1", "true", "Site"]), "{types:?}");
+        assert_eq!(kubectl.says(&["api-versions"]).await, "skupper.io/v2alpha1\nv1\n");
+        assert!(kubectl.says(&["version"]).await.contains("+grantd"));
+
+        let described = kubectl.says(&["describe", "accessgrant", "west"]).await;
+        assert!(described.contains("Redemptions Allowed:  2"), "{described}");
+        let site = kubectl.says(&["get", "sites", "-o", "jsonpath={.items[0].status.endpoints[*].port}"]).await;
+        assert_eq!(site, "55671 45671");
+        let raw = "/apis/skupper.io/v2alpha1/namespaces/default/accessgrants/west/redemptions";
+        assert!(kubectl.says(&["get", "--raw", raw]).await.contains("\"RedemptionList\""));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn waiting_ends_at_once_for_what_is_so_already_and_in_time_for_what_is_not() {
+    for binary in versions() {
+        let kubectl = Kubectl::start(binary).await.with_grant().await;
+        let wait = async |what: &str, limit: &str| {
+            kubectl.run(&["wait", "accessgrant/west", &format!("--for={what}"), &format!("--timeout={limit}")]).await
+        };
+
+        for so in ["condition=Ready", "jsonpath={.status.status}=Ready"] {
+            let output = wait(so, "20s").await;
+            assert_eq!(
+                String::from_utf8_lossy(&output.stdout),
+                "accessgrant.skupper.io/west condition met\n",
+                "{output:?}"
+            );
+        }
+        let output = wait("jsonpath={.status.redemptions}=1", "1s").await;
+        assert_eq!(output.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("timed out waiting"), "{output:?}");
+        let gone = kubectl.says(&["wait", "accessgrant/nope", "--for=delete", "--timeout=20s"]);
+        gone.await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watch_shows_what_is_there_and_then_says_that_there_is_no_watch() {
+    for binary in versions() {
+        let kubectl = Kubectl::start(binary).await.with_grant().await;
+
+        let output = kubectl.run(&["get", "accessgrants", "--watch"]).await;
+
+        assert_eq!(output.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&output.stdout).contains("\nwest "), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.starts_with("Error from server (MethodNotAllowed): "), "{said}");
+    }
+}
