@@ -64,7 +64,9 @@ async fn collect(
     let (mut grants, mut corrupt) = (Vec::<Grant>::new(), Vec::new());
     loop {
         let missing = u32::try_from(most - grants.len()).unwrap_or(u32::MAX).saturating_add(1);
-        let query = GrantQuery { namespace: namespace.clone(), after, limit: missing.min(GrantQuery::MAX_PAGE) };
+        // Most grants may not be selected: pages of what is missing would be as many as there are grants.
+        let wanted = if options.selector.selects_all() { missing } else { GrantQuery::MAX_PAGE };
+        let query = GrantQuery { namespace: namespace.clone(), after, limit: wanted.min(GrantQuery::MAX_PAGE) };
         let page = app.list_grants(query).await.map_err(|error| Problem::from_store(&error))?;
         // A token that was forged, or is older than a restored backup, must not lead a watcher into the future.
         let revision = *revision.insert(revision.map_or(page.revision, |first| first.min(page.revision)));

@@ -53,6 +53,11 @@ impl Selector {
         Ok(Self { labels, fields })
     }
 
+    /// Whether every item is meant.
+    pub(super) fn selects_all(&self) -> bool {
+        self.labels.is_empty() && self.fields.is_empty()
+    }
+
     /// Whether the item is meant.
     pub(super) fn selects(&self, namespace: &str, name: &str, labels: &BTreeMap<String, String>) -> bool {
         let fields = self.fields.iter().all(|requirement| {
