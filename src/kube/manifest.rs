@@ -1,14 +1,14 @@
 //! An AccessGrant as a caller writes it, checked: every fault at once, in Kubernetes' words.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
     fields::Faults,
     grant_spec::read_spec,
+    object::{self, Identity},
     problem::{Cause, Problem},
     query::FieldValidation,
-    selector::{is_label_key, is_label_value},
-    types::{ACCESS_GRANTS, SKUPPER},
+    types::ACCESS_GRANTS,
 };
 use crate::{
     app::GrantSpec,
@@ -28,6 +28,25 @@ pub(super) enum ManifestName {
 }
 
 impl ManifestName {
+    /// Reads the name; `None` when there is a fault.
+    fn read(identity: &Identity, faults: &mut Faults) -> Option<Self> {
+        match (&identity.given_name, &identity.prefix) {
+            (Some(name), _) => match name.parse() {
+                Ok(name) => return Some(Self::Given(name)),
+                Err(error) => faults.add(Cause::invalid("metadata.name", name.as_str(), error)),
+            },
+            (None, Some(prefix)) => {
+                let kept: String = prefix.chars().take(GrantName::MAX_BYTES - SUFFIX_LENGTH).collect();
+                match format!("{kept}{}", "0".repeat(SUFFIX_LENGTH)).parse::<GrantName>() {
+                    Ok(_) => return Some(Self::Generate(kept)),
+                    Err(error) => faults.add(Cause::invalid("metadata.generateName", prefix.as_str(), error)),
+                }
+            }
+            (None, None) => faults.add(Cause::required("metadata.name", "name or generateName is required")),
+        }
+        None
+    }
+
     /// The name; a generated one is another every time.
     pub(super) fn resolve(&self) -> GrantName {
         match self {
@@ -62,23 +81,21 @@ impl Manifest {
     ///
     /// # Errors
     /// 400 for another type, and for unknown fields when `validation` is strict; 422 with every field at fault.
-    pub(super) fn read(object: &Value, validation: FieldValidation) -> Result<Self, Problem> {
-        check_type(object)?;
+    pub(super) fn read(written: &Value, validation: FieldValidation) -> Result<Self, Problem> {
+        object::check_type(&ACCESS_GRANTS, written)?;
         let mut faults = Faults::default();
-        if let Value::Object(members) = object {
+        if let Value::Object(members) = written {
             faults.only("", members, &["apiVersion", "kind", "metadata", "spec", "status"]);
         }
-        let metadata = faults.object("metadata", object.get("metadata"));
+        let metadata = faults.object("metadata", written.get("metadata"));
         let identity = metadata.map(|members| Identity::read(&mut faults, members)).unwrap_or_default();
-        let name = identity.name(&mut faults);
-        let spec_members = faults.object("spec", object.get("spec"));
+        let name = ManifestName::read(&identity, &mut faults);
+        let spec_members = faults.object("spec", written.get("spec"));
         let (spec, settings) = read_spec(&mut faults, spec_members);
-        let (labels, annotations) = metadata.map(|members| attached(&mut faults, members)).unwrap_or_default();
+        let (labels, annotations) = metadata.map(|members| object::attached(&mut faults, members)).unwrap_or_default();
 
-        let warnings = faults.unknown_fields(validation).map_err(|sentence| {
-            let (kind, version) = (ACCESS_GRANTS.kind, SKUPPER.version);
-            Problem::BadRequest(format!("{kind} in version {version:?} cannot be handled as a {kind}: {sentence}"))
-        })?;
+        let warnings = faults.unknown_fields(validation);
+        let warnings = warnings.map_err(|sentence| object::cannot_be_handled(&ACCESS_GRANTS, &sentence))?;
         match (name, spec) {
             (Some(name), Some(spec)) if faults.causes.is_empty() => Ok(Self {
                 name,
@@ -96,134 +113,6 @@ impl Manifest {
             }),
         }
     }
-}
-
-fn check_type(object: &Value) -> Result<(), Problem> {
-    let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
-    let (kind, version) = (text("kind"), text("apiVersion"));
-    let expected = SKUPPER.api_version();
-    if kind.is_empty() || version.is_empty() {
-        let missing = if kind.is_empty() { "Kind" } else { "apiVersion" };
-        return Err(Problem::BadRequest(format!("Object '{missing}' is missing")));
-    }
-    if version != expected {
-        let message = format!(
-            "the API version in the data ({}) does not match the expected API version ({expected})",
-            version.chars().take(64).collect::<String>()
-        );
-        return Err(Problem::BadRequest(message));
-    }
-    if kind != ACCESS_GRANTS.kind {
-        let found: String = kind.chars().take(64).collect();
-        let message = format!("{found} in version {:?} cannot be handled as a {}", SKUPPER.version, ACCESS_GRANTS.kind);
-        return Err(Problem::BadRequest(message));
-    }
-    Ok(())
-}
-
-/// The part of the metadata that says which object is meant.
-#[derive(Debug, Default)]
-struct Identity {
-    given_name: Option<String>,
-    prefix: Option<String>,
-    namespace: Option<String>,
-    uid: Option<String>,
-    revision: Option<Revision>,
-}
-
-/// What Kubernetes' ObjectMeta has. Those that are not read are the server's to set.
-const METADATA_FIELDS: &[&str] = &[
-    "annotations",
-    "creationTimestamp",
-    "deletionGracePeriodSeconds",
-    "deletionTimestamp",
-    "finalizers",
-    "generateName",
-    "generation",
-    "labels",
-    "managedFields",
-    "name",
-    "namespace",
-    "ownerReferences",
-    "resourceVersion",
-    "selfLink",
-    "uid",
-];
-
-impl Identity {
-    fn read(faults: &mut Faults, members: &Map<String, Value>) -> Self {
-        faults.only("metadata.", members, METADATA_FIELDS);
-        let mut text = |name: &str| faults.text(&format!("metadata.{name}"), members.get(name)).map(str::to_owned);
-        let (given_name, prefix) = (text("name"), text("generateName"));
-        let (namespace, uid, version) = (text("namespace"), text("uid"), text("resourceVersion"));
-        let revision = version.and_then(|version| {
-            let parsed = version.parse().map(Revision);
-            if parsed.is_err() {
-                faults.add(Cause::invalid(
-                    "metadata.resourceVersion",
-                    version.as_str(),
-                    "must be a version this server gave",
-                ));
-            }
-            parsed.ok()
-        });
-        for field in ["finalizers", "ownerReferences"] {
-            // Stored, they would promise something that nobody here does.
-            if members.get(field).is_some_and(|value| !is_empty(value)) {
-                faults.add(Cause::forbidden(&format!("metadata.{field}"), "not supported"));
-            }
-        }
-        Self { given_name, prefix, namespace, uid, revision }
-    }
-
-    fn name(&self, faults: &mut Faults) -> Option<ManifestName> {
-        match (&self.given_name, &self.prefix) {
-            (Some(name), _) => match name.parse() {
-                Ok(name) => return Some(ManifestName::Given(name)),
-                Err(error) => faults.add(Cause::invalid("metadata.name", name.as_str(), error)),
-            },
-            (None, Some(prefix)) => {
-                let kept: String = prefix.chars().take(GrantName::MAX_BYTES - SUFFIX_LENGTH).collect();
-                match format!("{kept}{}", "0".repeat(SUFFIX_LENGTH)).parse::<GrantName>() {
-                    Ok(_) => return Some(ManifestName::Generate(kept)),
-                    Err(error) => faults.add(Cause::invalid("metadata.generateName", prefix.as_str(), error)),
-                }
-            }
-            (None, None) => faults.add(Cause::required("metadata.name", "name or generateName is required")),
-        }
-        None
-    }
-}
-
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Array(items) => items.is_empty(),
-        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => false,
-    }
-}
-
-type Texts = std::collections::BTreeMap<String, String>;
-
-/// Labels and annotations.
-fn attached(faults: &mut Faults, members: &Map<String, Value>) -> (Texts, Texts) {
-    const KEY_RULE: &str =
-        "must be NAME or PREFIX/NAME: a DNS subdomain, and at most 63 letters, digits, '-', '_' or '.'";
-    const VALUE_RULE: &str = "must be at most 63 letters, digits, '-', '_' or '.', with a letter or digit at both ends";
-    let labels = faults.texts("metadata.labels", members.get("labels"));
-    for (key, value) in &labels {
-        if !is_label_key(key) {
-            faults.add(Cause::invalid("metadata.labels", key.as_str(), KEY_RULE));
-        }
-        if !is_label_value(value) {
-            faults.add(Cause::invalid("metadata.labels", value.as_str(), VALUE_RULE));
-        }
-    }
-    let annotations = faults.texts("metadata.annotations", members.get("annotations"));
-    for key in annotations.keys().filter(|key| !is_label_key(&key.to_ascii_lowercase())) {
-        faults.add(Cause::invalid("metadata.annotations", key.as_str(), KEY_RULE));
-    }
-    (labels, annotations)
 }
 
 #[cfg(test)]

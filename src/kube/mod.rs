@@ -19,6 +19,7 @@ mod grants;
 mod json;
 mod manifest;
 mod merge;
+mod object;
 mod page;
 mod problem;
 mod query;
