@@ -35,12 +35,8 @@ pub(super) async fn list(app: &App, namespace: Option<Namespace>, options: ListO
     if let Some(rest) = rest {
         metadata["continue"] = rest.to_string().into();
     }
-    let items: Vec<Value> = grants.iter().map(|grant| grant_object::object(app, grant)).collect();
-    let list = json!({
-        "kind": format!("{}List", ACCESS_GRANTS.kind), "apiVersion": SKUPPER.api_version(),
-        "metadata": metadata, "items": items,
-    });
-    Ok(Reply::ok(list).warning(warnings))
+    let items = grants.iter().map(|grant| grant_object::object(app, grant)).collect();
+    Ok(Reply::list(&ACCESS_GRANTS, metadata, items).warning(warnings))
 }
 
 struct Collected {

@@ -6,7 +6,9 @@ use hyper::{
     body::Bytes,
     header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WARNING},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use super::types::ResourceType;
 
 /// The most warnings one answer carries, and the most characters of each: headers have limits of their own.
 const MOST_WARNINGS: usize = 16;
@@ -50,6 +52,17 @@ impl Reply {
     /// 201 with this object.
     pub(super) fn created(object: Value) -> Self {
         Self::new(StatusCode::CREATED, Body::Json(object))
+    }
+
+    /// 200 with a list of these objects.
+    pub(super) fn list(resource: &ResourceType, metadata: Value, items: Vec<Value>) -> Self {
+        let mut list = json!({
+            "kind": format!("{}List", resource.kind), "apiVersion": resource.group_version.api_version(),
+        });
+        // Moved in: the macro would copy every item.
+        list["metadata"] = metadata;
+        list["items"] = items.into();
+        Self::ok(list)
     }
 
     pub(super) fn warning(mut self, warnings: Vec<String>) -> Self {

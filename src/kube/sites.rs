@@ -54,10 +54,7 @@ async fn list(
         })
         .map(|site| object(site, loaded_at))
         .collect();
-    Ok(Reply::ok(json!({
-        "kind": format!("{}List", SITES.kind), "apiVersion": SKUPPER.api_version(),
-        "metadata": {"resourceVersion": revision.to_string()}, "items": items,
-    })))
+    Ok(Reply::list(&SITES, json!({"resourceVersion": revision.to_string()}), items))
 }
 
 fn object(configured: &ConfiguredSite, loaded_at: Timestamp) -> Value {

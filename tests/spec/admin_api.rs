@@ -57,7 +57,7 @@ async fn patch_until_done(admin: &AdminClient, path: &str, patch: &Value) {
         match admin.send(AdminMethod::MergePatch, path, Some(patch)).await {
             Ok(_) => return,
             Err(AdminError::Refused(status)) if status.code == 409 => {
-                tokio::time::sleep(Duration::from_millis(5)).await
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
             Err(error) => panic!("{error}"),
         }
