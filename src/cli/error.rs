@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt::Write as _, io, path::PathBuf};
 
-use super::{apply_document::DocumentPlace, config::ConfigError, serve::ServeError};
+use super::{apply_document::DocumentPlace, config::ConfigError, output::shell_word, serve::ServeError};
 use crate::{
     client::{AdminError, RedeemTokenError, Status, Step},
     file::FileError,
@@ -171,8 +171,8 @@ impl CliError {
             Self::Refused { hint, .. } => hint.clone(),
             Self::Config(_) => Some("see 'grantd serve --help'".to_owned()),
             Self::Document { .. } => Some("give a file that 'token issue' wrote".to_owned()),
-            Self::Write(_) => Some("choose a place that you may write to".to_owned()),
-            Self::Admin(error) => admin_hint(error).map(str::to_owned),
+            Self::Write(error) => Some(write_hint(error)),
+            Self::Admin(error) => admin_hint(error),
             Self::Redeem(error) => error.hint().map(str::to_owned),
             Self::NotIssued { left: Some(command), .. } => Some(format!("delete its grant with '{command}'")),
             Self::NotIssued { left: None, cause, .. } | Self::Applying { cause, .. } => cause.hint(),
@@ -216,16 +216,39 @@ fn admin_exit(error: &AdminError) -> Exit {
     }
 }
 
-fn admin_hint(error: &AdminError) -> Option<&'static str> {
-    match error {
-        AdminError::NoServer { .. } => Some("if it serves from another data directory, name that with --data-dir"),
-        AdminError::Refused(Status { code: 404, .. }) => Some("'grantd grant list -A' shows the grants there are"),
-        AdminError::Refused(Status { code: 503, .. }) | AdminError::Deadline { .. } | AdminError::Connection { .. } => {
-            Some("try again; the server's log tells more")
+fn admin_hint(error: &AdminError) -> Option<String> {
+    let hint = match error {
+        AdminError::NoServer { socket, .. } => {
+            let data_dir = shell_word(socket.parent().unwrap_or(socket));
+            return Some(format!(
+                "start it with 'grantd serve --data-dir {data_dir}', or name the data directory of one that runs with \
+                 --data-dir"
+            ));
         }
-        AdminError::Malformed { .. } => Some("see that the grantd that serves and this one are of one version"),
-        AdminError::NotPermitted { .. } | AdminError::Refused(_) => None,
-    }
+        AdminError::NotPermitted { .. } => "run this as the user that grantd runs as, or as root",
+        AdminError::Refused(Status { code: 404, .. }) => "'grantd grant list -A' shows the grants there are",
+        AdminError::Refused(Status { code: 409, .. }) => "choose another name, or delete that grant first",
+        AdminError::Refused(Status { code: 503, .. }) | AdminError::Deadline { .. } | AdminError::Connection { .. } => {
+            "try again; the server's log tells more"
+        }
+        AdminError::Malformed { .. } => "see that the grantd that serves and this one are of one version",
+        AdminError::Refused(_) => return None,
+    };
+    Some(hint.to_owned())
+}
+
+/// Why a file cannot be written there, as far as that tells what to do.
+fn write_hint(error: &FileError) -> String {
+    use io::ErrorKind::{NotADirectory, NotFound, QuotaExceeded, StorageFull};
+    let kind = error.source.kind();
+    let hint = if matches!(kind, NotFound | NotADirectory) {
+        "choose a directory that exists, or make it first"
+    } else if matches!(kind, StorageFull | QuotaExceeded) {
+        "make room, or choose another place"
+    } else {
+        "choose a place that you may write to"
+    };
+    hint.to_owned()
 }
 
 fn redeem_exit(error: &RedeemTokenError) -> Exit {
@@ -292,6 +315,8 @@ mod tests {
         let absent = CliError::Admin(AdminError::NoServer { socket: socket.clone(), source: source() });
         let foreign = CliError::Admin(AdminError::NotPermitted { socket, source: source() });
         assert_eq!((absent.exit().code(), foreign.exit().code()), (69, 77));
+        assert!(absent.hint().unwrap().contains("'grantd serve --data-dir /d'"));
+        assert!(foreign.hint().unwrap().contains("as the user that grantd runs as"));
     }
 
     #[test]

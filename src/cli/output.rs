@@ -3,6 +3,7 @@
 use std::{
     fmt::Display,
     io::{self, Write},
+    path::Path,
 };
 
 use serde::Serialize;
@@ -66,6 +67,13 @@ pub fn printable(text: &str) -> String {
         .collect()
 }
 
+/// A path as a shell reads it back, for commands that are there to be copied.
+pub fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"./~-_+,:@%=".contains(&byte);
+    if text.bytes().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
 /// Rows under headings, in columns that are as wide as their widest cell.
 #[derive(Debug)]
 pub struct Table {
@@ -121,6 +129,12 @@ impl Display for Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_to_copy_survives_a_shell() {
+        assert_eq!(shell_word(Path::new("~/west_1.yaml")), "~/west_1.yaml");
+        assert_eq!(shell_word(Path::new("a b's.yaml")), "'a b'\\''s.yaml'");
+    }
 
     struct ClosedPipe;
 

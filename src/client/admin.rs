@@ -74,10 +74,7 @@ impl AdminMethod {
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
     /// Nobody listens on the socket.
-    #[error(
-        "no grantd is serving at {}; start it with `grantd serve --data-dir {}`",
-        socket.display(), directory(socket).display()
-    )]
+    #[error("no grantd is serving at {}", socket.display())]
     NoServer {
         /// The socket.
         socket: PathBuf,
@@ -86,7 +83,7 @@ pub enum AdminError {
         source: io::Error,
     },
     /// The socket is another user's.
-    #[error("this user may not use {}; run as the user that grantd runs as", socket.display())]
+    #[error("this user may not use {}", socket.display())]
     NotPermitted {
         /// The socket.
         socket: PathBuf,
@@ -120,10 +117,6 @@ pub enum AdminError {
         #[source]
         source: io::Error,
     },
-}
-
-fn directory(socket: &Path) -> &Path {
-    socket.parent().unwrap_or(socket)
 }
 
 /// A refusal as Kubernetes words it (kubectl.md).

@@ -15,10 +15,17 @@ use refresh::{Refresher, Seen, ServingSource};
 use tokio::{sync::watch, task::JoinSet};
 use tracing::{error, info, warn};
 
-use super::{CliError, Exit, args::default_data_dir, chain, config::ServeConfig, output::Console};
+use super::{
+    CliError, Exit,
+    args::default_data_dir,
+    chain,
+    config::ServeConfig,
+    output::{Console, shell_word},
+};
 use crate::{
     app::{App, AppParts, DuplicateSite, Publication, Sites},
     file::FileError,
+    grant::Namespace,
     http::{BindError, Limits, ObserveDoor, RedeemDoor, TlsError},
     kube::{AdminDoor, AdminDoorError},
     link::{Host, PublicUrl},
@@ -92,6 +99,9 @@ impl ServeError {
             Self::Files(_) => Some("nothing was created; correct the files and start again"),
             Self::NoPublicUrl => Some("for example --public-url https://grants.example.com:9090"),
             Self::File(_) => Some("choose a directory you may write to with --data-dir"),
+            Self::Store(OpenError::Locked { .. }) => {
+                Some("a grantd serves from this data directory already: stop it, or choose another with --data-dir")
+            }
             Self::Make(_)
             | Self::Store(_)
             | Self::Sites(_)
@@ -211,11 +221,14 @@ impl House {
     /// Tells where everything is, and what to type next.
     fn announce(&self, config: &ServeConfig, console: &mut Console<'_>) -> Result<(), CliError> {
         let default = default_data_dir(|name| std::env::var_os(name));
-        let command = if default.is_some_and(|default| default == config.data_dir) {
-            "grantd".to_owned()
-        } else {
-            format!("grantd --data-dir {}", quoted(&config.data_dir))
-        };
+        let mut command = "grantd".to_owned();
+        if default.is_none_or(|default| default != config.data_dir) {
+            let _ = write!(command, " --data-dir {}", shell_word(&config.data_dir));
+        }
+        command.push_str(" token issue west.yaml");
+        if let Some(first) = config.sites.first().filter(|site| site.namespace != Namespace::default()) {
+            let _ = write!(command, " -n {}", first.namespace);
+        }
         let mut text = format!("grantd {}\n", env!("CARGO_PKG_VERSION"));
         for site in self.app.sites().iter() {
             let site = site.site();
@@ -227,7 +240,7 @@ impl House {
         let _ = writeln!(text, "  admin     {}", DataDir::admin_socket_of(self.data_dir.path()).display());
         let _ = writeln!(text, "  data      {}", self.data_dir.path().display());
         let _ = writeln!(text, "\nMake a token that a connecting site can redeem once:\n");
-        let _ = writeln!(text, "  {command} token issue west.yaml");
+        let _ = writeln!(text, "  {command}");
         console.print(&text)
     }
 
@@ -310,11 +323,4 @@ fn closed(closing: &watch::Receiver<bool>) -> impl Future<Output = ()> + Send + 
         // A sender that is gone means the same as one that said so.
         let _ = closing.wait_for(|closing| *closing).await;
     }
-}
-
-/// A path as a shell reads it back.
-fn quoted(path: &std::path::Path) -> String {
-    let text = path.display().to_string();
-    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-~+,@%".contains(&b));
-    if plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
