@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{ArgMatches, CommandFactory, FromArgMatches, error::ErrorKind};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, error::ErrorKind, parser::ValueSource};
 
 use super::{
     CliError, Exit, apply,
@@ -49,12 +49,22 @@ fn dispatch(cli: Cli, matches: &ArgMatches, console: &mut Console<'_>) -> Result
         Command::Version(args) => version::run(&args, console),
         Command::Completion(args) => completion::run(&args, console),
         Command::Token(TokenCommand::Redeem(args)) => wait_for(token_redeem::run(&args, console)),
-        Command::Token(TokenCommand::Issue(args)) => wait_for(token_issue::run(&args, &server(data_dir)?, console)),
-        Command::Grant(GrantCommand::Create(args)) => wait_for(grant_create::run(&args, &server(data_dir)?, console)),
-        Command::Grant(GrantCommand::List(args)) => wait_for(grant_list::run(&args, &server(data_dir)?, console)),
-        Command::Grant(GrantCommand::Show(args)) => wait_for(grant_show::run(&args, &server(data_dir)?, console)),
-        Command::Grant(GrantCommand::Delete(args)) => wait_for(grant_delete::run(&args, &server(data_dir)?, console)),
-        Command::Apply(args) => wait_for(apply::run(&args, &server(data_dir)?, console)),
+        Command::Token(TokenCommand::Issue(args)) => {
+            wait_for(token_issue::run(&args, &server(data_dir, matches)?, console))
+        }
+        Command::Grant(GrantCommand::Create(args)) => {
+            wait_for(grant_create::run(&args, &server(data_dir, matches)?, console))
+        }
+        Command::Grant(GrantCommand::List(args)) => {
+            wait_for(grant_list::run(&args, &server(data_dir, matches)?, console))
+        }
+        Command::Grant(GrantCommand::Show(args)) => {
+            wait_for(grant_show::run(&args, &server(data_dir, matches)?, console))
+        }
+        Command::Grant(GrantCommand::Delete(args)) => {
+            wait_for(grant_delete::run(&args, &server(data_dir, matches)?, console))
+        }
+        Command::Apply(args) => wait_for(apply::run(&args, &server(data_dir, matches)?, console)),
     }
 }
 
@@ -64,10 +74,17 @@ fn wait_for(command: impl Future<Output = Result<(), CliError>>) -> Result<(), C
     runtime.block_on(command)
 }
 
-fn server(data_dir: Option<PathBuf>) -> Result<Server, CliError> {
-    let data_dir = data_dir.filter(|path| !path.as_os_str().is_empty());
-    let data_dir = data_dir.or_else(|| default_data_dir(|name| std::env::var_os(name)));
-    let data_dir = data_dir.ok_or_else(|| CliError::usage("name the server's data directory with --data-dir"))?;
+/// An empty environment variable counts as not set; an empty flag is a variable of the shell that was forgotten.
+fn server(data_dir: Option<OsString>, matches: &ArgMatches) -> Result<Server, CliError> {
+    let typed = matches.value_source("data_dir") == Some(ValueSource::CommandLine);
+    let data_dir = match data_dir {
+        Some(path) if path.is_empty() && typed => return Err(CliError::usage("--data-dir: must be a path; got \"\"")),
+        Some(path) if !path.is_empty() => Some(PathBuf::from(path)),
+        Some(_) | None => default_data_dir(|name| std::env::var_os(name)),
+    };
+    let data_dir = data_dir.ok_or_else(|| {
+        CliError::usage("--data-dir: must be given, because neither STATE_DIRECTORY nor XDG_DATA_HOME nor HOME is set")
+    })?;
     Ok(Server::of(&data_dir))
 }
 

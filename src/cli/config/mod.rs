@@ -17,7 +17,7 @@ use std::{
 };
 
 use clap::ArgMatches;
-use serde_saphyr::Spanned;
+use serde_saphyr::{Spanned, UserMessageFormatter};
 pub use sites::{IssuerFiles, SiteConfig, SiteEndpoints};
 pub use source::{Fault, Origin};
 use source::{Faults, Sources};
@@ -165,6 +165,8 @@ fn read_file(path: &Path, faults: &mut Faults) -> Table {
     match serde_saphyr::from_slice_with_options::<Spanned<Value>>(&bytes, options) {
         Ok(value) => Table::root(value, faults),
         Err(error) => {
+            // The words for users: the others speak of the library's own options.
+            let error = error.render_with_formatter(&UserMessageFormatter);
             faults.add(Origin::File, format!("{} is not YAML: {error}", path.display()));
             Table::default()
         }

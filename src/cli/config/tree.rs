@@ -187,7 +187,16 @@ impl Table {
 
     /// Reports every field that nobody asked for.
     pub(super) fn finish(self, faults: &mut Faults) {
+        let mut told = None;
         for entry in &self.entries {
+            // A table where a list belongs has become dotted names.
+            let list = entry.name.split_once('.').map(|(table, _)| table).filter(|table| self.known.contains(table));
+            if let Some(list) = list {
+                if told.replace(list) != Some(list) {
+                    faults.add(self.origin(list, entry.line), "must be a list, each item beginning with '- '");
+                }
+                continue;
+            }
             let inner = format!("{}.", entry.name);
             let is_table = self.known.iter().any(|known| known.starts_with(&inner));
             let message = match entry.value {
