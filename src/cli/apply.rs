@@ -6,9 +6,9 @@ use super::{
     CliError,
     apply_document::{Document, read_documents},
     args::ApplyArgs,
-    output::Console,
+    output::{Console, printable},
     place::Place,
-    resource::{self, GRANT_KIND, Grant},
+    resource::{self, GRANT_KIND, Grant, is_ready},
     server::Server,
 };
 
@@ -18,26 +18,32 @@ pub(super) async fn run(args: &ApplyArgs, server: &Server, console: &mut Console
     let mut failures = Vec::new();
     for document in documents {
         match apply(&document, server).await {
-            Ok(what) => console.line(format_args!("{GRANT_KIND}/{} {what}", document.name))?,
+            Ok((what, grant)) => {
+                console.line(format_args!("{GRANT_KIND}/{} {what}", document.name))?;
+                if !is_ready(&grant.status.conditions) {
+                    console.note(format_args!("It is not ready: {}", printable(&grant.status.message)));
+                }
+            }
             Err(error) => failures.push(CliError::Applying { place: document.place, cause: Box::new(error) }),
         }
     }
     CliError::all(failures)
 }
 
-/// Creates or changes the grant and says which, in kubectl's words.
-async fn apply(document: &Document, server: &Server) -> Result<&'static str, CliError> {
+/// Creates or changes the grant and says which, in kubectl's words, and what it is now.
+async fn apply(document: &Document, server: &Server) -> Result<(&'static str, Grant), CliError> {
     let Document { namespace, name, .. } = document;
     let Some(before) = server.find_grant(namespace, name).await? else {
         let mut grant = json!({"apiVersion": "skupper.io/v2alpha1", "kind": "AccessGrant"});
         grant["metadata"] = document.metadata.clone();
         grant["spec"] = document.spec.clone();
-        server.create_grant(namespace, &grant).await?;
-        return Ok("created");
+        let made = server.create_grant(namespace, &grant).await?;
+        return Ok(("created", resource::read(&made)?));
     };
-    let after = server.change_grant(namespace, name, &patch(document)).await?;
-    let version = |object: &Value| resource::read::<Grant>(object).map(|grant| grant.metadata.resource_version);
-    Ok(if version(&before)? == version(&after)? { "unchanged" } else { "configured" })
+    let before: Grant = resource::read(&before)?;
+    let after: Grant = resource::read(&server.change_grant(namespace, name, &patch(document)).await?)?;
+    let same = before.metadata.resource_version == after.metadata.resource_version;
+    Ok((if same { "unchanged" } else { "configured" }, after))
 }
 
 /// What the document says, and nothing that it does not: a field that it leaves out stays as it is.

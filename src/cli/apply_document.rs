@@ -1,12 +1,15 @@
 //! The documents of `grantd apply`, each judged before the first one is sent.
 
-use std::fmt::{self, Display};
+use std::{
+    fmt::{self, Display},
+    str::FromStr,
+};
 
 use serde_json::{Map, Value};
 use serde_saphyr::Spanned;
 
 use super::CliError;
-use crate::grant::{GrantName, Namespace};
+use crate::grant::{Allowance, Code, ExpirationWindow, GrantName, IssuerName, Namespace};
 
 /// A document of kind AccessGrant, of the right shape; what its values mean is for the server to judge.
 #[derive(Debug)]
@@ -117,6 +120,7 @@ fn judge(value: Value, place: DocumentPlace, default: &Namespace) -> Result<Docu
         Some(_) => return Err("spec must be fields with values".to_owned()),
     };
     judge_spec(&spec)?;
+    judge_values(&spec)?;
     fields.retain(|field, _| !["apiVersion", "kind", "status"].contains(&field.as_str()));
     if let Some(unknown) = fields.keys().next() {
         return Err(format!("{unknown} is not a field of an AccessGrant; those are metadata and spec"));
@@ -139,6 +143,24 @@ fn judge_spec(spec: &Map<String, Value>) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// What the server would refuse for its value, told before the first document is sent. It judges the rest.
+fn judge_values(spec: &Map<String, Value>) -> Result<(), String> {
+    let text = |field: &str| text_of(spec, field).filter(|text| !text.is_empty());
+    let allowed = spec.get("redemptionsAllowed").and_then(Value::as_u64).unwrap_or_default();
+    if allowed > u64::from(Allowance::MAX) {
+        return Err(format!("spec.redemptionsAllowed must be at most {}; got {allowed}", Allowance::MAX));
+    }
+    judge_value::<ExpirationWindow>("expirationWindow", text("expirationWindow"))?;
+    judge_value::<IssuerName>("issuer", text("issuer"))?;
+    judge_value::<Code>("code", text("code"))
+}
+
+/// The message does not show the value, which may be a code.
+fn judge_value<T: FromStr<Err: Display>>(field: &str, text: Option<&str>) -> Result<(), String> {
+    let judged = text.map(str::parse::<T>).transpose();
+    judged.map(|_| ()).map_err(|error| format!("spec.{field} is not valid: {error}"))
 }
 
 fn judge_texts(value: Option<&Value>, field: &str) -> Result<(), String> {
@@ -213,6 +235,21 @@ mod tests {
             ("{name: a}", "{name: a, namespace: 7}", "metadata.namespace must be text"),
             ("{name: a}", "{name: a, labels: {k: 7}}", "metadata.labels.k must be text; put it in quotes"),
             ("{redemptionsAllowed: 2}", "{redemptionsAllowed: two}", "spec.redemptionsAllowed must be a whole number"),
+            (
+                "{redemptionsAllowed: 2}",
+                "{redemptionsAllowed: 2147483648}",
+                "spec.redemptionsAllowed must be at most 2147483647; got 2147483648",
+            ),
+            (
+                "{redemptionsAllowed: 2}",
+                "{expirationWindow: 1d}",
+                "spec.expirationWindow is not valid: unknown unit \"d\" in duration \"1d\"",
+            ),
+            (
+                "{redemptionsAllowed: 2}",
+                "{code: \"can ary\"}",
+                "spec.code is not valid: must consist of visible ASCII characters, without blanks",
+            ),
             ("{redemptionsAllowed: 2}", "{code: 12345}", "spec.code must be text; put it in quotes"),
             ("{redemptionsAllowed: 2}", "7", "spec must be fields with values"),
             ("spec:", "specs:", "specs is not a field of an AccessGrant; those are metadata and spec"),
