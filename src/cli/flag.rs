@@ -1,9 +1,11 @@
-//! Values of flags, judged together and in Skupper's words where it has them (protocol.md 5.1).
+//! Values of flags, judged together; what is wrong is called what Skupper calls it (protocol.md 5.1), and by its flag.
 
 use std::{fmt::Display, str::FromStr, time::Duration};
 
 use super::CliError;
-use crate::grant::{Allowance, ExpirationWindow, format_go_duration, parse_go_duration};
+use crate::grant::{Allowance, ExpirationWindow, Namespace, format_go_duration, parse_go_duration};
+
+const WINDOW: &str = "expiration time (--expiration-window)";
 
 /// All that is wrong with a command's flags, one fault a line.
 #[derive(Debug, Default)]
@@ -15,40 +17,50 @@ impl FlagFaults {
         judged.map_err(|error| self.0.push(format!("{what} is not valid: {error}"))).ok()
     }
 
+    /// The namespace that the command works in.
+    pub(super) fn namespace(&mut self, text: &str) -> Option<Namespace> {
+        let judged = text.parse().map_err(|error| format!("{error}; got {text:?}"));
+        self.judge("namespace (--namespace)", judged)
+    }
+
     pub(super) fn parse<T: FromStr<Err: Display>>(&mut self, what: &str, text: &str) -> Option<T> {
         self.judge(what, text.parse())
     }
 
     /// How often a grant can be redeemed.
     pub(super) fn redemptions(&mut self, text: &str) -> Option<u32> {
-        let number = text.parse().map_err(|_| format!("must be a whole number from 1 to {}", Allowance::MAX));
-        let judged = number.and_then(|allowed| Allowance::new(allowed, 0).map_err(|error| error.to_string()));
-        self.judge("number of redemptions", judged).map(Allowance::allowed)
+        let allowed = text.parse().ok().and_then(|allowed| Allowance::new(allowed, 0).ok());
+        let judged = allowed.ok_or_else(|| format!("must be a whole number from 1 to {}; got {text}", Allowance::MAX));
+        self.judge("number of redemptions (--redemptions-allowed)", judged).map(Allowance::allowed)
     }
 
     /// How long a grant can be redeemed.
     pub(super) fn window(&mut self, text: &str) -> Option<ExpirationWindow> {
-        self.parse("expiration time", text)
+        self.parse(WINDOW, text)
     }
 
     /// How long a grant for a person can be redeemed: at least a minute, as nobody carries a token faster.
     pub(super) fn window_of_token(&mut self, text: &str) -> Option<ExpirationWindow> {
-        self.at_least("expiration time", text, Duration::from_secs(60))?;
+        self.at_least(WINDOW, text, Duration::from_secs(60))?;
         self.window(text)
     }
 
-    pub(super) fn at_least(&mut self, what: &str, text: &str, least: Duration) -> Option<Duration> {
+    /// How long to wait.
+    pub(super) fn timeout(&mut self, text: &str, least: Duration) -> Option<Duration> {
+        self.at_least("timeout (--timeout)", text, least)
+    }
+
+    fn at_least(&mut self, what: &str, text: &str, least: Duration) -> Option<Duration> {
         self.judge(what, duration_of_at_least(text, least))
     }
 
     /// What traffic over a link costs; `None` for 0, which leaves it to the other side.
     pub(super) fn cost(&mut self, text: &str) -> Option<Option<u32>> {
         let judged = match text.parse::<i64>() {
-            Err(_) => Err(format!("strconv.Atoi: parsing {text:?}: invalid syntax")),
-            Ok(number) if number < 0 => Err("value is not positive".to_owned()),
-            Ok(number) => i32::try_from(number).map_err(|_| format!("must be at most {}", i32::MAX)),
+            Ok(number) if (0..=i64::from(i32::MAX)).contains(&number) => Ok(number),
+            Ok(_) | Err(_) => Err(format!("must be a whole number from 0 to {}; got {text}", i32::MAX)),
         };
-        let cost = self.judge("link cost", judged)?;
+        let cost = self.judge("link cost (--cost)", judged)?;
         Some(u32::try_from(cost).ok().filter(|cost| *cost > 0))
     }
 
@@ -79,31 +91,37 @@ mod tests {
     }
 
     #[test]
-    fn faults_are_worded_as_skupper_words_them() {
+    fn faults_say_in_skupper_s_words_what_is_wrong_and_name_the_flag() {
         let minute = Duration::from_secs(60);
         let table = [
-            (faults_of(|f| f.redemptions("0")), "number of redemptions is not valid: must be at least 1"),
+            (
+                faults_of(|f| f.redemptions("0")),
+                "number of redemptions (--redemptions-allowed) is not valid: must be a whole number from 1 to 2147483647; got 0",
+            ),
             (
                 faults_of(|f| f.redemptions("-1")),
-                "number of redemptions is not valid: must be a whole number from 1 to 2147483647",
+                "number of redemptions (--redemptions-allowed) is not valid: must be a whole number from 1 to 2147483647; got -1",
             ),
             (
                 faults_of(|f| f.window_of_token("10s")),
-                "expiration time is not valid: duration must not be less than 1m0s; got 10s",
+                "expiration time (--expiration-window) is not valid: duration must not be less than 1m0s; got 10s",
             ),
             (
                 faults_of(|f| f.window_of_token("1d")),
-                "expiration time is not valid: time: unknown unit \"d\" in duration \"1d\"",
+                "expiration time (--expiration-window) is not valid: time: unknown unit \"d\" in duration \"1d\"",
             ),
             (
-                faults_of(|f| f.at_least("timeout", "-5m", minute)),
-                "timeout is not valid: duration must not be less than 1m0s; got -5m",
+                faults_of(|f| f.timeout("-5m", minute)),
+                "timeout (--timeout) is not valid: duration must not be less than 1m0s; got -5m",
             ),
             (
                 faults_of(|f| f.cost("Not-valid")),
-                "link cost is not valid: strconv.Atoi: parsing \"Not-valid\": invalid syntax",
+                "link cost (--cost) is not valid: must be a whole number from 0 to 2147483647; got Not-valid",
             ),
-            (faults_of(|f| f.cost("-1")), "link cost is not valid: value is not positive"),
+            (
+                faults_of(|f| f.cost("-1")),
+                "link cost (--cost) is not valid: must be a whole number from 0 to 2147483647; got -1",
+            ),
         ];
         for (found, expected) in table {
             assert_eq!(found, expected);

@@ -11,17 +11,17 @@ use super::{
     resource::{self, GRANT_KIND, is_ready},
     server::Server,
 };
-use crate::grant::{Code, GrantName, IssuerName, Namespace};
+use crate::grant::{Code, GrantName, IssuerName};
 
 pub(super) async fn run(args: &CreateArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
     let mut faults = FlagFaults::default();
     let issuer = match &args.issuer {
-        Some(issuer) => faults.parse::<IssuerName>("issuer", issuer).map(Some),
+        Some(issuer) => faults.parse::<IssuerName>("issuer (--issuer)", issuer).map(Some),
         None => Some(None),
     };
     let judged = (
         faults.parse::<GrantName>("name", &args.name),
-        faults.parse::<Namespace>("namespace", args.namespace.text()),
+        faults.namespace(args.namespace.text()),
         faults.redemptions(&args.redemptions_allowed),
         faults.window(&args.expiration_window),
         issuer,

@@ -2,13 +2,18 @@
 
 use std::{
     fmt::Display,
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     path::Path,
+    pin::pin,
+    time::Duration,
 };
 
 use serde::Serialize;
 
 use super::{CliError, args::DocumentFormat};
+
+/// How long a person waits without wondering.
+const BEFORE_A_WORD: Duration = Duration::from_secs(1);
 
 /// The two streams of a command. Everything is printed through it, so that a reader who has gone away (`| head`) ends the
 /// command quietly.
@@ -51,6 +56,19 @@ impl<'a> Console<'a> {
         let text = text.map_err(CliError::Console)?;
         self.print(text.trim_end())?;
         self.print("\n")
+    }
+
+    /// Waits for `work`, and tells a person at a terminal what for when that takes longer than a second.
+    pub async fn wait<T>(&mut self, what: impl Display, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(BEFORE_A_WORD) => {}
+        }
+        if io::stderr().is_terminal() {
+            self.note(format_args!("Waiting for {what} ..."));
+        }
+        work.await
     }
 
     /// Tells the user something that is not the result. That nobody may be listening is no failure.

@@ -34,9 +34,12 @@ pub(super) enum Scope {
     All,
 }
 
-/// Where the sites of a namespace are.
-pub(super) fn sites_path(namespace: &Namespace) -> String {
-    format!("{GROUP}/namespaces/{namespace}/sites")
+/// Where a list of sites is.
+pub(super) fn sites_path(scope: &Scope) -> String {
+    match scope {
+        Scope::Namespace(namespace) => format!("{GROUP}/namespaces/{namespace}/sites"),
+        Scope::All => format!("{GROUP}/sites"),
+    }
 }
 
 /// Where grants are created.

@@ -29,9 +29,9 @@ impl Server {
         Self { client: AdminClient::unix(data_dir.join("admin.sock"), REQUEST_DEADLINE) }
     }
 
-    pub(super) async fn sites(&self, namespace: &Namespace) -> Result<Vec<resource::Site>, CliError> {
-        let answer = self.send(AdminMethod::Get, &sites_path(namespace), None).await?;
-        resource::read::<Page>(&answer)?.items.iter().map(resource::read).collect()
+    /// Every site in scope.
+    pub(super) async fn sites(&self, scope: &Scope) -> Result<Vec<resource::Site>, CliError> {
+        self.all(&sites_path(scope)).await?.iter().map(resource::read).collect()
     }
 
     pub(super) async fn create_grant(&self, namespace: &Namespace, grant: &Value) -> Result<Value, CliError> {

@@ -9,9 +9,9 @@ use super::{
     CliError,
     args::IssueArgs,
     flag::FlagFaults,
-    output::Console,
+    output::{Console, shell_word},
     place::{Place, check_directory, existing, is_taken, parent},
-    resource::{self, Site, is_ready},
+    resource::{self, Scope, Site, is_ready},
     server::Server,
 };
 use crate::{
@@ -50,7 +50,7 @@ pub(super) async fn run(args: &IssueArgs, server: &Server, console: &mut Console
         Some(name) => name.clone(),
         None => name_after(&site)?,
     };
-    let issued = issue(&request, name, server).await?;
+    let issued = console.wait("token status", issue(&request, name, server)).await?;
     if let Err(error) = hand_over(&issued, &request, args.force, console) {
         return Err(take_back(&issued.name, &request.namespace, server, error).await);
     }
@@ -60,18 +60,18 @@ pub(super) async fn run(args: &IssueArgs, server: &Server, console: &mut Console
 fn judge(args: &IssueArgs) -> Result<Request, CliError> {
     let mut faults = FlagFaults::default();
     let name = match &args.name {
-        Some(name) => faults.parse("name", name).map(Some),
+        Some(name) => faults.parse("name (--name)", name).map(Some),
         None => Some(None),
     };
     let file = if args.file.as_os_str().is_empty() { Err("must not be empty") } else { Ok(Place::new(&args.file)) };
     let judged = (
         faults.judge("file name", file),
-        faults.parse("namespace", args.namespace.text()),
+        faults.namespace(args.namespace.text()),
         name,
         faults.redemptions(&args.redemptions_allowed),
         faults.window_of_token(&args.expiration_window),
         faults.cost(&args.cost),
-        faults.at_least("timeout", &args.timeout, LEAST_TIMEOUT),
+        faults.timeout(&args.timeout, LEAST_TIMEOUT),
     );
     match judged {
         (Some(place), Some(namespace), Some(name), Some(allowed), Some(window), Some(cost), Some(timeout)) => {
@@ -84,7 +84,7 @@ fn judge(args: &IssueArgs) -> Result<Request, CliError> {
 /// Before anything is made on the server: could the file be written?
 fn check_place(path: &Path, force: bool) -> Result<(), CliError> {
     if path.is_dir() {
-        return Err(CliError::usage("token file name is a directory"));
+        return Err(CliError::usage(format!("token file name is a directory: {}", path.display())));
     }
     if is_taken(path) && !force {
         let message = format!("{} exists; it may hold a token that is still good", path.display());
@@ -95,13 +95,14 @@ fn check_place(path: &Path, force: bool) -> Result<(), CliError> {
 
 /// The site for which the token is, provided that it accepts links.
 async fn site(server: &Server, namespace: &Namespace) -> Result<Site, CliError> {
-    let site = server.sites(namespace).await?.into_iter().next();
-    let site = site.ok_or_else(|| {
-        CliError::refused(
+    let Some(site) = server.sites(&Scope::Namespace(namespace.clone())).await?.into_iter().next() else {
+        let others = server.sites(&Scope::All).await?;
+        let others = others.iter().map(|site| site.metadata.namespace.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(CliError::refused(
             format!("A site must exist in namespace {namespace} before a token can be created"),
-            "name the site's namespace with -n, or configure a site for this one",
-        )
-    })?;
+            format!("name the namespace of a site with -n: {others}"),
+        ));
+    };
     if site.spec.edge {
         return Err(CliError::refused(
             "Edge sites cannot accept incoming links from remote sites",
@@ -224,7 +225,7 @@ fn tell(issued: &Issued, request: &Request, console: &mut Console<'_>) -> Result
          The token expires after {} use(s) or after {window}.",
         issued.name,
         request.allowed,
-        quoted = quoted(&file),
+        quoted = shell_word(Path::new(&file)),
     );
     match &request.place {
         Place::Standard => console.note(text),
@@ -241,20 +242,13 @@ fn is_name_for_skupper(file: &str) -> bool {
     file.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./~-".contains(&byte))
 }
 
-/// A file's name as a shell reads it back.
-fn quoted(file: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"./~-_+,:@%=".contains(&byte);
-    if file.bytes().all(plain) { file.to_owned() } else { format!("'{}'", file.replace('\'', "'\\''")) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Exit;
 
     #[test]
-    fn a_command_to_copy_survives_a_shell() {
-        assert_eq!(quoted("~/west_1.yaml"), "~/west_1.yaml");
-        assert_eq!(quoted("a b's.yaml"), "'a b'\\''s.yaml'");
+    fn names_that_skupper_does_not_take_are_known() {
         assert!(is_name_for_skupper("~/west-1.yaml") && !is_name_for_skupper("west_1.yaml"));
     }
 
@@ -267,7 +261,7 @@ mod tests {
         std::fs::write(&path, "x").unwrap();
         assert!(check_place(&path, false).unwrap_err().to_string().contains("exists"));
         assert!(check_place(&path, true).is_ok());
-        assert_eq!(check_place(&directory, true).unwrap_err().to_string(), "token file name is a directory");
+        assert_eq!(check_place(&directory, true).unwrap_err().exit(), Exit::Usage);
         assert!(check_place(&directory.join("none/west.yaml"), false).is_err());
         std::fs::remove_dir_all(&directory).unwrap();
     }

@@ -11,7 +11,7 @@ use super::{
     CliError,
     args::RedeemArgs,
     flag::FlagFaults,
-    output::Console,
+    output::{Console, shell_word},
     place::{Place, check_directory, existing, is_taken},
 };
 use crate::{
@@ -36,45 +36,47 @@ pub(super) async fn run(args: &RedeemArgs, console: &mut Console<'_>) -> Result<
     check_directory(&args.output)?;
     refuse_taken(&args.output, &token.name, existing(args.force))?;
     let options = RedeemOptions { name: token.name.clone(), subject: request.subject, deadline: request.deadline };
-    let mut bundle = redeem(&token, &options).await.map_err(CliError::Redeem)?;
+    let mut bundle = console.wait(&token.url, redeem(&token, &options)).await.map_err(CliError::Redeem)?;
     for link in &mut bundle.links {
         link.cost = token.link_cost.or(link.cost);
     }
-    for file in write_files(&args.output, &bundle, request.namespace.as_ref(), existing(args.force))? {
+    let written = write_files(&args.output, &bundle, request.namespace.as_ref(), existing(args.force))?;
+    for file in &written {
         console.line(format_args!("File written to {}", file.display()))?;
     }
     console.line(format_args!("Token \"{}\" has been redeemed.", token.name))?;
-    console.line(next_steps(&args.output))
+    console.line(next_steps(&written))
 }
 
 fn judge(args: &RedeemArgs) -> Result<Request, CliError> {
     let mut faults = FlagFaults::default();
     let namespace = match &args.namespace {
-        Some(namespace) => faults.parse("namespace", namespace).map(Some),
+        Some(namespace) => faults.namespace(namespace).map(Some),
         None => Some(None),
     };
     // An empty subject is one that Skupper's own command sends, too (protocol.md 1.1).
     let subject = if args.subject.is_empty() {
         Some(String::new())
     } else {
-        faults.parse::<Subject>("subject", &args.subject).map(|subject| subject.to_string())
+        faults.parse::<Subject>("subject (--subject)", &args.subject).map(|subject| subject.to_string())
     };
-    match (namespace, subject, faults.at_least("timeout", &args.timeout, LEAST_TIMEOUT)) {
+    match (namespace, subject, faults.timeout(&args.timeout, LEAST_TIMEOUT)) {
         (Some(namespace), Some(subject), Some(deadline)) => Ok(Request { namespace, subject, deadline }),
         _ => Err(faults.into_error()),
     }
 }
 
 fn read_token(place: &Place, console: &mut Console<'_>) -> Result<AccessToken, CliError> {
-    let text = place.read()?;
+    let token =
+        AccessToken::read(&place.read()?).map_err(|source| CliError::Document { file: place.name(), source })?;
     if let Place::File(path) = place
         && file::is_readable_by_others(path).unwrap_or(false)
     {
-        let file = path.display();
+        let (file, word) = (path.display(), shell_word(path));
         console
-            .note(format_args!("warning: others can read {file}, which holds a secret; 'chmod 600 {file}' stops that"));
+            .note(format_args!("warning: others can read {file}, which holds a secret; 'chmod 600 {word}' stops that"));
     }
-    AccessToken::read(&text).map_err(|source| CliError::Document { file: place.name(), source })
+    Ok(token)
 }
 
 /// Refuses while it costs nothing: no file of this link may be there, or none that cannot be replaced. Every number is
@@ -154,12 +156,13 @@ fn share(path: &Path, access: Access) {
     }
 }
 
-fn next_steps(directory: &Path) -> String {
-    let directory = directory.display();
+/// The files by name: their directory may hold others, such as the token itself.
+fn next_steps(written: &[PathBuf]) -> String {
+    let files = written.iter().map(|path| format!(" -f {}", shell_word(path))).collect::<String>();
     format!(
         "\nThe link becomes active when its site loads these files. Without Kubernetes, have them in\n\
          input/resources of the site's namespace (by default ~/.local/share/skupper/namespaces/default) and run:\n\n\
-         \tskupper system reload\n\nOn Kubernetes, run:\n\n\tkubectl apply -f {directory}"
+         \tskupper system reload\n\nOn Kubernetes, run:\n\n\tkubectl apply{files}"
     )
 }
 

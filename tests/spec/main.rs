@@ -9,6 +9,7 @@ mod exactly_once;
 mod exhaustion;
 mod faults;
 mod kubectl;
+mod messages;
 mod protocol;
 mod readme;
 mod secrets;

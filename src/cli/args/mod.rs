@@ -14,7 +14,10 @@ pub use grant::{CreateArgs, DeleteArgs, GrantCommand, ListArgs, ShowArgs};
 pub use serve::ServeArgs;
 pub use token::{IssueArgs, RedeemArgs, TokenCommand};
 
-use crate::{cli::CliError, grant::Namespace};
+use crate::{
+    cli::{CliError, flag::FlagFaults},
+    grant::Namespace,
+};
 
 const AFTER_HELP: &str = "\
 Getting started:
@@ -42,7 +45,7 @@ pub struct Cli {
     /// Every command finds the server by it. The default is $STATE_DIRECTORY, else $XDG_DATA_HOME/grantd, else
     /// ~/.local/share/grantd.
     #[arg(long, global = true, env = "GRANTD_DATA_DIR", value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
+    pub data_dir: Option<OsString>,
 
     /// What to do.
     #[command(subcommand)]
@@ -87,7 +90,7 @@ that does not exist is created; one that does is changed where the document says
 const APPLY_EXAMPLES: &str = "\
 Examples:
   grantd apply -f accessgrant.yaml
-  kubectl create --dry-run=client -o yaml -f accessgrant.yaml | grantd apply -f -";
+  kubectl get accessgrant offer -o yaml | grantd apply -f -";
 
 /// `grantd apply`.
 #[derive(Debug, Args)]
@@ -146,7 +149,8 @@ impl NamespaceArg {
     /// # Errors
     /// [`CliError::Usage`] when the text is no namespace.
     pub fn parse(&self) -> Result<Namespace, CliError> {
-        self.text().parse().map_err(|error| CliError::usage(format!("namespace is not valid: {error}")))
+        let mut faults = FlagFaults::default();
+        faults.namespace(self.text()).ok_or_else(|| faults.into_error())
     }
 }
 

@@ -29,7 +29,7 @@ const REDEEM_EXAMPLES: &str = "\
 Examples:
   grantd token redeem west.yaml
   grantd token redeem west.yaml --output ~/.local/share/skupper/namespaces/default/input/resources
-  grantd token redeem - --output links < west.yaml && kubectl apply -f links";
+  mkdir links && grantd token redeem - --output links < west.yaml && kubectl apply -f links";
 
 /// The commands of `grantd token`.
 #[derive(Debug, Subcommand)]
