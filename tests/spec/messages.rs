@@ -118,3 +118,17 @@ fn a_configuration_file_is_judged_in_its_own_words() {
         assert!(!scratch.file("data").exists());
     }
 }
+
+#[test]
+fn a_server_whose_tokens_nobody_could_redeem_says_so_at_once() {
+    let donor = Server::start();
+    let from = |file: &str| donor.data_dir.join(file).to_str().unwrap().to_owned();
+    let (cert, key, ca) = (from("server/tls.crt"), from("server/tls.key"), from("server-ca/tls.crt"));
+    let mut files = vec!["--tls-cert", &cert, "--tls-key", &key, "--tls-ca", &ca];
+    files.extend(["--public-url", "https://elsewhere.example.com:9090"]);
+    let mut server = Server::start_with(&files);
+    server.signal("TERM");
+    assert!(server.wait_for_exit().success());
+    assert!(server.log().contains("does not cover elsewhere.example.com"), "{}", server.log());
+    assert!(!server.log().contains("\"ready\""), "{}", server.log());
+}

@@ -141,7 +141,7 @@ pub async fn run(config: ServeConfig, console: &mut Console<'_>) -> Result<(), S
     let mut doors = house.open(&config, &closing);
     app.started();
     signals::tell_systemd_ready();
-    info!(version = env!("CARGO_PKG_VERSION"), "ready");
+    report_readiness(&app).await;
 
     let outcome = tokio::select! {
         () = stop.asked() => Ok(()),
@@ -164,6 +164,16 @@ pub async fn run(config: ServeConfig, console: &mut Console<'_>) -> Result<(), S
         Err(fault) => error!(error = %chain(&fault), "the store did not close cleanly"),
     }
     outcome
+}
+
+/// What /readyz says, told once in the log, where somebody looks who has just started the server.
+async fn report_readiness(app: &App) {
+    let readiness = app.readiness().await;
+    let faults = readiness.checks.iter().filter_map(|check| Some((check.name, check.fault.as_ref()?)));
+    faults.for_each(|(check, fault)| warn!(check, fault, "a redemption would fail"));
+    if readiness.is_ready() {
+        info!(version = env!("CARGO_PKG_VERSION"), "ready");
+    }
 }
 
 /// Everything that was opened, before the doors are.
