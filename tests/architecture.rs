@@ -1,6 +1,6 @@
 //! The layers of the house, held by a test: who may import whom, how long a file may be, and which names are no names.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use std::{
     collections::BTreeSet,
@@ -71,40 +71,89 @@ fn rust_files(directory: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn source() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// `src/store/sqlite.rs` is of the room `store`; `lib.rs` and `main.rs` are of none.
-fn room_of(file: &Path) -> Option<&'static Room> {
-    let inside = file.strip_prefix(source()).unwrap();
-    let first = inside.components().next().unwrap().as_os_str().to_str().unwrap();
-    HOUSE.iter().find(|room| room.name == first.trim_end_matches(".rs"))
+/// A file of the library.
+struct Source {
+    path: PathBuf,
+    text: String,
+    compiled: Compiled,
 }
 
-/// The text without comments' lines and without what tests alone compile.
-fn production_code(text: &str) -> String {
-    let code = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Compiled {
+    Always,
+    ForTests,
 }
 
-/// Modules declared under `#[cfg(test)]` in their parent; their files are tests, not house.
-fn is_test_file(file: &Path) -> bool {
-    let name = file.file_stem().unwrap().to_str().unwrap();
-    let parent = file.parent().unwrap();
-    let declares = |text: &str| {
-        text.contains(&format!("#[cfg(test)]\nmod {name};"))
-            || text.contains(&format!("#[cfg(test)]\npub(crate) mod {name};"))
+/// Every file of the library, found as the compiler finds them: from `lib.rs`, declaration by declaration. So nothing
+/// counts as a test that the compiler does not leave out.
+fn sources() -> Vec<Source> {
+    with_submodules(root().join("src/lib.rs"), Compiled::Always)
+}
+
+fn with_submodules(path: PathBuf, compiled: Compiled) -> Vec<Source> {
+    let text = fs::read_to_string(&path).unwrap();
+    let directory = match path.file_stem().unwrap().to_str().unwrap() {
+        "lib" | "mod" => path.parent().unwrap().to_owned(),
+        _ => path.with_extension(""),
     };
-    let own_directory = parent.file_name().unwrap().to_str().unwrap();
-    let declared_above =
-        ["mod.rs", "lib.rs"].iter().any(|index| fs::read_to_string(parent.join(index)).is_ok_and(|t| declares(&t)))
-            || fs::read_to_string(parent.with_extension("rs")).is_ok_and(|t| declares(&t));
-    declared_above || (parent != source() && own_directory != "src" && is_test_directory(parent))
+    let mut sources = Vec::new();
+    for (name, declared) in submodules(&text) {
+        let places = [directory.join(format!("{name}.rs")), directory.join(name).join("mod.rs")];
+        let place = places.into_iter().find(|place| place.exists());
+        let place = place.unwrap_or_else(|| panic!("{}: where is module {name}?", path.display()));
+        sources.extend(with_submodules(place, if compiled == Compiled::ForTests { compiled } else { declared }));
+    }
+    sources.push(Source { path, text, compiled });
+    sources
 }
 
-fn is_test_directory(directory: &Path) -> bool {
-    directory != source() && directory.starts_with(source()) && is_test_file(&directory.with_extension("rs"))
+/// The modules that `text` declares to be in files of their own.
+fn submodules(text: &str) -> Vec<(&str, Compiled)> {
+    let mut found = Vec::new();
+    let mut above = "";
+    for line in text.lines() {
+        let words: Vec<&str> = line.strip_suffix(';').unwrap_or_default().split(' ').collect();
+        if let [.., "mod", name] = words[..]
+            && !is_comment(line)
+        {
+            found.push((name, if above == "#[cfg(test)]" { Compiled::ForTests } else { Compiled::Always }));
+        }
+        above = line;
+    }
+    found
+}
+
+/// The text of a file without lines of comments and without its `mod tests`, which ends with the next brace at the margin.
+fn production_code(text: &str) -> String {
+    let (before, after) = match text.split_once("\n#[cfg(test)]\nmod tests {\n") {
+        Some((before, tests)) => (before, tests.split_once("\n}\n").unwrap().1),
+        None => (text, ""),
+    };
+    before.lines().chain(after.lines()).filter(|line| !is_comment(line)).collect::<Vec<_>>().join("\n")
+}
+
+fn is_comment(line: &str) -> bool {
+    line.trim_start().starts_with("//")
+}
+
+/// The first name below `src`: of `src/store/sqlite.rs`, `store`.
+fn top(path: &Path) -> &str {
+    let inside = path.strip_prefix(root().join("src")).unwrap();
+    inside.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs")
+}
+
+/// The code of every room, file by file.
+fn house() -> impl Iterator<Item = (&'static Room, Source)> {
+    let production = sources().into_iter().filter(|source| source.compiled == Compiled::Always);
+    production.filter(|source| top(&source.path) != "lib").map(|source| {
+        let name = top(&source.path);
+        let room = HOUSE.iter().find(|room| room.name == name);
+        (room.unwrap_or_else(|| panic!("{}: in no room of the table", source.path.display())), source)
+    })
 }
 
 /// Names that follow `crate::` in `code`, also inside `use crate::{a, b::c}`.
@@ -154,7 +203,7 @@ fn identifier(text: &str) -> String {
 
 /// The crates of `[dependencies]`, as code names them.
 fn dependencies() -> BTreeSet<String> {
-    let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let section = manifest.split("\n[dependencies]\n").nth(1).unwrap().split("\n[").next().unwrap();
     let names = section.lines().filter_map(|line| line.split_once(" = ").map(|(name, _)| name.replace('-', "_")));
     // The crate `time` and the room `time` look alike from outside; `clippy.toml` guards what matters of it.
@@ -172,24 +221,33 @@ fn path_starts(code: &str) -> BTreeSet<String> {
     starts.collect()
 }
 
+/// Imports of the code of a room that do not point down.
+fn wrong_imports(room: &Room, code: &str) -> Vec<String> {
+    let allowed = |name: &String| {
+        let Some(target) = HOUSE.iter().find(|target| target.name == *name) else { return false };
+        let neighbour = room.name == "link" && target.name == "grant";
+        target.name == room.name || target.level < room.level || neighbour
+    };
+    rooms_imported(code).into_iter().filter(|name| !allowed(name)).collect()
+}
+
+/// Crates among `dependencies` that the code of a room uses and must not.
+fn wrong_crates(room: &Room, code: &str, dependencies: &BTreeSet<String>) -> Vec<String> {
+    let (module, crate_of_it) = LOOKS_LIKE_A_CRATE;
+    let allowed = |name: &&String| {
+        EVERYWHERE.contains(&name.as_str())
+            || room.crates.split(' ').any(|allowed| allowed == *name)
+            || (*name == module && code.contains(crate_of_it))
+    };
+    path_starts(code).intersection(dependencies).filter(|name| !allowed(name)).cloned().collect()
+}
+
 #[test]
 fn imports_point_down() {
     let mut faults = Vec::new();
-    for file in rust_files(&source()) {
-        let Some(room) = room_of(&file) else { continue };
-        if is_test_file(&file) {
-            continue;
-        }
-        for imported in rooms_imported(&production_code(&fs::read_to_string(&file).unwrap())) {
-            let Some(target) = HOUSE.iter().find(|r| r.name == imported) else {
-                faults.push(format!("{}: crate::{imported} is no room", file.display()));
-                continue;
-            };
-            let neighbour = room.name == "link" && target.name == "grant";
-            if target.name != room.name && target.level >= room.level && !neighbour {
-                faults.push(format!("{}: {} must not import {}", file.display(), room.name, target.name));
-            }
-        }
+    for (room, source) in house() {
+        let wrong = wrong_imports(room, &production_code(&source.text));
+        faults.extend(wrong.iter().map(|name| format!("{}: must not import {name}", source.path.display())));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
@@ -198,35 +256,17 @@ fn imports_point_down() {
 fn each_crate_stays_in_its_rooms() {
     let dependencies = dependencies();
     let mut faults = Vec::new();
-    for file in rust_files(&source()) {
-        let Some(room) = room_of(&file) else { continue };
-        if is_test_file(&file) {
-            continue;
-        }
-        let code = production_code(&fs::read_to_string(&file).unwrap());
-        let (module, crate_of_it) = LOOKS_LIKE_A_CRATE;
-        let foreign = path_starts(&code).intersection(&dependencies).cloned().collect::<Vec<_>>();
-        for name in foreign {
-            if name == module && code.contains(crate_of_it) {
-                continue;
-            }
-            if !EVERYWHERE.contains(&name.as_str()) && !room.crates.split(' ').any(|allowed| allowed == name) {
-                faults.push(format!("{}: {} must not use {name}", file.display(), room.name));
-            }
-        }
+    for (room, source) in house() {
+        let wrong = wrong_crates(room, &production_code(&source.text), &dependencies);
+        faults.extend(wrong.iter().map(|name| format!("{}: must not use {name}", source.path.display())));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 #[test]
 fn every_room_is_on_the_map() {
-    let map = fs::read_to_string(source().join("lib.rs")).unwrap();
-    for file in rust_files(&source()) {
-        let top = file.strip_prefix(source()).unwrap().components().next().unwrap().as_os_str().to_str().unwrap();
-        if top == "lib.rs" || top == "main.rs" {
-            continue;
-        }
-        let room = room_of(&file).unwrap_or_else(|| panic!("{}: in no room of the table", file.display()));
+    let map = fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    for (room, _) in house() {
         let row = format!("//! | {} | [`{}`]", room.level, room.name);
         assert!(map.replace("mod@", "").contains(&row), "lib.rs does not tell of {}", room.name);
     }
@@ -234,15 +274,11 @@ fn every_room_is_on_the_map() {
 
 #[test]
 fn files_are_short_and_named_for_what_they_hold() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for directory in ["src", "tests", "benches", "fuzz/fuzz_targets"] {
-        if !root.join(directory).exists() {
-            continue;
-        }
-        for file in rust_files(&root.join(directory)) {
+        for file in rust_files(&root().join(directory)) {
             let lines = fs::read_to_string(&file).unwrap().lines().count();
             assert!(lines <= LONGEST_FILE, "{}: {lines} lines, at most {LONGEST_FILE}", file.display());
-            for part in file.strip_prefix(root).unwrap().iter() {
+            for part in file.strip_prefix(root()).unwrap().iter() {
                 let name = part.to_str().unwrap().trim_end_matches(".rs");
                 assert!(!FORBIDDEN_NAMES.contains(&name), "{}: '{name}' names nothing", file.display());
             }
@@ -252,15 +288,53 @@ fn files_are_short_and_named_for_what_they_hold() {
 
 #[test]
 fn crates_of_tests_stay_in_tests() {
-    for file in rust_files(&source()) {
-        if is_test_file(&file) {
-            continue;
-        }
-        let code = production_code(&fs::read_to_string(&file).unwrap());
+    for (_, source) in house() {
+        let code = production_code(&source.text);
         for name in TEST_CRATES {
-            assert!(!code.contains(&format!("{name}::")), "{}: {name} outside tests", file.display());
+            assert!(!code.contains(&format!("{name}::")), "{}: {name} outside tests", source.path.display());
         }
     }
+}
+
+#[test]
+fn no_file_is_overlooked() {
+    let found: BTreeSet<PathBuf> = sources().into_iter().map(|source| source.path).collect();
+    let mut there: BTreeSet<PathBuf> = rust_files(&root().join("src")).into_iter().collect();
+    assert!(there.remove(&root().join("src/main.rs")));
+    assert_eq!(found, there);
+}
+
+#[test]
+fn a_violation_is_seen_in_every_file_before_and_after_its_tests() {
+    let violation = "use crate::nowhere::Thing;\nuse clap_mangen::Man;\n";
+    let dependencies = BTreeSet::from(["clap_mangen".to_owned()]);
+    for (room, Source { path, text, .. }) in house() {
+        for with_violation in [format!("{violation}{text}"), format!("{text}{violation}")] {
+            let code = production_code(&with_violation);
+            assert_eq!(wrong_imports(room, &code), ["nowhere"], "{}", path.display());
+            assert_eq!(wrong_crates(room, &code, &dependencies), ["clap_mangen"], "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn rooms_see_what_is_below_them_and_nothing_else() {
+    let room = |name: &str| HOUSE.iter().find(|room| room.name == name).unwrap();
+    let code = "use crate::{app::App, grant::Grant, http::Limits, link::Site, time::Clock};";
+    assert_eq!(wrong_imports(room("kube"), code), ["http"]);
+    assert_eq!(wrong_imports(room("app"), code), ["http"]);
+    assert_eq!(wrong_imports(room("link"), code), ["app", "http"]);
+    assert_eq!(wrong_imports(room("grant"), code), ["app", "http", "link"]);
+}
+
+#[test]
+fn only_a_module_declared_for_tests_is_one() {
+    let text =
+        "mod a;\n#[cfg(test)]\npub(crate) mod b;\npub mod c;\n#[cfg(fuzzing)]\npub mod d;\n// mod e;\nmod f {\n}\n";
+    let declared = submodules(text);
+    let of = |wanted| declared.iter().filter(|(_, compiled)| *compiled == wanted).map(|(name, _)| *name).collect();
+    let (always, for_tests): (Vec<&str>, Vec<&str>) = (of(Compiled::Always), of(Compiled::ForTests));
+    assert_eq!((&*always, &*for_tests), (&["a", "c", "d"][..], &["b"][..]));
 }
 
 #[test]
