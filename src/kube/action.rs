@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    problem::Problem,
+    problem::{Problem, shortened},
     query::{Effect, ListOptions, WriteOptions},
     types::ResourceType,
 };
@@ -92,7 +92,7 @@ impl Preconditions {
     ) -> Result<(), Problem> {
         let conflict = |why: String| Problem::Conflict { resource, name: name.to_owned(), why };
         if let Some(expected) = self.uid.as_deref().filter(|expected| *expected != uid) {
-            let expected: String = expected.chars().take(64).collect();
+            let expected = shortened(expected);
             let why = format!("Precondition failed: UID in precondition: {expected}, UID in object meta: {uid}");
             return Err(conflict(why));
         }

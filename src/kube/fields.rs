@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{problem::Cause, query::FieldValidation};
+use super::{
+    problem::{Cause, shortened},
+    query::FieldValidation,
+};
 
 /// The most bytes that all keys and values of one map may have, as Kubernetes limits annotations.
 const LONGEST_MAP: usize = 256 * 1024;
@@ -60,7 +63,7 @@ impl Faults {
     /// Notes every member that is not one of `known`.
     pub(super) fn only(&mut self, prefix: &str, members: &Map<String, Value>, known: &[&str]) {
         let unknown = members.keys().filter(|name| !known.contains(&name.as_str()));
-        self.unknown.extend(unknown.map(|name| format!("unknown field \"{prefix}{}\"", cut(name))));
+        self.unknown.extend(unknown.map(|name| format!("unknown field \"{prefix}{}\"", shortened(name))));
     }
 
     fn wrong_type<T>(&mut self, field: &str, found: &Value, expected: &str) -> Option<T> {
@@ -84,8 +87,4 @@ impl Faults {
             }
         }
     }
-}
-
-fn cut(name: &str) -> String {
-    name.chars().take(64).collect()
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::problem::Problem;
+use super::problem::{Problem, shortened};
 
 /// Reads a body as one JSON object.
 ///
@@ -80,8 +80,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
         let mut object = Map::new();
         while let Some((name, Unambiguous(value))) = members.next_entry::<String, _>()? {
             if object.contains_key(&name) {
-                let shown: String = name.chars().take(64).collect();
-                return Err(A::Error::custom(format_args!("duplicate field {shown:?}")));
+                return Err(A::Error::custom(format_args!("duplicate field {:?}", shortened(&name))));
             }
             object.insert(name, value);
         }

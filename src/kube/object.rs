@@ -1,10 +1,12 @@
 //! What every object has, whatever its type: an `apiVersion`, a `kind` and Kubernetes' ObjectMeta, as a caller writes them.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use super::{
     fields::Faults,
-    problem::{Cause, Problem},
+    problem::{Cause, Problem, shortened},
     selector::{is_label_key, is_label_value},
     types::ResourceType,
 };
@@ -25,12 +27,12 @@ pub(super) fn check_type(resource: &ResourceType, object: &Value) -> Result<(), 
     if version != expected {
         let message = format!(
             "the API version in the data ({}) does not match the expected API version ({expected})",
-            version.chars().take(64).collect::<String>()
+            shortened(version)
         );
         return Err(Problem::BadRequest(message));
     }
     if kind != resource.kind {
-        let found: String = kind.chars().take(64).collect();
+        let found = shortened(kind);
         let message =
             format!("{found} in version {:?} cannot be handled as a {}", resource.group_version.version, resource.kind);
         return Err(Problem::BadRequest(message));
@@ -112,7 +114,7 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-type Texts = std::collections::BTreeMap<String, String>;
+type Texts = BTreeMap<String, String>;
 
 /// Labels and annotations.
 pub(super) fn attached(faults: &mut Faults, members: &Map<String, Value>) -> (Texts, Texts) {

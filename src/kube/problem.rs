@@ -12,7 +12,7 @@ use crate::store::StoreError;
 
 /// The most faults one answer lists; an object made of faults would make an answer greater than itself.
 const MOST_CAUSES: usize = 32;
-/// The most characters of a wrong value that an answer repeats.
+/// The most characters of a wrong value, or of a word not known, that an answer repeats.
 const MOST_SHOWN: usize = 64;
 /// The most characters of a name that an answer repeats: as many as a name can have in Kubernetes.
 const LONGEST_NAME: usize = 253;
@@ -118,7 +118,7 @@ pub(super) trait Shown {
 
 impl Shown for str {
     fn shown(&self) -> String {
-        let mut shown = cut(self, MOST_SHOWN);
+        let mut shown = shortened(self);
         if shown.len() < self.len() {
             shown.push_str("...");
         }
@@ -136,6 +136,11 @@ impl Shown for u32 {
     fn shown(&self) -> String {
         self.to_string()
     }
+}
+
+/// As much of a text from a request as an answer repeats.
+pub(super) fn shortened(text: &str) -> String {
+    cut(text, MOST_SHOWN)
 }
 
 fn cut(text: &str, most: usize) -> String {

@@ -5,6 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use super::problem::shortened;
+use crate::grant::IssuerName;
+
 /// What an item must be like.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Selector {
@@ -166,7 +169,7 @@ fn read_requirement(term: &str) -> Result<Requirement, String> {
 }
 
 fn not_understood(text: &str) -> String {
-    let shown: String = text.chars().take(64).collect();
+    let shown = shortened(text);
     format!(
         "unable to parse requirement: {shown:?}: use KEY, !KEY, KEY=VALUE, KEY!=VALUE, KEY in (A,B), KEY notin (A,B)"
     )
@@ -179,7 +182,7 @@ pub(super) fn is_label_key(key: &str) -> bool {
         None => (None, key),
     };
     // Issuer names obey the same rule as prefixes: a subdomain of at most 253 bytes.
-    let prefix_is_good = prefix.is_none_or(|prefix| prefix.parse::<crate::grant::IssuerName>().is_ok());
+    let prefix_is_good = prefix.is_none_or(|prefix| prefix.parse::<IssuerName>().is_ok());
     prefix_is_good && !name.is_empty() && is_label_value(name)
 }
 
