@@ -12,7 +12,7 @@ use crate::store::StoreError;
 
 /// The most faults one answer lists; an object made of faults would make an answer greater than itself.
 const MOST_CAUSES: usize = 32;
-/// The most characters of a wrong value, or of a word not known, that an answer repeats.
+/// The most characters of a wrong value or word that an answer repeats.
 const MOST_SHOWN: usize = 64;
 /// The most characters of a name that an answer repeats: as many as a name can have in Kubernetes.
 const LONGEST_NAME: usize = 253;
@@ -165,12 +165,13 @@ struct Parts {
     reason: &'static str,
     message: String,
     details: Value,
+    allow: Option<String>,
     retry_after_seconds: Option<u32>,
 }
 
 impl Parts {
     fn new(status: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { status, reason, message: message.into(), details: Value::Null, retry_after_seconds: None }
+        Self { status, reason, message: message.into(), details: Value::Null, allow: None, retry_after_seconds: None }
     }
 
     fn about(self, resource: &ResourceType, name: &str) -> Self {
@@ -216,8 +217,7 @@ impl Problem {
         if matches!(self, Self::NoSuchPath) {
             return Reply::new(StatusCode::NOT_FOUND, Body::Text("404 page not found\n"));
         }
-        let allow = if let Self::MethodNotAllowed { allow, .. } = &self { Some(allow.clone()) } else { None };
-        let Parts { status, reason, message, details, retry_after_seconds } = self.parts();
+        let Parts { status, reason, message, details, allow, retry_after_seconds } = self.parts();
         let mut object = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "code": status.as_u16(), "reason": reason, "message": message,
@@ -240,8 +240,9 @@ impl Problem {
                 let message = format!("{} {name:?} not found", resource.qualified_plural());
                 Parts::new(StatusCode::NOT_FOUND, "NotFound", message).about(resource, &name)
             }
-            Self::MethodNotAllowed { message, .. } => {
-                Parts::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
+            Self::MethodNotAllowed { message, allow } => {
+                let parts = Parts::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message);
+                Parts { allow: Some(allow), ..parts }
             }
             Self::AlreadyExists { resource, name } => {
                 let name = cut(&name, LONGEST_NAME);
