@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    action::{Action, DeleteOptions},
+    action::{Action, DeleteOptions, Preconditions},
     grant_list, grant_object,
     manifest::{Manifest, ManifestName},
     merge::merge,
@@ -200,7 +200,7 @@ fn check_identity(current: &Grant, manifest: &Manifest) -> Result<(), Problem> {
         )));
     }
     let uid = current.id.to_string();
-    let preconditions = super::action::Preconditions { uid: manifest.uid.clone(), revision: None };
+    let preconditions = Preconditions { uid: manifest.uid.clone(), revision: None };
     preconditions.check(&ACCESS_GRANTS, current.name.as_str(), &uid, current.revision)?;
     match manifest.revision {
         Some(expected) if expected != current.revision => Err(Problem::modified(&ACCESS_GRANTS, current.name.as_str())),

@@ -1,5 +1,7 @@
 //! What can be done with Sites: look at them. They come from configuration.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::{
@@ -50,7 +52,7 @@ async fn list(
         .filter(|site| namespace.is_none_or(|namespace| site.site().namespace == *namespace))
         .filter(|site| {
             let site = site.site();
-            options.selector.selects(site.namespace.as_str(), site.name.as_str(), &std::collections::BTreeMap::new())
+            options.selector.selects(site.namespace.as_str(), site.name.as_str(), &BTreeMap::new())
         })
         .map(|site| object(site, loaded_at))
         .collect();

@@ -5,7 +5,7 @@ use hyper::Method;
 use super::{
     problem::Problem,
     query::percent_decode,
-    types::{CORE, GroupVersion, ResourceType, SKUPPER, Subresource, Verb, find},
+    types::{CORE, GroupVersion, NOT_ALLOWED, ResourceType, SKUPPER, Subresource, Verb, find},
 };
 use crate::{grant::Namespace, metrics::AdminResource};
 
@@ -131,7 +131,7 @@ impl Target {
         };
         let found = verbs.iter().copied().find(|verb| http_method(*verb) == method);
         found.ok_or_else(|| Problem::MethodNotAllowed {
-            message: self.resource().map_or(DEFAULT_REFUSAL, |resource| resource.other_verbs),
+            message: self.resource().map_or(NOT_ALLOWED, |resource| resource.other_verbs),
             allow: verbs.iter().map(|verb| http_method(*verb).to_string()).collect::<Vec<_>>().join(", "),
         })
     }
@@ -169,8 +169,6 @@ impl Target {
         }
     }
 }
-
-const DEFAULT_REFUSAL: &str = "the server does not allow this method on the requested resource";
 
 fn http_method(verb: Verb) -> Method {
     match verb {

@@ -83,6 +83,9 @@ pub(super) struct Subresource {
     pub(super) label: AdminResource,
 }
 
+/// What Kubernetes says of a verb that is not there.
+pub(super) const NOT_ALLOWED: &str = "the server does not allow this method on the requested resource";
+
 /// One resource type. All are namespaced.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ResourceType {
@@ -124,7 +127,7 @@ pub(super) static ACCESS_GRANTS: ResourceType = ResourceType {
     kind: "AccessGrant",
     short_names: &["grant", "gr"],
     verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update],
-    other_verbs: "the server does not allow this method on the requested resource",
+    other_verbs: NOT_ALLOWED,
     subresources: &[Subresource { name: "redemptions", kind: "RedemptionList", label: AdminResource::Redemptions }],
     label: AdminResource::AccessGrants,
     behaviour: Behaviour::AccessGrants,
