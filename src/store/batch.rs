@@ -99,7 +99,7 @@ pub(super) trait Operation: Send + Sized + 'static {
     const ACTION: &'static str;
 
     /// Runs the statements. A refusal (`Ok(Err(_))`) has changed nothing; a [`Failure`] may have, and is rolled back.
-    fn apply<'a>(&'a self, batch: &'a mut Batch<'_>) -> Borrowing<'a, Decision<Self>>;
+    fn apply(&self, batch: &mut Batch<'_>) -> impl Future<Output = Decision<Self>> + Send;
 
     /// Makes the answer; called once, after the commit.
     fn committed(self, output: Self::Output) -> Self::Answer;

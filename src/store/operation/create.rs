@@ -6,7 +6,7 @@ use crate::{
     grant::{Allowance, Grant, IssuerName, Revision},
     store::{
         CreateError, NewGrant, StoreError,
-        batch::{Batch, Borrowing, Decision, Failure, Operation, revision_of},
+        batch::{Batch, Decision, Failure, Operation, revision_of},
         row, sql,
     },
 };
@@ -19,8 +19,13 @@ pub(in crate::store) struct Create {
     pub(in crate::store) sealed_metadata: Option<Vec<u8>>,
 }
 
-impl Create {
-    async fn run(&self, batch: &mut Batch<'_>) -> Decision<Self> {
+impl Operation for Create {
+    type Output = Revision;
+    type Answer = Grant;
+    type Error = CreateError;
+    const ACTION: &'static str = "store a grant";
+
+    async fn apply(&self, batch: &mut Batch<'_>) -> Decision<Self> {
         let grant = &self.grant;
         let place = batch.next_place();
         let rows = sqlx::query(sql::CREATE)
@@ -44,17 +49,6 @@ impl Create {
         let revision = row.try_get("revision").map_err(|error| Failure::of(error, &grant.id))?;
         batch.changed(1);
         revision_of(revision, &grant.id).map(Ok)
-    }
-}
-
-impl Operation for Create {
-    type Output = Revision;
-    type Answer = Grant;
-    type Error = CreateError;
-    const ACTION: &'static str = "store a grant";
-
-    fn apply<'a>(&'a self, batch: &'a mut Batch<'_>) -> Borrowing<'a, Decision<Self>> {
-        Box::pin(self.run(batch))
     }
 
     fn committed(self, revision: Revision) -> Grant {

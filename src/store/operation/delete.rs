@@ -6,7 +6,7 @@ use crate::{
     grant::{GrantName, Namespace, Revision},
     store::{
         Deleted, UpdateError,
-        batch::{Batch, Borrowing, Decision, Failure, Operation, revision_of},
+        batch::{Batch, Decision, Failure, Operation, revision_of},
         row, sql,
     },
 };
@@ -18,8 +18,13 @@ pub(in crate::store) struct Delete {
     pub(in crate::store) expected: Option<Revision>,
 }
 
-impl Delete {
-    async fn run(&self, batch: &mut Batch<'_>) -> Decision<Self> {
+impl Operation for Delete {
+    type Output = Option<Deleted>;
+    type Answer = Option<Deleted>;
+    type Error = UpdateError;
+    const ACTION: &'static str = "remove a grant";
+
+    async fn apply(&self, batch: &mut Batch<'_>) -> Decision<Self> {
         let failure = |error| Failure::of(error, &format_args!("{}/{}", self.namespace, self.name));
         let place = batch.next_place();
         let rows = sqlx::query(sql::DELETE)
@@ -43,17 +48,6 @@ impl Delete {
             .await
             .map_err(failure)?;
         Ok(if present.is_some() { Err(UpdateError::Conflict) } else { Ok(None) })
-    }
-}
-
-impl Operation for Delete {
-    type Output = Option<Deleted>;
-    type Answer = Option<Deleted>;
-    type Error = UpdateError;
-    const ACTION: &'static str = "remove a grant";
-
-    fn apply<'a>(&'a self, batch: &'a mut Batch<'_>) -> Borrowing<'a, Decision<Self>> {
-        Box::pin(self.run(batch))
     }
 
     fn committed(self, deleted: Option<Deleted>) -> Option<Deleted> {

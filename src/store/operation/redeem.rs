@@ -6,7 +6,7 @@ use crate::{
     grant::{Admission, CertificateRecord},
     store::{
         CommitError, Receipt, StoreError,
-        batch::{Batch, Borrowing, Decision, Failure, Operation},
+        batch::{Batch, Decision, Failure, Operation},
         sql,
     },
 };
@@ -25,14 +25,6 @@ struct Counted {
 }
 
 impl Redeem {
-    async fn run(&self, batch: &mut Batch<'_>) -> Decision<Self> {
-        let id = self.admission.grant_id().to_string();
-        let Some(counted) = self.count(batch, &id).await? else { return self.refusal(batch, &id).await.map(Err) };
-        self.record(batch, &id, &counted).await?;
-        batch.changed(1);
-        Ok(Ok(counted.ordinal))
-    }
-
     async fn count(&self, batch: &mut Batch<'_>, id: &str) -> Result<Option<Counted>, Failure> {
         let place = batch.next_place();
         let rows = sqlx::query(sql::COUNT_REDEMPTION)
@@ -100,8 +92,12 @@ impl Operation for Redeem {
     type Error = CommitError;
     const ACTION: &'static str = "count a redemption";
 
-    fn apply<'a>(&'a self, batch: &'a mut Batch<'_>) -> Borrowing<'a, Decision<Self>> {
-        Box::pin(self.run(batch))
+    async fn apply(&self, batch: &mut Batch<'_>) -> Decision<Self> {
+        let id = self.admission.grant_id().to_string();
+        let Some(counted) = self.count(batch, &id).await? else { return self.refusal(batch, &id).await.map(Err) };
+        self.record(batch, &id, &counted).await?;
+        batch.changed(1);
+        Ok(Ok(counted.ordinal))
     }
 
     fn committed(self, ordinal: u32) -> Receipt {

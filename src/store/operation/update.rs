@@ -6,7 +6,7 @@ use crate::{
     grant::{Grant, GrantId, IssuerName, Revision},
     store::{
         GrantChange, UpdateError,
-        batch::{Batch, Borrowing, Decision, Failure, Operation},
+        batch::{Batch, Decision, Failure, Operation},
         row,
         seal::SealingKey,
         sql,
@@ -22,8 +22,13 @@ pub(in crate::store) struct Update {
     pub(in crate::store) key: Arc<SealingKey>,
 }
 
-impl Update {
-    async fn run(&self, batch: &mut Batch<'_>) -> Decision<Self> {
+impl Operation for Update {
+    type Output = Grant;
+    type Answer = Grant;
+    type Error = UpdateError;
+    const ACTION: &'static str = "change a grant";
+
+    async fn apply(&self, batch: &mut Batch<'_>) -> Decision<Self> {
         let (id, change) = (self.id.to_string(), &self.change);
         let place = batch.next_place();
         let rows = sqlx::query(sql::UPDATE)
@@ -50,17 +55,6 @@ impl Update {
             .await
             .map_err(|error| Failure::of(error, &id))?;
         Ok(Err(if present.is_some() { UpdateError::Conflict } else { UpdateError::Gone }))
-    }
-}
-
-impl Operation for Update {
-    type Output = Grant;
-    type Answer = Grant;
-    type Error = UpdateError;
-    const ACTION: &'static str = "change a grant";
-
-    fn apply<'a>(&'a self, batch: &'a mut Batch<'_>) -> Borrowing<'a, Decision<Self>> {
-        Box::pin(self.run(batch))
     }
 
     fn committed(self, grant: Grant) -> Grant {

@@ -7,7 +7,7 @@ use sqlx::Row as _;
 use crate::{
     store::{
         StoreError, StoreFailure,
-        batch::{Batch, Borrowing, Decision, Failure, Operation},
+        batch::{Batch, Decision, Failure, Operation},
         sql,
     },
     time::Timestamp,
@@ -19,8 +19,13 @@ pub(in crate::store) struct Sweep {
     pub(in crate::store) limit: u32,
 }
 
-impl Sweep {
-    async fn run(&self, batch: &mut Batch<'_>) -> Decision<Self> {
+impl Operation for Sweep {
+    type Output = u32;
+    type Answer = u32;
+    type Error = StoreError;
+    const ACTION: &'static str = "sweep old grants";
+
+    async fn apply(&self, batch: &mut Batch<'_>) -> Decision<Self> {
         let mut removed = 0;
         for statement in [sql::SWEEP_EXPIRED, sql::SWEEP_USED_UP] {
             let done = sqlx::query(statement)
@@ -35,17 +40,6 @@ impl Sweep {
         batch.changed(removed);
         Ok(Ok(removed))
     }
-}
-
-impl Operation for Sweep {
-    type Output = u32;
-    type Answer = u32;
-    type Error = StoreError;
-    const ACTION: &'static str = "sweep old grants";
-
-    fn apply<'a>(&'a self, batch: &'a mut Batch<'_>) -> Borrowing<'a, Decision<Self>> {
-        Box::pin(self.run(batch))
-    }
 
     fn committed(self, removed: u32) -> u32 {
         removed
@@ -58,8 +52,13 @@ pub(in crate::store) struct Check {
     pub(in crate::store) schema: i64,
 }
 
-impl Check {
-    async fn run(&self, batch: &mut Batch<'_>) -> Decision<Self> {
+impl Operation for Check {
+    type Output = ();
+    type Answer = ();
+    type Error = StoreError;
+    const ACTION: &'static str = "write to the grant store";
+
+    async fn apply(&self, batch: &mut Batch<'_>) -> Decision<Self> {
         let database = |error| Failure::Database(Arc::new(error));
         sqlx::query(sql::BEAT).execute(&mut *batch.connection).await.map_err(database)?;
         let row = sqlx::query(sql::SCHEMA_VERSION).fetch_one(&mut *batch.connection).await.map_err(database)?;
@@ -69,17 +68,6 @@ impl Check {
         }
         let source = StoreFailure::SchemaChanged { found, known: self.schema };
         Ok(Err(StoreError::Unavailable { action: Self::ACTION, source }))
-    }
-}
-
-impl Operation for Check {
-    type Output = ();
-    type Answer = ();
-    type Error = StoreError;
-    const ACTION: &'static str = "write to the grant store";
-
-    fn apply<'a>(&'a self, batch: &'a mut Batch<'_>) -> Borrowing<'a, Decision<Self>> {
-        Box::pin(self.run(batch))
     }
 
     fn committed(self, (): ()) {}
