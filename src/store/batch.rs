@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use sqlx::SqliteConnection as Connection;
 use tokio::sync::oneshot;
 
-use super::{CommitError, CreateError, StoreError, StoreFailure, UpdateError};
+use super::{CommitError, CorruptGrant, CreateError, StoreError, StoreFailure, UpdateError};
 use crate::grant::Revision;
 
 /// The open transaction.
@@ -61,9 +61,9 @@ impl Failure {
     }
 }
 
-impl From<super::CorruptGrant> for Failure {
-    fn from(corrupt: super::CorruptGrant) -> Self {
-        Self::Row(StoreError::Corrupt { id: corrupt.id, what: corrupt.what })
+impl From<CorruptGrant> for Failure {
+    fn from(corrupt: CorruptGrant) -> Self {
+        Self::Row(corrupt.into())
     }
 }
 

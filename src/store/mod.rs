@@ -18,7 +18,7 @@ mod sql;
 mod sqlite;
 mod writer;
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 pub use receipt::Receipt;
 pub use seal::SealError;
@@ -178,7 +178,7 @@ impl GrantQuery {
 pub struct GrantPage {
     /// The grants that could be read.
     pub grants: Vec<Grant>,
-    /// One [`StoreError::Corrupt`] for each that could not.
+    /// What there is to say of those that could not.
     pub corrupt: Vec<CorruptGrant>,
     /// The store's revision when the page was read.
     pub revision: Revision,
@@ -237,12 +237,18 @@ pub enum StoreError {
     },
 }
 
+impl From<CorruptGrant> for StoreError {
+    fn from(CorruptGrant { id, what }: CorruptGrant) -> Self {
+        Self::Corrupt { id, what }
+    }
+}
+
 /// What went wrong below.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreFailure {
     /// The database refused; shared, because one failed commit fails every redemption in it.
     #[error(transparent)]
-    Database(std::sync::Arc<sqlx::Error>),
+    Database(Arc<sqlx::Error>),
     /// The store was closed.
     #[error("the store is closed")]
     Closed,

@@ -56,18 +56,13 @@ impl Reader {
     }
 
     fn grant(&self, row: Option<Row>) -> Result<Option<Grant>, StoreError> {
-        row.map(|row| row::grant(&row, &self.key))
-            .transpose()
-            .map_err(|CorruptGrant { id, what }| StoreError::Corrupt { id, what })
+        Ok(row.map(|row| row::grant(&row, &self.key)).transpose()?)
     }
 
     pub(super) async fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> Result<Vec<Redemption>, StoreError> {
         let query = sqlx::query(sql::REDEMPTIONS).bind(id.to_string()).bind(i64::from(after)).bind(i64::from(limit));
         let rows = query.fetch_all(&self.pool).await.map_err(failed("read the ledger"))?;
-        rows.iter()
-            .map(row::redemption)
-            .collect::<Result<_, _>>()
-            .map_err(|CorruptGrant { id, what }| StoreError::Corrupt { id, what })
+        Ok(rows.iter().map(row::redemption).collect::<Result<_, _>>()?)
     }
 
     pub(super) async fn count(&self, now: Timestamp) -> Result<GrantCounts, StoreError> {
