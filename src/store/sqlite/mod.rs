@@ -20,7 +20,7 @@ use super::{
     writer::{OnCommit, Queue, Writer},
 };
 use crate::{
-    grant::{Admission, CertificateRecord, Grant, GrantId, GrantName, Namespace, Redemption, Revision},
+    grant::{Admission, CertificateRecord, Grant, GrantId, GrantMetadata, GrantName, Namespace, Redemption, Revision},
     time::Timestamp,
 };
 
@@ -68,6 +68,18 @@ impl SqliteStore {
         let queue = Writer { connection: Some(writer), setup, on_commit, lock }.start();
         Ok(Self { reader: Reader::new(readers, Arc::clone(&key)), queue, key, schema })
     }
+
+    fn sealed(&self, grant: NewGrant) -> Result<Create, StoreError> {
+        let allowance = new_allowance(&grant)?;
+        let sealed_code = self.key.seal(grant.code.expose().as_bytes(), Purpose::Code(grant.id));
+        let sealed_code = sealed_code.map_err(unsealed("seal a code"))?;
+        let sealed_metadata = self.sealed_metadata(&grant.metadata, grant.id)?;
+        Ok(Create { grant, allowance, sealed_code, sealed_metadata })
+    }
+
+    fn sealed_metadata(&self, metadata: &GrantMetadata, id: GrantId) -> Result<Option<Vec<u8>>, StoreError> {
+        row::seal_metadata(metadata, id, &self.key).map_err(unsealed("seal metadata"))
+    }
 }
 
 /// Sealing failed: as if the database did not answer, as trying again may help.
@@ -78,17 +90,8 @@ fn unsealed(action: &'static str) -> impl FnOnce(SealError) -> StoreError {
 impl GrantStore for SqliteStore {
     fn create(&self, grant: NewGrant) -> StoreFuture<'_, Grant, CreateError> {
         Box::pin(async move {
-            let prepare = || {
-                let failed = unsealed("seal a code");
-                let allowance = new_allowance(&grant)?;
-                let sealed_code =
-                    self.key.seal(grant.code.expose().as_bytes(), Purpose::Code(grant.id)).map_err(failed)?;
-                let sealed_metadata =
-                    row::seal_metadata(&grant.metadata, grant.id, &self.key).map_err(unsealed("seal metadata"))?;
-                Ok((allowance, sealed_code, sealed_metadata))
-            };
-            let (allowance, sealed_code, sealed_metadata) = prepare().map_err(CreateError::Store)?;
-            self.queue.write(Create { grant, allowance, sealed_code, sealed_metadata }).await
+            let create = self.sealed(grant).map_err(CreateError::Store)?;
+            self.queue.write(create).await
         })
     }
 
@@ -106,9 +109,7 @@ impl GrantStore for SqliteStore {
 
     fn update(&self, id: GrantId, expected: Revision, change: GrantChange) -> StoreFuture<'_, Grant, UpdateError> {
         Box::pin(async move {
-            let sealed_metadata = row::seal_metadata(&change.metadata, id, &self.key)
-                .map_err(unsealed("seal metadata"))
-                .map_err(UpdateError::Store)?;
+            let sealed_metadata = self.sealed_metadata(&change.metadata, id).map_err(UpdateError::Store)?;
             let key = Arc::clone(&self.key);
             self.queue.write(Update { id, expected, change, sealed_metadata, key }).await
         })
