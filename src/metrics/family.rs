@@ -9,16 +9,6 @@ use prometheus::{
 
 use super::label::Label;
 
-/// The text of one label value.
-pub(super) fn text(label: impl Label) -> &'static str {
-    label.as_str()
-}
-
-/// The texts of two label values.
-pub(super) fn texts(first: impl Label, second: impl Label) -> [&'static str; 2] {
-    [first.as_str(), second.as_str()]
-}
-
 /// Instruments in the order of `L::ALL`; looking one up is an index, not a hash.
 #[derive(Debug)]
 pub(super) struct Family<L, I> {
@@ -107,7 +97,7 @@ impl Instruments {
         self.register(family.clone());
         for a in A::ALL {
             for b in B::ALL {
-                family.with_label_values(&texts(*a, *b));
+                family.with_label_values(&[a.as_str(), b.as_str()]);
             }
         }
         family

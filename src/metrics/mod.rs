@@ -8,6 +8,7 @@ mod label;
 use std::time::Duration;
 
 use family::{Counters, Gauges, Histograms, Instruments};
+use label::Label as _;
 pub use label::{
     AdminResource, AdminVerb, ConnectionState, GrantStateLabel, HandshakeOutcome, KeyExchange, Phase,
     RedemptionOutcome, RefusalReason, Rejection, StatusClass, StoreOperation,
@@ -151,13 +152,12 @@ impl Metrics {
 
     /// A TLS handshake ended.
     pub fn handshake(&self, outcome: HandshakeOutcome, group: KeyExchange) {
-        self.handshakes.with_label_values(&family::texts(outcome, group)).inc();
+        self.handshakes.with_label_values(&[outcome.as_str(), group.as_str()]).inc();
     }
 
     /// An admin request was answered.
     pub fn admin_request(&self, verb: AdminVerb, resource: AdminResource, code: StatusClass) {
-        let [verb, resource] = family::texts(verb, resource);
-        self.admin_requests.with_label_values(&[verb, resource, family::text(code)]).inc();
+        self.admin_requests.with_label_values(&[verb.as_str(), resource.as_str(), code.as_str()]).inc();
     }
 
     /// An issuer was loaded that expires at this Unix time.
