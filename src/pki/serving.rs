@@ -81,7 +81,7 @@ impl ServingIdentity {
             .map_err(|_| (Part::Key, ServingFault::Key(KeyFault::Unsupported)))?;
         // Reading it as PEM has shown that it is text.
         let ca_pem = String::from_utf8_lossy(ca).into_owned();
-        Ok(Self { key: Zeroizing::new(key), ca_pem, validity, names, chain: chain.clone() })
+        Ok(Self { key: Zeroizing::new(key), ca_pem, validity, names, chain })
     }
 
     /// The chain, leaf first.
