@@ -33,7 +33,7 @@ impl App {
     ///
     /// # Errors
     /// What the store says; the next round goes on from there.
-    pub async fn sweep_once(&self) -> Result<(), StoreError> {
+    async fn sweep_once(&self) -> Result<(), StoreError> {
         let now = self.clock().now();
         let cutoff = now.saturating_sub(self.parts.retention);
         let mut removed = 0;
