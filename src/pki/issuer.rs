@@ -28,7 +28,6 @@ pub struct Issuer {
     key: SigningKey,
     template: Template,
     certificate_pem: String,
-    certificate_der: Vec<u8>,
     validity: Validity,
 }
 
@@ -54,11 +53,6 @@ impl ClientCredential {
     /// What the ledger keeps.
     pub fn record(&self) -> &CertificateRecord {
         &self.record
-    }
-
-    /// Certificate, key and record.
-    pub fn into_parts(self) -> (String, PrivateKeyPem, CertificateRecord) {
-        (self.certificate_pem, self.key, self.record)
     }
 }
 
@@ -104,7 +98,6 @@ impl Issuer {
             key,
             // Reading it as PEM has shown that it is text.
             certificate_pem: String::from_utf8_lossy(certificate_pem).into_owned(),
-            certificate_der: der.to_vec(),
             validity: certificate::validity(&ca),
         };
         issuer.check(now)?;
@@ -144,19 +137,6 @@ impl Issuer {
     /// [`IssuerFault::NotYetValid`] or [`IssuerFault::Expired`].
     pub fn check(&self, now: Timestamp) -> Result<(), IssuerFault> {
         check_dates(self.validity, now)
-    }
-
-    /// Whether one of the certificates in this PEM text is this CA's own certificate or was issued by this CA.
-    ///
-    /// Says "yes" for the `ca.crt` of a router that trusts this CA, and for the `tls.crt` of one that this CA has certified.
-    pub fn signed_certificate(&self, certificate_pem: &[u8]) -> bool {
-        let Some(ca) = certificate::parse(&self.certificate_der) else { return false };
-        certificate::read_all(certificate_pem).is_ok_and(|certificates| {
-            certificates.iter().any(|der| {
-                der.as_ref() == self.certificate_der.as_slice()
-                    || certificate::parse(der).is_some_and(|certificate| certificate::is_issued_by(&certificate, &ca))
-            })
-        })
     }
 
     fn credential(&self, subject: &str, now: Timestamp, profile: &Profile) -> Result<ClientCredential, IssueError> {

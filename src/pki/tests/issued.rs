@@ -78,8 +78,9 @@ fn key_certificate_and_record_belong_together() {
     let issuer = issuer(now);
     for key_type in ClientKeyType::ALL {
         let profile = Profile { key_type, ..Profile::default() };
-        let (certificate_pem, key_pem, record) = issuer.issue(&admission("east", now), &profile).unwrap().into_parts();
-        let der = der(&certificate_pem);
+        let credential = issuer.issue(&admission("east", now), &profile).unwrap();
+        let (key_pem, record) = (credential.key(), credential.record());
+        let der = der(credential.certificate_pem());
         let leaf = certificate::parse(&der).unwrap();
 
         assert!(key_pem.expose().starts_with("-----BEGIN PRIVATE KEY-----\n"));

@@ -11,6 +11,7 @@ use std::error::Error;
 
 use bench::Bench;
 
+use super::certificate;
 use crate::{
     grant::{
         Admission, Allowance, CodeOrigin, ExpirationWindow, Grant, GrantId, GrantMetadata, PresentedCode,
@@ -48,6 +49,12 @@ fn admission(subject: &str, now: Timestamp) -> Admission {
         peer: None,
     };
     grant.admit(request, now).unwrap()
+}
+
+/// Whether the first certificate of `ca_pem` is of the CA that has issued the first of `certificate_pem`.
+fn is_issued_by(certificate_pem: &[u8], ca_pem: &[u8]) -> bool {
+    let (leaf, ca) = (certificate::read_all(certificate_pem).unwrap(), certificate::read_all(ca_pem).unwrap());
+    certificate::is_issued_by(&certificate::parse(&leaf[0]).unwrap(), &certificate::parse(&ca[0]).unwrap())
 }
 
 /// An error and all its sources, as the log prints them.
