@@ -136,8 +136,7 @@ impl Server {
 
     /// SIGKILL, and a new server on the same data.
     pub fn kill_and_restart(mut self) -> Self {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.kill();
         let scratch = std::mem::replace(&mut self.scratch, Scratch::new());
         let arguments = std::mem::take(&mut self.arguments);
         let codes = std::mem::take(self.codes.get_mut().unwrap());
