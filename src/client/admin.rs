@@ -26,14 +26,8 @@ const MAX_PLAIN_TEXT_BYTES: usize = 1024;
 /// A client of the admin door: one connection a request.
 #[derive(Debug, Clone)]
 pub struct AdminClient {
-    door: Door,
+    socket: PathBuf,
     deadline: Duration,
-}
-
-/// Where the admin door is.
-#[derive(Debug, Clone)]
-enum Door {
-    Unix(PathBuf),
 }
 
 /// What a request does.
@@ -195,7 +189,7 @@ impl Status {
 impl AdminClient {
     /// A client of the server that listens on this Unix socket; each request must be done within `deadline`.
     pub fn unix(socket: PathBuf, deadline: Duration) -> Self {
-        Self { door: Door::Unix(socket), deadline }
+        Self { socket, deadline }
     }
 
     /// Sends one request and reads its JSON answer, `null` when it is empty.
@@ -211,11 +205,9 @@ impl AdminClient {
         body: Option<&Value>,
     ) -> Result<Value, AdminError> {
         let request = request(method, path_and_query, body)?;
-        match &self.door {
-            Door::Unix(socket) => timeout(self.deadline, over_unix(socket, request))
-                .await
-                .unwrap_or_else(|_| Err(AdminError::Deadline { socket: socket.clone(), limit: self.deadline })),
-        }
+        timeout(self.deadline, ask(&self.socket, request))
+            .await
+            .unwrap_or_else(|_| Err(AdminError::Deadline { socket: self.socket.clone(), limit: self.deadline }))
     }
 }
 
@@ -244,7 +236,7 @@ fn request(
     request.body(body(bytes)).map_err(|_| malformed("a request's path must be one of a URL"))
 }
 
-async fn over_unix(socket: &Path, request: Request<Full<Bytes>>) -> Result<Value, AdminError> {
+async fn ask(socket: &Path, request: Request<Full<Bytes>>) -> Result<Value, AdminError> {
     let stream = UnixStream::connect(socket).await.map_err(|source| unreachable_door(socket, source))?;
     let failed = |error| match error {
         ExchangeError::Connection(source) | ExchangeError::CutShort(source) => {
@@ -267,7 +259,6 @@ async fn over_unix(socket: &Path, request: Request<Full<Bytes>>) -> Result<Value
 #[expect(clippy::wildcard_enum_match_arm, reason = "the kinds are the standard library's, and grow")]
 fn unreachable_door(socket: &Path, source: io::Error) -> AdminError {
     let socket = socket.to_owned();
-
     match source.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AdminError::NoServer { socket, source },
         io::ErrorKind::PermissionDenied => AdminError::NotPermitted { socket, source },
