@@ -26,8 +26,7 @@ const LEAST_TIMEOUT: Duration = Duration::from_secs(1);
 /// The flags, judged.
 struct Request {
     namespace: Option<Namespace>,
-    subject: String,
-    deadline: Duration,
+    options: RedeemOptions,
 }
 
 pub(super) async fn run(args: &RedeemArgs, console: &mut Console<'_>) -> Result<(), CliError> {
@@ -35,8 +34,7 @@ pub(super) async fn run(args: &RedeemArgs, console: &mut Console<'_>) -> Result<
     let token = read_token(&Place::new(&args.file), console)?;
     check_directory(&args.output)?;
     refuse_taken(&args.output, &token.name, existing(args.force))?;
-    let options = RedeemOptions { name: token.name.clone(), subject: request.subject, deadline: request.deadline };
-    let mut bundle = console.wait(&token.url, redeem(&token, &options)).await.map_err(CliError::Redeem)?;
+    let mut bundle = console.wait(&token.url, redeem(&token, &request.options)).await.map_err(CliError::Redeem)?;
     for link in &mut bundle.links {
         link.cost = token.link_cost.or(link.cost);
     }
@@ -61,7 +59,9 @@ fn judge(args: &RedeemArgs) -> Result<Request, CliError> {
         faults.parse::<Subject>("subject (--subject)", &args.subject).map(|subject| subject.to_string())
     };
     match (namespace, subject, faults.timeout(&args.timeout, LEAST_TIMEOUT)) {
-        (Some(namespace), Some(subject), Some(deadline)) => Ok(Request { namespace, subject, deadline }),
+        (Some(namespace), Some(subject), Some(deadline)) => {
+            Ok(Request { namespace, options: RedeemOptions { subject, deadline } })
+        }
         _ => Err(faults.into_error()),
     }
 }

@@ -1,7 +1,6 @@
 //! Turning a token into a bundle (protocol.md section 1).
 
 use std::{
-    future::Future,
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -24,10 +23,7 @@ use super::{
     target::Target,
     trust::client_config,
 };
-use crate::{
-    grant::LinkName,
-    link::{AccessToken, Bundle, MAX_DOCUMENT_BYTES, ResourceName},
-};
+use crate::link::{AccessToken, Bundle, MAX_DOCUMENT_BYTES, ResourceName};
 
 /// A name may have many addresses; of these, the first are tried.
 const MAX_ADDRESSES: usize = 8;
@@ -36,22 +32,10 @@ const MAX_REFUSAL_BYTES: usize = 1024;
 /// What a redeemer chooses.
 #[derive(Debug, Clone)]
 pub struct RedeemOptions {
-    /// What the Secret and the Link are to be called; the token's own name unless the user chose another.
-    pub name: LinkName,
-    /// What the certificate is to be issued to: the name of the redeeming site. Empty for the name.
+    /// What the certificate is to be issued to: the name of the redeeming site. Empty for the token's name.
     pub subject: String,
     /// How long all of it may take.
     pub deadline: Duration,
-}
-
-impl RedeemOptions {
-    /// What Skupper's clients wait.
-    pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
-
-    /// The token's own name, no subject, the default deadline.
-    pub fn of(token: &AccessToken) -> Self {
-        Self { name: token.name.clone(), subject: String::new(), deadline: Self::DEFAULT_DEADLINE }
-    }
 }
 
 /// Redeems a token: over TLS 1.3, believing the token's certificates only, following no redirect.
@@ -73,8 +57,8 @@ pub async fn redeem(token: &AccessToken, options: &RedeemOptions) -> Result<Bund
 
     let host = || target.authority.clone();
     let bundle = Bundle::read(&answer).map_err(|source| RedeemTokenError::NotABundle { host: host(), source })?;
-    if bundle.secret.name != ResourceName::from(&options.name) {
-        let (expected, found) = (options.name.clone(), bundle.secret.name);
+    if bundle.secret.name != ResourceName::from(&token.name) {
+        let (expected, found) = (token.name.clone(), bundle.secret.name);
         return Err(RedeemTokenError::WrongName { host: host(), expected, found });
     }
     Ok(bundle)
@@ -120,7 +104,7 @@ fn request(
         .header(HOST, &target.authority)
         .header(USER_AGENT, concat!("grantd/", env!("CARGO_PKG_VERSION")))
         .header(CONNECTION, "close")
-        .header("name", options.name.as_str())
+        .header("name", token.name.as_str())
         .header("subject", subject)
         .body(body(code))
         .map_err(|_| RedeemTokenError::BadUrl { what: "cannot be asked for" })

@@ -14,7 +14,7 @@ use crate::grant::{Code, LinkName};
 /// A standing invitation: whoever holds it can redeem it, until it is used up or expires.
 #[derive(Debug, Clone)]
 pub struct AccessToken {
-    /// Its name, which names the Secret and Links too unless the redeemer chooses another.
+    /// Its name, which names the Secret and Links too.
     pub name: LinkName,
     /// Where to redeem it, as given.
     pub url: String,
