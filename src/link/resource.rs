@@ -103,7 +103,7 @@ pub(super) fn read_link(
     spec: Field<LinkSpec>,
     fields: Fields,
 ) -> Result<Link, DocumentError> {
-    let name = Metadata::name(metadata, fields)?.value;
+    let name = Metadata::name(metadata, fields)?;
     let spec = fields.need(spec, "spec", "the endpoints and tlsCredentials of the Link")?.value;
     let listed = fields.need(spec.endpoints, "spec.endpoints", ENDPOINTS)?.value;
     if listed.is_empty() {

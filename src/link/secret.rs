@@ -4,7 +4,6 @@ use std::{fmt, str::FromStr};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
-use serde_saphyr::Spanned;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::document::{DocumentError, Field, Fields, Kind, invalid};
@@ -164,15 +163,9 @@ pub(super) struct Metadata {
 
 impl Metadata {
     /// The name of a document.
-    pub(super) fn name<T>(metadata: Field<Self>, fields: Fields) -> Result<Spanned<T>, DocumentError>
-    where
-        T: FromStr<Err = NameError>,
-    {
+    pub(super) fn name<T: FromStr<Err = NameError>>(metadata: Field<Self>, fields: Fields) -> Result<T, DocumentError> {
         let name = metadata.and_then(|metadata| metadata.value.name);
-        let name = fields.need(name, "metadata.name", "the name of this document")?;
-        let value =
-            name.value.parse().map_err(|error: NameError| invalid(&name, "metadata.name", error.to_string()))?;
-        Ok(Spanned::new(value, name.referenced, name.defined))
+        fields.value(name, "metadata.name", "the name of this document")
     }
 }
 
@@ -192,7 +185,7 @@ pub(super) fn read_secret(
     data: Field<Data>,
     fields: Fields,
 ) -> Result<TlsSecret, DocumentError> {
-    let name = Metadata::name(metadata, fields)?.value;
+    let name = Metadata::name(metadata, fields)?;
     let data = fields.need(data, "data", "the three texts ca.crt, tls.crt and tls.key in base64")?.value;
     let mut ca = decode(data.ca, "data.ca.crt", fields, is_certificate_pem)?;
     let mut certificate = decode(data.certificate, "data.tls.crt", fields, is_certificate_pem)?;

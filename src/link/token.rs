@@ -95,7 +95,7 @@ fn count_one(text: &str) -> Result<(), DocumentError> {
 }
 
 fn read_token(document: TokenDocument, fields: Fields) -> Result<AccessToken, DocumentError> {
-    let name = Metadata::name(document.metadata, fields)?.value;
+    let name = Metadata::name(document.metadata, fields)?;
     let spec = fields.need(document.spec, "spec", "the url, code and ca of the token")?.value;
     let url = fields.need(spec.url, "spec.url", "the address to redeem the token at, 'https://...'")?;
     if url.value.is_empty() {
