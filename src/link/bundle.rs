@@ -6,8 +6,9 @@ use zeroize::Zeroizing;
 use super::{
     Endpoint, Site,
     document::{DocumentError, Field, Fields, check_kinds, parse, text},
+    metadata::{Metadata, ResourceName},
     resource::{LINK, Link, LinkParts, LinkSpec, read_link},
-    secret::{Data, Metadata, ResourceName, SECRET, SecretParts, TlsSecret, read_secret},
+    secret::{Data, SECRET, SecretParts, TlsSecret, read_secret},
 };
 use crate::grant::LinkName;
 

@@ -2,6 +2,7 @@
 
 mod bundle;
 mod document;
+mod metadata;
 mod resource;
 mod secret;
 mod site;
@@ -11,8 +12,9 @@ mod yaml;
 
 pub use bundle::{Bundle, BundleParts, write_bundle};
 pub use document::{DocumentError, MAX_DOCUMENT_BYTES, Place};
+pub use metadata::ResourceName;
 pub use resource::Link;
-pub use secret::{KeyPem, ResourceName, TlsSecret};
+pub use secret::{KeyPem, TlsSecret};
 pub use site::{Endpoint, EndpointError, EndpointName, Group, Host, Port, Site};
 pub use token::AccessToken;
 pub use url::{PublicUrl, PublicUrlError};

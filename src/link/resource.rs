@@ -6,7 +6,7 @@ use serde_saphyr::{Location, Spanned};
 use super::{
     Endpoint,
     document::{DocumentError, Field, Fields, Kind, invalid},
-    secret::{Metadata, ResourceName, push_metadata},
+    metadata::{Metadata, ResourceName, push_metadata},
 };
 use crate::grant::Namespace;
 

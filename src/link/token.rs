@@ -5,8 +5,9 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{
     document::{DocumentError, Field, Fields, Kind, check_kinds, invalid, parse},
+    metadata::Metadata,
     resource::read_cost,
-    secret::{Metadata, is_certificate_pem},
+    secret::is_certificate_pem,
     yaml::{push_scalar, push_text},
 };
 use crate::grant::{Code, LinkName};
