@@ -2,9 +2,9 @@
 
 mod apply;
 mod apply_document;
-pub mod args;
+mod args;
 mod completion;
-pub mod config;
+mod config;
 mod error;
 mod flag;
 #[cfg(fuzzing)]
@@ -13,19 +13,18 @@ mod grant_create;
 mod grant_delete;
 mod grant_list;
 mod grant_show;
-pub mod output;
+mod output;
 mod place;
 mod process;
 mod resource;
 mod run;
-pub mod serve;
+mod serve;
 mod server;
-pub mod telemetry;
+mod telemetry;
 mod token_issue;
 mod token_redeem;
 mod version;
 
-pub use apply_document::DocumentPlace;
-pub use error::{CliError, Exit, chain};
+use error::{CliError, Exit, chain};
 pub use process::keep_secrets_in;
 pub use run::run;

@@ -114,11 +114,6 @@ impl Table {
         };
         self.rows.push(cells.into_iter().map(fit).collect());
     }
-
-    /// Whether it has headings only.
-    pub fn is_empty(&self) -> bool {
-        self.rows.len() == 1
-    }
 }
 
 impl Display for Table {

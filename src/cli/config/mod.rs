@@ -18,11 +18,11 @@ use std::{
 
 use clap::ArgMatches;
 use serde_saphyr::{Spanned, UserMessageFormatter};
-pub use sites::{IssuerFiles, SiteConfig, SiteEndpoints};
+pub use sites::{SiteConfig, SiteEndpoints};
 pub use source::{Fault, Origin};
 use source::{Faults, Sources};
 use tree::{Table, Value};
-pub use values::{LogFormat, ValueError};
+pub use values::LogFormat;
 use values::{duration, number, path, socket_address};
 
 use super::{args::default_data_dir, telemetry::LogFilter};
