@@ -5,6 +5,7 @@ mod apply_document;
 mod args;
 mod completion;
 mod config;
+mod data_dir;
 mod error;
 mod flag;
 #[cfg(fuzzing)]

@@ -11,9 +11,10 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, error::ErrorKind, parser:
 
 use super::{
     CliError, Exit, apply,
-    args::{Cli, Command, GrantCommand, TokenCommand, default_data_dir},
+    args::{Cli, Command, GrantCommand, TokenCommand},
     completion,
     config::{self, Surroundings},
+    data_dir::default_data_dir,
     grant_create, grant_delete, grant_list, grant_show,
     output::{Console, printable},
     serve,

@@ -25,7 +25,7 @@ use tree::{Table, Value};
 pub use values::LogFormat;
 use values::{duration, number, path, socket_address};
 
-use super::{args::default_data_dir, telemetry::LogFilter};
+use super::{data_dir::default_data_dir, telemetry::LogFilter};
 use crate::{
     file,
     link::PublicUrl,

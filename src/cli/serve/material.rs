@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
-use super::{DataDir, PairFiles, ServeError};
+use super::ServeError;
 use crate::{
     app::ConfiguredSite,
-    cli::config::{ServeConfig, SiteConfig, SiteEndpoints, TlsFiles},
+    cli::{
+        config::{ServeConfig, SiteConfig, SiteEndpoints, TlsFiles},
+        data_dir::{DataDir, PairFiles},
+    },
     file::{self, Access, Existing},
     grant::{IssuerName, Namespace},
     link::{Endpoint, EndpointName, Group, Host, Site},

@@ -1,6 +1,5 @@
 //! `grantd serve`: the house put together, run, and taken down in order.
 
-mod data_dir;
 mod hosts;
 mod material;
 mod refresh;
@@ -8,7 +7,6 @@ mod signals;
 
 use std::{fmt::Write as _, sync::Arc};
 
-pub use data_dir::{DataDir, PairFiles};
 pub use hosts::host_name;
 use material::Material;
 use refresh::{Refresher, Seen, ServingSource};
@@ -16,10 +14,9 @@ use tokio::{sync::watch, task::JoinSet};
 use tracing::{error, info, warn};
 
 use super::{
-    CliError, Exit,
-    args::default_data_dir,
-    chain,
+    CliError, Exit, chain,
     config::ServeConfig,
+    data_dir::{DataDir, default_data_dir},
     output::{Console, shell_word},
 };
 use crate::{

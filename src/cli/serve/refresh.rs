@@ -10,15 +10,13 @@ use std::{
 
 use tracing::{error, info, warn};
 
-use super::{
-    DataDir, PairFiles,
-    material::{self, IssuerSource},
-};
+use super::material::{self, IssuerSource};
 use crate::{
     app::App,
     cli::{
         chain,
         config::{ServeConfig, TlsFiles},
+        data_dir::{DataDir, PairFiles},
     },
     file,
     link::Host,

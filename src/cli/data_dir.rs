@@ -1,6 +1,9 @@
-//! Where everything lies in the data directory.
+//! The data directory: where it is, and where everything lies in it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     file::{self, FileError},
@@ -77,5 +80,38 @@ impl DataDir {
     /// The self-made certificate of the redeem door.
     pub fn server(&self) -> PairFiles {
         PairFiles::within(&self.0.join("server"))
+    }
+}
+
+/// The data directory when no flag, variable or file names one.
+///
+/// systemd sets `STATE_DIRECTORY`, with colons between several; the first is ours.
+pub fn default_data_dir(environment: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let set = |name: &str| environment(name).filter(|value| !value.is_empty());
+    if let Some(state) = set("STATE_DIRECTORY") {
+        let first = state.to_string_lossy().split(':').next().unwrap_or_default().to_owned();
+        return Some(PathBuf::from(first));
+    }
+    // The XDG base directory specification: a relative path is invalid and ignored.
+    if let Some(data) = set("XDG_DATA_HOME").filter(|data| Path::new(data).is_absolute()) {
+        return Some(Path::new(&data).join("grantd"));
+    }
+    set("HOME").map(|home| Path::new(&home).join(".local/share/grantd"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_data_directory_follows_systemd_then_xdg_then_home() {
+        let with = |pairs: &'static [(&str, &str)]| {
+            default_data_dir(|name| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| OsString::from(v)))
+        };
+        let all = [("STATE_DIRECTORY", "/s:/t"), ("XDG_DATA_HOME", "/x"), ("HOME", "/h")];
+        assert_eq!(default_data_dir(|n| all.iter().find(|p| p.0 == n).map(|p| p.1.into())), Some("/s".into()));
+        assert_eq!(with(&[("XDG_DATA_HOME", "/x"), ("HOME", "/h")]), Some("/x/grantd".into()));
+        assert_eq!(with(&[("XDG_DATA_HOME", "relative"), ("HOME", "/h")]), Some("/h/.local/share/grantd".into()));
+        assert_eq!(with(&[("STATE_DIRECTORY", "")]), None);
     }
 }
