@@ -83,6 +83,9 @@ impl DataDir {
     }
 }
 
+/// What is wrong when nobody named a data directory and there is no default.
+pub const NO_DATA_DIR: &str = "must be given, because neither STATE_DIRECTORY nor XDG_DATA_HOME nor HOME is set";
+
 /// The data directory when no flag, variable or file names one.
 ///
 /// systemd sets `STATE_DIRECTORY`, with colons between several; the first is ours.

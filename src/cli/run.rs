@@ -14,7 +14,7 @@ use super::{
     args::{Cli, Command, GrantCommand, TokenCommand},
     completion,
     config::{self, Surroundings},
-    data_dir::default_data_dir,
+    data_dir::{NO_DATA_DIR, default_data_dir},
     grant_create, grant_delete, grant_list, grant_show,
     output::{Console, printable},
     serve,
@@ -83,9 +83,7 @@ fn server(data_dir: Option<OsString>, matches: &ArgMatches) -> Result<Server, Cl
         Some(path) if !path.is_empty() => Some(PathBuf::from(path)),
         Some(_) | None => default_data_dir(|name| std::env::var_os(name)),
     };
-    let data_dir = data_dir.ok_or_else(|| {
-        CliError::usage("--data-dir: must be given, because neither STATE_DIRECTORY nor XDG_DATA_HOME nor HOME is set")
-    })?;
+    let data_dir = data_dir.ok_or_else(|| CliError::usage(format!("--data-dir: {NO_DATA_DIR}")))?;
     Ok(Server::of(&data_dir))
 }
 

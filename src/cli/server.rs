@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{
     CliError,
+    data_dir::DataDir,
     resource::{self, Page, Scope, grant_path, grants_path, page_path, redemptions_path, scope_path, sites_path},
 };
 use crate::{
@@ -26,7 +27,7 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn of(data_dir: &Path) -> Self {
-        Self { client: AdminClient::unix(data_dir.join("admin.sock"), REQUEST_DEADLINE) }
+        Self { client: AdminClient::unix(DataDir::admin_socket_of(data_dir), REQUEST_DEADLINE) }
     }
 
     /// Every site in scope.

@@ -25,7 +25,10 @@ use tree::{Table, Value};
 pub use values::LogFormat;
 use values::{duration, number, path, socket_address};
 
-use super::{data_dir::default_data_dir, telemetry::LogFilter};
+use super::{
+    data_dir::{NO_DATA_DIR, default_data_dir},
+    telemetry::LogFilter,
+};
 use crate::{
     file,
     link::PublicUrl,
@@ -187,8 +190,7 @@ fn build(s: &mut Sources<'_>, surroundings: &Surroundings<'_>, faults: &mut Faul
     let data_dir = s.optional("data_dir", "dataDir", faults, path).or_else(|| {
         let found = default_data_dir(surroundings.environment);
         if found.is_none() {
-            let message = "must be given, because neither STATE_DIRECTORY nor XDG_DATA_HOME nor HOME is set";
-            faults.add(Origin::Default("--data-dir".to_owned()), message);
+            faults.add(Origin::Default("--data-dir".to_owned()), NO_DATA_DIR);
         }
         found
     });
