@@ -56,9 +56,7 @@ pub struct Material {
 /// [`ServeError::Files`] with a fault for each file that is wrong.
 pub fn load_given(config: &ServeConfig, now: Timestamp) -> Result<Given, ServeError> {
     let mut faults: Vec<PkiError> = Vec::new();
-    let mut keep = |fault| {
-        faults.push(fault);
-    };
+    let mut keep = |fault| faults.push(fault);
     let mut issuers = Vec::new();
     for site in &config.sites {
         let mut of_site = Vec::new();
@@ -133,7 +131,7 @@ fn endpoints_of(site: &SiteConfig, reachable_at: &Host) -> Vec<Endpoint> {
 /// The CA in these files, made first if there is none.
 fn self_made_ca(files: &PairFiles, name: &str, key_type: CaKeyType, now: Timestamp) -> Result<Issuer, ServeError> {
     if !exists(&files.certificate) {
-        let ca = pki::make_ca(name, key_type, now).map_err(ServeError::make)?;
+        let ca = pki::make_ca(name, key_type, now).map_err(ServeError::Make)?;
         write_pair(files, &ca.certificate_pem, &ca.key, &ca.certificate_pem)?;
     }
     Issuer::load(&files.certificate, &files.key, now).map_err(|fault| ServeError::Files(vec![fault]))
@@ -157,7 +155,7 @@ pub fn self_made_serving(data_dir: &DataDir, hosts: &[Host], now: Timestamp) -> 
     let read = |path: &Path| file::read(path).map_err(ServeError::File);
     let (certificate, key) = (read(&ca_files.certificate)?, read(&ca_files.key)?);
     let (chain, serving_key) =
-        pki::make_serving(&certificate, &key, hosts, now, SERVING_VALIDITY).map_err(ServeError::make)?;
+        pki::make_serving(&certificate, &key, hosts, now, SERVING_VALIDITY).map_err(ServeError::Make)?;
     write_pair(&files, &chain, &serving_key, ca.ca_pem())?;
     ServingIdentity::load(&files.certificate, &files.key, &files.ca, now)
         .map_err(|fault| ServeError::Files(vec![fault]))

@@ -110,10 +110,6 @@ impl ServeError {
             | Self::BrokenDoor => None,
         }
     }
-
-    fn make(source: PkiError) -> Self {
-        Self::Make(source)
-    }
 }
 
 fn list(faults: &[PkiError]) -> String {
