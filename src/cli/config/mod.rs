@@ -18,7 +18,7 @@ use std::{
 
 use clap::ArgMatches;
 use serde_saphyr::{Spanned, UserMessageFormatter};
-pub use sites::{SiteConfig, SiteEndpoints};
+pub use sites::{IssuerFiles, SiteConfig, SiteEndpoints};
 pub use source::{Fault, Origin};
 use source::{Faults, Sources};
 use tree::{Table, Value};

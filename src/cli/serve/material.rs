@@ -6,7 +6,7 @@ use super::ServeError;
 use crate::{
     app::ConfiguredSite,
     cli::{
-        config::{ServeConfig, SiteConfig, SiteEndpoints, TlsFiles},
+        config::{IssuerFiles, ServeConfig, SiteConfig, SiteEndpoints, TlsFiles},
         data_dir::{DataDir, PairFiles},
     },
     file::{self, Access, Existing},
@@ -29,15 +29,13 @@ pub struct Given {
     serving: Option<ServingIdentity>,
 }
 
-/// A pair of files that an issuer was loaded from, to be watched.
+/// Where an issuer was loaded from, to be watched.
 #[derive(Debug, Clone)]
 pub struct IssuerSource {
     /// The site's namespace.
     pub namespace: Namespace,
-    /// The issuer's name.
-    pub name: IssuerName,
-    /// The files.
-    pub files: PairFiles,
+    /// The issuer's name and files.
+    pub files: IssuerFiles,
 }
 
 /// Sites with their issuers, and what of it is to be watched.
@@ -95,15 +93,9 @@ impl Given {
         let mut sites = Vec::new();
         let mut sources = Vec::new();
         for (site, mut issuers) in config.sites.iter().zip(self.issuers) {
-            sources.extend(site.issuers.iter().map(|issuer| IssuerSource {
-                namespace: site.namespace.clone(),
-                name: issuer.name.clone(),
-                files: PairFiles {
-                    certificate: issuer.cert_file.clone(),
-                    key: issuer.key_file.clone(),
-                    ca: issuer.cert_file.clone(),
-                },
-            }));
+            let watched =
+                |files: &IssuerFiles| IssuerSource { namespace: site.namespace.clone(), files: files.clone() };
+            sources.extend(site.issuers.iter().map(watched));
             if issuers.is_empty() {
                 let files = data_dir.issuer(&site.namespace, &site.default_issuer);
                 let common_name = format!("{} site CA", site.name);

@@ -15,8 +15,8 @@ use crate::{
     app::App,
     cli::{
         chain,
-        config::{ServeConfig, TlsFiles},
-        data_dir::{DataDir, PairFiles},
+        config::{IssuerFiles, ServeConfig, TlsFiles},
+        data_dir::DataDir,
     },
     file,
     link::Host,
@@ -106,8 +106,8 @@ impl Refresher {
 
     fn refresh(&mut self) {
         for source in self.issuers.clone() {
-            let PairFiles { certificate, key, .. } = &source.files;
-            self.reload_if_changed(certificate, &[certificate, key], "issuer", |app| reload_issuer(app, &source));
+            let IssuerFiles { cert_file, key_file, .. } = &source.files;
+            self.reload_if_changed(cert_file, &[cert_file, key_file], "issuer", |app| reload_issuer(app, &source));
         }
         match &self.serving {
             ServingSource::Given(files) => {
@@ -165,10 +165,11 @@ impl Refresher {
 }
 
 fn reload_issuer(app: &App, source: &IssuerSource) -> Result<(), PkiError> {
-    let issuer = Issuer::load(&source.files.certificate, &source.files.key, app.clock().now())?;
-    if let Some(site) = app.sites().of(&source.namespace) {
-        site.replace_issuer(&source.name, issuer);
-        info!(site.namespace = %source.namespace, issuer.name = %source.name, "issuer reloaded");
+    let IssuerSource { namespace, files: IssuerFiles { name, cert_file, key_file } } = source;
+    let issuer = Issuer::load(cert_file, key_file, app.clock().now())?;
+    if let Some(site) = app.sites().of(namespace) {
+        site.replace_issuer(name, issuer);
+        info!(site.namespace = %namespace, issuer.name = %name, "issuer reloaded");
     }
     Ok(())
 }
