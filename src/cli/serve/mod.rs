@@ -1,5 +1,6 @@
 //! `grantd serve`: the house put together, run, and taken down in order.
 
+mod error;
 mod hosts;
 mod material;
 mod refresh;
@@ -7,6 +8,7 @@ mod signals;
 
 use std::{fmt::Write as _, sync::Arc};
 
+pub use error::ServeError;
 pub use hosts::host_name;
 use material::Material;
 use refresh::{Refresher, Seen, ServingSource};
@@ -14,112 +16,22 @@ use tokio::{sync::watch, task::JoinSet};
 use tracing::{error, info, warn};
 
 use super::{
-    CliError, Exit, chain,
+    CliError, chain,
     config::ServeConfig,
     data_dir::{DataDir, default_data_dir},
     output::{Console, shell_word},
 };
 use crate::{
-    app::{App, AppParts, DuplicateSite, Publication, Sites},
-    file::FileError,
+    app::{App, AppParts, Publication, Sites},
     grant::Namespace,
-    http::{BindError, Limits, ObserveDoor, RedeemDoor, TlsError},
-    kube::{AdminDoor, AdminDoorError},
+    http::{Limits, ObserveDoor, RedeemDoor},
+    kube::AdminDoor,
     link::{Host, PublicUrl},
     metrics::Metrics,
-    pki::{PkiError, Profile},
-    store::{OpenError, SqliteOptions, SqliteStore},
+    pki::Profile,
+    store::{SqliteOptions, SqliteStore},
     time::Clock,
 };
-
-/// Why the server did not start, or ended badly.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// Files of keys and certificates are wrong, each for its own reason.
-    #[error("{}", list(.0))]
-    Files(Vec<PkiError>),
-    /// A self-made key or certificate could not be made.
-    #[error("cannot make a key or certificate of our own")]
-    Make(#[source] PkiError),
-    /// A file of the data directory cannot be used.
-    #[error(transparent)]
-    File(FileError),
-    /// The database cannot be used.
-    #[error(transparent)]
-    Store(OpenError),
-    /// Two sites share a namespace.
-    #[error(transparent)]
-    Sites(DuplicateSite),
-    /// A door could not be opened.
-    #[error(transparent)]
-    Door(BindError),
-    /// The admin door could not be opened.
-    #[error(transparent)]
-    AdminDoor(AdminDoorError),
-    /// Nobody said what tokens carry, and this host does not know its own name.
-    #[error("cannot find out under which address other sites reach this host: give --public-url https://HOST:PORT")]
-    NoPublicUrl,
-    /// Signals cannot be waited for.
-    #[error("cannot listen for signals")]
-    Signals(#[source] std::io::Error),
-    /// The banner could not be printed.
-    #[error("cannot tell where everything is")]
-    Banner(#[source] Box<CliError>),
-    /// The redeem door's certificate cannot be used.
-    #[error(transparent)]
-    Tls(TlsError),
-    /// A door closed that nobody had asked to.
-    #[error("a door of the server broke off, which is a fault of grantd; the log says where")]
-    BrokenDoor,
-}
-
-impl ServeError {
-    /// With which code the program ends.
-    pub fn exit(&self) -> Exit {
-        match self {
-            Self::Files(_) | Self::Sites(_) | Self::NoPublicUrl => Exit::Usage,
-            Self::Make(_)
-            | Self::File(_)
-            | Self::Store(_)
-            | Self::Door(_)
-            | Self::AdminDoor(_)
-            | Self::Signals(_)
-            | Self::Banner(_)
-            | Self::Tls(_)
-            | Self::BrokenDoor => Exit::Failure,
-        }
-    }
-
-    /// The next step, where the message does not say it.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Files(_) => Some("nothing was created; correct the files and start again"),
-            Self::NoPublicUrl => Some("for example --public-url https://grants.example.com:9090"),
-            Self::File(_) => Some("choose a directory you may write to with --data-dir"),
-            Self::Store(OpenError::Locked { .. }) => {
-                Some("a grantd serves from this data directory already: stop it, or choose another with --data-dir")
-            }
-            Self::Make(_)
-            | Self::Store(_)
-            | Self::Sites(_)
-            | Self::Door(_)
-            | Self::AdminDoor(_)
-            | Self::Signals(_)
-            | Self::Banner(_)
-            | Self::Tls(_)
-            | Self::BrokenDoor => None,
-        }
-    }
-}
-
-fn list(faults: &[PkiError]) -> String {
-    let mut text = String::from("keys and certificates cannot be used:");
-    for fault in faults {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "\n  {}", chain(fault));
-    }
-    text
-}
 
 /// Serves until told to stop, or until a door breaks off: without one of them, a supervisor should start it again.
 ///

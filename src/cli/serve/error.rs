@@ -1,0 +1,102 @@
+//! Why there is no server, or no longer.
+
+use std::fmt::Write as _;
+
+use crate::{
+    app::DuplicateSite,
+    cli::{CliError, Exit, chain},
+    file::FileError,
+    http::{BindError, TlsError},
+    kube::AdminDoorError,
+    pki::PkiError,
+    store::OpenError,
+};
+
+/// Why the server did not start, or ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Files of keys and certificates are wrong, each for its own reason.
+    #[error("{}", list(.0))]
+    Files(Vec<PkiError>),
+    /// A self-made key or certificate could not be made.
+    #[error("cannot make a key or certificate of our own")]
+    Make(#[source] PkiError),
+    /// A file of the data directory cannot be used.
+    #[error(transparent)]
+    File(FileError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(OpenError),
+    /// Two sites share a namespace.
+    #[error(transparent)]
+    Sites(DuplicateSite),
+    /// A door could not be opened.
+    #[error(transparent)]
+    Door(BindError),
+    /// The admin door could not be opened.
+    #[error(transparent)]
+    AdminDoor(AdminDoorError),
+    /// Nobody said what tokens carry, and this host does not know its own name.
+    #[error("cannot find out under which address other sites reach this host: give --public-url https://HOST:PORT")]
+    NoPublicUrl,
+    /// Signals cannot be waited for.
+    #[error("cannot listen for signals")]
+    Signals(#[source] std::io::Error),
+    /// The banner could not be printed.
+    #[error("cannot tell where everything is")]
+    Banner(#[source] Box<CliError>),
+    /// The redeem door's certificate cannot be used.
+    #[error(transparent)]
+    Tls(TlsError),
+    /// A door closed that nobody had asked to.
+    #[error("a door of the server broke off, which is a fault of grantd; the log says where")]
+    BrokenDoor,
+}
+
+impl ServeError {
+    /// With which code the program ends.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Files(_) | Self::Sites(_) | Self::NoPublicUrl => Exit::Usage,
+            Self::Make(_)
+            | Self::File(_)
+            | Self::Store(_)
+            | Self::Door(_)
+            | Self::AdminDoor(_)
+            | Self::Signals(_)
+            | Self::Banner(_)
+            | Self::Tls(_)
+            | Self::BrokenDoor => Exit::Failure,
+        }
+    }
+
+    /// The next step, where the message does not say it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Files(_) => Some("nothing was created; correct the files and start again"),
+            Self::NoPublicUrl => Some("for example --public-url https://grants.example.com:9090"),
+            Self::File(_) => Some("choose a directory you may write to with --data-dir"),
+            Self::Store(OpenError::Locked { .. }) => {
+                Some("a grantd serves from this data directory already: stop it, or choose another with --data-dir")
+            }
+            Self::Make(_)
+            | Self::Store(_)
+            | Self::Sites(_)
+            | Self::Door(_)
+            | Self::AdminDoor(_)
+            | Self::Signals(_)
+            | Self::Banner(_)
+            | Self::Tls(_)
+            | Self::BrokenDoor => None,
+        }
+    }
+}
+
+fn list(faults: &[PkiError]) -> String {
+    let mut text = String::from("keys and certificates cannot be used:");
+    for fault in faults {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\n  {}", chain(fault));
+    }
+    text
+}
