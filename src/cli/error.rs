@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt::Write as _, io, path::PathBuf};
 
-use super::{apply_document::DocumentPlace, config::ConfigError, output::shell_word, serve::ServeError};
+use super::{command::apply::DocumentPlace, config::ConfigError, output::shell_word, serve::ServeError};
 use crate::{
     client::{AdminError, RedeemTokenError, Status, Step},
     file::FileError,

@@ -3,8 +3,8 @@
 use clap::CommandFactory;
 
 use super::{
-    apply_document::read_documents,
     args::Cli,
+    command::apply::read_documents,
     config::{self, Surroundings},
 };
 use crate::grant::Namespace;

@@ -10,16 +10,15 @@ use std::{
 use clap::{ArgMatches, CommandFactory, FromArgMatches, error::ErrorKind, parser::ValueSource};
 
 use super::{
-    CliError, Exit, apply,
+    CliError, Exit,
     args::{Cli, Command, GrantCommand, TokenCommand},
-    completion,
+    command::{apply, completion, grant, token, version},
     config::{self, Surroundings},
     data_dir::{NO_DATA_DIR, default_data_dir},
-    grant_create, grant_delete, grant_list, grant_show,
     output::{Console, printable},
     serve,
     server::Server,
-    telemetry, token_issue, token_redeem, version,
+    telemetry,
 };
 
 /// Does what the arguments say; the first of them is the program's own name.
@@ -49,21 +48,21 @@ fn dispatch(cli: Cli, matches: &ArgMatches, console: &mut Console<'_>) -> Result
         Command::Serve(_) => serve_until_told(matches, console),
         Command::Version(args) => version::run(&args, console),
         Command::Completion(args) => completion::run(&args, console),
-        Command::Token(TokenCommand::Redeem(args)) => wait_for(token_redeem::run(&args, console)),
+        Command::Token(TokenCommand::Redeem(args)) => wait_for(token::redeem::run(&args, console)),
         Command::Token(TokenCommand::Issue(args)) => {
-            wait_for(token_issue::run(&args, &server(data_dir, matches)?, console))
+            wait_for(token::issue::run(&args, &server(data_dir, matches)?, console))
         }
         Command::Grant(GrantCommand::Create(args)) => {
-            wait_for(grant_create::run(&args, &server(data_dir, matches)?, console))
+            wait_for(grant::create::run(&args, &server(data_dir, matches)?, console))
         }
         Command::Grant(GrantCommand::List(args)) => {
-            wait_for(grant_list::run(&args, &server(data_dir, matches)?, console))
+            wait_for(grant::list::run(&args, &server(data_dir, matches)?, console))
         }
         Command::Grant(GrantCommand::Show(args)) => {
-            wait_for(grant_show::run(&args, &server(data_dir, matches)?, console))
+            wait_for(grant::show::run(&args, &server(data_dir, matches)?, console))
         }
         Command::Grant(GrantCommand::Delete(args)) => {
-            wait_for(grant_delete::run(&args, &server(data_dir, matches)?, console))
+            wait_for(grant::delete::run(&args, &server(data_dir, matches)?, console))
         }
         Command::Apply(args) => wait_for(apply::run(&args, &server(data_dir, matches)?, console)),
     }

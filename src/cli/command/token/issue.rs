@@ -5,16 +5,16 @@ use std::{path::Path, time::Duration};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::{
-    CliError,
-    args::IssueArgs,
-    flag::FlagFaults,
-    output::{Console, shell_word},
-    place::{Place, check_directory, existing, is_taken, parent},
-    resource::{self, Scope, Site, is_ready},
-    server::Server,
-};
 use crate::{
+    cli::{
+        CliError,
+        args::IssueArgs,
+        flag::FlagFaults,
+        output::{Console, shell_word},
+        place::{Place, check_directory, existing, is_taken, parent},
+        resource::{self, Scope, Site, is_ready},
+        server::Server,
+    },
     file::{self, Access},
     grant::{ExpirationWindow, GrantName, Namespace, format_go_duration},
     link::AccessToken,
@@ -40,7 +40,7 @@ struct Issued {
     token: AccessToken,
 }
 
-pub(super) async fn run(args: &IssueArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
+pub async fn run(args: &IssueArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
     let request = judge(args)?;
     if let Place::File(path) = &request.place {
         check_place(path, args.force)?;

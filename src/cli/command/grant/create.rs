@@ -2,18 +2,20 @@
 
 use serde_json::json;
 
-use super::{
-    CliError,
-    args::CreateArgs,
-    flag::FlagFaults,
-    output::Console,
-    place::Place,
-    resource::{self, GRANT_KIND, is_ready},
-    server::Server,
+use crate::{
+    cli::{
+        CliError,
+        args::CreateArgs,
+        flag::FlagFaults,
+        output::Console,
+        place::Place,
+        resource::{self, GRANT_KIND, is_ready},
+        server::Server,
+    },
+    grant::{Code, GrantName, IssuerName},
 };
-use crate::grant::{Code, GrantName, IssuerName};
 
-pub(super) async fn run(args: &CreateArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
+pub async fn run(args: &CreateArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
     let mut faults = FlagFaults::default();
     let issuer = match &args.issuer {
         Some(issuer) => faults.parse::<IssuerName>("issuer (--issuer)", issuer).map(Some),

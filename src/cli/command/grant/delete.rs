@@ -1,15 +1,17 @@
 //! `grantd grant delete`.
 
-use super::{
-    CliError,
-    args::DeleteArgs,
-    output::Console,
-    resource::{GRANT_KIND, grant_name},
-    server::Server,
+use crate::{
+    cli::{
+        CliError,
+        args::DeleteArgs,
+        output::Console,
+        resource::{GRANT_KIND, grant_name},
+        server::Server,
+    },
+    grant::GrantName,
 };
-use crate::grant::GrantName;
 
-pub(super) async fn run(args: &DeleteArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
+pub async fn run(args: &DeleteArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
     let namespace = args.namespace.parse()?;
     // All names are judged before the first grant goes.
     let names: Vec<GrantName> = args.names.iter().map(|name| grant_name(name)).collect::<Result<_, _>>()?;

@@ -1,15 +1,17 @@
 //! `grantd grant show`.
 
-use super::{
-    CliError,
-    args::ShowArgs,
-    output::{Console, Table, printable},
-    resource::{self, Grant, Redemption, grant_name, is_ready},
-    server::Server,
+use crate::{
+    cli::{
+        CliError,
+        args::ShowArgs,
+        output::{Console, Table, printable},
+        resource::{self, Grant, Redemption, grant_name, is_ready},
+        server::Server,
+    },
+    grant::{GrantName, Namespace},
 };
-use crate::grant::{GrantName, Namespace};
 
-pub(super) async fn run(args: &ShowArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
+pub async fn run(args: &ShowArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
     let namespace: Namespace = args.namespace.parse()?;
     let name: GrantName = grant_name(&args.name)?;
     let object = server.grant(&namespace, &name).await?;

@@ -7,14 +7,14 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    CliError,
-    args::RedeemArgs,
-    flag::FlagFaults,
-    output::{Console, shell_word},
-    place::{Place, check_directory, existing, is_taken},
-};
 use crate::{
+    cli::{
+        CliError,
+        args::RedeemArgs,
+        flag::FlagFaults,
+        output::{Console, shell_word},
+        place::{Place, check_directory, existing, is_taken},
+    },
     client::{RedeemOptions, redeem},
     file::{self, Access, Existing, FileError},
     grant::{LinkName, Namespace, Subject},
@@ -29,7 +29,7 @@ struct Request {
     options: RedeemOptions,
 }
 
-pub(super) async fn run(args: &RedeemArgs, console: &mut Console<'_>) -> Result<(), CliError> {
+pub async fn run(args: &RedeemArgs, console: &mut Console<'_>) -> Result<(), CliError> {
     let request = judge(args)?;
     let token = read_token(&Place::new(&args.file), console)?;
     check_directory(&args.output)?;

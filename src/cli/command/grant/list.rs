@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{
+use crate::cli::{
     CliError,
     args::{DocumentFormat, ListArgs, ListFormat},
     output::{Console, Table},
@@ -10,7 +10,7 @@ use super::{
     server::Server,
 };
 
-pub(super) async fn run(args: &ListArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
+pub async fn run(args: &ListArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
     let scope = if args.all_namespaces { Scope::All } else { Scope::Namespace(args.namespace.parse()?) };
     let items = server.grants(&scope).await?;
     match args.output {

@@ -8,17 +8,19 @@ use std::{
 use serde_json::{Map, Value};
 use serde_saphyr::Spanned;
 
-use super::CliError;
-use crate::grant::{Allowance, Code, ExpirationWindow, GrantName, IssuerName, Namespace};
+use crate::{
+    cli::CliError,
+    grant::{Allowance, Code, ExpirationWindow, GrantName, IssuerName, Namespace},
+};
 
 /// A document of kind AccessGrant, of the right shape; what its values mean is for the server to judge.
 #[derive(Debug)]
-pub(super) struct Document {
-    pub(super) place: DocumentPlace,
-    pub(super) namespace: Namespace,
-    pub(super) name: GrantName,
-    pub(super) metadata: Value,
-    pub(super) spec: Value,
+pub struct Document {
+    pub place: DocumentPlace,
+    pub namespace: Namespace,
+    pub name: GrantName,
+    pub metadata: Value,
+    pub spec: Value,
 }
 
 /// Which document of which file.
@@ -39,7 +41,7 @@ impl Display for DocumentPlace {
 }
 
 /// Reads all documents; empty ones are passed over.
-pub(super) fn read_documents(text: &str, file: &str, namespace: &Namespace) -> Result<Vec<Document>, CliError> {
+pub fn read_documents(text: &str, file: &str, namespace: &Namespace) -> Result<Vec<Document>, CliError> {
     let (mut documents, mut faults) = (Vec::new(), Vec::new());
     for (index, (line, value)) in parse(text, file)?.into_iter().enumerate() {
         let place = DocumentPlace { file: file.to_owned(), number: index + 1, line };

@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
-use super::{CliError, args::VersionArgs, output::Console};
+use crate::cli::{CliError, args::VersionArgs, output::Console};
 
 #[derive(Serialize)]
 struct Version {
     version: &'static str,
 }
 
-pub(super) fn run(args: &VersionArgs, console: &mut Console<'_>) -> Result<(), CliError> {
+pub fn run(args: &VersionArgs, console: &mut Console<'_>) -> Result<(), CliError> {
     let version = env!("CARGO_PKG_VERSION");
     match args.output {
         Some(format) => console.document(&Version { version }, format),

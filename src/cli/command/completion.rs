@@ -3,13 +3,13 @@
 use clap::CommandFactory;
 use clap_complete::{generate, shells};
 
-use super::{
+use crate::cli::{
     CliError,
     args::{Cli, CompletionArgs, Shell},
     output::Console,
 };
 
-pub(super) fn run(args: &CompletionArgs, console: &mut Console<'_>) -> Result<(), CliError> {
+pub fn run(args: &CompletionArgs, console: &mut Console<'_>) -> Result<(), CliError> {
     let (mut command, mut script) = (Cli::command(), Vec::new());
     // Into memory first: clap panics when it cannot write.
     match args.shell {

@@ -1,10 +1,13 @@
 //! `grantd apply`.
 
+mod document;
+
+use document::Document;
+pub use document::{DocumentPlace, read_documents};
 use serde_json::{Value, json};
 
-use super::{
+use crate::cli::{
     CliError,
-    apply_document::{Document, read_documents},
     args::ApplyArgs,
     output::{Console, printable},
     place::Place,
@@ -12,7 +15,7 @@ use super::{
     server::Server,
 };
 
-pub(super) async fn run(args: &ApplyArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
+pub async fn run(args: &ApplyArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
     let place = Place::new(&args.file);
     let documents = read_documents(&place.read()?, &place.name(), &args.namespace.parse()?)?;
     let mut failures = Vec::new();

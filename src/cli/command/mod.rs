@@ -1,0 +1,7 @@
+//! What the commands do: a file for each, laid out as they are typed. The one that stays is in [`serve`](super::serve).
+
+pub mod apply;
+pub mod completion;
+pub mod grant;
+pub mod token;
+pub mod version;

@@ -1,0 +1,4 @@
+//! `grantd token`.
+
+pub mod issue;
+pub mod redeem;
