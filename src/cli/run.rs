@@ -43,28 +43,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn dispatch(cli: Cli, matches: &ArgMatches, console: &mut Console<'_>) -> Result<(), CliError> {
-    let Cli { data_dir, command } = cli;
-    match command {
+    let server = || server(cli.data_dir, matches);
+    match cli.command {
         Command::Serve(_) => serve_until_told(matches, console),
+        Command::Token(TokenCommand::Issue(args)) => wait_for(token::issue::run(&args, &server()?, console)),
+        Command::Token(TokenCommand::Redeem(args)) => wait_for(token::redeem::run(&args, console)),
+        Command::Grant(GrantCommand::Create(args)) => wait_for(grant::create::run(&args, &server()?, console)),
+        Command::Grant(GrantCommand::List(args)) => wait_for(grant::list::run(&args, &server()?, console)),
+        Command::Grant(GrantCommand::Show(args)) => wait_for(grant::show::run(&args, &server()?, console)),
+        Command::Grant(GrantCommand::Delete(args)) => wait_for(grant::delete::run(&args, &server()?, console)),
+        Command::Apply(args) => wait_for(apply::run(&args, &server()?, console)),
         Command::Version(args) => version::run(&args, console),
         Command::Completion(args) => completion::run(&args, console),
-        Command::Token(TokenCommand::Redeem(args)) => wait_for(token::redeem::run(&args, console)),
-        Command::Token(TokenCommand::Issue(args)) => {
-            wait_for(token::issue::run(&args, &server(data_dir, matches)?, console))
-        }
-        Command::Grant(GrantCommand::Create(args)) => {
-            wait_for(grant::create::run(&args, &server(data_dir, matches)?, console))
-        }
-        Command::Grant(GrantCommand::List(args)) => {
-            wait_for(grant::list::run(&args, &server(data_dir, matches)?, console))
-        }
-        Command::Grant(GrantCommand::Show(args)) => {
-            wait_for(grant::show::run(&args, &server(data_dir, matches)?, console))
-        }
-        Command::Grant(GrantCommand::Delete(args)) => {
-            wait_for(grant::delete::run(&args, &server(data_dir, matches)?, console))
-        }
-        Command::Apply(args) => wait_for(apply::run(&args, &server(data_dir, matches)?, console)),
     }
 }
 
