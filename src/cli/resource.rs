@@ -13,6 +13,8 @@ use crate::{
 
 /// How a grant is named in output, as kubectl names it.
 pub(super) const GRANT_KIND: &str = "accessgrant.skupper.io";
+/// The version of every object here.
+pub(super) const API_VERSION: &str = "skupper.io/v2alpha1";
 const GROUP: &str = "/apis/skupper.io/v2alpha1";
 /// How many items are asked for at a time.
 const PAGE: u32 = 500;

@@ -2,12 +2,14 @@
 
 use std::{path::Path, time::Duration};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     CliError,
     data_dir::DataDir,
-    resource::{self, Page, Scope, grant_path, grants_path, page_path, redemptions_path, scope_path, sites_path},
+    resource::{
+        self, API_VERSION, Page, Scope, grant_path, grants_path, page_path, redemptions_path, scope_path, sites_path,
+    },
 };
 use crate::{
     client::{AdminClient, AdminError, AdminMethod, Status},
@@ -35,8 +37,14 @@ impl Server {
         self.all(&sites_path(scope)).await?.iter().map(resource::read).collect()
     }
 
-    pub(super) async fn create_grant(&self, namespace: &Namespace, grant: &Value) -> Result<Value, CliError> {
-        self.send(AdminMethod::Post, &grants_path(namespace), Some(grant)).await
+    pub(super) async fn create_grant(
+        &self,
+        namespace: &Namespace,
+        metadata: &Value,
+        spec: &Value,
+    ) -> Result<Value, CliError> {
+        let grant = json!({"apiVersion": API_VERSION, "kind": "AccessGrant", "metadata": metadata, "spec": spec});
+        self.send(AdminMethod::Post, &grants_path(namespace), Some(&grant)).await
     }
 
     pub(super) async fn grant(&self, namespace: &Namespace, name: &GrantName) -> Result<Value, CliError> {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use serde_saphyr::Spanned;
 
 use crate::{
-    cli::CliError,
+    cli::{CliError, resource::API_VERSION},
     grant::{Allowance, Code, ExpirationWindow, GrantName, IssuerName, Namespace},
 };
 
@@ -96,9 +96,9 @@ fn parse_json(text: &str) -> Option<Vec<(u64, Value)>> {
 fn judge(value: Value, place: DocumentPlace, default: &Namespace) -> Result<Document, String> {
     let Value::Object(mut fields) = value else { return Err("must be an object of kind AccessGrant".to_owned()) };
     let (version, kind) = (text_of(&fields, "apiVersion"), text_of(&fields, "kind"));
-    if (version, kind) != (Some("skupper.io/v2alpha1"), Some("AccessGrant")) {
+    if (version, kind) != (Some(API_VERSION), Some("AccessGrant")) {
         let (version, kind) = (version.unwrap_or("no apiVersion"), kind.unwrap_or("no kind"));
-        return Err(format!("is {kind} ({version}); grantd apply takes AccessGrant (skupper.io/v2alpha1)"));
+        return Err(format!("is {kind} ({version}); grantd apply takes AccessGrant ({API_VERSION})"));
     }
     let Some(Value::Object(mut metadata)) = fields.remove("metadata") else {
         return Err("metadata must be there, with a name".to_owned());

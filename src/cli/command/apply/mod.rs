@@ -37,10 +37,7 @@ pub async fn run(args: &ApplyArgs, server: &Server, console: &mut Console<'_>) -
 async fn apply(document: &Document, server: &Server) -> Result<(&'static str, Grant), CliError> {
     let Document { namespace, name, .. } = document;
     let Some(before) = server.find_grant(namespace, name).await? else {
-        let mut grant = json!({"apiVersion": "skupper.io/v2alpha1", "kind": "AccessGrant"});
-        grant["metadata"] = document.metadata.clone();
-        grant["spec"] = document.spec.clone();
-        let made = server.create_grant(namespace, &grant).await?;
+        let made = server.create_grant(namespace, &document.metadata, &document.spec).await?;
         return Ok(("created", resource::read(&made)?));
     };
     let before: Grant = resource::read(&before)?;

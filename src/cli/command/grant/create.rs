@@ -38,13 +38,8 @@ pub async fn run(args: &CreateArgs, server: &Server, console: &mut Console<'_>) 
     if let Some(file) = &args.code_file {
         spec["code"] = json!(read_code(&Place::new(file))?.expose());
     }
-    let grant = json!({
-        "apiVersion": "skupper.io/v2alpha1",
-        "kind": "AccessGrant",
-        "metadata": {"name": name.as_str(), "namespace": namespace.as_str()},
-        "spec": spec,
-    });
-    let made: resource::Grant = resource::read(&server.create_grant(&namespace, &grant).await?)?;
+    let metadata = json!({"name": name.as_str(), "namespace": namespace.as_str()});
+    let made: resource::Grant = resource::read(&server.create_grant(&namespace, &metadata, &spec).await?)?;
     console.line(format_args!("{GRANT_KIND}/{name} created"))?;
     if is_ready(&made.status.conditions) {
         console.note(format_args!("It can be redeemed {allowed} time(s) until {}.", made.status.expiration_time));

@@ -6,7 +6,7 @@ use crate::cli::{
     CliError,
     args::{DocumentFormat, ListArgs, ListFormat},
     output::{Console, Table},
-    resource::{self, GRANT_KIND, Grant, Scope},
+    resource::{self, API_VERSION, GRANT_KIND, Grant, Scope},
     server::Server,
 };
 
@@ -39,7 +39,7 @@ pub async fn run(args: &ListArgs, server: &Server, console: &mut Console<'_>) ->
 }
 
 fn list(items: &[Value]) -> Value {
-    json!({"apiVersion": "skupper.io/v2alpha1", "kind": "AccessGrantList", "metadata": {}, "items": items})
+    json!({"apiVersion": API_VERSION, "kind": "AccessGrantList", "metadata": {}, "items": items})
 }
 
 /// kubectl's columns (protocol.md 4.1), the namespace first when there may be several.

@@ -133,13 +133,9 @@ fn name_after(site: &Site) -> Result<GrantName, CliError> {
 
 async fn issue(request: &Request, name: GrantName, server: &Server) -> Result<Issued, CliError> {
     let namespace = &request.namespace;
-    let grant = json!({
-        "apiVersion": "skupper.io/v2alpha1",
-        "kind": "AccessGrant",
-        "metadata": {"name": name.as_str(), "namespace": namespace.as_str()},
-        "spec": {"redemptionsAllowed": request.allowed, "expirationWindow": request.window.to_string()},
-    });
-    let made = server.create_grant(namespace, &grant).await.map_err(|error| match error.status() {
+    let metadata = json!({"name": name.as_str(), "namespace": namespace.as_str()});
+    let spec = json!({"redemptionsAllowed": request.allowed, "expirationWindow": request.window.to_string()});
+    let made = server.create_grant(namespace, &metadata, &spec).await.map_err(|error| match error.status() {
         Some(409) => CliError::refused(
             format!("There is already a token {name} created in namespace {namespace}"),
             format!("choose another name, or delete it with 'grantd grant delete {name} -n {namespace}'"),
