@@ -178,21 +178,12 @@ fn name_of_host(host_name: &str) -> GrantName {
 }
 
 fn site_of_table(mut table: Table, faults: &mut Faults) -> Option<SiteConfig> {
-    let name = table.required("name", faults).and_then(|s| faults.judge(&s, str::parse));
-    let namespace = match table.text("namespace", faults) {
-        Some(setting) => faults.judge(&setting, str::parse),
-        None => Some(Namespace::default()),
-    };
-    let edge = match table.text("edge", faults) {
-        Some(setting) => faults.judge(&setting, yes_or_no),
-        None => Some(false),
-    };
-    let issuers: Vec<_> = table.tables("issuers", faults).unwrap_or_default();
-    let issuers = issuers_of_tables(issuers, faults);
-    let default_issuer = match table.text("defaultIssuer", faults) {
-        Some(setting) => faults.judge(&setting, |text| default_among(&issuers, text)),
-        None => Some(issuers.first().map_or_else(default_issuer, |issuer| issuer.name.clone())),
-    };
+    let name = table.required("name", faults, str::parse);
+    let namespace = table.value("namespace", Namespace::default(), faults, str::parse);
+    let edge = table.value("edge", false, faults, yes_or_no);
+    let issuers = issuers_of_tables(table.tables("issuers", faults).unwrap_or_default(), faults);
+    let first = issuers.first().map_or_else(default_issuer, |issuer| issuer.name.clone());
+    let default_issuer = table.value("defaultIssuer", first, faults, |text| default_among(&issuers, text));
     let endpoints = table.tables("endpoints", faults).unwrap_or_default();
     let endpoints = endpoints.into_iter().filter_map(|table| endpoint_of_table(table, faults)).collect();
     table.finish(faults);
@@ -219,9 +210,9 @@ fn issuers_of_tables(tables: Vec<Table>, faults: &mut Faults) -> Vec<IssuerFiles
     let mut issuers: Vec<IssuerFiles> = Vec::new();
     for mut table in tables {
         let place = table.place();
-        let name: Option<IssuerName> = table.required("name", faults).and_then(|s| faults.judge(&s, str::parse));
-        let cert_file = table.required("certFile", faults).and_then(|s| faults.judge(&s, path));
-        let key_file = table.required("keyFile", faults).and_then(|s| faults.judge(&s, path));
+        let name: Option<IssuerName> = table.required("name", faults, str::parse);
+        let cert_file = table.required("certFile", faults, path);
+        let key_file = table.required("keyFile", faults, path);
         table.finish(faults);
         let (Some(name), Some(cert_file), Some(key_file)) = (name, cert_file, key_file) else { continue };
         if issuers.iter().any(|issuer| issuer.name == name) {
@@ -234,13 +225,10 @@ fn issuers_of_tables(tables: Vec<Table>, faults: &mut Faults) -> Vec<IssuerFiles
 }
 
 fn endpoint_of_table(mut table: Table, faults: &mut Faults) -> Option<Endpoint> {
-    let group = match table.text("group", faults) {
-        Some(setting) => faults.judge(&setting, str::parse),
-        None => Some(Group::default()),
-    };
-    let name = table.required("name", faults).and_then(|s| faults.judge(&s, str::parse));
-    let host = table.required("host", faults).and_then(|s| faults.judge(&s, str::parse));
-    let port = table.required("port", faults).and_then(|s| faults.judge(&s, str::parse));
+    let group = table.value("group", Group::default(), faults, str::parse);
+    let name = table.required("name", faults, str::parse);
+    let host = table.required("host", faults, str::parse);
+    let port = table.required("port", faults, str::parse);
     table.finish(faults);
     Some(Endpoint { group: group?, name: name?, host: host?, port: port? })
 }

@@ -1,6 +1,6 @@
 //! The configuration file as a tree that knows its lines, so that every unknown field and every bad value is found.
 
-use std::fmt;
+use std::fmt::{self, Display};
 
 use serde::{
     Deserialize, Deserializer,
@@ -153,13 +153,33 @@ impl Table {
         }
     }
 
-    /// A scalar field that must be there.
-    pub(super) fn required(&mut self, name: &'static str, faults: &mut Faults) -> Option<Setting> {
+    /// The value of a scalar field that must be there.
+    pub(super) fn required<T, E: Display>(
+        &mut self,
+        name: &'static str,
+        faults: &mut Faults,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
         let missing = !self.entries.iter().any(|entry| entry.name == name);
         if missing {
             faults.add(self.origin(name, self.line), "is missing");
         }
-        self.text(name, faults)
+        let setting = self.text(name, faults)?;
+        faults.judge(&setting, parse)
+    }
+
+    /// The value of a scalar field, or its default when it is not set.
+    pub(super) fn value<T, E: Display>(
+        &mut self,
+        name: &'static str,
+        default: T,
+        faults: &mut Faults,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        match self.text(name, faults) {
+            Some(setting) => faults.judge(&setting, parse),
+            None => Some(default),
+        }
     }
 
     /// A list of tables, each with its path; `None` when the field is not set.
