@@ -10,7 +10,7 @@ use std::{
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use crate::{
-    server::{PATIENCE, Server},
+    server::{PATIENCE, Server, wait_until},
     wire::{Answer, Client},
 };
 
@@ -112,11 +112,7 @@ async fn without_descriptors_it_does_not_spin_and_serves_again_when_connections_
     let client = Client::new(server.redeem, &token);
     let crowd: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(server.redeem).unwrap()).collect();
     let full = || fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count() >= 64;
-    let deadline = Instant::now() + PATIENCE;
-    while !full() {
-        assert!(Instant::now() < deadline, "the descriptors do not run out");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_until("the descriptors run out", full);
 
     let (before, window) = (ticks(&server), Duration::from_secs(3));
     std::thread::sleep(window);

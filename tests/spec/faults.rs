@@ -124,11 +124,7 @@ fn an_issuer_that_changes_on_disk_signs_from_then_on() {
     let server =
         Server::start_with(&["--issuer-cert", certificate.to_str().unwrap(), "--issuer-key", key.to_str().unwrap()]);
     copy(&second);
-    let deadline = std::time::Instant::now() + crate::server::PATIENCE;
-    while !server.log().contains("issuer reloaded") {
-        assert!(std::time::Instant::now() < deadline, "the change was not picked up:\n{}", server.log());
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    server.wait_for_log("issuer reloaded");
     server.ok(&["token", "issue", "t.yaml"]);
     server.ok(&["token", "redeem", "t.yaml"]);
     let secret = fs::read_dir(server.scratch().path())
@@ -162,11 +158,7 @@ fn a_renewed_issuer_that_is_not_valid_yet_is_taken_once_it_is() {
     // Certificates are dated back by five minutes, so this one begins in seven seconds; files are looked at every five.
     write_issuer(&scratch, Clock::system().now().saturating_add(Duration::from_secs(5 * 60 + 7)));
 
-    let deadline = std::time::Instant::now() + crate::server::PATIENCE;
-    while !server.log().contains("issuer reloaded") {
-        assert!(std::time::Instant::now() < deadline, "it was given up:\n{}", server.log());
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    server.wait_for_log("issuer reloaded");
     assert!(server.log().contains("it is not valid before"), "it was valid from the start:\n{}", server.log());
 }
 

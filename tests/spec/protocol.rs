@@ -1,13 +1,13 @@
 //! What Skupper's own tests assert of a grant server (protocol.md 10.1 and 10.3), and the answers of 1.2, byte for byte.
 
-use std::{fs, time::Duration};
+use std::fs;
 
 use grantd::link::AccessToken;
 use serde_json::Value;
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use crate::{
-    server::{PATIENCE, Scratch, Server},
+    server::{Scratch, Server, wait_until},
     wire::{self, Answer, Client},
 };
 
@@ -73,11 +73,7 @@ async fn each_request_is_answered_as_skuppers_grant_server_answers_it() {
     let used_up = create(&server, "default", "used-up", &[]);
     assert_eq!(ask(&server, &used_up, |r| r).await.status, 200);
     let brief = create(&server, "default", "brief", &["--expiration-window", "1s"]);
-    let deadline = std::time::Instant::now() + PATIENCE;
-    while server.grant_named("brief")["status"]["message"] != "Expired" {
-        assert!(std::time::Instant::now() < deadline);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    wait_until("brief has expired", || server.grant_named("brief")["status"]["message"] == "Expired");
 
     let path = |from: &str, to: String| {
         let from = format!("/{from} ");

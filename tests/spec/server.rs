@@ -45,6 +45,16 @@ impl Drop for Scratch {
     }
 }
 
+/// Waits until it is so, and fails when that takes too long.
+#[track_caller]
+pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// A command of grantd with nothing of the caller's environment but the PATH.
 pub fn grantd<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = bare(GRANTD);
@@ -132,6 +142,16 @@ impl Server {
     /// Everything the server has logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.scratch.file("log")).unwrap()
+    }
+
+    /// Waits until the server has logged this.
+    #[track_caller]
+    pub fn wait_for_log(&self, text: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.log().contains(text) {
+            assert!(Instant::now() < deadline, "{text:?} is not in the log:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// SIGKILL, and a new server on the same data.
