@@ -43,7 +43,7 @@ impl From<&LinkName> for ResourceName {
 
 #[derive(Deserialize)]
 pub(super) struct Metadata {
-    pub(super) name: Field<String>,
+    name: Field<String>,
 }
 
 impl Metadata {
