@@ -15,7 +15,7 @@ use crate::{
         resource::{self, Scope, Site, is_ready},
         server::Server,
     },
-    file::{self, Access},
+    file::{self, Access, Existing},
     grant::{ExpirationWindow, GrantName, Namespace, format_go_duration},
     link::AccessToken,
 };
@@ -32,6 +32,7 @@ struct Request {
     window: ExpirationWindow,
     cost: Option<u32>,
     timeout: Duration,
+    existing: Existing,
 }
 
 /// A grant that is made and ready, and its token.
@@ -43,7 +44,7 @@ struct Issued {
 pub async fn run(args: &IssueArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
     let request = judge(args)?;
     if let Place::File(path) = &request.place {
-        check_place(path, args.force)?;
+        check_place(path, request.existing)?;
     }
     let site = site(server, &request.namespace).await?;
     let name = match &request.name {
@@ -51,7 +52,7 @@ pub async fn run(args: &IssueArgs, server: &Server, console: &mut Console<'_>) -
         None => name_after(&site)?,
     };
     let issued = console.wait("token status", issue(&request, name, server)).await?;
-    if let Err(error) = hand_over(&issued, &request, args.force, console) {
+    if let Err(error) = hand_over(&issued, &request, console) {
         return Err(take_back(&issued.name, &request.namespace, server, error).await);
     }
     tell(&issued, &request, console)
@@ -75,18 +76,19 @@ fn judge(args: &IssueArgs) -> Result<Request, CliError> {
     );
     match judged {
         (Some(place), Some(namespace), Some(name), Some(allowed), Some(window), Some(cost), Some(timeout)) => {
-            Ok(Request { place, namespace, name, allowed, window, cost, timeout })
+            let existing = existing(args.force);
+            Ok(Request { place, namespace, name, allowed, window, cost, timeout, existing })
         }
         _ => Err(faults.into_error()),
     }
 }
 
 /// Before anything is made on the server: could the file be written?
-fn check_place(path: &Path, force: bool) -> Result<(), CliError> {
+fn check_place(path: &Path, existing: Existing) -> Result<(), CliError> {
     if path.is_dir() {
         return Err(CliError::usage(format!("token file name is a directory: {}", path.display())));
     }
-    if is_taken(path) && !force {
+    if is_taken(path) && existing == Existing::Keep {
         let message = format!("{} exists; it may hold a token that is still good", path.display());
         return Err(CliError::refused(message, "choose another name, or replace it with --force"));
     }
@@ -185,12 +187,12 @@ fn token(grant: resource::Grant, request: &Request, name: &GrantName) -> Result<
     })
 }
 
-fn hand_over(issued: &Issued, request: &Request, force: bool, console: &mut Console<'_>) -> Result<(), CliError> {
+fn hand_over(issued: &Issued, request: &Request, console: &mut Console<'_>) -> Result<(), CliError> {
     let text = issued.token.write();
     match &request.place {
         Place::Standard => console.print(&text),
         Place::File(path) => {
-            file::write(path, text.as_bytes(), Access::Private, existing(force)).map_err(CliError::Write)
+            file::write(path, text.as_bytes(), Access::Private, request.existing).map_err(CliError::Write)
         }
     }
 }
@@ -206,13 +208,9 @@ async fn take_back(name: &GrantName, namespace: &Namespace, server: &Server, cau
 
 fn tell(issued: &Issued, request: &Request, console: &mut Console<'_>) -> Result<(), CliError> {
     let window = format_go_duration(request.window.duration());
-    let file = match &request.place {
-        Place::Standard => "FILE".to_owned(),
-        Place::File(path) => path.display().to_string(),
-    };
-    let created = match &request.place {
-        Place::Standard => String::new(),
-        Place::File(_) => format!("Token file {file} created\n"),
+    let (file, created) = match &request.place {
+        Place::Standard => (Path::new("FILE"), String::new()),
+        Place::File(path) => (path.as_path(), format!("Token file {} created\n", path.display())),
     };
     let text = format!(
         "\nGrant \"{}\" is ready\n{created}\nTransfer this file to a remote site. At the remote site,\n\
@@ -221,13 +219,13 @@ fn tell(issued: &Issued, request: &Request, console: &mut Console<'_>) -> Result
          The token expires after {} use(s) or after {window}.",
         issued.name,
         request.allowed,
-        quoted = shell_word(Path::new(&file)),
+        quoted = shell_word(file),
     );
     match &request.place {
         Place::Standard => console.note(text),
         Place::File(_) => console.line(text)?,
     }
-    if !is_name_for_skupper(&file) {
+    if !is_name_for_skupper(&file.display().to_string()) {
         console.note("note: 'skupper token redeem' takes letters, digits, '.', '/', '~' and '-' in a file's name only");
     }
     Ok(())
@@ -253,12 +251,12 @@ mod tests {
         let directory = std::env::temp_dir().join(format!("grantd-issue-{}", uuid::Uuid::new_v4()));
         file::create_private_directory(&directory).unwrap();
         let path = directory.join("west.yaml");
-        assert!(check_place(&path, false).is_ok());
+        assert!(check_place(&path, Existing::Keep).is_ok());
         std::fs::write(&path, "x").unwrap();
-        assert!(check_place(&path, false).unwrap_err().to_string().contains("exists"));
-        assert!(check_place(&path, true).is_ok());
-        assert_eq!(check_place(&directory, true).unwrap_err().exit(), Exit::Usage);
-        assert!(check_place(&directory.join("none/west.yaml"), false).is_err());
+        assert!(check_place(&path, Existing::Keep).unwrap_err().to_string().contains("exists"));
+        assert!(check_place(&path, Existing::Replace).is_ok());
+        assert_eq!(check_place(&directory, Existing::Replace).unwrap_err().exit(), Exit::Usage);
+        assert!(check_place(&directory.join("none/west.yaml"), Existing::Keep).is_err());
         std::fs::remove_dir_all(&directory).unwrap();
     }
 }

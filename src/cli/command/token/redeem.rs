@@ -27,18 +27,19 @@ const LEAST_TIMEOUT: Duration = Duration::from_secs(1);
 struct Request {
     namespace: Option<Namespace>,
     options: RedeemOptions,
+    existing: Existing,
 }
 
 pub async fn run(args: &RedeemArgs, console: &mut Console<'_>) -> Result<(), CliError> {
     let request = judge(args)?;
     let token = read_token(&Place::new(&args.file), console)?;
     check_directory(&args.output)?;
-    refuse_taken(&args.output, &token.name, existing(args.force))?;
+    refuse_taken(&args.output, &token.name, request.existing)?;
     let mut bundle = console.wait(&token.url, redeem(&token, &request.options)).await.map_err(CliError::Redeem)?;
     for link in &mut bundle.links {
         link.cost = token.link_cost.or(link.cost);
     }
-    let written = write_files(&args.output, &bundle, request.namespace.as_ref(), existing(args.force))?;
+    let written = write_files(&args.output, &bundle, request.namespace.as_ref(), request.existing)?;
     for file in &written {
         console.line(format_args!("File written to {}", file.display()))?;
     }
@@ -60,7 +61,8 @@ fn judge(args: &RedeemArgs) -> Result<Request, CliError> {
     };
     match (namespace, subject, faults.timeout(&args.timeout, LEAST_TIMEOUT)) {
         (Some(namespace), Some(subject), Some(deadline)) => {
-            Ok(Request { namespace, options: RedeemOptions { subject, deadline } })
+            let options = RedeemOptions { subject, deadline };
+            Ok(Request { namespace, options, existing: existing(args.force) })
         }
         _ => Err(faults.into_error()),
     }
