@@ -1,6 +1,7 @@
 //! Level 3: the use cases. What happens to a redemption, to grants, to sites; no SQL, no HTTP, no certificates' details.
 
 mod bundle;
+mod chain;
 mod grants;
 mod publication;
 mod readiness;
@@ -14,6 +15,7 @@ use tokio::sync::Semaphore;
 
 pub use self::{
     bundle::LinkBundle,
+    chain::chain,
     grants::{CreateGrantError, GrantDraft, GrantSpec, GrantStanding, SpecError, UpdateGrantError},
     publication::Publication,
     readiness::{Check, Readiness},

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use super::{App, redeem::chain};
+use super::{App, chain};
 use crate::metrics::StoreOperation;
 
 /// One condition of readiness.

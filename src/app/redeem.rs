@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use tokio::time::timeout_at;
 use tracing::{error, info};
 
-use super::{App, LinkBundle, SiteFault};
+use super::{App, LinkBundle, SiteFault, chain};
 use crate::{
     grant::{Admission, GrantId, RedemptionRequest, Refusal},
     metrics::{Phase, RefusalReason, StoreOperation},
@@ -177,16 +177,4 @@ fn uncounted(error: CommitError) -> RedeemError {
         CommitError::Gone => RedeemError::Gone,
         CommitError::Store(error) => unreadable(error),
     }
-}
-
-/// The error and its causes, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        cause = source.source();
-    }
-    text
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tracing::{info, warn};
 
-use super::{App, redeem::chain};
+use super::{App, chain};
 use crate::{
     metrics::{GrantStateLabel, StoreOperation},
     store::StoreError,

@@ -1,9 +1,10 @@
 //! What can go wrong on the command line, how it is told, and with which exit code.
 
-use std::{error::Error, fmt::Write as _, io, path::PathBuf};
+use std::{io, path::PathBuf};
 
 use super::{command::apply::DocumentPlace, config::ConfigError, output::shell_word, serve::ServeError};
 use crate::{
+    app::chain,
     client::{AdminError, RedeemTokenError, Status, Step},
     file::FileError,
     grant::GrantName,
@@ -191,18 +192,6 @@ impl CliError {
     pub fn chain(&self) -> String {
         chain(self)
     }
-}
-
-/// An error and its causes, joined by colons.
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        // Writing to a String cannot fail.
-        let _ = write!(text, ": {source}");
-        next = source.source();
-    }
-    text
 }
 
 fn admin_exit(error: &AdminError) -> Exit {

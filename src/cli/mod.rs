@@ -17,6 +17,6 @@ mod serve;
 mod server;
 mod telemetry;
 
-use error::{CliError, Exit, chain};
+use error::{CliError, Exit};
 pub use process::keep_secrets_in;
 pub use run::run;

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::{
-    app::DuplicateSite,
-    cli::{CliError, Exit, chain},
+    app::{DuplicateSite, chain},
+    cli::{CliError, Exit},
     file::FileError,
     http::{BindError, TlsError},
     kube::AdminDoorError,

@@ -16,13 +16,13 @@ use tokio::{sync::watch, task::JoinSet};
 use tracing::{error, info, warn};
 
 use super::{
-    CliError, chain,
+    CliError,
     config::ServeConfig,
     data_dir::{DataDir, default_data_dir},
     output::{Console, shell_word},
 };
 use crate::{
-    app::{App, AppParts, Publication, Sites},
+    app::{App, AppParts, Publication, Sites, chain},
     grant::Namespace,
     http::{Limits, ObserveDoor, RedeemDoor},
     kube::AdminDoor,

@@ -12,9 +12,8 @@ use tracing::{error, info, warn};
 
 use super::material::{self, IssuerSource};
 use crate::{
-    app::App,
+    app::{App, chain},
     cli::{
-        chain,
         config::{IssuerFiles, ServeConfig, TlsFiles},
         data_dir::DataDir,
     },
