@@ -208,6 +208,7 @@ fn a_bad_file_is_told_where_and_why() {
         ("sites: west\n", "line 1: sites: must be a list, each item beginning with '- '"),
         ("sites:\n  - west\n", "line 2: sites[0]: must be fields with values, such as 'name: my-site'"),
         ("sites:\n  - namespace: west\n", "line 2: sites[0].name: is missing"),
+        ("sites:\n  - name:\n", "line 2: sites[0].name: is missing"),
         (
             "sites:\n  - {name: a, namespace: w}\n  - {name: b, namespace: w}\n",
             "line 3: sites[1]: namespace w has a site already; one site a namespace",
@@ -219,6 +220,10 @@ fn a_bad_file_is_told_where_and_why() {
         ),
         (
             "sites:\n  - name: a\n    issuers:\n      - {name: i, certFile: c}\n",
+            "line 4: sites[0].issuers[0].keyFile: is missing",
+        ),
+        (
+            "sites:\n  - name: a\n    issuers:\n      - {name: i, certFile: c, keyFile: }\n",
             "line 4: sites[0].issuers[0].keyFile: is missing",
         ),
         (

@@ -160,8 +160,8 @@ impl Table {
         faults: &mut Faults,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
-        let missing = !self.entries.iter().any(|entry| entry.name == name);
-        if missing {
+        let set = |entry: &Entry| entry.name == name && !matches!(entry.value, Value::Nothing);
+        if !self.entries.iter().any(set) {
             faults.add(self.origin(name, self.line), "is missing");
         }
         let setting = self.text(name, faults)?;
