@@ -10,6 +10,7 @@ mod memory;
 mod operation;
 mod read;
 mod receipt;
+mod recent;
 mod row;
 mod seal;
 #[cfg(test)]

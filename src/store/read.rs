@@ -4,7 +4,10 @@ use std::{future::poll_fn, sync::Arc, time::Duration};
 
 use sqlx::{Row as _, sqlite::SqlitePool as Pool, sqlite::SqliteRow as Row};
 
-use super::{CorruptGrant, GrantCounts, GrantPage, GrantQuery, StoreError, StoreFailure, row, seal::SealingKey, sql};
+use super::{
+    CorruptGrant, GrantCounts, GrantPage, GrantQuery, StoreError, StoreFailure, recent::Recent, row, seal::SealingKey,
+    sql,
+};
 use crate::{
     grant::{Grant, GrantId, GrantName, Namespace, Redemption, Revision},
     time::Timestamp,
@@ -19,6 +22,7 @@ const PAGE_BYTES: usize = 8 * 1024 * 1024;
 pub(super) struct Reader {
     pool: Pool,
     key: Arc<SealingKey>,
+    recent: Arc<Recent>,
 }
 
 /// What was being done, and that the database did not answer.
@@ -34,19 +38,28 @@ fn failed(action: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
 }
 
 impl Reader {
-    pub(super) fn new(pool: Pool, key: Arc<SealingKey>) -> Self {
-        Self { pool, key }
+    pub(super) fn new(pool: Pool, key: Arc<SealingKey>, recent: Arc<Recent>) -> Self {
+        Self { pool, key, recent }
     }
 
     /// Ends all reading. Reads that are under way are waited for, but not for ever.
     pub(super) async fn close(&self) {
+        self.recent.forget();
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.pool.close()).await;
     }
 
     pub(super) async fn get(&self, id: GrantId) -> Result<Option<Grant>, StoreError> {
+        let age = match self.recent.get(id) {
+            Ok(grant) => return Ok(Some(grant)),
+            Err(age) => age,
+        };
         let query = sqlx::query(sql::GET).bind(id.to_string());
         let row = query.fetch_optional(&self.pool).await.map_err(failed("read a grant"))?;
-        self.grant(row)
+        let grant = self.grant(row)?;
+        if let Some(grant) = &grant {
+            self.recent.keep(grant, age);
+        }
+        Ok(grant)
     }
 
     pub(super) async fn find(&self, namespace: Namespace, name: GrantName) -> Result<Option<Grant>, StoreError> {

@@ -22,6 +22,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use super::{
     StoreFailure,
     batch::{Batch, Failure, Operation, Queued, Waiting, unavailable},
+    recent::Recent,
     sql,
     sqlite::{
         connection::{BEGIN, Setup},
@@ -99,6 +100,8 @@ pub(super) struct Writer {
     pub(super) connection: Option<Connection>,
     pub(super) setup: Setup,
     pub(super) on_commit: OnCommit,
+    /// What a write makes out of date.
+    pub(super) recent: Arc<Recent>,
     /// Held as long as anything can be written.
     pub(super) lock: Lock,
 }
@@ -153,6 +156,8 @@ impl Writer {
         }
         let started = Instant::now();
         let result = self.transact(batch).await;
+        // Also after a failure, which may be one of the answer alone.
+        self.recent.forget();
         (self.on_commit)(CommitReport {
             batch: batch.len(),
             took: started.elapsed(),

@@ -15,6 +15,7 @@ use super::{
     StoreError, StoreFailure, StoreFuture, UpdateError,
     operation::{Check, Create, Delete, Redeem, Sweep, Update, new_allowance},
     read::Reader,
+    recent::Recent,
     row,
     seal::{Purpose, SealError, SealingKey},
     writer::{OnCommit, Queue, Writer},
@@ -65,8 +66,10 @@ impl SqliteStore {
         sqlx::Connection::close(connection).await.map_err(unusable)?;
         let writer = setup.open_writer().await.map_err(unusable)?;
         let readers = setup.open_readers().await.map_err(unusable)?;
-        let queue = Writer { connection: Some(writer), setup, on_commit, lock }.start();
-        Ok(Self { reader: Reader::new(readers, Arc::clone(&key)), queue, key, schema })
+        let recent = Arc::new(Recent::default());
+        let reader = Reader::new(readers, Arc::clone(&key), Arc::clone(&recent));
+        let queue = Writer { connection: Some(writer), setup, on_commit, recent, lock }.start();
+        Ok(Self { reader, queue, key, schema })
     }
 
     fn sealed(&self, grant: NewGrant) -> Result<Create, StoreError> {
