@@ -17,50 +17,27 @@ pub(in crate::store) struct Redeem {
     pub(in crate::store) certificate: CertificateRecord,
 }
 
-/// What the count answered.
-struct Counted {
-    namespace: String,
-    name: String,
-    ordinal: u32,
-}
-
 impl Redeem {
-    async fn count(&self, batch: &mut Batch<'_>, id: &str) -> Result<Option<Counted>, Failure> {
-        let place = batch.next_place();
-        let rows = sqlx::query(sql::COUNT_REDEMPTION)
-            .bind(id)
-            .bind(self.admission.admitted_at().unix_seconds())
-            .bind(place)
-            .fetch_all(&mut *batch.connection)
-            .await
-            .map_err(|error| Failure::of(error, id))?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let read = || -> Result<_, sqlx::Error> {
-            Ok((row.try_get("namespace")?, row.try_get("name")?, row.try_get::<i64, _>("redemptions")?))
-        };
-        let (namespace, name, made) = read().map_err(|error| Failure::of(error, id))?;
-        let ordinal = u32::try_from(made).map_err(|_| corrupt(id, "redemptions"))?;
-        Ok(Some(Counted { namespace, name, ordinal }))
-    }
-
-    async fn record(&self, batch: &mut Batch<'_>, id: &str, counted: &Counted) -> Result<(), Failure> {
+    /// Counts, and writes the ledger row if anything was counted. Answers the ordinal.
+    async fn count_and_record(&self, batch: &mut Batch<'_>, id: &str) -> Result<Option<u32>, Failure> {
         let Self { admission, certificate } = self;
-        sqlx::query(sql::RECORD_REDEMPTION)
+        let place = batch.next_place();
+        let rows = sqlx::query(sql::COUNT_AND_RECORD)
             .bind(id)
-            .bind(i64::from(counted.ordinal))
-            .bind(&counted.namespace)
-            .bind(&counted.name)
             .bind(admission.admitted_at().unix_seconds())
+            .bind(place)
             .bind(admission.link_name().as_str())
             .bind(admission.subject().as_str())
             .bind(admission.peer().map(|peer| peer.to_string()))
             .bind(&certificate.serial.as_bytes()[..])
             .bind(&certificate.key_fingerprint.as_bytes()[..])
             .bind(certificate.not_after.unix_seconds())
-            .execute(&mut *batch.connection)
+            .fetch_all(&mut *batch.connection)
             .await
-            .map(drop)
-            .map_err(|error| Failure::of(error, id))
+            .map_err(|error| Failure::of(error, id))?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let ordinal: i64 = row.try_get("ordinal").map_err(|error| Failure::of(error, id))?;
+        u32::try_from(ordinal).map(Some).map_err(|_| corrupt(id, "redemptions"))
     }
 
     /// Why nothing was counted, in the order of the checks of admission: the same transaction sees the same row.
@@ -94,10 +71,11 @@ impl Operation for Redeem {
 
     async fn apply(&self, batch: &mut Batch<'_>) -> Decision<Self> {
         let id = self.admission.grant_id().to_string();
-        let Some(counted) = self.count(batch, &id).await? else { return self.refusal(batch, &id).await.map(Err) };
-        self.record(batch, &id, &counted).await?;
+        let Some(ordinal) = self.count_and_record(batch, &id).await? else {
+            return self.refusal(batch, &id).await.map(Err);
+        };
         batch.changed(1);
-        Ok(Ok(counted.ordinal))
+        Ok(Ok(ordinal))
     }
 
     fn committed(self, ordinal: u32) -> Receipt {
