@@ -18,7 +18,7 @@ use grantd::{
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::wire::Client;
+use crate::wire::{Client, request};
 
 /// What one connection does.
 #[derive(Clone, Copy)]
@@ -40,17 +40,14 @@ pub async fn drive(
     let started = Instant::now();
     let mut workers = tokio::task::JoinSet::new();
     for _ in 0..in_flight {
-        let (client, token) = (Client::new(address, token), token.clone());
+        let (client, request) = (Client::new(address, token), request(token, "east", ""));
         workers.spawn(async move {
             let mut latencies = Vec::new();
             while started.elapsed() < length {
                 let before = Instant::now();
                 match work {
                     Work::Handshake => shake_hands(&client).await.unwrap(),
-                    Work::Redemption => {
-                        let answer = client.redeem(&token, "east").await.expect("an answer");
-                        assert_eq!(answer.status, 200, "{}", answer.body);
-                    }
+                    Work::Redemption => redeem(&client, &request).await.unwrap(),
                 }
                 latencies.push(before.elapsed());
             }
@@ -66,6 +63,17 @@ async fn shake_hands(client: &Client) -> std::io::Result<()> {
     let mut stream = client.connect().await?;
     stream.shutdown().await?;
     stream.read_to_end(&mut Vec::new()).await.map(drop)
+}
+
+/// A redemption, its answer looked at no closer than to know that it is whole: this process shares the cores.
+async fn redeem(client: &Client, request: &[u8]) -> std::io::Result<()> {
+    let mut stream = client.connect().await?;
+    stream.write_all(request).await?;
+    let mut answer = Vec::with_capacity(8 * 1024);
+    stream.read_to_end(&mut answer).await?;
+    let whole = answer.starts_with(b"HTTP/1.1 200 OK\r\n") && answer.ends_with(b"tlsCredentials: \"east\"\n");
+    assert!(whole, "{}", String::from_utf8_lossy(&answer));
+    Ok(())
 }
 
 /// The measurements of all rounds of one kind of work.

@@ -6,12 +6,7 @@
 //!
 //! `cargo bench` takes about a minute; `cargo bench -- --grants 1000000` stores that many grants first and tells the memory.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::expect_used,
-    reason = "a measurement that cannot go on has failed"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a measurement that cannot go on has failed")]
 #![expect(clippy::print_stdout, reason = "the figures are the result")]
 
 mod load;
