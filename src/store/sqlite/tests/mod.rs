@@ -2,6 +2,7 @@
 
 mod disk_full;
 mod faults;
+mod freshness;
 mod opening;
 
 use sqlx::SqliteConnection;
