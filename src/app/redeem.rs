@@ -13,7 +13,7 @@ use crate::{
     store::{CommitError, StoreError},
 };
 
-/// Why no bundle was made. Nothing was counted, whichever it is.
+/// Why no bundle was made. Nothing was counted, save where [`Store`](Self::Store) says that the answer to a commit was lost.
 #[derive(Debug, thiserror::Error)]
 pub enum RedeemError {
     /// No grant has this id.
@@ -37,7 +37,7 @@ pub enum RedeemError {
     /// The grant was deleted between the decision and the count.
     #[error("the grant was deleted before the redemption was counted")]
     Gone,
-    /// The store did not answer.
+    /// The store did not answer. If that was the answer to a commit, the redemption may be in the ledger.
     #[error("the redemption could not be counted")]
     Store(#[source] StoreError),
     /// The caller's time was over before the redemption was counted.
