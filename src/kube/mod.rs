@@ -27,6 +27,7 @@ mod reply;
 mod selector;
 mod service;
 mod sites;
+mod table;
 mod target;
 #[cfg(test)]
 mod tests;

@@ -31,6 +31,7 @@ use super::{
     query::{ListOptions, Query, WriteOptions},
     reply::{Answer, Reply},
     sites,
+    table::TableForm,
     target::Target,
     types::{Behaviour, ResourceType, Verb},
 };
@@ -180,7 +181,9 @@ impl Resources {
                 let (parts, body) = request.into_parts();
                 let body = if verb.writes() { read_body(body).await? } else { Bytes::new() };
                 let action = action(&target, verb, &parts.headers, &body, &query)?;
-                self.perform(resource, action).await
+                let table = if verb.writes() { None } else { TableForm::read(&parts.headers, &query)? };
+                let reply = self.perform(resource, action).await?;
+                Ok(if let Some(table) = table { table.reply(resource, reply) } else { reply })
             }
             Target::Malformed(_) | Target::Unknown => Err(Problem::NoSuchPath),
         }

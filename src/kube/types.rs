@@ -83,6 +83,31 @@ pub(super) struct Subresource {
     pub(super) label: AdminResource,
 }
 
+/// A column of the table that `kubectl get` prints.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Column {
+    /// As headed; kubectl writes it in capitals.
+    pub(super) name: &'static str,
+    /// A type of OpenAPI: `string` or `integer`.
+    pub(super) value_type: &'static str,
+    pub(super) description: &'static str,
+    /// Where an object holds it: the member of the object, that member's member, and so on.
+    pub(super) path: &'static [&'static str],
+}
+
+const STATUS: Column = Column {
+    name: "Status",
+    value_type: "string",
+    description: "Ready, or what keeps it from being so",
+    path: &["status", "status"],
+};
+const MESSAGE: Column = Column {
+    name: "Message",
+    value_type: "string",
+    description: "The status for humans",
+    path: &["status", "message"],
+};
+
 /// What Kubernetes says of a verb that is not there.
 pub(super) const NOT_ALLOWED: &str = "the server does not allow this method on the requested resource";
 
@@ -99,6 +124,8 @@ pub(super) struct ResourceType {
     pub(super) other_verbs: &'static str,
     /// Each answers to `get` and nothing else.
     pub(super) subresources: &'static [Subresource],
+    /// The columns of its table behind the name, which every type has; the headings are those of Skupper's CRDs.
+    pub(super) columns: &'static [Column],
     pub(super) label: AdminResource,
     pub(super) behaviour: Behaviour,
 }
@@ -129,6 +156,28 @@ pub(super) static ACCESS_GRANTS: ResourceType = ResourceType {
     verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update],
     other_verbs: NOT_ALLOWED,
     subresources: &[Subresource { name: "redemptions", kind: "RedemptionList", label: AdminResource::Redemptions }],
+    columns: &[
+        Column {
+            name: "Redemptions Allowed",
+            value_type: "integer",
+            description: "How often it can be redeemed in all",
+            path: &["spec", "redemptionsAllowed"],
+        },
+        Column {
+            name: "Redemptions Made",
+            value_type: "integer",
+            description: "How often it was redeemed",
+            path: &["status", "redemptions"],
+        },
+        Column {
+            name: "Expiration",
+            value_type: "string",
+            description: "When it stops being redeemable",
+            path: &["status", "expirationTime"],
+        },
+        STATUS,
+        MESSAGE,
+    ],
     label: AdminResource::AccessGrants,
     behaviour: Behaviour::AccessGrants,
 };
@@ -143,6 +192,16 @@ pub(super) static SITES: ResourceType = ResourceType {
     verbs: &[Verb::Get, Verb::List],
     other_verbs: "sites come from the server's configuration and cannot be changed here",
     subresources: &[],
+    columns: &[
+        STATUS,
+        Column {
+            name: "Sites In Network",
+            value_type: "integer",
+            description: "How many sites are linked, as far as known",
+            path: &["status", "sitesInNetwork"],
+        },
+        MESSAGE,
+    ],
     label: AdminResource::Sites,
     behaviour: Behaviour::Sites,
 };

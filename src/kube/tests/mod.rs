@@ -9,4 +9,5 @@ mod listing;
 mod removal;
 mod sites;
 mod skupper;
+mod table;
 mod world;

@@ -1,0 +1,170 @@
+//! Objects as a table: the form in which `kubectl get` asks for what it prints (kubectl.md 4.3).
+
+use hyper::{HeaderMap, header::ACCEPT};
+use serde_json::{Map, Value, json};
+
+use super::{
+    problem::Problem,
+    query::Query,
+    reply::{Body, Reply},
+    types::{Column, ResourceType},
+};
+
+/// The column that comes first, whatever the type.
+static NAME: Column =
+    Column { name: "Name", value_type: "string", description: "Unique in its namespace", path: &["metadata", "name"] };
+
+/// What a row says of its object's metadata. Not the annotations: kubectl keeps the manifest that was applied in one of
+/// them, and a manifest may hold a code.
+const ROW_METADATA: [&str; 7] =
+    ["name", "namespace", "uid", "labels", "creationTimestamp", "resourceVersion", "generation"];
+
+/// What a table keeps of the metadata of its list, or of its only object.
+const TABLE_METADATA: [&str; 3] = ["resourceVersion", "continue", "remainingItemCount"];
+
+/// The table that a caller asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TableForm {
+    /// Of the table, and of the metadata in its rows.
+    api_version: &'static str,
+    include: IncludeObject,
+}
+
+/// What each row holds beside its cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum IncludeObject {
+    Nothing,
+    Metadata,
+    Object,
+}
+
+impl TableForm {
+    /// What `Accept` and `includeObject` ask for; `None` when the objects themselves are wanted.
+    ///
+    /// The first media range that can be served decides; where none can, it is the objects.
+    ///
+    /// # Errors
+    /// 400 for an `includeObject` that there is not.
+    pub(super) fn read(headers: &HeaderMap, query: &Query) -> Result<Option<Self>, Problem> {
+        let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        match accepted.flat_map(|value| value.split(',')).find_map(Offer::read) {
+            Some(Offer::Table { api_version }) => Ok(Some(Self { api_version, include: IncludeObject::read(query)? })),
+            Some(Offer::Objects) | None => Ok(None),
+        }
+    }
+
+    /// A reply with an object or a list in it, with the table in its place and everything else as it was.
+    pub(super) fn reply(self, resource: &ResourceType, reply: Reply) -> Reply {
+        let body = match reply.body {
+            Body::Json(value) => Body::Json(self.table(resource, value)),
+            other @ (Body::Text(_) | Body::EmptyProtobuf) => other,
+        };
+        Reply { body, ..reply }
+    }
+
+    /// The table of an object or of a list.
+    pub(super) fn table(self, resource: &ResourceType, mut value: Value) -> Value {
+        let metadata: Map<String, Value> = TABLE_METADATA
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), value.get("metadata")?.get(name)?.clone())))
+            .collect();
+        let objects = match value.get_mut("items").map(Value::take) {
+            Some(Value::Array(items)) => items,
+            Some(_) | None => vec![value],
+        };
+        let mut table = json!({"kind": "Table", "apiVersion": self.api_version});
+        table["metadata"] = metadata.into();
+        table["columnDefinitions"] = columns(resource).map(definition).collect();
+        table["rows"] = objects.into_iter().map(|object| self.row(resource, object)).collect();
+        table
+    }
+
+    fn row(self, resource: &ResourceType, object: Value) -> Value {
+        let cells: Value = columns(resource).map(|column| cell(&object, column)).collect();
+        let mut row = json!({});
+        row["cells"] = cells;
+        match self.include {
+            IncludeObject::Nothing => {}
+            IncludeObject::Metadata => row["object"] = self.partial(object),
+            IncludeObject::Object => row["object"] = object,
+        }
+        row
+    }
+
+    /// Kubernetes' PartialObjectMetadata. Without its kind and version kubectl would throw the whole table away
+    /// (kubectl.md 3.5).
+    fn partial(self, mut object: Value) -> Value {
+        let mut partial = json!({"kind": "PartialObjectMetadata", "apiVersion": self.api_version});
+        let mut metadata = object.get_mut("metadata").map(Value::take).unwrap_or_default();
+        if let Value::Object(members) = &mut metadata {
+            members.retain(|name, _| ROW_METADATA.contains(&name.as_str()));
+        }
+        partial["metadata"] = metadata;
+        partial
+    }
+}
+
+impl IncludeObject {
+    fn read(query: &Query) -> Result<Self, Problem> {
+        match query.one("includeObject")? {
+            Some("None") => Ok(Self::Nothing),
+            Some("Metadata") | None => Ok(Self::Metadata),
+            Some("Object") => Ok(Self::Object),
+            Some(other) => Err(Problem::BadRequest(format!(
+                "includeObject: Unsupported value: {other:?}: supported values: \"Metadata\", \"None\", \"Object\""
+            ))),
+        }
+    }
+}
+
+/// What is served to one media range.
+enum Offer {
+    Objects,
+    Table { api_version: &'static str },
+}
+
+impl Offer {
+    /// `None` when the range takes nothing that is served.
+    fn read(range: &str) -> Option<Self> {
+        let mut parts = range.split(';').map(str::trim);
+        let media_type = parts.next()?.to_ascii_lowercase();
+        if !["application/json", "application/*", "*/*"].contains(&media_type.as_str()) {
+            return None;
+        }
+        let (mut form, mut group, mut version) = (None, "", "");
+        for (name, value) in parts.filter_map(|parameter| parameter.split_once('=')) {
+            match name.to_ascii_lowercase().as_str() {
+                "as" => form = Some(value),
+                "g" => group = value,
+                "v" => version = value,
+                // A weight of zero refuses (RFC 9110 12.4.2).
+                "q" if value.starts_with('0') && value.bytes().all(|byte| b"0.".contains(&byte)) => return None,
+                _ => {}
+            }
+        }
+        match (form, group, version) {
+            (None, _, _) => Some(Self::Objects),
+            (Some("Table"), "meta.k8s.io", "v1") => Some(Self::Table { api_version: "meta.k8s.io/v1" }),
+            (Some("Table"), "meta.k8s.io", "v1beta1") => Some(Self::Table { api_version: "meta.k8s.io/v1beta1" }),
+            (Some(_), _, _) => None,
+        }
+    }
+}
+
+fn columns(resource: &ResourceType) -> impl Iterator<Item = &'static Column> {
+    std::iter::once(&NAME).chain(resource.columns)
+}
+
+/// As clients with types expect it: Kubernetes leaves no member out.
+fn definition(column: &Column) -> Value {
+    let format = if column.path == NAME.path { "name" } else { "" };
+    json!({
+        "name": column.name, "type": column.value_type, "format": format, "description": column.description,
+        "priority": 0,
+    })
+}
+
+/// Null where the object has no such member.
+fn cell(object: &Value, column: &Column) -> Value {
+    column.path.iter().try_fold(object, |value, member| value.get(member)).cloned().unwrap_or_default()
+}
