@@ -2,7 +2,8 @@
 //! work without a cluster (kubectl.md).
 //!
 //! A request goes through [`door`] (connections), [`service`] (limits, metrics, the body), [`target`] (what the path means)
-//! and then to what answers: [`discovery`], or the module of a type in the table of [`types`]. What goes wrong on the way is
+//! and then to what answers: [`discovery`], or the module of a type in the table of [`types`]; [`table`] is how kubectl wants
+//! to see what is read. What goes wrong on the way is
 //! a [`problem::Problem`], which alone knows codes and wording.
 
 mod action;

@@ -37,7 +37,36 @@ async fn a_grant_is_shown_in_every_form_of_output() {
         assert_eq!(get("jsonpath={.status.url}").await, url);
         assert_eq!(get("template={{ .status.url }}").await, url);
         assert_eq!(get("custom-columns=URL:.status.url").await, format!("URL\n{url}\n"));
-        assert!(get("wide").await.starts_with("NAME "));
+        assert!(get("wide").await.starts_with("NAME   REDEMPTIONS ALLOWED "));
+    }
+}
+
+/// The columns of each line; kubectl puts three blanks between two.
+fn cells(printed: &str) -> Vec<Vec<&str>> {
+    printed.lines().map(|line| line.split("   ").map(str::trim).filter(|cell| !cell.is_empty()).collect()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_printed_are_the_columns_of_the_type() {
+    let headings = ["NAME", "REDEMPTIONS ALLOWED", "REDEMPTIONS MADE", "EXPIRATION", "STATUS", "MESSAGE"];
+    for binary in versions() {
+        let kubectl = with_two(binary).await;
+        let expiration = kubectl.field(".status.expirationTime").await;
+        let west = ["west", "1", "0", &expiration, "Ready", "OK"];
+
+        for arguments in [&["get", "accessgrants"][..], &["get", "accessgrant", "west"]] {
+            assert_eq!(cells(&kubectl.says(arguments).await), [headings, west], "{arguments:?}");
+        }
+        let sorted = kubectl.says(&["get", "gr", "-A", "--sort-by=.metadata.name", "--show-labels"]).await;
+        let [header, first, second] = &cells(&sorted)[..] else { panic!("{sorted}") };
+        assert_eq!(*header, [&["NAMESPACE"], &headings[..], &["LABELS"]].concat());
+        assert_eq!((first[0], first[1], first.last()), ("other", "east", Some(&"side=right")));
+        assert_eq!(*second, [&["default"], &west[..], &["side=left"]].concat());
+
+        let sites = kubectl.says(&["get", "sites", "-A"]).await;
+        let [header, site] = &cells(&sites)[..] else { panic!("{sites}") };
+        assert_eq!(*header, ["NAMESPACE", "NAME", "STATUS", "SITES IN NETWORK", "MESSAGE"]);
+        assert_eq!((site[0], &site[2..]), ("default", &["Ready", "OK"][..]), "nothing is known of the network");
     }
 }
 
