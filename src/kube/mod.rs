@@ -2,9 +2,8 @@
 //! work without a cluster (kubectl.md).
 //!
 //! A request goes through [`door`] (connections), [`service`] (limits, metrics, the body), [`target`] (what the path means)
-//! and then to what answers: [`discovery`], or the module of a type in the table of [`types`]; [`table`] is how kubectl wants
-//! to see what is read. What goes wrong on the way is
-//! a [`problem::Problem`], which alone knows codes and wording.
+//! and then to what answers: [`discovery`], or the module of a type in [`types`]; what is read becomes a [`table`] for whoever
+//! asks for one. What goes wrong on the way is a [`problem::Problem`], which alone knows codes and wording.
 
 mod action;
 mod conditions;
