@@ -4,6 +4,9 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
+    openapi,
+    problem::Problem,
+    query::Query,
     reply::{Body, Reply},
     target::Document,
     types::{CORE, GroupVersion, ResourceType, SKUPPER, TYPES, Verb},
@@ -11,8 +14,11 @@ use super::{
 use crate::grant::Namespace;
 
 /// The document.
-pub(super) fn document(document: Document) -> Reply {
-    match document {
+///
+/// # Errors
+/// 400 for a query that cannot be understood.
+pub(super) fn document(document: Document, query: &Query) -> Result<Reply, Problem> {
+    let reply = match document {
         Document::CoreVersions => Reply::ok(json!({"kind": "APIVersions", "versions": [CORE.version]})),
         Document::Groups => Reply::ok(json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": [group(SKUPPER)]})),
         Document::Group => {
@@ -26,8 +32,12 @@ pub(super) fn document(document: Document) -> Reply {
         Document::Version => Reply::ok(json!({
             "major": "1", "minor": "32", "gitVersion": concat!("v1.32.0+grantd", env!("CARGO_PKG_VERSION")),
         })),
+        // Kept beside v3, which lists and unknown kinds never ask (kubectl.md 3.2).
         Document::OpenApiV2 => Reply::new(StatusCode::OK, Body::EmptyProtobuf),
-    }
+        Document::OpenApiIndex => openapi::index(),
+        Document::OpenApi => openapi::document(query)?,
+    };
+    Ok(reply)
 }
 
 /// A namespace as an object: they are not made, they are there. Without this, kubectl replaces our message about a

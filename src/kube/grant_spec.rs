@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{fields::Faults, problem::Cause};
+use super::{fields::Faults, problem::Cause, schema};
 use crate::{
     app::GrantSpec,
     grant::{Allowance, AllowanceError, Code, ExpirationWindow, IssuerName, WindowError},
@@ -20,7 +20,7 @@ pub(super) fn read_spec(
 ) -> (Option<GrantSpec>, BTreeMap<String, String>) {
     let empty = Map::new();
     let members = members.unwrap_or(&empty);
-    faults.only("spec.", members, &["code", "expirationWindow", "issuer", "redemptionsAllowed", "settings"]);
+    faults.only("spec.", members, &schema::names(schema::ACCESS_GRANT_SPEC));
     let settings = faults.texts("spec.settings", members.get("settings"));
     let allowed = redemptions_allowed(faults, members.get("redemptionsAllowed"));
     let window = expiration_window(faults, members.get("expirationWindow"));

@@ -305,7 +305,7 @@ mod tests {
     fn body(problem: Problem) -> Value {
         match problem.into_reply().body {
             Body::Json(value) => value,
-            Body::Text(_) | Body::EmptyProtobuf => panic!("not a Status"),
+            Body::Written(_) | Body::Text(_) | Body::EmptyProtobuf => panic!("not a Status"),
         }
     }
 

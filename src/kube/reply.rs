@@ -27,12 +27,23 @@ pub(super) struct Reply {
     pub(super) retry_after_seconds: Option<u32>,
     /// The methods there are, when the one used is not.
     pub(super) allow: Option<String>,
+    pub(super) keep: Keep,
+}
+
+/// How long a client may use an answer again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    Never,
+    /// What stands at the request's URL never changes.
+    Forever,
 }
 
 /// What is in it.
 #[derive(Debug)]
 pub(super) enum Body {
     Json(Value),
+    /// JSON as it is sent.
+    Written(Bytes),
     Text(&'static str),
     /// Zero bytes are a whole protobuf document: with it kubectl has no client-side schema, and validation is ours
     /// (kubectl.md 0.2).
@@ -41,7 +52,7 @@ pub(super) enum Body {
 
 impl Reply {
     pub(super) fn new(status: StatusCode, body: Body) -> Self {
-        Self { status, body, warnings: Vec::new(), retry_after_seconds: None, allow: None }
+        Self { status, body, warnings: Vec::new(), retry_after_seconds: None, allow: None, keep: Keep::Never }
     }
 
     /// 200 with this object.
@@ -76,7 +87,7 @@ impl Reply {
             Body::Json(object) => {
                 object.pointer("/metadata/name").or_else(|| object.pointer("/details/name")).and_then(Value::as_str)
             }
-            Body::Text(_) | Body::EmptyProtobuf => None,
+            Body::Written(_) | Body::Text(_) | Body::EmptyProtobuf => None,
         }
     }
 
@@ -85,6 +96,7 @@ impl Reply {
         let (content_type, bytes) = match self.body {
             // Writing a Value cannot fail: its keys are strings.
             Body::Json(value) => ("application/json", Bytes::from(value.to_string())),
+            Body::Written(bytes) => ("application/json", bytes),
             Body::Text(text) => ("text/plain; charset=utf-8", Bytes::from_static(text.as_bytes())),
             Body::EmptyProtobuf => ("application/com.github.proto-openapi.spec.v2.v1.0+protobuf", Bytes::new()),
         };
@@ -92,7 +104,11 @@ impl Reply {
         *answer.status_mut() = self.status;
         let headers = answer.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+        let cache = match self.keep {
+            Keep::Never => "no-cache, private",
+            Keep::Forever => "public, max-age=31536000",
+        };
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -171,7 +171,7 @@ impl Resources {
             return Err(Problem::MethodNotAllowed { message, allow: "GET".to_owned() });
         }
         match target.as_ref() {
-            Target::Discovery(document) => Ok(discovery::document(*document)),
+            Target::Discovery(document) => discovery::document(*document, &query),
             Target::Namespace(namespace) => Ok(discovery::namespace(namespace)),
             Target::Part { resource, namespace, name, .. } => match resource.behaviour {
                 Behaviour::AccessGrants => grant_list::redemptions(&self.app, namespace, name, &query).await,

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{
     action::Action,
     conditions::{Condition, State},
+    fingerprint::fingerprint,
     problem::Problem,
     query::ListOptions,
     reply::Reply,
@@ -105,12 +106,9 @@ fn endpoint(endpoint: &Endpoint) -> Value {
 }
 
 /// A UUID of version 8 (RFC 9562 5.8) made of the namespace and the name, so that a site keeps its uid across restarts
-/// and servers: FNV-1a, 128 bits, over `namespace/name`. No secret and no proof of anything.
+/// and servers.
 fn uid(site: &Site) -> String {
-    const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
-    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
-    let text = format!("{}/{}", site.namespace, site.name);
-    let hash = text.bytes().fold(OFFSET, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME));
+    let hash = fingerprint(format!("{}/{}", site.namespace, site.name).bytes());
     uuid::Builder::from_custom_bytes(hash.to_be_bytes()).into_uuid().to_string()
 }
 

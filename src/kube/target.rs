@@ -43,6 +43,10 @@ pub(super) enum Document {
     Version,
     /// `/openapi/v2`
     OpenApiV2,
+    /// `/openapi/v3`
+    OpenApiIndex,
+    /// `/openapi/v3/apis/GROUP/VERSION`
+    OpenApi,
 }
 
 impl Target {
@@ -61,6 +65,10 @@ impl Target {
             ["apis"] => Self::Discovery(Document::Groups),
             ["version"] => Self::Discovery(Document::Version),
             ["openapi", "v2"] => Self::Discovery(Document::OpenApiV2),
+            ["openapi", "v3"] => Self::Discovery(Document::OpenApiIndex),
+            ["openapi", "v3", "apis", group, version] if *group == SKUPPER.group && *version == SKUPPER.version => {
+                Self::Discovery(Document::OpenApi)
+            }
             ["apis", group] if *group == SKUPPER.group => Self::Discovery(Document::Group),
             ["api", version, rest @ ..] if *version == CORE.version => Self::within(CORE, rest),
             ["apis", group, version, rest @ ..] if *group == SKUPPER.group && *version == SKUPPER.version => {

@@ -2,6 +2,7 @@
 //!
 //! A new kind is one entry here, one variant of [`Behaviour`], and the module that the variant leads to.
 
+use super::schema::{self, Field};
 use crate::metrics::{AdminResource, AdminVerb};
 
 /// An API group in one version.
@@ -128,6 +129,9 @@ pub(super) struct ResourceType {
     pub(super) columns: &'static [Column],
     pub(super) label: AdminResource,
     pub(super) behaviour: Behaviour,
+    pub(super) description: &'static str,
+    /// Those besides `apiVersion`, `kind` and `metadata`.
+    pub(super) fields: &'static [Field],
 }
 
 impl ResourceType {
@@ -180,6 +184,8 @@ pub(super) static ACCESS_GRANTS: ResourceType = ResourceType {
     ],
     label: AdminResource::AccessGrants,
     behaviour: Behaviour::AccessGrants,
+    description: schema::ACCESS_GRANT_DESCRIPTION,
+    fields: schema::ACCESS_GRANT,
 };
 
 /// Sites: where links lead.
@@ -204,6 +210,8 @@ pub(super) static SITES: ResourceType = ResourceType {
     ],
     label: AdminResource::Sites,
     behaviour: Behaviour::Sites,
+    description: schema::SITE_DESCRIPTION,
+    fields: schema::SITE,
 };
 
 /// Every type, in the order that discovery lists them.

@@ -78,7 +78,9 @@ async fn the_openapi_document_is_empty_and_there() {
 #[tokio::test]
 async fn unknown_paths_are_plain_text_so_that_clients_name_the_missing_type() {
     let world = World::start().await;
-    for path in ["/", "/openapi/v3", "/apis/route.openshift.io/v1", "/apis/skupper.io/v2alpha1/namespaces/west/links"] {
+    for path in
+        ["/", "/openapi/v3/api/v1", "/apis/route.openshift.io/v1", "/apis/skupper.io/v2alpha1/namespaces/west/links"]
+    {
         for method in [Method::GET, Method::POST] {
             let seen = world.send(method, path, "application/json", "{}").await;
             assert_eq!((seen.status, seen.text.as_str()), (404, "404 page not found\n"), "{path}");

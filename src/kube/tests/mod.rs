@@ -6,6 +6,7 @@ mod create;
 mod discovery;
 mod door;
 mod listing;
+mod openapi;
 mod removal;
 mod sites;
 mod skupper;
