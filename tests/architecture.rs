@@ -34,7 +34,7 @@ const HOUSE: &[Room] = &[
     Room {
         name: "kube",
         level: 4,
-        crates: "base64 http_body_util hyper hyper_util serde serde_json tokio tower tracing uuid",
+        crates: "base64 http_body_util hyper hyper_util json_patch serde serde_json tokio tower tracing uuid",
     },
     Room {
         name: "client",

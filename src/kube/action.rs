@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{
+    patch::Patch,
     problem::{Problem, shortened},
     query::{Effect, ListOptions, WriteOptions},
     types::ResourceType,
@@ -16,7 +17,7 @@ pub(super) enum Action {
     List { namespace: Option<Namespace>, options: ListOptions },
     Create { namespace: Namespace, object: Value, options: WriteOptions },
     Update { namespace: Namespace, name: String, object: Value, options: WriteOptions },
-    Patch { namespace: Namespace, name: String, patch: Value, options: WriteOptions },
+    Patch { namespace: Namespace, name: String, patch: Patch, options: WriteOptions },
     Delete { namespace: Namespace, name: String, options: DeleteOptions },
 }
 

@@ -4,6 +4,7 @@ use super::{
     json,
     manifest::Manifest,
     merge::merge,
+    operations::Operations,
     query::{FieldValidation, Query},
     selector::Selector,
     target::Target,
@@ -18,6 +19,13 @@ pub fn body(bytes: &[u8]) {
     }
     let once = merge(object.clone(), object.clone());
     assert_eq!(merge(once.clone(), object), once, "the same patch again changes nothing (RFC 7386)");
+}
+
+/// Reads a body as a JSON patch, and applies it to a small object.
+pub fn operations(bytes: &[u8]) {
+    let Ok(items) = json::array(bytes) else { return };
+    let Ok(operations) = Operations::read(items) else { return };
+    let _ = operations.apply(serde_json::json!({"a": [1, {"b": "c"}], "d": {}}));
 }
 
 /// Reads a path and a query as the admin door does.

@@ -6,7 +6,7 @@ use super::{
     action::{Action, DeleteOptions, Preconditions},
     grant_list, grant_object,
     manifest::{Manifest, ManifestName},
-    merge::merge,
+    patch::Patch,
     problem::{Cause, Problem},
     query::{Effect, WriteOptions},
     reply::Reply,
@@ -122,23 +122,24 @@ async fn update(
     }
 }
 
-/// A merge patch: applied to the object as it is now, again if it changes meanwhile, unless the patch says which state
-/// it is for.
+/// A patch: applied to the object as it is now, again if it changes meanwhile, unless the patch says which state it is
+/// for.
 async fn apply_patch(
     app: &App,
     namespace: &Namespace,
     name: &str,
-    patch: &Value,
+    patch: &Patch,
     options: WriteOptions,
 ) -> Result<Reply, Problem> {
-    let attempts = match patch.pointer("/metadata/resourceVersion") {
-        None | Some(Value::Null) => ATTEMPTS,
-        Some(_) => 1,
-    };
+    let attempts = if patch.names_a_version() { 1 } else { ATTEMPTS };
     for _ in 0..attempts {
         let current = find(app, namespace, name).await?;
-        let merged = merge(grant_object::object(app, &current), patch.clone());
-        let manifest = Manifest::read(&merged, options.field_validation)?;
+        let patched = patch.apply(grant_object::object(app, &current)).map_err(|fault| Problem::Inapplicable {
+            resource: &ACCESS_GRANTS,
+            name: name.to_owned(),
+            fault,
+        })?;
+        let manifest = Manifest::read(&patched, options.field_validation)?;
         match replace(app, current, manifest, options.effect).await? {
             Replaced::Done(reply) => return Ok(*reply),
             Replaced::Stale => {}

@@ -15,11 +15,31 @@ use super::problem::{Problem, shortened};
 /// # Errors
 /// 400, with the place and without what stands there.
 pub(super) fn object(bytes: &[u8]) -> Result<Value, Problem> {
-    match serde_json::from_slice(bytes) {
-        Ok(Unambiguous(value @ Value::Object(_))) => Ok(value),
-        Ok(_) => Err(Problem::BadRequest("the body must be a JSON object".to_owned())),
-        Err(error) => Err(Problem::BadRequest(format!("the body is not valid JSON: {error}"))),
+    match value(bytes)? {
+        object @ Value::Object(_) => Ok(object),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Err(Problem::BadRequest("the body must be a JSON object".to_owned()))
+        }
     }
+}
+
+/// Reads a body as one JSON array, by the same rules.
+///
+/// # Errors
+/// 400, as for an object.
+pub(super) fn array(bytes: &[u8]) -> Result<Vec<Value>, Problem> {
+    match value(bytes)? {
+        Value::Array(items) => Ok(items),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            Err(Problem::BadRequest("the body must be a JSON array".to_owned()))
+        }
+    }
+}
+
+fn value(bytes: &[u8]) -> Result<Value, Problem> {
+    let Unambiguous(value) = serde_json::from_slice(bytes)
+        .map_err(|error| Problem::BadRequest(format!("the body is not valid JSON: {error}")))?;
+    Ok(value)
 }
 
 /// A JSON value in which no object has a name twice.

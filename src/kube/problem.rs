@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tracing::error;
 
 use super::{
+    operations::OperationFault,
     reply::{Body, Reply},
     types::ResourceType,
 };
@@ -38,6 +39,10 @@ pub(super) enum Problem {
     Conflict { resource: &'static ResourceType, name: String, why: String },
     /// Fields that break rules.
     Invalid { resource: &'static ResourceType, name: String, causes: Vec<Cause> },
+    /// A JSON patch with an operation that the object does not bear.
+    Inapplicable { resource: &'static ResourceType, name: String, fault: OperationFault },
+    /// A JSON patch of more operations than that.
+    TooManyOperations { limit: usize, found: usize },
     /// A body in a form that is not read.
     UnsupportedMediaType(&'static str),
     /// A body longer than this many bytes.
@@ -256,6 +261,13 @@ impl Problem {
                 Parts::new(StatusCode::CONFLICT, "Conflict", message).about(resource, &name)
             }
             Self::Invalid { resource, name, causes } => invalid(resource, &name, causes),
+            Self::Inapplicable { resource, name, fault } => inapplicable(resource, &name, fault),
+            Self::TooManyOperations { limit, found } => {
+                let message = format!(
+                    "Request entity too large: the allowed maximum operations in a JSON patch is {limit}, got {found}"
+                );
+                Parts::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message)
+            }
             Self::UnsupportedMediaType(message) => {
                 Parts::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
             }
@@ -294,6 +306,16 @@ fn invalid(resource: &ResourceType, name: &str, mut causes: Vec<Cause>) -> Parts
         .map(|cause| json!({"field": cause.field, "reason": cause.reason, "message": cause.message}))
         .collect();
     let message = format!("{} {name:?} is invalid: {list}", resource.qualified_kind());
+    Parts { details, ..Parts::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message) }
+}
+
+/// Kubernetes' own words, and the operation, which it keeps to itself.
+fn inapplicable(resource: &ResourceType, name: &str, fault: OperationFault) -> Parts {
+    let name = cut(name, LONGEST_NAME);
+    let field = format!("patch[{}]", fault.index);
+    let message = format!("the server rejected our request due to an error in our request: {field}: {}", fault.why);
+    let mut details = details(resource, &name, resource.kind);
+    details["causes"] = json!([{"field": field, "reason": "FieldValueInvalid", "message": fault.why}]);
     Parts { details, ..Parts::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message) }
 }
 

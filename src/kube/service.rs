@@ -27,6 +27,7 @@ use tracing::{debug, info};
 use super::{
     action::{Action, DeleteOptions},
     discovery, grant_list, grants, json,
+    patch::Patch,
     problem::Problem,
     query::{ListOptions, Query, WriteOptions},
     reply::{Answer, Reply},
@@ -228,8 +229,7 @@ fn action(target: &Target, verb: Verb, headers: &HeaderMap, body: &[u8], query: 
             Ok(Action::Update { namespace, name, object, options: WriteOptions::read(query)? })
         }
         Verb::Patch => {
-            check_patch_type(&media_type(headers))?;
-            let (namespace, patch) = (one_namespace()?, json::object(body)?);
+            let (namespace, patch) = (one_namespace()?, Patch::read(&media_type(headers), body)?);
             Ok(Action::Patch { namespace, name, patch, options: WriteOptions::read(query)? })
         }
         Verb::Delete => {
@@ -255,22 +255,6 @@ fn json_body(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
             "the body of the request was in an unknown format - accepted media types include: application/json",
         )),
     }
-}
-
-/// kubectl prints these texts behind its own words (kubectl.md 5).
-fn check_patch_type(media_type: &str) -> Result<(), Problem> {
-    let message = match media_type {
-        "application/merge-patch+json" => return Ok(()),
-        "application/apply-patch+yaml" | "application/apply-patch+cbor" => {
-            "server-side apply is not supported; use kubectl apply without --server-side"
-        }
-        "application/strategic-merge-patch+json" | "application/json-patch+json" => "use --type=merge",
-        _ => {
-            "the body of the request was in an unknown format - accepted media types include: \
-             application/merge-patch+json"
-        }
-    };
-    Err(Problem::UnsupportedMediaType(message))
 }
 
 async fn read_body<B>(body: B) -> Result<Bytes, Problem>

@@ -204,8 +204,7 @@ async fn kinds_of_patch_that_are_not_served_are_refused_in_kubectls_words() {
     world.grant("g", json!({})).await;
     let table = [
         ("application/apply-patch+yaml", "server-side apply is not supported; use kubectl apply without --server-side"),
-        ("application/strategic-merge-patch+json", "use --type=merge"),
-        ("application/json-patch+json", "use --type=merge"),
+        ("application/strategic-merge-patch+json", "use --type=merge or --type=json"),
     ];
     for (content_type, text) in table {
         let seen = world.send(Method::PATCH, G, content_type, "{}").await;

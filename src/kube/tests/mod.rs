@@ -5,6 +5,7 @@ mod change;
 mod create;
 mod discovery;
 mod door;
+mod json_patch;
 mod listing;
 mod openapi;
 mod removal;

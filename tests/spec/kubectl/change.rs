@@ -19,6 +19,24 @@ async fn a_merge_patch_changes_what_it_names() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operations_change_a_grant_when_all_of_them_can_be_done() {
+    const MORE: &str = r#"[{"op":"test","path":"/spec/redemptionsAllowed","value":2},
+        {"op":"replace","path":"/spec/redemptionsAllowed","value":4}]"#;
+    for binary in versions() {
+        let kubectl = Kubectl::start(binary).await.with_grant().await;
+        let patch = ["patch", "accessgrant", "west", "--type=json", "-p", MORE];
+
+        assert_eq!(kubectl.says(&patch).await, "accessgrant.skupper.io/west patched\n");
+        assert_eq!(kubectl.field(".spec").await, r#"{"expirationWindow":"1h","redemptionsAllowed":4}"#);
+
+        let told = kubectl.complains(&patch).await;
+        let why = "patch[0]: test at \"/spec/redemptionsAllowed\": the value is another one";
+        assert!(told.contains("The AccessGrant \"west\" is invalid") && told.contains(why), "{told}");
+        assert_eq!(kubectl.field(".metadata.generation").await, "2");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn labels_and_annotations_come_and_go() {
     for binary in versions() {
         let kubectl = Kubectl::start(binary).await.with_grant().await;

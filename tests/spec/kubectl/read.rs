@@ -150,6 +150,24 @@ async fn what_is_served_is_discovered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_field_is_explained() {
+    for binary in versions() {
+        let kubectl = Kubectl::start(binary).await;
+
+        let spec = kubectl.says(&["explain", "accessgrants.spec"]).await;
+        for expected in
+            ["AccessGrant", "redemptionsAllowed", "How often the grant can be redeemed.", "expirationWindow"]
+        {
+            assert!(spec.contains(expected), "{} {expected}: {spec}", kubectl.binary.display());
+        }
+        let field = kubectl.says(&["explain", "gr.spec.expirationWindow"]).await;
+        assert!(field.contains("Default: 15m."), "{field}");
+        let site = kubectl.says(&["explain", "sites.status", "--recursive"]).await;
+        assert!(site.contains("endpoints") && site.contains("port"), "{site}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn waiting_ends_at_once_for_what_is_so_already_and_in_time_for_what_is_not() {
     for binary in versions() {
         let kubectl = Kubectl::start(binary).await.with_grant().await;
