@@ -4,14 +4,13 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
-    openapi,
+    namespaces, openapi,
     problem::Problem,
     query::Query,
     reply::{Body, Reply},
     target::Document,
     types::{CORE, GroupVersion, ResourceType, SKUPPER, TYPES, Verb},
 };
-use crate::grant::Namespace;
 
 /// The document.
 ///
@@ -40,14 +39,6 @@ pub(super) fn document(document: Document, query: &Query) -> Result<Reply, Probl
     Ok(reply)
 }
 
-/// A namespace as an object: they are not made, they are there. Without this, kubectl replaces our message about a
-/// missing object by a worse one (kubectl.md 3.4).
-pub(super) fn namespace(name: &Namespace) -> Reply {
-    Reply::ok(json!({
-        "kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name.as_str()}, "status": {"phase": "Active"},
-    }))
-}
-
 fn group(group_version: GroupVersion) -> Value {
     let version = json!({"groupVersion": group_version.api_version(), "version": group_version.version});
     json!({"name": group_version.group, "versions": [version], "preferredVersion": version})
@@ -55,7 +46,7 @@ fn group(group_version: GroupVersion) -> Value {
 
 fn resources(group_version: GroupVersion) -> Value {
     let of_group = TYPES.into_iter().filter(|resource| resource.group_version == group_version);
-    let implicit = (group_version == CORE).then(namespaces);
+    let implicit = (group_version == CORE).then(namespace_entry);
     let listed = implicit.into_iter().chain(of_group.flat_map(entries));
     json!({
         "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version.api_version(),
@@ -63,12 +54,12 @@ fn resources(group_version: GroupVersion) -> Value {
     })
 }
 
-/// Namespaces are no type of the table, as nothing can be done with them but to ask. They are listed all the same:
-/// kubectl takes a group without types for a fault.
-fn namespaces() -> Value {
+/// Namespaces are no type of the table, as they have none themselves.
+fn namespace_entry() -> Value {
+    let verbs = namespaces::VERBS.map(Verb::as_str);
     json!({
         "name": "namespaces", "singularName": "namespace", "shortNames": ["ns"], "namespaced": false,
-        "kind": "Namespace", "verbs": [Verb::Get.as_str()],
+        "kind": "Namespace", "verbs": verbs,
     })
 }
 

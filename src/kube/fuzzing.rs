@@ -5,6 +5,7 @@ use super::{
     manifest::Manifest,
     merge::merge,
     operations::Operations,
+    protobuf,
     query::{FieldValidation, Query},
     selector::Selector,
     target::Target,
@@ -26,6 +27,11 @@ pub fn operations(bytes: &[u8]) {
     let Ok(items) = json::array(bytes) else { return };
     let Ok(operations) = Operations::read(items) else { return };
     let _ = operations.apply(serde_json::json!({"a": [1, {"b": "c"}], "d": {}}));
+}
+
+/// Reads a body in protobuf as the admin door does.
+pub fn protobuf(bytes: &[u8]) {
+    let _ = protobuf::object(&[b"k8s\0", bytes].concat());
 }
 
 /// Reads a path and a query as the admin door does.

@@ -95,7 +95,9 @@ impl Manifest {
         let (labels, annotations) = metadata.map(|members| object::attached(&mut faults, members)).unwrap_or_default();
 
         let warnings = faults.unknown_fields(validation);
-        let warnings = warnings.map_err(|sentence| object::cannot_be_handled(&ACCESS_GRANTS, &sentence))?;
+        let warnings = warnings.map_err(|sentence| {
+            object::cannot_be_handled(ACCESS_GRANTS.group_version, ACCESS_GRANTS.kind, &sentence)
+        })?;
         match (name, spec) {
             (Some(name), Some(spec)) if faults.causes.is_empty() => Ok(Self {
                 name,

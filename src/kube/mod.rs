@@ -5,6 +5,7 @@
 //! and then to what answers: [`discovery`], or the module of a type in [`types`]; what is read becomes a [`table`] for whoever
 //! asks for one. What goes wrong on the way is a [`problem::Problem`], which alone knows codes and wording.
 
+mod access;
 mod action;
 mod conditions;
 mod discovery;
@@ -20,14 +21,17 @@ mod grants;
 mod json;
 mod manifest;
 mod merge;
+mod namespaces;
 mod object;
 mod openapi;
 mod operations;
 mod page;
 mod patch;
 mod problem;
+mod protobuf;
 mod query;
 mod reply;
+mod reviews;
 mod schema;
 mod selector;
 mod service;

@@ -8,7 +8,7 @@ use super::{
     fields::Faults,
     problem::{Cause, Problem, shortened},
     selector::{is_label_key, is_label_value},
-    types::ResourceType,
+    types::{GroupVersion, ResourceType},
 };
 use crate::grant::Revision;
 
@@ -17,9 +17,17 @@ use crate::grant::Revision;
 /// # Errors
 /// 400 in Kubernetes' words.
 pub(super) fn check_type(resource: &ResourceType, object: &Value) -> Result<(), Problem> {
+    check_kind(resource.group_version, resource.kind, object)
+}
+
+/// As [`check_type`], for what is not in the type table.
+///
+/// # Errors
+/// 400 in Kubernetes' words.
+pub(super) fn check_kind(group_version: GroupVersion, expected_kind: &str, object: &Value) -> Result<(), Problem> {
     let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
     let (kind, version) = (text("kind"), text("apiVersion"));
-    let expected = resource.group_version.api_version();
+    let expected = group_version.api_version();
     if kind.is_empty() || version.is_empty() {
         let missing = if kind.is_empty() { "Kind" } else { "apiVersion" };
         return Err(Problem::BadRequest(format!("Object '{missing}' is missing")));
@@ -31,18 +39,17 @@ pub(super) fn check_type(resource: &ResourceType, object: &Value) -> Result<(), 
         );
         return Err(Problem::BadRequest(message));
     }
-    if kind != resource.kind {
+    if kind != expected_kind {
         let found = shortened(kind);
-        let message =
-            format!("{found} in version {:?} cannot be handled as a {}", resource.group_version.version, resource.kind);
+        let message = format!("{found} in version {:?} cannot be handled as a {expected_kind}", group_version.version);
         return Err(Problem::BadRequest(message));
     }
     Ok(())
 }
 
 /// The refusal of an object that the type cannot be made of.
-pub(super) fn cannot_be_handled(resource: &ResourceType, why: &str) -> Problem {
-    let (kind, version) = (resource.kind, resource.group_version.version);
+pub(super) fn cannot_be_handled(group_version: GroupVersion, kind: &str, why: &str) -> Problem {
+    let version = group_version.version;
     Problem::BadRequest(format!("{kind} in version {version:?} cannot be handled as a {kind}: {why}"))
 }
 

@@ -9,7 +9,7 @@ use super::{
     reply::{Body, Reply},
     types::ResourceType,
 };
-use crate::store::StoreError;
+use crate::{grant::Namespace, store::StoreError};
 
 /// The most faults one answer lists; an object made of faults would make an answer greater than itself.
 const MOST_CAUSES: usize = 32;
@@ -35,6 +35,8 @@ pub(super) enum Problem {
     MethodNotAllowed { message: &'static str, allow: String },
     /// The name is taken.
     AlreadyExists { resource: &'static ResourceType, name: String },
+    /// A namespace that is there without being made.
+    NamespaceExists(Namespace),
     /// Not in the state that the caller expects.
     Conflict { resource: &'static ResourceType, name: String, why: String },
     /// Fields that break rules.
@@ -111,7 +113,8 @@ impl Cause {
         }
     }
 
-    fn line(&self) -> String {
+    /// The field and what is wrong with it.
+    pub(super) fn line(&self) -> String {
         format!("{}: {}", self.field, self.message)
     }
 }
@@ -253,6 +256,11 @@ impl Problem {
                 let name = cut(&name, LONGEST_NAME);
                 let message = format!("{} {name:?} already exists", resource.qualified_plural());
                 Parts::new(StatusCode::CONFLICT, "AlreadyExists", message).about(resource, &name)
+            }
+            Self::NamespaceExists(name) => {
+                let message = format!("namespaces {:?} already exists", name.as_str());
+                let details = json!({"name": name.as_str(), "kind": "namespaces"});
+                Parts { details, ..Parts::new(StatusCode::CONFLICT, "AlreadyExists", message) }
             }
             Self::Conflict { resource, name, why } => {
                 let name = cut(&name, LONGEST_NAME);

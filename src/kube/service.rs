@@ -25,13 +25,15 @@ use tower::{
 use tracing::{debug, info};
 
 use super::{
+    access::Caller,
     action::{Action, DeleteOptions},
-    discovery, grant_list, grants, json,
+    discovery, grant_list, grants, json, namespaces,
     patch::Patch,
     problem::Problem,
+    protobuf,
     query::{ListOptions, Query, WriteOptions},
     reply::{Answer, Reply},
-    sites,
+    reviews, sites,
     table::TableForm,
     target::Target,
     types::{Behaviour, ResourceType, Verb},
@@ -114,7 +116,8 @@ fn record(target: &Target, verb: Option<Verb>, reply: &Reply) {
     let name = if name.is_empty() { reply.object_name().unwrap_or_default() } else { name };
     // Names are as they came: a line break in one must not become one in the log.
     let (name, code) = (name.escape_debug(), reply.status.as_u16());
-    let writes = verb.is_some_and(Verb::writes);
+    // A review is created in Kubernetes' words only: it asks.
+    let writes = !matches!(target, Target::Review(_)) && verb.is_some_and(Verb::writes);
     let verb = verb.map_or("", Verb::as_str);
     if writes {
         info!(verb, resource, namespace, %name, code, "admin request");
@@ -173,7 +176,17 @@ impl Resources {
         }
         match target.as_ref() {
             Target::Discovery(document) => discovery::document(*document, &query),
-            Target::Namespace(namespace) => Ok(discovery::namespace(namespace)),
+            Target::Namespace(namespace) => Ok(namespaces::find(namespace)),
+            Target::Namespaces if verb.writes() => {
+                let object = read_object(request).await?;
+                namespaces::create(&self.app, &object, WriteOptions::read(&query)?)
+            }
+            Target::Namespaces => namespaces::list(&self.app, &ListOptions::read(&query)?).await,
+            Target::Events(_) => namespaces::events(&self.app).await,
+            Target::Review(review) => {
+                let question = read_object(request).await?;
+                reviews::answer(*review, &Caller::Owner, &question, WriteOptions::read(&query)?)
+            }
             Target::Part { resource, namespace, name, .. } => match resource.behaviour {
                 Behaviour::AccessGrants => grant_list::redemptions(&self.app, namespace, name, &query).await,
                 Behaviour::Sites => Err(Problem::NoSuchPath),
@@ -211,9 +224,14 @@ fn action(target: &Target, verb: Verb, headers: &HeaderMap, body: &[u8], query: 
     let (namespace, name) = match target {
         Target::Collection { namespace, .. } => (namespace.clone(), String::new()),
         Target::Object { namespace, name, .. } => (Some(namespace.clone()), name.clone()),
-        Target::Discovery(_) | Target::Namespace(_) | Target::Part { .. } | Target::Malformed(_) | Target::Unknown => {
-            return Err(Problem::NoSuchPath);
-        }
+        Target::Discovery(_)
+        | Target::Namespaces
+        | Target::Namespace(_)
+        | Target::Events(_)
+        | Target::Review(_)
+        | Target::Part { .. }
+        | Target::Malformed(_)
+        | Target::Unknown => return Err(Problem::NoSuchPath),
     };
     // Only lists are of all namespaces (`Target::verb`).
     let one_namespace = || namespace.clone().ok_or(Problem::NoSuchPath);
@@ -245,6 +263,23 @@ fn action(target: &Target, verb: Verb, headers: &HeaderMap, body: &[u8], query: 
 fn media_type(headers: &HeaderMap) -> String {
     let value = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?")).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// The object of a request for what kubectl sends in protobuf.
+async fn read_object<B>(request: Request<B>) -> Result<Value, Problem>
+where
+    B: Body<Data = Bytes>,
+{
+    let (parts, body) = request.into_parts();
+    let body = read_body(body).await?;
+    match media_type(&parts.headers).as_str() {
+        protobuf::MEDIA_TYPE => protobuf::object(&body),
+        "" | "application/json" => json::object(&body),
+        _ => Err(Problem::UnsupportedMediaType(
+            "the body of the request was in an unknown format - accepted media types include: application/json, \
+             application/vnd.kubernetes.protobuf",
+        )),
+    }
 }
 
 fn json_body(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {

@@ -3,8 +3,10 @@
 use hyper::Method;
 
 use super::{
+    namespaces,
     problem::Problem,
     query::percent_decode,
+    reviews::Review,
     types::{CORE, GroupVersion, NOT_ALLOWED, ResourceType, SKUPPER, Subresource, Verb, find},
 };
 use crate::{grant::Namespace, metrics::AdminResource};
@@ -14,8 +16,14 @@ use crate::{grant::Namespace, metrics::AdminResource};
 pub(super) enum Target {
     /// A document that says what is served.
     Discovery(Document),
+    /// All namespaces.
+    Namespaces,
     /// A namespace as an object. They exist implicitly.
     Namespace(Namespace),
+    /// The events of a namespace, of which there are none.
+    Events(Namespace),
+    /// A question that is answered at once.
+    Review(Review),
     /// All objects of a type, in one namespace or in all.
     Collection { resource: &'static ResourceType, namespace: Option<Namespace> },
     /// One object; the name is as it came, and may be no name at all.
@@ -74,6 +82,9 @@ impl Target {
             ["apis", group, version, rest @ ..] if *group == SKUPPER.group && *version == SKUPPER.version => {
                 Self::within(SKUPPER, rest)
             }
+            ["apis", group, version, plural] => {
+                Review::find(group, version, plural).map_or(Self::Unknown, Self::Review)
+            }
             _ => Self::Unknown,
         }
     }
@@ -81,8 +92,13 @@ impl Target {
     fn within(group_version: GroupVersion, rest: &[&str]) -> Self {
         match rest {
             [] => Self::Discovery(Document::Resources(group_version)),
+            ["namespaces"] if group_version == CORE => Self::Namespaces,
             ["namespaces", namespace] if group_version == CORE => match namespace.parse() {
                 Ok(namespace) => Self::Namespace(namespace),
+                Err(error) => Self::Malformed(format!("namespace {namespace:?} {error}")),
+            },
+            ["namespaces", namespace, "events"] if group_version == CORE => match namespace.parse() {
+                Ok(namespace) => Self::Events(namespace),
                 Err(error) => Self::Malformed(format!("namespace {namespace:?} {error}")),
             },
             ["namespaces", namespace, plural, rest @ ..] => {
@@ -119,6 +135,9 @@ impl Target {
     pub(super) fn verb(&self, method: &Method) -> Result<Verb, Problem> {
         let verbs = match self {
             Self::Discovery(_) | Self::Namespace(_) | Self::Part { .. } => vec![Verb::Get],
+            Self::Namespaces => vec![Verb::Create, Verb::List],
+            Self::Events(_) => vec![Verb::List],
+            Self::Review(_) => vec![Verb::Create],
             Self::Collection { resource, namespace } => {
                 let here = |verb: &Verb| match verb {
                     Verb::List => true,
@@ -139,17 +158,19 @@ impl Target {
         };
         let found = verbs.iter().copied().find(|verb| http_method(*verb) == method);
         found.ok_or_else(|| Problem::MethodNotAllowed {
-            message: self.resource().map_or(NOT_ALLOWED, |resource| resource.other_verbs),
+            message: self.other_verbs(),
             allow: verbs.iter().map(|verb| http_method(*verb).to_string()).collect::<Vec<_>>().join(", "),
         })
     }
 
-    fn resource(&self) -> Option<&'static ResourceType> {
+    /// Why the other verbs are not there.
+    fn other_verbs(&self) -> &'static str {
         match self {
             Self::Collection { resource, .. } | Self::Object { resource, .. } | Self::Part { resource, .. } => {
-                Some(resource)
+                resource.other_verbs
             }
-            Self::Discovery(_) | Self::Namespace(_) | Self::Malformed(_) | Self::Unknown => None,
+            Self::Namespaces | Self::Namespace(_) => namespaces::OTHER_VERBS,
+            Self::Discovery(_) | Self::Events(_) | Self::Review(_) | Self::Malformed(_) | Self::Unknown => NOT_ALLOWED,
         }
     }
 
@@ -159,7 +180,12 @@ impl Target {
             Self::Discovery(_) => AdminResource::Discovery,
             Self::Collection { resource, .. } | Self::Object { resource, .. } => resource.label,
             Self::Part { part, .. } => part.label,
-            Self::Namespace(_) | Self::Malformed(_) | Self::Unknown => AdminResource::Other,
+            Self::Namespaces
+            | Self::Namespace(_)
+            | Self::Events(_)
+            | Self::Review(_)
+            | Self::Malformed(_)
+            | Self::Unknown => AdminResource::Other,
         }
     }
 
@@ -172,7 +198,10 @@ impl Target {
             Self::Object { resource, namespace, name } | Self::Part { resource, namespace, name, .. } => {
                 (resource.plural, namespace.as_str(), name)
             }
+            Self::Namespaces => ("namespaces", "", ""),
             Self::Namespace(namespace) => ("namespaces", "", namespace.as_str()),
+            Self::Events(namespace) => ("events", namespace.as_str(), ""),
+            Self::Review(review) => (review.plural(), "", ""),
             Self::Discovery(_) | Self::Malformed(_) | Self::Unknown => ("", "", ""),
         }
     }
@@ -236,6 +265,12 @@ mod tests {
             "/apis/route.openshift.io/v1",
             "/api/v1/pods",
             "/api/v1/namespaces/west/pods",
+            "/api/v1/events",
+            "/api/v1/namespaces/west/events/e",
+            "/apis/skupper.io/v2alpha1/namespaces/west/events",
+            "/apis/authorization.k8s.io/v1",
+            "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+            "/apis/authentication.k8s.io/v1alpha1/selfsubjectreviews",
             "/apis/skupper.io/v1",
             "/apis/skupper.io/v2alpha1/accessgrants/g",
             "/apis/skupper.io/v2alpha1/namespaces/west/links",

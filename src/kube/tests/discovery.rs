@@ -27,7 +27,7 @@ async fn the_documents_are_as_kubectl_wants_them() {
                 "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "v1",
                 "resources": [{
                     "name": "namespaces", "singularName": "namespace", "shortNames": ["ns"], "namespaced": false,
-                    "kind": "Namespace", "verbs": ["get"],
+                    "kind": "Namespace", "verbs": ["create", "get", "list"],
                 }],
             }),
         ),

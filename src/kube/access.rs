@@ -1,0 +1,179 @@
+//! Who may do what: the rules that reviews (`kubectl auth can-i`) are answered from, made from the type table.
+
+use super::{
+    namespaces,
+    reviews::Review,
+    target::Target,
+    types::{CORE, NOT_ALLOWED, TYPES, Verb},
+};
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Caller {
+    /// Who may open the socket file: the owner of the server.
+    Owner,
+}
+
+impl Caller {
+    /// As `kubectl auth whoami` shows it.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Owner => "grantd:owner",
+        }
+    }
+
+    /// As `kubectl auth whoami` shows them.
+    pub(super) fn groups(&self) -> Vec<&str> {
+        match self {
+            Self::Owner => vec!["system:authenticated"],
+        }
+    }
+
+    /// Whether what a rule is about may be done in this namespace; empty stands for all of them.
+    fn may(&self, _: &Rule, _: &str) -> bool {
+        match self {
+            Self::Owner => true,
+        }
+    }
+}
+
+/// What can be done with a resource here, if one may.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Rule {
+    pub(super) group: &'static str,
+    /// `PLURAL` or `PLURAL/SUBRESOURCE`.
+    pub(super) resource: String,
+    pub(super) verbs: Vec<Verb>,
+    /// Why the other verbs are not there.
+    other_verbs: &'static str,
+}
+
+/// Documents that anybody who gets in may read.
+pub(super) const DOCUMENTS: [&str; 6] = ["/api", "/api/*", "/apis", "/apis/*", "/openapi/v2", "/version"];
+
+/// What this caller may do in this namespace; empty stands for all of them.
+pub(super) fn rules(caller: &Caller, namespace: &str) -> Vec<Rule> {
+    all_rules().into_iter().filter(|rule| caller.may(rule, namespace)).collect()
+}
+
+/// Whether this caller may do this. Without a namespace (empty) it is about all of them.
+pub(super) fn allows(
+    caller: &Caller,
+    verb: &str,
+    group: &str,
+    resource: &str,
+    subresource: &str,
+    namespace: &str,
+) -> bool {
+    rules(caller, namespace)
+        .iter()
+        .filter(|rule| rule.is_about(group, resource, subresource))
+        .any(|rule| rule.verbs.iter().any(|own| own.as_str() == verb))
+}
+
+/// Whether this caller may do this with a path that is no resource.
+pub(super) fn allows_path(caller: &Caller, verb: &str, path: &str) -> bool {
+    match caller {
+        Caller::Owner => verb == "get" && matches!(Target::read(path), Target::Discovery(_)),
+    }
+}
+
+/// Why something is not allowed.
+pub(super) fn refusal(group: &str, resource: &str, subresource: &str) -> String {
+    match all_rules().iter().find(|rule| rule.is_about(group, resource, subresource)) {
+        Some(rule) => rule.other_verbs.to_owned(),
+        None => "this server has no such resource".to_owned(),
+    }
+}
+
+impl Rule {
+    fn is_about(&self, group: &str, resource: &str, subresource: &str) -> bool {
+        let (own, own_part) = self.resource.split_once('/').unwrap_or((&self.resource, ""));
+        (self.group, own, own_part) == (group, resource, subresource)
+    }
+}
+
+/// Everything that can be done here.
+fn all_rules() -> Vec<Rule> {
+    let mut rules = Vec::new();
+    for resource in TYPES {
+        let (group, other_verbs) = (resource.group_version.group, resource.other_verbs);
+        let own = (resource.plural.to_owned(), resource.verbs.to_vec());
+        let parts = resource.subresources.iter();
+        let parts = parts.map(|part| (format!("{}/{}", resource.plural, part.name), vec![Verb::Get]));
+        let all = std::iter::once(own).chain(parts);
+        rules.extend(all.map(|(resource, verbs)| Rule { group, resource, verbs, other_verbs }));
+    }
+    let core = |resource: &str, verbs: &[Verb], other_verbs| Rule {
+        group: CORE.group,
+        resource: resource.to_owned(),
+        verbs: verbs.to_vec(),
+        other_verbs,
+    };
+    rules.push(core("namespaces", &namespaces::VERBS, namespaces::OTHER_VERBS));
+    rules.push(core("events", &[Verb::List], NOT_ALLOWED));
+    let current = Review::ALL.into_iter().filter(|review| review.group_version().version == "v1");
+    rules.extend(current.map(|review| Rule {
+        group: review.group_version().group,
+        resource: review.plural().to_owned(),
+        verbs: vec![Verb::Create],
+        other_verbs: NOT_ALLOWED,
+    }));
+    rules
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper::Method;
+
+    fn owner_may(verb: &str, group: &str, resource: &str, subresource: &str) -> bool {
+        allows(&Caller::Owner, verb, group, resource, subresource, "west")
+    }
+
+    #[test]
+    fn the_owner_may_do_what_there_is_to_do_and_nothing_else() {
+        for verb in ["create", "delete", "get", "list", "patch", "update"] {
+            assert!(owner_may(verb, "skupper.io", "accessgrants", ""), "{verb}");
+        }
+        assert!(owner_may("get", "skupper.io", "accessgrants", "redemptions"));
+        assert!(owner_may("create", "", "namespaces", ""));
+        assert!(owner_may("create", "authorization.k8s.io", "selfsubjectaccessreviews", ""));
+        for (verb, group, resource, subresource) in [
+            ("create", "skupper.io", "sites", ""),
+            ("watch", "skupper.io", "accessgrants", ""),
+            ("*", "*", "*", ""),
+            ("get", "", "accessgrants", ""),
+            ("delete", "skupper.io", "accessgrants", "redemptions"),
+            ("get", "skupper.io", "accessgrants/redemptions", ""),
+            ("get", "", "pods", ""),
+            ("", "", "", ""),
+        ] {
+            assert!(!owner_may(verb, group, resource, subresource), "{verb} {resource}.{group}/{subresource}");
+        }
+    }
+
+    #[test]
+    fn what_is_allowed_is_what_is_served() {
+        let methods = |target: &Target| {
+            [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE].map(|m| target.verb(&m).ok())
+        };
+        for resource in TYPES {
+            let version = resource.group_version.api_version();
+            let path = format!("/apis/{version}/namespaces/west/{}", resource.plural);
+            let served = [methods(&Target::read(&path)), methods(&Target::read(&format!("{path}/x")))].concat();
+            for verb in served.into_iter().flatten() {
+                assert!(owner_may(verb.as_str(), resource.group_version.group, resource.plural, ""), "{verb:?} {path}");
+            }
+        }
+    }
+
+    #[test]
+    fn documents_may_be_read_and_nothing_else_be_done_with_them() {
+        for (verb, path, allowed) in
+            [("get", "/version", true), ("get", "/apis", true), ("post", "/version", false), ("get", "/metrics", false)]
+        {
+            assert_eq!(allows_path(&Caller::Owner, verb, path), allowed, "{verb} {path}");
+        }
+    }
+}
