@@ -1,5 +1,6 @@
 //! The real kubectl without a cluster: the oldest and the newest that are installed, and the one between.
 
+mod access;
 mod change;
 mod read;
 mod refuse;
