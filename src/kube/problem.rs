@@ -269,7 +269,7 @@ impl Problem {
                 Parts::new(StatusCode::CONFLICT, "Conflict", message).about(resource, &name)
             }
             Self::Invalid { resource, name, causes } => invalid(resource, &name, causes),
-            Self::Inapplicable { resource, name, fault } => inapplicable(resource, &name, fault),
+            Self::Inapplicable { resource, name, fault } => inapplicable(resource, &name, &fault),
             Self::TooManyOperations { limit, found } => {
                 let message = format!(
                     "Request entity too large: the allowed maximum operations in a JSON patch is {limit}, got {found}"
@@ -318,7 +318,7 @@ fn invalid(resource: &ResourceType, name: &str, mut causes: Vec<Cause>) -> Parts
 }
 
 /// Kubernetes' own words, and the operation, which it keeps to itself.
-fn inapplicable(resource: &ResourceType, name: &str, fault: OperationFault) -> Parts {
+fn inapplicable(resource: &ResourceType, name: &str, fault: &OperationFault) -> Parts {
     let name = cut(name, LONGEST_NAME);
     let field = format!("patch[{}]", fault.index);
     let message = format!("the server rejected our request due to an error in our request: {field}: {}", fault.why);

@@ -100,7 +100,15 @@ fn no_request_breaks_the_api_or_stores_what_is_not_valid() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let world = runtime.block_on(World::start());
     let methods = [Method::GET, Method::POST, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD];
-    let types = [None, None, None, Some("application/json"), Some("application/merge-patch+json"), Some("")];
+    let types = [
+        None,
+        None,
+        None,
+        Some("application/json"),
+        Some("application/merge-patch+json"),
+        Some("application/json-patch+json"),
+        Some(""),
+    ];
     let strategy =
         (prop::sample::select(methods.to_vec()), any_path(), prop::sample::select(types.to_vec()), any_body());
     let config = ProptestConfig { cases: 800, failure_persistence: None, ..ProptestConfig::default() };
