@@ -122,6 +122,24 @@ pub fn make_serving(
     if hosts.is_empty() {
         return Err(PkiError::NoHosts);
     }
+    let what = "serving certificate";
+    let make = |source| PkiError::Make { what, source };
+    let mut params = params(SERVING_NAME, now, validity).map_err(make)?;
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.subject_alt_names = hosts.iter().map(alternative_name).collect::<Result<_, _>>().map_err(make)?;
+    sign_with(ca_certificate_pem, ca_key_pem, params, now, what)
+}
+
+/// Makes a key and has the CA sign what `params` say of it, cut to the CA's end. `what` it is, errors tell.
+pub(super) fn sign_with(
+    ca_certificate_pem: &[u8],
+    ca_key_pem: &[u8],
+    mut params: CertificateParams,
+    now: Timestamp,
+    what: &'static str,
+) -> Result<(String, PrivateKeyPem), PkiError> {
     let chain = certificate::read_all(ca_certificate_pem).map_err(certificate_fault)?;
     let damaged = || certificate_fault(CertificateFault::Damaged { number: 1 });
     let ca_der = chain.first().ok_or_else(damaged)?;
@@ -133,15 +151,9 @@ pub fn make_serving(
     let ca_validity = certificate::validity(&ca);
     check_dates(ca_validity, now).map_err(PkiError::Authority)?;
 
-    let make = |source| PkiError::Make { what: "serving certificate", source };
-    let mut params = params(SERVING_NAME, now, validity).map_err(make)?;
+    let make = |source| PkiError::Make { what, source };
     params.not_after = params.not_after.min(ca_validity.not_after.to_offset_date_time());
     params.use_authority_key_identifier_extension = true;
-    params.is_ca = IsCa::ExplicitNoCa;
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    params.subject_alt_names = hosts.iter().map(alternative_name).collect::<Result<_, _>>().map_err(make)?;
-
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map(Zeroizing::new).map_err(make)?;
     let ca_key =
         PrivateKeyDer::try_from(ca_key.der.as_slice()).map_err(|_| make(rcgen::Error::CouldNotParseKeyPair))?;
@@ -163,7 +175,7 @@ fn certificate_fault(fault: CertificateFault) -> PkiError {
     PkiError::Authority(IssuerFault::Certificate(fault))
 }
 
-fn params(name: &str, now: Timestamp, validity: Duration) -> Result<CertificateParams, rcgen::Error> {
+pub(super) fn params(name: &str, now: Timestamp, validity: Duration) -> Result<CertificateParams, rcgen::Error> {
     let mut serial = [0; 16];
     aws_lc_rs::rand::fill(&mut serial).map_err(|_| rcgen::Error::RingUnspecified)?;
     let mut distinguished_name = DistinguishedName::new();

@@ -32,8 +32,8 @@ pub enum PkiError {
         #[source]
         source: ServingFault,
     },
-    /// The CA that was to sign a serving certificate cannot.
-    #[error("the CA cannot sign a serving certificate")]
+    /// The CA that was to sign a certificate of ours cannot.
+    #[error("the CA cannot sign this certificate")]
     Authority(#[source] IssuerFault),
     /// A serving certificate for nobody was asked for.
     #[error("a serving certificate needs at least one host")]
