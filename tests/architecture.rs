@@ -34,7 +34,8 @@ const HOUSE: &[Room] = &[
     Room {
         name: "kube",
         level: 4,
-        crates: "base64 http_body_util hyper hyper_util json_patch serde serde_json tokio tower tracing uuid",
+        crates: "base64 http_body_util hyper hyper_util json_patch rustls rustls_pki_types serde serde_json tokio \
+                 tokio_rustls tower tracing uuid",
     },
     Room {
         name: "client",

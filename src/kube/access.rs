@@ -1,17 +1,21 @@
 //! Who may do what: the rules that reviews (`kubectl auth can-i`) are answered from, made from the type table.
 
 use super::{
+    authorize::permits,
     namespaces,
     reviews::Review,
     target::Target,
     types::{CORE, NOT_ALLOWED, TYPES, Verb},
 };
+use crate::pki::AdminUser;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Caller {
     /// Who may open the socket file: the owner of the server.
     Owner,
+    /// Whoever has the key of this user's certificate.
+    User(AdminUser),
 }
 
 impl Caller {
@@ -19,20 +23,26 @@ impl Caller {
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Owner => "grantd:owner",
+            Self::User(user) => user.name.as_str(),
         }
     }
 
     /// As `kubectl auth whoami` shows them.
-    pub(super) fn groups(&self) -> Vec<&str> {
+    pub(super) fn groups(&self) -> Vec<String> {
+        let everybody = "system:authenticated".to_owned();
         match self {
-            Self::Owner => vec!["system:authenticated"],
+            Self::Owner => vec![everybody],
+            Self::User(user) => vec![user.scope.to_string(), everybody],
         }
     }
 
-    /// Whether what a rule is about may be done in this namespace; empty stands for all of them.
-    fn may(&self, _: &Rule, _: &str) -> bool {
-        match self {
-            Self::Owner => true,
+    /// Whether this verb of a rule may be used in this namespace; empty stands for all of them.
+    fn may(&self, rule: &Rule, verb: Verb, namespace: &str) -> bool {
+        match (self, rule.whose) {
+            (Self::Owner, Whose::Permitted | Whose::Everybodys) | (Self::User(_), Whose::Everybodys) => true,
+            (Self::User(user), Whose::Permitted) => {
+                permits(&user.scope, Some(namespace).filter(|namespace| !namespace.is_empty()), verb)
+            }
         }
     }
 }
@@ -46,6 +56,16 @@ pub(super) struct Rule {
     pub(super) verbs: Vec<Verb>,
     /// Why the other verbs are not there.
     other_verbs: &'static str,
+    whose: Whose,
+}
+
+/// To whom a rule applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// To those whose scope permits it.
+    Permitted,
+    /// To all who are known.
+    Everybodys,
 }
 
 /// Documents that anybody who gets in may read.
@@ -53,7 +73,12 @@ pub(super) const DOCUMENTS: [&str; 6] = ["/api", "/api/*", "/apis", "/apis/*", "
 
 /// What this caller may do in this namespace; empty stands for all of them.
 pub(super) fn rules(caller: &Caller, namespace: &str) -> Vec<Rule> {
-    all_rules().into_iter().filter(|rule| caller.may(rule, namespace)).collect()
+    let permitted = |mut rule: Rule| {
+        let verbs = rule.verbs.iter().copied().filter(|verb| caller.may(&rule, *verb, namespace)).collect();
+        rule.verbs = verbs;
+        (!rule.verbs.is_empty()).then_some(rule)
+    };
+    all_rules().into_iter().filter_map(permitted).collect()
 }
 
 /// Whether this caller may do this. Without a namespace (empty) it is about all of them.
@@ -74,7 +99,7 @@ pub(super) fn allows(
 /// Whether this caller may do this with a path that is no resource.
 pub(super) fn allows_path(caller: &Caller, verb: &str, path: &str) -> bool {
     match caller {
-        Caller::Owner => verb == "get" && matches!(Target::read(path), Target::Discovery(_)),
+        Caller::Owner | Caller::User(_) => verb == "get" && matches!(Target::read(path), Target::Discovery(_)),
     }
 }
 
@@ -102,13 +127,20 @@ fn all_rules() -> Vec<Rule> {
         let parts = resource.subresources.iter();
         let parts = parts.map(|part| (format!("{}/{}", resource.plural, part.name), vec![Verb::Get]));
         let all = std::iter::once(own).chain(parts);
-        rules.extend(all.map(|(resource, verbs)| Rule { group, resource, verbs, other_verbs }));
+        rules.extend(all.map(|(resource, verbs)| Rule {
+            group,
+            resource,
+            verbs,
+            other_verbs,
+            whose: Whose::Permitted,
+        }));
     }
     let core = |resource: &str, verbs: &[Verb], other_verbs| Rule {
         group: CORE.group,
         resource: resource.to_owned(),
         verbs: verbs.to_vec(),
         other_verbs,
+        whose: Whose::Permitted,
     };
     rules.push(core("namespaces", &namespaces::VERBS, namespaces::OTHER_VERBS));
     rules.push(core("events", &[Verb::List], NOT_ALLOWED));
@@ -118,6 +150,7 @@ fn all_rules() -> Vec<Rule> {
         resource: review.plural().to_owned(),
         verbs: vec![Verb::Create],
         other_verbs: NOT_ALLOWED,
+        whose: Whose::Everybodys,
     }));
     rules
 }

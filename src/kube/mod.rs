@@ -1,12 +1,14 @@
 //! Level 4: the admin door, shaped like Kubernetes' API, so that kubectl, the skupper CLI and Kubernetes' client libraries
 //! work without a cluster (kubectl.md).
 //!
-//! A request goes through [`door`] (connections), [`service`] (limits, metrics, the body), [`target`] (what the path means)
-//! and then to what answers: [`discovery`], or the module of a type in [`types`]; what is read becomes a [`table`] for whoever
-//! asks for one. What goes wrong on the way is a [`problem::Problem`], which alone knows codes and wording.
+//! A request goes through [`door`] (connections), [`service`] (limits, metrics, the body), [`target`] (what the path means),
+//! [`authorize`] (who may do it) and then to what answers: [`discovery`], or the module of a type in [`types`]; what is read
+//! becomes a [`table`] for whoever asks for one. What goes wrong on the way is a [`problem::Problem`], which alone knows codes
+//! and wording.
 
 mod access;
 mod action;
+mod authorize;
 mod conditions;
 mod discovery;
 mod door;
@@ -42,4 +44,4 @@ mod target;
 mod tests;
 mod types;
 
-pub use self::door::{AdminDoor, AdminDoorError};
+pub use self::door::{AdminDoor, AdminDoorError, AdminTlsDoor};

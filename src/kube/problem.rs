@@ -7,7 +7,7 @@ use tracing::error;
 use super::{
     operations::OperationFault,
     reply::{Body, Reply},
-    types::ResourceType,
+    types::{ResourceType, qualified},
 };
 use crate::{grant::Namespace, store::StoreError};
 
@@ -29,6 +29,10 @@ pub(super) enum Problem {
     BadRequest(String),
     /// Understood, and never done here.
     Forbidden(&'static str),
+    /// It is not known who asks, or not in a way that is accepted here.
+    Unauthorized(&'static str),
+    /// Not for whoever asks; the name is empty where there is none.
+    NotPermitted { group: &'static str, resource: &'static str, name: String, why: String },
     /// No object of this name.
     NotFound { resource: &'static ResourceType, name: String },
     /// Not with this method; `allow` lists those there are.
@@ -151,6 +155,11 @@ pub(super) fn shortened(text: &str) -> String {
     cut(text, MOST_SHOWN)
 }
 
+/// As much of a name from a request as an answer repeats.
+pub(super) fn shortened_name(name: &str) -> String {
+    cut(name, LONGEST_NAME)
+}
+
 fn cut(text: &str, most: usize) -> String {
     text.chars().take(most).collect()
 }
@@ -243,6 +252,8 @@ impl Problem {
                 Parts::new(StatusCode::BAD_REQUEST, "BadRequest", cut(&message, LONGEST_MESSAGE))
             }
             Self::Forbidden(message) => Parts::new(StatusCode::FORBIDDEN, "Forbidden", message),
+            Self::Unauthorized(message) => Parts::new(StatusCode::UNAUTHORIZED, "Unauthorized", message),
+            Self::NotPermitted { group, resource, name, why } => not_permitted(group, resource, &name, &why),
             Self::NotFound { resource, name } => {
                 let name = cut(&name, LONGEST_NAME);
                 let message = format!("{} {name:?} not found", resource.qualified_plural());
@@ -301,6 +312,19 @@ impl Problem {
             Self::Internal(message) => Parts::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message),
         }
     }
+}
+
+fn not_permitted(group: &str, resource: &'static str, name: &str, why: &str) -> Parts {
+    let mut details = json!({"kind": resource});
+    let mut what = qualified(resource, group);
+    if !group.is_empty() {
+        details["group"] = group.into();
+    }
+    if !name.is_empty() {
+        details["name"] = name.into();
+        what = format!("{what} {name:?}");
+    }
+    Parts { details, ..Parts::new(StatusCode::FORBIDDEN, "Forbidden", format!("{what} is forbidden: {why}")) }
 }
 
 fn invalid(resource: &ResourceType, name: &str, mut causes: Vec<Cause>) -> Parts {

@@ -25,8 +25,8 @@ use tower::{
 use tracing::{debug, info};
 
 use super::{
-    access::Caller,
     action::{Action, DeleteOptions},
+    authorize::{Peer, authenticate, authorize},
     discovery, grant_list, grants, json, namespaces,
     patch::Patch,
     problem::Problem,
@@ -56,15 +56,16 @@ const REQUEST_DEADLINE: Duration = Duration::from_secs(20);
 /// How many requests are worked on at once; more are answered 429.
 const MOST_REQUESTS: usize = 32;
 
-/// The API; clones share its limits.
+/// The API, as one peer meets it; clones share its limits.
 #[derive(Clone)]
 pub(super) struct AdminService {
     app: Arc<App>,
+    peer: Arc<Peer>,
     limited: LoadShed<ConcurrencyLimit<Timeout<Resources>>>,
 }
 
 impl AdminService {
-    /// The API of this service.
+    /// The API of this service, for nobody yet.
     pub(super) fn new(app: Arc<App>) -> Self {
         let loaded_at = app.clock().now();
         let limited = ServiceBuilder::new()
@@ -72,7 +73,12 @@ impl AdminService {
             .concurrency_limit(MOST_REQUESTS)
             .timeout(REQUEST_DEADLINE)
             .service(Resources { app: Arc::clone(&app), loaded_at });
-        Self { app, limited }
+        Self { app, peer: Arc::new(Peer::Nobody), limited }
+    }
+
+    /// The same for the requests of `peer`.
+    pub(super) fn of(&self, peer: Peer) -> Self {
+        Self { peer: Arc::new(peer), ..self.clone() }
     }
 }
 
@@ -90,17 +96,19 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (app, limited) = (Arc::clone(&self.app), self.limited.clone());
+        let (app, peer, limited) = (Arc::clone(&self.app), Arc::clone(&self.peer), self.limited.clone());
         Box::pin(async move {
             let target = Arc::new(Target::read(request.uri().path()));
             let verb = target.verb(request.method());
             let known = verb.as_ref().ok().copied();
-            let answered = limited.oneshot(Addressed { target: Arc::clone(&target), verb, request }).await;
+            let answered = limited
+                .oneshot(Addressed { peer: Arc::clone(&peer), target: Arc::clone(&target), verb, request })
+                .await;
             let reply = answered.unwrap_or_else(|error| limit_reached(&error).into_reply());
             let code = reply.status.as_u16();
             let label = known.map_or(AdminVerb::Other, Verb::label);
             app.metrics().admin_request(label, target.label(), StatusClass::of(code));
-            record(&target, known, &reply);
+            record(&peer, &target, known, &reply);
             Ok(reply.into_answer())
         })
     }
@@ -111,23 +119,25 @@ fn limit_reached(error: &BoxError) -> Problem {
 }
 
 /// One event for each write, and a quiet one for each read. Never a body: it may hold a code.
-fn record(target: &Target, verb: Option<Verb>, reply: &Reply) {
+fn record(peer: &Peer, target: &Target, verb: Option<Verb>, reply: &Reply) {
     let (resource, namespace, name) = target.words();
     let name = if name.is_empty() { reply.object_name().unwrap_or_default() } else { name };
     // Names are as they came: a line break in one must not become one in the log.
     let (name, code) = (name.escape_debug(), reply.status.as_u16());
+    let user = peer.name();
     // A review is created in Kubernetes' words only: it asks.
     let writes = !matches!(target, Target::Review(_)) && verb.is_some_and(Verb::writes);
     let verb = verb.map_or("", Verb::as_str);
     if writes {
-        info!(verb, resource, namespace, %name, code, "admin request");
+        info!(user, verb, resource, namespace, %name, code, "admin request");
     } else {
-        debug!(verb, resource, namespace, %name, code, "admin request");
+        debug!(user, verb, resource, namespace, %name, code, "admin request");
     }
 }
 
-/// A request and what it is about.
+/// A request, whose it is and what it is about.
 struct Addressed<B> {
+    peer: Arc<Peer>,
     target: Arc<Target>,
     verb: Result<Verb, Problem>,
     request: Request<B>,
@@ -165,9 +175,11 @@ impl Resources {
         B: Body<Data = Bytes> + Send,
         B::Error: Send,
     {
-        let Addressed { target, verb, request } = addressed;
+        let Addressed { peer, target, verb, request } = addressed;
+        authenticate(&peer, request.headers(), &target)?;
         let verb = verb?;
         refuse_impersonation(request.headers())?;
+        authorize(&peer, &target, verb)?;
         let query = Query::read(request.uri().query().unwrap_or_default())?;
         if !verb.writes() && query.wants_watch() {
             // Answered with a list, a watch would wait for ever for the next line.
@@ -184,8 +196,9 @@ impl Resources {
             Target::Namespaces => namespaces::list(&self.app, &ListOptions::read(&query)?).await,
             Target::Events(_) => namespaces::events(&self.app).await,
             Target::Review(review) => {
+                let caller = peer.caller().ok_or(Problem::Unauthorized("Unauthorized"))?;
                 let question = read_object(request).await?;
-                reviews::answer(*review, &Caller::Owner, &question, WriteOptions::read(&query)?)
+                reviews::answer(*review, &caller, &question, WriteOptions::read(&query)?)
             }
             Target::Part { resource, namespace, name, .. } => match resource.behaviour {
                 Behaviour::AccessGrants => grant_list::redemptions(&self.app, namespace, name, &query).await,

@@ -146,7 +146,8 @@ impl ResourceType {
     }
 }
 
-fn qualified(name: &str, group: &str) -> String {
+/// The name of a resource or kind with its group.
+pub(super) fn qualified(name: &str, group: &str) -> String {
     if group.is_empty() { name.to_owned() } else { format!("{name}.{group}") }
 }
 

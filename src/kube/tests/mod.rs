@@ -1,6 +1,7 @@
 //! The API as its callers see it: a real store, real certificates, real sockets, real clients.
 
 mod arbitrary;
+mod authorize;
 mod change;
 mod create;
 mod discovery;
@@ -15,4 +16,5 @@ mod reviews;
 mod sites;
 mod skupper;
 mod table;
+mod tls_door;
 mod world;

@@ -20,7 +20,7 @@ use tower::ServiceExt;
 use crate::{
     app::{App, AppParts, ConfiguredSite, Publication, Sites},
     grant::{PresentedCode, RedemptionRequest},
-    kube::service::AdminService,
+    kube::{authorize::Peer, service::AdminService},
     link::{Endpoint, EndpointName, PublicUrl, Site},
     metrics::Metrics,
     pki::{CaKeyType, Issuer, Profile, SelfMadeCa, ServingIdentity, make_ca, make_serving},
@@ -120,7 +120,15 @@ impl World {
     where
         B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
     {
-        let answer = self.service.clone().oneshot(request).await.unwrap();
+        self.request_of(Peer::Owner, request).await
+    }
+
+    /// What the API answers to somebody else than the owner.
+    pub(super) async fn request_of<B>(&self, peer: Peer, request: Request<B>) -> Seen
+    where
+        B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+    {
+        let answer = self.service.of(peer).oneshot(request).await.unwrap();
         let (parts, body) = answer.into_parts();
         let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);

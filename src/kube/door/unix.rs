@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, Permissions},
+    future::Future,
     io,
     os::unix::{
         ffi::OsStrExt,
@@ -10,73 +11,24 @@ use std::{
     path::{Path, PathBuf},
     pin::pin,
     sync::Arc,
-    time::Duration,
 };
 
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
-use tokio::{
-    net::{UnixListener, UnixSocket, UnixStream},
-    sync::{Semaphore, watch},
-    task::JoinSet,
-};
-use tracing::{debug, error, info, warn};
+use tokio::net::{UnixListener, UnixSocket, UnixStream};
+use tracing::warn;
 
-use super::service::AdminService;
-use crate::app::App;
+use super::{
+    AdminDoorError, BACKLOG, LONGEST_PATH,
+    connections::{Connections, PAUSE_AFTER_FAILURE, Protocol, serve},
+};
+use crate::{
+    app::App,
+    kube::{authorize::Peer, service::AdminService},
+};
 
-/// `sun_path` has 108 bytes, the last of which is a zero (unix(7)).
-const LONGEST_PATH: usize = 107;
-/// As many connections wait in the kernel.
-const BACKLOG: u32 = 128;
 const MOST_CONNECTIONS: usize = 64;
-/// For the header of each request, and so for an idle connection too.
-const HEADER_DEADLINE: Duration = Duration::from_secs(10);
-/// The header section, which is where selectors are.
-const LONGEST_HEADER: usize = 32 * 1024;
-/// Somewhat more than one request may take.
-const DRAIN_DEADLINE: Duration = Duration::from_secs(22);
-/// Without a pause, a failure that lasts (no file descriptor left) would keep a core busy.
-const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 
 /// To the connection that is one too many.
 const TURNED_AWAY: &str = r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","code":503,"reason":"ServiceUnavailable","message":"too many connections, please try again later","details":{"retryAfterSeconds":1}}"#;
-
-/// Why the admin door cannot open.
-#[derive(Debug, thiserror::Error)]
-pub enum AdminDoorError {
-    /// A Unix socket's address is shorter than that.
-    #[error(
-        "the path of the admin socket, {path}, has {length} bytes, and a Unix socket can have {LONGEST_PATH}: choose a \
-         shorter --data-dir"
-    )]
-    PathTooLong {
-        /// Where the socket was to be.
-        path: PathBuf,
-        /// Bytes of it.
-        length: usize,
-    },
-    /// Something that is not ours stands there.
-    #[error("{path} is in the way of the admin socket and is not a socket: move it away, or choose another --data-dir")]
-    NotASocket {
-        /// Where the socket was to be.
-        path: PathBuf,
-    },
-    /// The system refused.
-    #[error("cannot {action} the admin socket {path}")]
-    Socket {
-        /// What was being done, as in "bind".
-        action: &'static str,
-        /// Where the socket was to be.
-        path: PathBuf,
-        /// The system's own words.
-        #[source]
-        source: io::Error,
-    },
-}
 
 /// The admin door, bound and not yet serving: the Kubernetes-shaped API, for the owner of the socket file.
 #[derive(Debug)]
@@ -119,30 +71,22 @@ impl AdminDoor {
     /// Serves until `shutdown` ends, then takes no more connections, removes the socket file, and lets the requests
     /// that have begun finish, for at most 22 seconds.
     pub async fn serve(self, app: Arc<App>, shutdown: impl Future<Output = ()> + Send) {
-        let service = AdminService::new(app);
-        let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-        let (stop, stopping) = watch::channel(());
-        let mut connections = JoinSet::new();
+        let service = AdminService::new(app).of(Peer::Owner);
+        let mut connections = Connections::new(MOST_CONNECTIONS);
         let mut shutdown = pin!(shutdown);
         loop {
             let accepted = tokio::select! {
                 () = &mut shutdown => break,
-                Some(ended) = connections.join_next() => {
-                    report(ended);
-                    continue;
-                }
+                () = connections.one_ended() => continue,
                 accepted = self.listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, _)) => match Arc::clone(&places).try_acquire_owned() {
-                    Ok(place) => {
-                        let connection = serve_connection(stream, service.clone(), stopping.clone());
-                        connections.spawn(async move {
-                            connection.await;
-                            drop(place);
-                        });
+                Ok((stream, _)) => match connections.place() {
+                    Some(place) => {
+                        let service = service.clone();
+                        connections.spawn(place, |stopping| serve(stream, Protocol::Http1, service, stopping));
                     }
-                    Err(_) => turn_away(&stream),
+                    None => turn_away(&stream),
                 },
                 Err(error) => {
                     warn!(error = &error as &dyn std::error::Error, "the admin door could not take a connection");
@@ -151,48 +95,7 @@ impl AdminDoor {
             }
         }
         drop(self);
-        drop((stop, stopping));
-        drain(connections).await;
-    }
-}
-
-async fn drain(mut connections: JoinSet<()>) {
-    let all_ended = async {
-        while let Some(ended) = connections.join_next().await {
-            report(ended);
-        }
-    };
-    if tokio::time::timeout(DRAIN_DEADLINE, all_ended).await.is_err() {
-        info!(connections = connections.len(), "the admin door closes with requests unfinished");
-        connections.shutdown().await;
-    }
-}
-
-fn report(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended
-        && error.is_panic()
-    {
-        error!(error = &error as &dyn std::error::Error, "an admin request ended in a panic");
-    }
-}
-
-async fn serve_connection(stream: UnixStream, service: AdminService, mut stopping: watch::Receiver<()>) {
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_DEADLINE)
-        .max_buf_size(LONGEST_HEADER)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        // The sender is dropped when the door closes; nothing is ever sent.
-        _ = stopping.changed() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        debug!(error = &error as &dyn std::error::Error, "an admin connection ended early");
+        connections.drain().await;
     }
 }
 

@@ -1,0 +1,102 @@
+//! Who may do what.
+
+use http_body_util::Full;
+use hyper::{Request, body::Bytes};
+use serde_json::json;
+
+use super::world::{GRANTS, Seen, World, grant};
+use crate::{kube::authorize::Peer, pki::AdminUser};
+
+const ALL_GRANTS: &str = "/apis/skupper.io/v2alpha1/accessgrants";
+
+fn user(scope: &str) -> Peer {
+    Peer::Certificate(AdminUser { name: "alice".parse().unwrap(), scope: scope.parse().unwrap() })
+}
+
+fn request(method: &str, path: &str, body: &str) -> Request<Full<Bytes>> {
+    let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+    request.body(Full::from(body.to_owned())).unwrap()
+}
+
+async fn ask(world: &World, peer: Peer, method: &str, path: &str) -> Seen {
+    world.request_of(peer, request(method, path, "")).await
+}
+
+#[tokio::test]
+async fn nobody_learns_which_api_this_is_and_nothing_else() {
+    let world = World::start().await;
+    for path in ["/version", "/api", "/apis", "/api/v1", "/apis/skupper.io/v2alpha1", "/openapi/v2"] {
+        assert_eq!(ask(&world, Peer::Nobody, "GET", path).await.status, 200, "{path}");
+    }
+    let grant = format!("{GRANTS}/g");
+    for path in [GRANTS, ALL_GRANTS, &grant, "/api/v1/namespaces/west", "/nothing", "/api/v1/namespaces/-/sites"] {
+        for method in ["GET", "POST", "DELETE", "PATCH", "OPTIONS"] {
+            let seen = ask(&world, Peer::Nobody, method, path).await;
+            assert_eq!(seen.failure(), (401, "Unauthorized", "Unauthorized"), "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_may_only_read_is_refused_every_write_as_kubernetes_words_it() {
+    let world = World::start().await;
+    world.post(GRANTS, &grant("g", json!({}))).await.object();
+    let (reader, path) = (|| user("grantd:*:read"), format!("{GRANTS}/g"));
+    assert_eq!(ask(&world, reader(), "GET", &path).await.status, 200);
+    assert_eq!(ask(&world, reader(), "GET", ALL_GRANTS).await.status, 200);
+
+    let seen = ask(&world, reader(), "DELETE", &path).await;
+    let message = "accessgrants.skupper.io \"g\" is forbidden: User \"alice\" cannot delete resource \"accessgrants\" in \
+                   API group \"skupper.io\" in the namespace \"west\"";
+    assert_eq!(seen.failure(), (403, "Forbidden", message));
+    assert_eq!(seen.json["details"], json!({"name": "g", "group": "skupper.io", "kind": "accessgrants"}));
+    for method in ["PATCH", "PUT"] {
+        assert_eq!(ask(&world, reader(), method, &path).await.status, 403, "{method}");
+    }
+    let seen = ask(&world, reader(), "POST", GRANTS).await;
+    let message = "accessgrants.skupper.io is forbidden: User \"alice\" cannot create resource \"accessgrants\" in API \
+                   group \"skupper.io\" in the namespace \"west\"";
+    assert_eq!(seen.failure().2, message);
+    assert_eq!(world.get(&path).await.status, 200);
+}
+
+#[tokio::test]
+async fn who_has_one_namespace_is_refused_all_others() {
+    let world = World::start().await;
+    let east = || user("grantd:edge:write");
+    let body = grant("g", json!({})).to_string();
+    let made = world.request_of(east(), request("POST", &GRANTS.replace("west", "edge"), &body)).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+
+    let seen = ask(&world, east(), "GET", ALL_GRANTS).await;
+    let message = "accessgrants.skupper.io is forbidden: User \"alice\" cannot list resource \"accessgrants\" in API \
+                   group \"skupper.io\" at the cluster scope";
+    assert_eq!(seen.failure(), (403, "Forbidden", message));
+    let seen = ask(&world, east(), "GET", &format!("{GRANTS}/g/redemptions")).await;
+    assert!(seen.failure().2.contains("cannot get resource \"accessgrants/redemptions\""), "{}", seen.text);
+    let seen = ask(&world, east(), "GET", "/api/v1/namespaces/west").await;
+    assert!(
+        seen.failure().2.starts_with("namespaces \"west\" is forbidden: User \"alice\" cannot get"),
+        "{}",
+        seen.text
+    );
+    for path in [GRANTS, "/apis/skupper.io/v2alpha1/sites", "/apis/skupper.io/v2alpha1/namespaces/west/sites/x"] {
+        assert_eq!(ask(&world, east(), "GET", path).await.status, 403, "{path}");
+    }
+    assert_eq!(ask(&world, east(), "GET", "/version").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_bearer_token_makes_nobody_somebody() {
+    let world = World::start().await;
+    let with_token = || {
+        let request = Request::builder().uri(GRANTS).header("authorization", "Bearer x");
+        request.body(Full::<Bytes>::default()).unwrap()
+    };
+
+    let on_socket = world.request_of(Peer::Owner, with_token()).await;
+    let over_tls = world.request_of(Peer::Nobody, with_token()).await;
+
+    assert_eq!(on_socket.failure(), (401, "Unauthorized", "bearer tokens are accepted over TLS only"));
+    assert_eq!(over_tls.failure(), (401, "Unauthorized", "Unauthorized"));
+}
