@@ -45,7 +45,7 @@ const HOUSE: &[Room] = &[
     Room {
         name: "cli",
         level: 5,
-        crates: "clap clap_complete if_addrs rustix sd_notify serde serde_json serde_saphyr tokio tracing \
+        crates: "base64 clap clap_complete if_addrs rustix sd_notify serde serde_json serde_saphyr tokio tracing \
                  tracing_subscriber uuid",
     },
 ];

@@ -77,6 +77,21 @@ impl DataDir {
         PairFiles::within(&self.0.join("server-ca"))
     }
 
+    /// The CA of the admin door's network side: of its certificate, and of those of its users.
+    pub fn admin_ca_of(path: &Path) -> PairFiles {
+        PairFiles::within(&path.join("admin-ca"))
+    }
+
+    /// The certificate of the admin door's network side.
+    pub fn admin(&self) -> PairFiles {
+        PairFiles::within(&self.0.join("admin"))
+    }
+
+    /// Under which URL the admin door was last reachable over the network, one line.
+    pub fn admin_url_of(path: &Path) -> PathBuf {
+        path.join("admin.url")
+    }
+
     /// The self-made certificate of the redeem door.
     pub fn server(&self) -> PairFiles {
         PairFiles::within(&self.0.join("server"))

@@ -9,6 +9,7 @@ use crate::{
     file::FileError,
     grant::GrantName,
     link::DocumentError,
+    pki::PkiError,
 };
 
 /// Exit codes, as `grantd --help` states them; 64, 69 and 77 are those of sysexits.h.
@@ -115,6 +116,9 @@ pub enum CliError {
     /// The asynchronous runtime did not start.
     #[error("cannot start")]
     Runtime(#[source] io::Error),
+    /// No certificate can be made with the admin CA.
+    #[error("cannot make a client certificate with the admin CA")]
+    AdminUser(#[source] PkiError),
     /// The server did not start, or ended badly.
     #[error(transparent)]
     Serve(ServeError),
@@ -159,9 +163,12 @@ impl CliError {
             Self::Redeem(error) => redeem_exit(error),
             Self::NotIssued { cause, .. } | Self::Applying { cause, .. } => cause.exit(),
             Self::Several(failures) => failures.first().map_or(Exit::Failure, Self::exit),
-            Self::Write(_) | Self::Refused { .. } | Self::Spent { .. } | Self::Console(_) | Self::Runtime(_) => {
-                Exit::Failure
-            }
+            Self::Write(_)
+            | Self::Refused { .. }
+            | Self::Spent { .. }
+            | Self::Console(_)
+            | Self::Runtime(_)
+            | Self::AdminUser(_) => Exit::Failure,
             Self::Serve(error) => error.exit(),
         }
     }
@@ -178,7 +185,12 @@ impl CliError {
             Self::NotIssued { left: Some(command), .. } => Some(format!("delete its grant with '{command}'")),
             Self::NotIssued { left: None, cause, .. } | Self::Applying { cause, .. } => cause.hint(),
             Self::Spent { written, .. } => Some(spent_hint(written)),
-            Self::Usage { .. } | Self::Read(_) | Self::Several(_) | Self::Console(_) | Self::Runtime(_) => None,
+            Self::Usage { .. }
+            | Self::Read(_)
+            | Self::Several(_)
+            | Self::Console(_)
+            | Self::Runtime(_)
+            | Self::AdminUser(_) => None,
             Self::Serve(error) => error.hint().map(str::to_owned),
         }
     }

@@ -50,6 +50,16 @@ impl FlagFaults {
         self.at_least("timeout (--timeout)", text, least)
     }
 
+    /// How long a certificate is valid.
+    pub(super) fn validity(&mut self, text: &str) -> Option<Duration> {
+        const WHAT: &str = "validity (--valid-for)";
+        let (hour, longest) = (Duration::from_secs(3600), Duration::from_secs(87_600 * 3600));
+        let validity = self.at_least(WHAT, text, hour)?;
+        let judged =
+            if validity <= longest { Ok(validity) } else { Err(format!("must be at most 87600h; got {text}")) };
+        self.judge(WHAT, judged)
+    }
+
     fn at_least(&mut self, what: &str, text: &str, least: Duration) -> Option<Duration> {
         self.judge(what, duration_of_at_least(text, least))
     }

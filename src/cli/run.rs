@@ -12,7 +12,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, error::ErrorKind, parser:
 use super::{
     CliError, Exit,
     args::{Cli, Command, GrantCommand, TokenCommand},
-    command::{apply, completion, grant, token, version},
+    command::{apply, completion, grant, kubeconfig, token, version},
     config::{self, Surroundings},
     data_dir::{NO_DATA_DIR, default_data_dir},
     output::{Console, printable},
@@ -43,16 +43,27 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn dispatch(cli: Cli, matches: &ArgMatches, console: &mut Console<'_>) -> Result<(), CliError> {
-    let server = || server(cli.data_dir, matches);
+    let data_dir = || data_dir(cli.data_dir, matches);
     match cli.command {
         Command::Serve(_) => serve_until_told(matches, console),
-        Command::Token(TokenCommand::Issue(args)) => wait_for(token::issue::run(&args, &server()?, console)),
+        Command::Token(TokenCommand::Issue(args)) => {
+            wait_for(token::issue::run(&args, &Server::of(&data_dir()?), console))
+        }
         Command::Token(TokenCommand::Redeem(args)) => wait_for(token::redeem::run(&args, console)),
-        Command::Grant(GrantCommand::Create(args)) => wait_for(grant::create::run(&args, &server()?, console)),
-        Command::Grant(GrantCommand::List(args)) => wait_for(grant::list::run(&args, &server()?, console)),
-        Command::Grant(GrantCommand::Show(args)) => wait_for(grant::show::run(&args, &server()?, console)),
-        Command::Grant(GrantCommand::Delete(args)) => wait_for(grant::delete::run(&args, &server()?, console)),
-        Command::Apply(args) => wait_for(apply::run(&args, &server()?, console)),
+        Command::Grant(GrantCommand::Create(args)) => {
+            wait_for(grant::create::run(&args, &Server::of(&data_dir()?), console))
+        }
+        Command::Grant(GrantCommand::List(args)) => {
+            wait_for(grant::list::run(&args, &Server::of(&data_dir()?), console))
+        }
+        Command::Grant(GrantCommand::Show(args)) => {
+            wait_for(grant::show::run(&args, &Server::of(&data_dir()?), console))
+        }
+        Command::Grant(GrantCommand::Delete(args)) => {
+            wait_for(grant::delete::run(&args, &Server::of(&data_dir()?), console))
+        }
+        Command::Apply(args) => wait_for(apply::run(&args, &Server::of(&data_dir()?), console)),
+        Command::Kubeconfig(args) => kubeconfig::run(&args, &data_dir()?, console),
         Command::Version(args) => version::run(&args, console),
         Command::Completion(args) => completion::run(&args, console),
     }
@@ -65,15 +76,14 @@ fn wait_for(command: impl Future<Output = Result<(), CliError>>) -> Result<(), C
 }
 
 /// An empty environment variable counts as not set; an empty flag is a variable of the shell that was forgotten.
-fn server(data_dir: Option<OsString>, matches: &ArgMatches) -> Result<Server, CliError> {
+fn data_dir(data_dir: Option<OsString>, matches: &ArgMatches) -> Result<PathBuf, CliError> {
     let typed = matches.value_source("data_dir") == Some(ValueSource::CommandLine);
     let data_dir = match data_dir {
         Some(path) if path.is_empty() && typed => return Err(CliError::usage("--data-dir: must be a path; got \"\"")),
         Some(path) if !path.is_empty() => Some(PathBuf::from(path)),
         Some(_) | None => default_data_dir(|name| std::env::var_os(name)),
     };
-    let data_dir = data_dir.ok_or_else(|| CliError::usage(format!("--data-dir: {NO_DATA_DIR}")))?;
-    Ok(Server::of(&data_dir))
+    data_dir.ok_or_else(|| CliError::usage(format!("--data-dir: {NO_DATA_DIR}")))
 }
 
 fn serve_until_told(matches: &ArgMatches, console: &mut Console<'_>) -> Result<(), CliError> {

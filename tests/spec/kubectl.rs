@@ -37,7 +37,7 @@ spec:
 ///
 /// Those are taken for themselves: the one on the PATH may be a front end that picks one by the server's version
 /// (kubectl.md 3.1).
-fn versions() -> Vec<PathBuf> {
+pub fn versions() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap();
     let found = std::env::split_paths(&path).map(|directory| directory.join("kubectl")).find(|file| file.is_file());
     let found = found.expect("these tests need kubectl on the PATH").canonicalize().unwrap();

@@ -91,6 +91,7 @@ fn shell(scratch: &Scratch, path: &str, script: &str) -> Command {
         .env("HOME", scratch.path())
         .env("GRANTD_LISTEN", "127.0.0.1:0")
         .env("GRANTD_OBSERVE_LISTEN", "127.0.0.1:0")
+        .env("GRANTD_ADMIN_LISTEN", "127.0.0.1:0")
         .stdin(Stdio::null());
     command
 }
@@ -123,6 +124,7 @@ fn the_quick_start_prints_what_the_readme_shows() {
     let steps = steps(&readme());
     let (servers, others): (Vec<&Step>, Vec<&Step>) = steps.iter().partition(|step| is_server(&step.command));
     assert!(others.len() >= 8, "the README shows fewer commands than a quick start has");
+    // With what is configured for tests it listens for kubectl too, as the second one of the README does.
     let mut server = start(&scratch, &path, &servers[0].command, "first");
 
     let mark = "@@@ next command";

@@ -1,6 +1,7 @@
 //! What a user types. Values stay text where `config` judges them, so that all faults come together.
 
 mod grant;
+mod kubeconfig;
 mod serve;
 mod token;
 
@@ -8,6 +9,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use grant::{CreateArgs, DeleteArgs, GrantCommand, ListArgs, ShowArgs};
+pub use kubeconfig::KubeconfigArgs;
 pub use serve::ServeArgs;
 pub use token::{IssueArgs, RedeemArgs, TokenCommand};
 
@@ -21,6 +23,7 @@ Getting started:
   grantd serve                        run the server with a site CA of its own
   grantd token issue west.yaml        make a grant and write its token to a file
   grantd token redeem west.yaml       on the other site: turn the token into a link
+  grantd kubeconfig > config          let kubectl in (serve --admin-listen)
   grantd grant list                   see what is open, used up or expired
 
 Exit codes:
@@ -67,6 +70,10 @@ pub enum Command {
     /// Create or change access grants from a file
     #[command(long_about = APPLY_ABOUT, after_help = APPLY_EXAMPLES)]
     Apply(ApplyArgs),
+
+    /// Print a kubeconfig with which kubectl and the skupper CLI reach the server
+    #[command(long_about = kubeconfig::ABOUT, after_help = kubeconfig::EXAMPLES)]
+    Kubeconfig(KubeconfigArgs),
 
     /// Print the version
     #[command(after_help = "Examples:\n  grantd version\n  grantd version -o json")]
@@ -199,6 +206,7 @@ mod tests {
             "grantd grant show g -o yaml --show-code",
             "grantd grant delete a b c -n west",
             "grantd apply -f - -n west",
+            "grantd kubeconfig --user alice --namespace west --read-only --server https://h:1 --valid-for 24h",
             "grantd version -o json",
             "grantd completion fish",
         ] {

@@ -43,6 +43,11 @@ pub struct ServeArgs {
     /// Where /metrics, /livez and /readyz are served, without TLS [default: 127.0.0.1:9091]
     #[arg(long, env = "GRANTD_OBSERVE_LISTEN", value_name = "ADDRESS", help_heading = "Doors")]
     pub observe_listen: Option<String>,
+    /// Where kubectl and other Kubernetes clients reach the admin API, with certificates from 'grantd kubeconfig'
+    /// [default: nowhere; the admin socket alone]
+    #[arg(long, env = "GRANTD_ADMIN_LISTEN", value_name = "ADDRESS", help_heading = "Doors")]
+    pub admin_listen: Option<String>,
+
     /// The https URL that tokens carry [default: the first name or address of this host]
     #[arg(long, env = "GRANTD_PUBLIC_URL", value_name = "URL", help_heading = "Doors")]
     pub public_url: Option<String>,

@@ -3,5 +3,6 @@
 pub mod apply;
 pub mod completion;
 pub mod grant;
+pub mod kubeconfig;
 pub mod token;
 pub mod version;

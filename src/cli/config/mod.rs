@@ -49,6 +49,8 @@ pub struct ServeConfig {
     pub listen: SocketAddr,
     /// The observe door.
     pub observe_listen: SocketAddr,
+    /// The admin door's network side; `None`: it has none.
+    pub admin_listen: Option<SocketAddr>,
     /// What tokens carry; `None`: the first name or address of this host with the redeem door's port.
     pub public_url: Option<PublicUrl>,
     /// The serving certificate; `None`: self-made.
@@ -187,6 +189,11 @@ fn build(s: &mut Sources<'_>, surroundings: &Surroundings<'_>, faults: &mut Faul
             s.given("observe_listen").map_or(Origin::Flag("--observe-listen".to_owned()), |given| given.origin);
         faults.add(origin, format!("must differ from --listen; both are {listen}"));
     }
+    let admin_listen = s.optional("admin_listen", "adminListen", faults, socket_address);
+    if let Some(admin) = admin_listen.filter(|admin| [listen, observe_listen].contains(admin) && admin.port() != 0) {
+        let origin = s.given("admin_listen").map_or(Origin::Flag("--admin-listen".to_owned()), |given| given.origin);
+        faults.add(origin, format!("must differ from the other doors; another one is {admin} too"));
+    }
     let data_dir = s.optional("data_dir", "dataDir", faults, path).or_else(|| {
         let found = default_data_dir(surroundings.environment);
         if found.is_none() {
@@ -198,6 +205,7 @@ fn build(s: &mut Sources<'_>, surroundings: &Surroundings<'_>, faults: &mut Faul
         data_dir: data_dir.clone().unwrap_or_default(),
         listen,
         observe_listen,
+        admin_listen,
         public_url: s.optional("public_url", "publicUrl", faults, str::parse),
         tls: tls_files(s, faults),
         client_key_type: s.value("client_key_type", "clientKeyType", ClientKeyType::default(), faults, str::parse),

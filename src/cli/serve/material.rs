@@ -1,6 +1,6 @@
 //! Keys and certificates: those that were given, and those that grantd makes itself.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use super::ServeError;
 use crate::{
@@ -17,9 +17,13 @@ use crate::{
 };
 
 /// How long a self-made serving certificate is valid; it is renewed at two thirds.
-const SERVING_VALIDITY: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 3600);
+const SERVING_VALIDITY: Duration = Duration::from_secs(365 * 24 * 3600);
+/// How long the admin door's certificate is valid: longer, as it is renewed at a start only.
+const ADMIN_VALIDITY: Duration = Duration::from_secs(5 * 365 * 24 * 3600);
 /// What the redeem door's own CA is called, as in Skupper (protocol.md 7).
 const SERVER_CA_NAME: &str = "SkupperGrantServerCA";
+/// What the admin door's own CA is called.
+const ADMIN_CA_NAME: &str = "grantd admin CA";
 
 /// What the configuration names, loaded and checked, before anything is created.
 pub struct Given {
@@ -134,7 +138,27 @@ fn self_made_ca(files: &PairFiles, name: &str, key_type: CaKeyType, now: Timesta
 /// # Errors
 /// [`ServeError`] when it cannot be made, written or read back.
 pub fn self_made_serving(data_dir: &DataDir, hosts: &[Host], now: Timestamp) -> Result<ServingIdentity, ServeError> {
-    let files = data_dir.server();
+    let ca = (&data_dir.server_ca(), SERVER_CA_NAME);
+    serving_below(ca, &data_dir.server(), hosts, SERVING_VALIDITY, now)
+}
+
+/// The admin door's certificate, below the CA that its users' certificates come from. As [`self_made_serving`].
+///
+/// # Errors
+/// [`ServeError`] when it cannot be made, written or read back.
+pub fn admin_serving(data_dir: &DataDir, hosts: &[Host], now: Timestamp) -> Result<ServingIdentity, ServeError> {
+    let ca = (&DataDir::admin_ca_of(data_dir.path()), ADMIN_CA_NAME);
+    serving_below(ca, &data_dir.admin(), hosts, ADMIN_VALIDITY, now)
+}
+
+/// A certificate of ours below a CA of ours.
+fn serving_below(
+    (ca_files, ca_name): (&PairFiles, &str),
+    files: &PairFiles,
+    hosts: &[Host],
+    validity: Duration,
+    now: Timestamp,
+) -> Result<ServingIdentity, ServeError> {
     if exists(&files.certificate) {
         let fits = |serving: &ServingIdentity| !serving.is_due(now) && hosts.iter().all(|host| serving.covers(host));
         let on_disk = ServingIdentity::load(&files.certificate, &files.key, &files.ca, now).ok();
@@ -142,13 +166,11 @@ pub fn self_made_serving(data_dir: &DataDir, hosts: &[Host], now: Timestamp) -> 
             return Ok(serving);
         }
     }
-    let ca_files = data_dir.server_ca();
-    let ca = self_made_ca(&ca_files, SERVER_CA_NAME, CaKeyType::EcdsaP256, now)?;
+    let ca = self_made_ca(ca_files, ca_name, CaKeyType::EcdsaP256, now)?;
     let read = |path: &Path| file::read(path).map_err(ServeError::File);
     let (certificate, key) = (read(&ca_files.certificate)?, read(&ca_files.key)?);
-    let (chain, serving_key) =
-        pki::make_serving(&certificate, &key, hosts, now, SERVING_VALIDITY).map_err(ServeError::Make)?;
-    write_pair(&files, &chain, &serving_key, ca.ca_pem())?;
+    let (chain, serving_key) = pki::make_serving(&certificate, &key, hosts, now, validity).map_err(ServeError::Make)?;
+    write_pair(files, &chain, &serving_key, ca.ca_pem())?;
     ServingIdentity::load(&files.certificate, &files.key, &files.ca, now)
         .map_err(|fault| ServeError::Files(vec![fault]))
 }

@@ -6,7 +6,7 @@ mod material;
 mod refresh;
 mod signals;
 
-use std::{fmt::Write as _, sync::Arc};
+use std::{fmt::Write as _, net::SocketAddr, sync::Arc};
 
 pub use error::ServeError;
 pub use hosts::host_name;
@@ -23,14 +23,15 @@ use super::{
 };
 use crate::{
     app::{App, AppParts, Publication, Sites, chain},
+    file::{self, Access, Existing},
     grant::Namespace,
     http::{Limits, ObserveDoor, RedeemDoor},
-    kube::AdminDoor,
+    kube::{AdminDoor, AdminTlsDoor},
     link::{Host, PublicUrl},
     metrics::Metrics,
-    pki::Profile,
+    pki::{Profile, ServingIdentity},
     store::{SqliteOptions, SqliteStore},
-    time::Clock,
+    time::{Clock, Timestamp},
 };
 
 /// Serves until told to stop, or until a door breaks off: without one of them, a supervisor should start it again.
@@ -88,7 +89,35 @@ struct House {
     redeem: RedeemDoor,
     observe: ObserveDoor,
     admin: AdminDoor,
+    admin_network: Option<AdminNetwork>,
     refresher: Refresher,
+}
+
+/// The admin door's network side.
+struct AdminNetwork {
+    door: AdminTlsDoor,
+    identity: ServingIdentity,
+    url: PublicUrl,
+}
+
+impl AdminNetwork {
+    /// Binds it, makes its certificate, and leaves word for `grantd kubeconfig` where it is.
+    fn open(
+        address: SocketAddr,
+        data_dir: &DataDir,
+        public: &PublicUrl,
+        known_as: &[Host],
+        now: Timestamp,
+    ) -> Result<Self, ServeError> {
+        let door = AdminTlsDoor::bind(address).map_err(ServeError::AdminDoor)?;
+        let hosts = covered(public.host(), known_as.to_vec());
+        let url = hosts::default_public_url(door.local_addr(), &hosts).ok_or(ServeError::NoPublicUrl)?;
+        let identity = material::admin_serving(data_dir, &covered(url.host(), hosts), now)?;
+        let line = format!("{url}\n");
+        file::write(&DataDir::admin_url_of(data_dir.path()), line.as_bytes(), Access::Private, Existing::Replace)
+            .map_err(ServeError::File)?;
+        Ok(Self { door, identity, url })
+    }
 }
 
 impl House {
@@ -108,6 +137,10 @@ impl House {
 
         let known_as = hosts::known_as();
         let url = public_url(config, &redeem, &known_as)?;
+        let admin_network = match config.admin_listen {
+            Some(address) => Some(AdminNetwork::open(address, &data_dir, &url, &known_as, now)?),
+            None => None,
+        };
         let Material { sites, sources, serving } = given.into_sites(config, &data_dir, url.host(), now)?;
         let (serving, source) = match (serving, &config.tls) {
             (Some(serving), Some(files)) => (serving, ServingSource::Given(files.clone())),
@@ -130,7 +163,7 @@ impl House {
             },
         ));
         let refresher = Refresher::new(Arc::clone(&app), sources, source, seen);
-        Ok(Self { app, data_dir, redeem, observe, admin, refresher })
+        Ok(Self { app, data_dir, redeem, observe, admin, admin_network, refresher })
     }
 
     /// Tells where everything is, and what to type next.
@@ -153,6 +186,9 @@ impl House {
         let _ = writeln!(text, "  redeem    {}  (listening on {redeem})", self.app.publication().url());
         let _ = writeln!(text, "  observe   http://{}/metrics", self.observe.local_addr());
         let _ = writeln!(text, "  admin     {}", DataDir::admin_socket_of(self.data_dir.path()).display());
+        if let Some(AdminNetwork { door, url, .. }) = &self.admin_network {
+            let _ = writeln!(text, "  kubectl   {url}  (listening on {}; see 'grantd kubeconfig')", door.local_addr());
+        }
         let _ = writeln!(text, "  data      {}", self.data_dir.path().display());
         let _ = writeln!(text, "\nMake a token that a connecting site can redeem once:\n");
         let _ = writeln!(text, "  {command}");
@@ -169,6 +205,10 @@ impl House {
             admin.await;
             Ok(())
         });
+        if let Some(AdminNetwork { door, identity, .. }) = self.admin_network {
+            let (app, closed) = (Arc::clone(&app), closed(closing));
+            doors.spawn(async move { door.serve(app, identity, closed).await.map_err(ServeError::AdminDoor) });
+        }
         // Probes and metrics are answered until the very end.
         tokio::spawn(self.observe.serve(Arc::clone(&app), std::future::pending()));
         tokio::spawn(Arc::clone(&app).sweep_forever());

@@ -1,0 +1,42 @@
+//! `grantd kubeconfig`.
+
+use clap::Args;
+
+pub(super) const ABOUT: &str = "\
+Print a kubeconfig with which kubectl and the skupper CLI reach the server
+
+The server must listen for them: start it with --admin-listen. The file holds a new client certificate and its key, signed
+by the admin CA in the data directory: keep it as you keep a password. What the user may do is written into the
+certificate. A single one cannot be revoked: let it be short-lived, or stop the server and remove admin and admin-ca from
+the data directory, which ends all of them.";
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  grantd kubeconfig > config
+  kubectl --kubeconfig config get accessgrants
+  grantd kubeconfig --user alice --namespace west > alice.config
+  grantd kubeconfig --user dashboard --read-only --valid-for 24h > dashboard.config";
+
+/// `grantd kubeconfig`.
+#[derive(Debug, Args)]
+pub struct KubeconfigArgs {
+    /// Who uses it: the name in the server's log and in its refusals
+    #[arg(long, value_name = "NAME", default_value = "admin")]
+    pub user: String,
+
+    /// Nothing outside this namespace [default: every namespace]
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+
+    /// Look, and change nothing
+    #[arg(long)]
+    pub read_only: bool,
+
+    /// Where the server is reached [default: where it last listened for this]
+    #[arg(long, value_name = "URL")]
+    pub server: Option<String>,
+
+    /// How long the certificate is valid, 1h to 87600h
+    #[arg(long, value_name = "DURATION", default_value = "8760h")]
+    pub valid_for: String,
+}

@@ -1,0 +1,148 @@
+//! `grantd kubeconfig`: a client certificate from the admin CA in the data directory, in the form that kubectl reads.
+
+use std::path::{Path, PathBuf};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::{
+    cli::{
+        CliError,
+        args::{DocumentFormat, KubeconfigArgs},
+        data_dir::DataDir,
+        flag::FlagFaults,
+        output::Console,
+    },
+    file,
+    grant::Namespace,
+    link::PublicUrl,
+    pki::{self, AdminAccess, AdminScope, AdminUser},
+    time::Clock,
+};
+
+/// What the cluster and the context are called; the user is called what it is.
+const NAME: &str = "grantd";
+
+pub fn run(args: &KubeconfigArgs, data_dir: &Path, console: &mut Console<'_>) -> Result<(), CliError> {
+    let mut faults = FlagFaults::default();
+    let name = faults.parse("user (--user)", &args.user);
+    let namespace = args.namespace.as_ref().map(|text| faults.namespace(text));
+    let server = args.server.as_ref().map(|text| faults.parse::<PublicUrl>("server (--server)", text));
+    let validity = faults.validity(&args.valid_for);
+    // `Some(None)`: given, and faulty.
+    let (Some(name), Some(validity), None | Some(Some(_)), None | Some(Some(_))) =
+        (name, validity, &namespace, &server)
+    else {
+        return Err(faults.into_error());
+    };
+    let (namespace, server) = (namespace.flatten(), server.flatten());
+
+    let files = DataDir::admin_ca_of(data_dir);
+    let (ca, ca_key) = (read_admin(files.certificate)?, read_admin(files.key)?);
+    let server = match server {
+        Some(server) => server.to_string(),
+        None => text(&read_admin(DataDir::admin_url_of(data_dir))?).trim().to_owned(),
+    };
+    let access = if args.read_only { AdminAccess::ReadOnly } else { AdminAccess::ReadWrite };
+    let user = AdminUser { name, scope: AdminScope { namespace: namespace.clone(), access } };
+    let made = pki::make_admin_user(&ca, &ca_key, &user, Clock::system().now(), validity);
+    let (certificate, key) = made.map_err(CliError::AdminUser)?;
+
+    let namespace = namespace.unwrap_or_default();
+    let user = user.name.to_string();
+    let key = Zeroizing::new(STANDARD.encode(key.expose()));
+    let (ca, certificate) = (STANDARD.encode(&*ca), STANDARD.encode(certificate));
+    let config = Kubeconfig::new(&server, &ca, &user, &namespace, &certificate, &key);
+    console.document(&config, DocumentFormat::Yaml)
+}
+
+/// A file that the server makes when it first listens for kubectl.
+fn read_admin(path: PathBuf) -> Result<Zeroizing<Vec<u8>>, CliError> {
+    if path.symlink_metadata().is_ok() {
+        return file::read(&path).map_err(CliError::Read);
+    }
+    Err(CliError::Refused {
+        message: format!(
+            "there is no {}: the server has not listened for kubectl from this data directory",
+            path.display()
+        ),
+        hint: Some("start it with --admin-listen, as in 'grantd serve --admin-listen 0.0.0.0:9443'".to_owned()),
+    })
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// `v1/Config` of kubectl, with one of each.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Kubeconfig<'a> {
+    #[serde(rename = "apiVersion")]
+    api_version: &'a str,
+    kind: &'a str,
+    clusters: [Named<'a, Part<'a>>; 1],
+    contexts: [Named<'a, Part<'a>>; 1],
+    current_context: &'a str,
+    users: [Named<'a, Part<'a>>; 1],
+}
+
+#[derive(Serialize)]
+struct Named<'a, T> {
+    name: &'a str,
+    #[serde(flatten)]
+    part: T,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Part<'a> {
+    Cluster(Cluster<'a>),
+    Context(Context<'a>),
+    User(User<'a>),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Cluster<'a> {
+    certificate_authority_data: &'a str,
+    server: &'a str,
+}
+
+#[derive(Serialize)]
+struct Context<'a> {
+    cluster: &'a str,
+    namespace: &'a str,
+    user: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct User<'a> {
+    client_certificate_data: &'a str,
+    client_key_data: &'a str,
+}
+
+impl<'a> Kubeconfig<'a> {
+    fn new(
+        server: &'a str,
+        ca: &'a str,
+        user: &'a str,
+        namespace: &'a Namespace,
+        certificate: &'a str,
+        key: &'a str,
+    ) -> Self {
+        let cluster = Cluster { certificate_authority_data: ca, server };
+        let context = Context { cluster: NAME, namespace: namespace.as_str(), user };
+        let credentials = User { client_certificate_data: certificate, client_key_data: key };
+        Self {
+            api_version: "v1",
+            kind: "Config",
+            clusters: [Named { name: NAME, part: Part::Cluster(cluster) }],
+            contexts: [Named { name: NAME, part: Part::Context(context) }],
+            current_context: NAME,
+            users: [Named { name: user, part: Part::User(credentials) }],
+        }
+    }
+}
