@@ -102,6 +102,24 @@ fn a_certificate_opens_what_it_says_and_nothing_else() {
 }
 
 #[test]
+fn whoever_asks_is_told_who_they_are_and_what_they_may_do() {
+    let binary = versions().pop().unwrap();
+    let server = listening();
+    let reader = kubeconfig(&server, &["--user", "alice", "--namespace", "west", "--read-only"]);
+    for (question, answer) in [
+        (["list", "accessgrants", "-n", "west"], "yes"),
+        (["delete", "accessgrants", "-n", "west"], "no"),
+        (["list", "accessgrants", "-n", "east"], "no"),
+    ] {
+        let arguments: Vec<&str> = ["auth", "can-i"].iter().chain(&question).copied().collect();
+        let (told, complained) = text(&kubectl(&binary, &reader, &arguments));
+        assert_eq!(told.split_whitespace().next(), Some(answer), "{question:?}: {told}{complained}");
+    }
+    let (told, complained) = text(&kubectl(&binary, &reader, &["auth", "whoami"]));
+    assert!(told.contains("alice") && told.contains("grantd:west:read"), "{told}{complained}");
+}
+
+#[test]
 fn impersonation_is_refused_over_the_network_too() {
     let binary = versions().pop().unwrap();
     let server = listening();

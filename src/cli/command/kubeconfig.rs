@@ -1,6 +1,6 @@
 //! `grantd kubeconfig`: a client certificate from the admin CA in the data directory, in the form that kubectl reads.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
@@ -39,10 +39,10 @@ pub fn run(args: &KubeconfigArgs, data_dir: &Path, console: &mut Console<'_>) ->
     let (namespace, server) = (namespace.flatten(), server.flatten());
 
     let files = DataDir::admin_ca_of(data_dir);
-    let (ca, ca_key) = (read_admin(files.certificate)?, read_admin(files.key)?);
+    let (ca, ca_key) = (read_admin(&files.certificate)?, read_admin(&files.key)?);
     let server = match server {
         Some(server) => server.to_string(),
-        None => text(&read_admin(DataDir::admin_url_of(data_dir))?).trim().to_owned(),
+        None => text(&read_admin(&DataDir::admin_url_of(data_dir))?).trim().to_owned(),
     };
     let access = if args.read_only { AdminAccess::ReadOnly } else { AdminAccess::ReadWrite };
     let user = AdminUser { name, scope: AdminScope { namespace: namespace.clone(), access } };
@@ -58,9 +58,9 @@ pub fn run(args: &KubeconfigArgs, data_dir: &Path, console: &mut Console<'_>) ->
 }
 
 /// A file that the server makes when it first listens for kubectl.
-fn read_admin(path: PathBuf) -> Result<Zeroizing<Vec<u8>>, CliError> {
+fn read_admin(path: &Path) -> Result<Zeroizing<Vec<u8>>, CliError> {
     if path.symlink_metadata().is_ok() {
-        return file::read(&path).map_err(CliError::Read);
+        return file::read(path).map_err(CliError::Read);
     }
     Err(CliError::Refused {
         message: format!(
