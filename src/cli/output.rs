@@ -51,7 +51,11 @@ impl<'a> Console<'a> {
     pub fn document(&mut self, document: &impl Serialize, format: DocumentFormat) -> Result<(), CliError> {
         let text = match format {
             DocumentFormat::Json => serde_json::to_string_pretty(document).map_err(io::Error::other),
-            DocumentFormat::Yaml => serde_saphyr::to_string(document).map_err(io::Error::other),
+            DocumentFormat::Yaml => {
+                // A long text stays on its line: whoever cuts one out with `grep` gets all of it.
+                let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
+                serde_saphyr::to_string_with_options(document, options).map_err(io::Error::other)
+            }
         };
         let text = text.map_err(CliError::Console)?;
         self.print(text.trim_end())?;
