@@ -102,6 +102,31 @@ fn a_certificate_opens_what_it_says_and_nothing_else() {
 }
 
 #[test]
+fn each_part_of_a_kubeconfig_is_a_line_so_that_curl_can_use_it_too() {
+    let server = listening();
+    let (home, config) = kubeconfig(&server, &[]);
+    let script = r#"
+        part() { sed -n "s/^ *$1: //p" config | base64 -d; }
+        part certificate-authority-data > ca.pem
+        part client-certificate-data > user.pem
+        part client-key-data > user.key
+        url=$(sed -n 's/^ *server: //p' config | tr -d '"')/apis/skupper.io/v2alpha1/sites
+        curl -sS -o /dev/null -w '%{http_code} ' --cacert ca.pem "$url"
+        curl -sS -o /dev/null -w '%{http_version} %{http_code}' --cacert ca.pem --cert user.pem --key user.key "$url"
+    "#;
+    assert!(config.is_file());
+    let output = Command::new("bash")
+        .args(["-c", script])
+        .current_dir(home.path())
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .output()
+        .unwrap();
+    let (told, complained) = text(&output);
+    assert_eq!(told, "401 2 200", "{complained}");
+}
+
+#[test]
 fn whoever_asks_is_told_who_they_are_and_what_they_may_do() {
     let binary = versions().pop().unwrap();
     let server = listening();
