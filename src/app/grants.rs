@@ -257,12 +257,12 @@ impl App {
         }
     }
 
-    async fn read<T>(&self, answer: StoreFuture<'_, T>) -> Result<T, StoreError> {
+    pub(super) async fn read<T>(&self, answer: StoreFuture<'_, T>) -> Result<T, StoreError> {
         answer.await.map_err(|error| self.counted(error, StoreOperation::Read))
     }
 
     /// Counts a failure of the store on its way to the caller.
-    fn counted(&self, error: StoreError, operation: StoreOperation) -> StoreError {
+    pub(super) fn counted(&self, error: StoreError, operation: StoreOperation) -> StoreError {
         self.metrics().store_failed(operation);
         error
     }

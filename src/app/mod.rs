@@ -3,6 +3,8 @@
 mod bundle;
 mod chain;
 mod grants;
+mod objects;
+mod ports;
 mod publication;
 mod readiness;
 mod redeem;
@@ -17,12 +19,13 @@ pub use self::{
     bundle::LinkBundle,
     chain::chain,
     grants::{CreateGrantError, GrantDraft, GrantSpec, GrantStanding, SpecError, UpdateGrantError},
+    ports::{Again, PortFuture, ProbeFailure, Prober, RedeemFailure, Redeemer},
     publication::Publication,
     readiness::{Check, Readiness},
     redeem::RedeemError,
     sites::{ConfiguredSite, DuplicateSite, SiteFault, Sites},
 };
-use crate::{metrics::Metrics, pki::Profile, store::GrantStore, time::Clock};
+use crate::{grant::Revision, metrics::Metrics, pki::Profile, store::Store, time::Clock};
 
 /// What the use cases need, put together once at start.
 #[derive(Debug)]
@@ -41,11 +44,13 @@ pub struct AppParts {
     pub longest_code: usize,
     /// How long an expired or used-up grant stays visible.
     pub retention: Duration,
+    /// The store's revision when the configuration was read: what the configured sites carry.
+    pub loaded_at: Revision,
 }
 
 /// The service without its doors.
 pub struct App {
-    store: Arc<dyn GrantStore>,
+    store: Arc<dyn Store>,
     parts: AppParts,
     /// Slow signatures share the cores with everything else; as many as there are cores run at once.
     slow_signatures: Arc<Semaphore>,
@@ -54,7 +59,7 @@ pub struct App {
 
 impl App {
     /// Puts the service together; it answers [`Readiness`] with "starting" until [`started`](Self::started).
-    pub fn new(store: Arc<dyn GrantStore>, parts: AppParts) -> Self {
+    pub fn new(store: Arc<dyn Store>, parts: AppParts) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let app =
             Self { store, parts, slow_signatures: Arc::new(Semaphore::new(cores)), readiness: readiness::Latch::new() };

@@ -3,10 +3,12 @@
 //! [`GrantStore`] is the contract; `contract` is its test suite and runs on every implementation.
 
 mod batch;
+mod changes;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod memory;
+mod object;
 mod operation;
 mod read;
 mod receipt;
@@ -21,6 +23,11 @@ mod writer;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
+pub use changes::{Change, ChangeEffect, ChangeSubject, Changes, ChangesError, LastState};
+pub use object::{
+    Labels, ObjectContent, ObjectKey, ObjectKind, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, StoredObject,
+    WriteObjectsError,
+};
 pub use receipt::Receipt;
 pub use seal::SealError;
 pub use sqlite::{OpenError, SqliteOptions, SqliteStore};
@@ -112,6 +119,16 @@ pub trait GrantStore: Send + Sync + 'static {
 
     /// Finishes what was accepted, checkpoints, and closes. Operations after this answer [`StoreError::Unavailable`].
     fn close(&self) -> StoreFuture<'_, ()>;
+}
+
+/// All that is remembered: grants, the ledger, and other objects, under one revision.
+pub trait Store: GrantStore + ObjectStore {
+    /// What has changed lately, of grants and of objects.
+    fn changes(&self) -> &Arc<Changes>;
+
+    /// Gives the store a new revision without changing anything else; answers it. A server does so once at its start:
+    /// what it shows besides what is stored (its configuration) may have changed since it stopped.
+    fn advance(&self) -> StoreFuture<'_, Revision>;
 }
 
 /// A grant to be stored; the store adds generation 1 and a revision.

@@ -9,7 +9,7 @@ use crate::{
     http::{BindError, TlsError},
     kube::AdminDoorError,
     pki::PkiError,
-    store::OpenError,
+    store::{OpenError, StoreError},
 };
 
 /// Why the server did not start, or ended badly.
@@ -27,6 +27,9 @@ pub enum ServeError {
     /// The database cannot be used.
     #[error(transparent)]
     Store(OpenError),
+    /// The database took no write.
+    #[error(transparent)]
+    Advance(StoreError),
     /// Two sites share a namespace.
     #[error(transparent)]
     Sites(DuplicateSite),
@@ -61,6 +64,7 @@ impl ServeError {
             Self::Make(_)
             | Self::File(_)
             | Self::Store(_)
+            | Self::Advance(_)
             | Self::Door(_)
             | Self::AdminDoor(_)
             | Self::Signals(_)
@@ -81,6 +85,7 @@ impl ServeError {
             }
             Self::Make(_)
             | Self::Store(_)
+            | Self::Advance(_)
             | Self::Sites(_)
             | Self::Door(_)
             | Self::AdminDoor(_)

@@ -10,8 +10,9 @@ use tokio::sync::Semaphore;
 use crate::{
     grant::{Admission, CertificateRecord, Grant, GrantId, GrantName, Namespace, Redemption, Revision},
     store::{
-        CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore, NewGrant,
-        Receipt, SqliteStore, StoreError, StoreFailure, StoreFuture, UpdateError,
+        Changes, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore,
+        NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, Receipt, SqliteStore, Store,
+        StoreError, StoreFailure, StoreFuture, StoredObject, UpdateError, WriteObjectsError,
     },
     time::Timestamp,
 };
@@ -141,5 +142,29 @@ impl GrantStore for FlawedStore {
 
     fn close(&self) -> StoreFuture<'_, ()> {
         self.inner.close()
+    }
+}
+
+impl ObjectStore for FlawedStore {
+    fn object(&self, key: ObjectKey) -> StoreFuture<'_, Option<StoredObject>> {
+        self.inner.object(key)
+    }
+
+    fn objects(&self, query: ObjectQuery) -> StoreFuture<'_, ObjectPage> {
+        self.inner.objects(query)
+    }
+
+    fn write_objects(&self, writes: Vec<ObjectWrite>) -> StoreFuture<'_, Vec<StoredObject>, WriteObjectsError> {
+        self.inner.write_objects(writes)
+    }
+}
+
+impl Store for FlawedStore {
+    fn changes(&self) -> &Arc<Changes> {
+        self.inner.changes()
+    }
+
+    fn advance(&self) -> StoreFuture<'_, Revision> {
+        self.inner.advance()
     }
 }

@@ -24,7 +24,7 @@ use crate::{
     link::{Endpoint, EndpointName, PublicUrl, Site},
     metrics::Metrics,
     pki::{CaKeyType, Issuer, Profile, SelfMadeCa, ServingIdentity, make_ca, make_serving},
-    store::{GrantStore, SqliteOptions, SqliteStore},
+    store::{SqliteOptions, SqliteStore, Store},
     time::{Clock, Timestamp},
 };
 
@@ -101,7 +101,7 @@ impl World {
             key: scratch.path().join("key"),
             on_commit: Box::new(|_| {}),
         };
-        let store: Arc<dyn GrantStore> = Arc::new(SqliteStore::open(options).await.unwrap());
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).await.unwrap());
         let parts = AppParts {
             clock: clock.clone(),
             metrics: Arc::new(Metrics::new()),
@@ -110,6 +110,7 @@ impl World {
             profile: Profile::default(),
             longest_code: 1024,
             retention: Duration::from_secs(3600),
+            loaded_at: crate::grant::Revision(1),
         };
         let app = Arc::new(App::new(store, parts));
         let service = AdminService::new(Arc::clone(&app));

@@ -11,8 +11,9 @@ pub use open::OpenError;
 
 use self::connection::Setup;
 use super::{
-    CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore, NewGrant, Receipt,
-    StoreError, StoreFailure, StoreFuture, UpdateError,
+    Changes, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore, NewGrant,
+    ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, Receipt, Store, StoreError, StoreFailure,
+    StoreFuture, StoredObject, UpdateError, WriteObjectsError,
     operation::{Check, Create, Delete, Redeem, Sweep, Update, new_allowance},
     read::Reader,
     recent::Recent,
@@ -43,6 +44,7 @@ pub struct SqliteStore {
     queue: Queue,
     key: Arc<SealingKey>,
     schema: i64,
+    changes: Arc<Changes>,
 }
 
 impl SqliteStore {
@@ -69,7 +71,7 @@ impl SqliteStore {
         let recent = Arc::new(Recent::default());
         let reader = Reader::new(readers, Arc::clone(&key), Arc::clone(&recent));
         let queue = Writer { connection: Some(writer), setup, on_commit, recent, lock }.start();
-        Ok(Self { reader, queue, key, schema })
+        Ok(Self { reader, queue, key, schema, changes: Arc::default() })
     }
 
     fn sealed(&self, grant: NewGrant) -> Result<Create, StoreError> {
@@ -164,5 +166,33 @@ impl GrantStore for SqliteStore {
                 .await
                 .map_err(|source| StoreError::Unavailable { action: "close the grant store", source })
         })
+    }
+}
+
+#[expect(clippy::unimplemented, reason = "to come")]
+impl ObjectStore for SqliteStore {
+    fn object(&self, key: ObjectKey) -> StoreFuture<'_, Option<StoredObject>> {
+        let _ = key;
+        unimplemented!()
+    }
+
+    fn objects(&self, query: ObjectQuery) -> StoreFuture<'_, ObjectPage> {
+        let _ = query;
+        unimplemented!()
+    }
+
+    fn write_objects(&self, writes: Vec<ObjectWrite>) -> StoreFuture<'_, Vec<StoredObject>, WriteObjectsError> {
+        let _ = writes;
+        unimplemented!()
+    }
+}
+
+impl Store for SqliteStore {
+    fn changes(&self) -> &Arc<Changes> {
+        &self.changes
+    }
+
+    fn advance(&self) -> StoreFuture<'_, Revision> {
+        Box::pin(self.reader.revision())
     }
 }

@@ -1,0 +1,188 @@
+//! Objects that are kept as callers wrote them: what the connecting side applies and is given, and sites that were made
+//! through the API.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::{CorruptGrant, StoreError, StoreFuture};
+use crate::{
+    grant::{Namespace, Revision},
+    link::ResourceName,
+    time::Timestamp,
+};
+
+/// Labels of an object.
+pub type Labels = BTreeMap<String, String>;
+
+/// The kinds that are kept whole. AccessGrants are not among them: they have a table of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ObjectKind {
+    /// What a connecting site redeems.
+    AccessToken,
+    /// Where a router connects to.
+    Link,
+    /// Credentials.
+    Secret,
+    /// A site made through the API.
+    Site,
+}
+
+impl ObjectKind {
+    /// As it stands in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AccessToken => "AccessToken",
+            Self::Link => "Link",
+            Self::Secret => "Secret",
+            Self::Site => "Site",
+        }
+    }
+}
+
+/// Which object. No two have the same.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectKey {
+    /// Of which kind.
+    pub kind: ObjectKind,
+    /// In which namespace.
+    pub namespace: Namespace,
+    /// Under which name.
+    pub name: ResourceName,
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.kind.as_str(), self.namespace, self.name)
+    }
+}
+
+/// What is in an object. All of it is sealed in the database: any part may hold a secret.
+#[derive(Clone, PartialEq, Default)]
+pub struct ObjectContent {
+    /// `metadata.labels`.
+    pub labels: Labels,
+    /// `metadata.annotations`.
+    pub annotations: BTreeMap<String, String>,
+    /// The members beside `apiVersion`, `kind` and `metadata`: `spec` and `status`, or `data` and `type`.
+    pub body: Map<String, Value>,
+}
+
+impl fmt::Debug for ObjectContent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ObjectContent(redacted)")
+    }
+}
+
+/// An object as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredObject {
+    /// Which one.
+    pub key: ObjectKey,
+    /// Never that of another object.
+    pub uid: Uuid,
+    /// 1 at first; 1 more with every change of what is wanted, as against what is.
+    pub generation: u64,
+    /// Of its last change.
+    pub revision: Revision,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// What is in it.
+    pub content: ObjectContent,
+}
+
+/// Which objects a list shows.
+#[derive(Debug, Clone)]
+pub struct ObjectQuery {
+    /// Of this kind.
+    pub kind: ObjectKind,
+    /// Only this namespace's.
+    pub namespace: Option<Namespace>,
+    /// Only those ordered after this one: where the page before ended.
+    pub after: Option<(Namespace, ResourceName)>,
+    /// At most this many; 0 means [`GrantQuery::MAX_PAGE`](super::GrantQuery::MAX_PAGE).
+    pub limit: u32,
+}
+
+/// One page of a list, ordered by namespace and name.
+#[derive(Debug, Clone)]
+pub struct ObjectPage {
+    /// The objects that could be read.
+    pub objects: Vec<StoredObject>,
+    /// What there is to say of those that could not.
+    pub corrupt: Vec<CorruptGrant>,
+    /// The store's revision when the page was read.
+    pub revision: Revision,
+    /// Where the next page starts; `None` when this is the last.
+    pub next: Option<(Namespace, ResourceName)>,
+}
+
+/// One of the writes that are done together.
+#[derive(Debug, Clone)]
+pub enum ObjectWrite {
+    /// A new object, of generation 1.
+    Create {
+        /// Not taken yet.
+        key: ObjectKey,
+        /// Its uid.
+        uid: Uuid,
+        /// Now.
+        created_at: Timestamp,
+        /// What is in it.
+        content: ObjectContent,
+    },
+    /// Replaces what is in an object that is still at `expected`.
+    Update {
+        /// Which one.
+        key: ObjectKey,
+        /// The state that was read.
+        expected: Revision,
+        /// As before, or 1 more.
+        generation: u64,
+        /// What is in it from now on.
+        content: ObjectContent,
+        /// The labels it had, when they change: watchers that select by label are told of what they lose.
+        labels_before: Option<Labels>,
+    },
+    /// Removes an object, if `expected` is given only at that state.
+    Delete {
+        /// Which one.
+        key: ObjectKey,
+        /// The state that was read.
+        expected: Option<Revision>,
+    },
+}
+
+/// Why a write, and with it all that were to be done together, was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteObjectsError {
+    /// There is one of that name.
+    #[error("{0} exists already")]
+    Exists(ObjectKey),
+    /// It was deleted.
+    #[error("{0} does not exist")]
+    Gone(ObjectKey),
+    /// It changed since it was read.
+    #[error("{0} has changed since it was read")]
+    Conflict(ObjectKey),
+    /// The store did not answer.
+    #[error("the objects were not written")]
+    Store(#[source] StoreError),
+}
+
+/// Objects, kept durably, in the same store and under the same promises as grants: durable, revisions that grow, sealed.
+pub trait ObjectStore: Send + Sync + 'static {
+    /// The object of this key, if there is one.
+    fn object(&self, key: ObjectKey) -> StoreFuture<'_, Option<StoredObject>>;
+
+    /// A page of objects of one kind, ordered by namespace and name.
+    fn objects(&self, query: ObjectQuery) -> StoreFuture<'_, ObjectPage>;
+
+    /// Does all of these writes in one durable transaction, or none; each change has a revision of its own, in this
+    /// order. Answers each object as it is now; a removed one as it was, with the revision of its removal.
+    ///
+    /// # Errors
+    /// [`WriteObjectsError`] of the first write that cannot be done.
+    fn write_objects(&self, writes: Vec<ObjectWrite>) -> StoreFuture<'_, Vec<StoredObject>, WriteObjectsError>;
+}
