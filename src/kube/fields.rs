@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::{
-    problem::{Cause, shortened},
+    cause::{Cause, shortened},
     query::FieldValidation,
 };
 

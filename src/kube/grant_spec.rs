@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{fields::Faults, problem::Cause, schema};
+use super::{cause::Cause, fields::Faults, schema};
 use crate::{
     app::GrantSpec,
     grant::{Allowance, AllowanceError, Code, ExpirationWindow, IssuerName, WindowError},

@@ -4,10 +4,11 @@ use serde_json::{Value, json};
 
 use super::{
     action::{Action, DeleteOptions, Preconditions},
+    cause::Cause,
     grant_list, grant_object,
     manifest::{Manifest, ManifestName},
     patch::Patch,
-    problem::{Cause, Problem},
+    problem::Problem,
     query::{Effect, WriteOptions},
     reply::Reply,
     types::ACCESS_GRANTS,

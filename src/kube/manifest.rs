@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 use super::{
+    cause::Cause,
     fields::Faults,
     grant_spec::read_spec,
     object::{self, Identity},
-    problem::{Cause, Problem},
+    problem::Problem,
     query::FieldValidation,
     types::ACCESS_GRANTS,
 };

@@ -9,6 +9,7 @@
 mod access;
 mod action;
 mod authorize;
+mod cause;
 mod conditions;
 mod discovery;
 mod door;
