@@ -25,7 +25,13 @@ pub use self::{
     redeem::RedeemError,
     sites::{ConfiguredSite, DuplicateSite, SiteFault, Sites},
 };
-use crate::{grant::Revision, metrics::Metrics, pki::Profile, store::Store, time::Clock};
+use crate::{
+    grant::Revision,
+    metrics::Metrics,
+    pki::Profile,
+    store::Store,
+    time::{Clock, Timestamp},
+};
 
 /// What the use cases need, put together once at start.
 #[derive(Debug)]
@@ -45,7 +51,7 @@ pub struct AppParts {
     /// How long an expired or used-up grant stays visible.
     pub retention: Duration,
     /// The store's revision when the configuration was read: what the configured sites carry.
-    pub loaded_at: Revision,
+    pub loaded_revision: Revision,
 }
 
 /// The service without its doors.
@@ -55,14 +61,20 @@ pub struct App {
     /// Slow signatures share the cores with everything else; as many as there are cores run at once.
     slow_signatures: Arc<Semaphore>,
     readiness: readiness::Latch,
+    loaded_at: Timestamp,
 }
 
 impl App {
     /// Puts the service together; it answers [`Readiness`] with "starting" until [`started`](Self::started).
     pub fn new(store: Arc<dyn Store>, parts: AppParts) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let app =
-            Self { store, parts, slow_signatures: Arc::new(Semaphore::new(cores)), readiness: readiness::Latch::new() };
+        let app = Self {
+            store,
+            slow_signatures: Arc::new(Semaphore::new(cores)),
+            readiness: readiness::Latch::new(),
+            loaded_at: parts.clock.now(),
+            parts,
+        };
         app.report_certificates();
         app
     }
@@ -75,6 +87,16 @@ impl App {
     /// Where what happens is counted.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.parts.metrics
+    }
+
+    /// When the configuration was read.
+    pub fn loaded_at(&self) -> Timestamp {
+        self.loaded_at
+    }
+
+    /// The store's revision then, which is later than that of every change before.
+    pub fn loaded_revision(&self) -> Revision {
+        self.parts.loaded_revision
     }
 
     /// The configured sites.

@@ -17,11 +17,13 @@ mod fields;
 mod fingerprint;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-mod grant_list;
 mod grant_object;
 mod grant_spec;
 mod grants;
 mod json;
+mod kind;
+mod ledger;
+mod list;
 mod manifest;
 mod merge;
 mod namespaces;
@@ -44,5 +46,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod types;
+mod validate;
+mod verbs;
 
 pub use self::door::{AdminDoor, AdminDoorError, AdminTlsDoor};

@@ -12,8 +12,6 @@ use super::{
 };
 use crate::{grant::Namespace, store::StoreError};
 
-/// The most faults one answer lists; an object made of faults would make an answer greater than itself.
-const MOST_CAUSES: usize = 32;
 /// The most characters of a sentence that repeats parts of the request.
 const LONGEST_MESSAGE: usize = 2048;
 
@@ -213,9 +211,8 @@ fn not_permitted(group: &str, resource: &'static str, name: &str, why: &str) -> 
     Parts { details, ..Parts::new(StatusCode::FORBIDDEN, "Forbidden", format!("{what} is forbidden: {why}")) }
 }
 
-fn invalid(resource: &ResourceType, name: &str, mut causes: Vec<Cause>) -> Parts {
+fn invalid(resource: &ResourceType, name: &str, causes: Vec<Cause>) -> Parts {
     let name = cut(name, LONGEST_NAME);
-    causes.truncate(MOST_CAUSES);
     let lines: Vec<String> = causes.iter().map(Cause::line).collect();
     let list = if let [only] = lines.as_slice() { only.clone() } else { format!("[{}]", lines.join(", ")) };
     let mut details = details(resource, &name, resource.kind);

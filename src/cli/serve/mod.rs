@@ -131,7 +131,7 @@ impl House {
         let metrics = Arc::new(Metrics::new());
         let data_dir = DataDir::open(&config.data_dir).map_err(ServeError::File)?;
         let store = open_store(&data_dir, &metrics).await?;
-        let loaded_at = store.advance().await.map_err(ServeError::Advance)?;
+        let loaded_revision = store.advance().await.map_err(ServeError::Advance)?;
         let redeem = RedeemDoor::bind(config.listen).map_err(ServeError::Door)?;
         let observe = ObserveDoor::bind(config.observe_listen).map_err(ServeError::Door)?;
         let admin = AdminDoor::bind_unix(&DataDir::admin_socket_of(data_dir.path())).map_err(ServeError::AdminDoor)?;
@@ -161,7 +161,7 @@ impl House {
                 profile: Profile { key_type: config.client_key_type, validity: config.certificate_validity },
                 longest_code: config.limits.max_body_bytes,
                 retention: config.retention,
-                loaded_at,
+                loaded_revision,
             },
         ));
         let refresher = Refresher::new(Arc::clone(&app), sources, source, seen);
