@@ -8,6 +8,7 @@
 
 mod access;
 mod action;
+mod age;
 mod authorize;
 mod cause;
 mod conditions;

@@ -211,7 +211,7 @@ impl Resources {
                 let action = action(&target, verb, &parts.headers, &body, &query)?;
                 let table = if verb.writes() { None } else { TableForm::read(&parts.headers, &query)? };
                 let reply = self.perform(resource, action).await?;
-                Ok(if let Some(table) = table { table.reply(resource, reply) } else { reply })
+                Ok(if let Some(table) = table { table.reply(resource, reply, self.app.clock().now()) } else { reply })
             }
             Target::Malformed(_) | Target::Unknown => Err(Problem::NoSuchPath),
         }

@@ -92,21 +92,31 @@ pub(super) struct Column {
     /// A type of OpenAPI: `string` or `integer`.
     pub(super) value_type: &'static str,
     pub(super) description: &'static str,
-    /// Where an object holds it: the member of the object, that member's member, and so on.
-    pub(super) path: &'static [&'static str],
+    pub(super) cell: Cell,
+}
+
+/// What stands in a cell: nothing where the object has no such member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cell {
+    /// What the object holds there: the member of the object, that member's member, and so on.
+    Path(&'static [&'static str]),
+    /// How many members or items the object holds there: 0 also where it has no such member.
+    CountOf(&'static [&'static str]),
+    /// How long ago the instant there was, in words.
+    AgeOf(&'static [&'static str]),
 }
 
 const STATUS: Column = Column {
     name: "Status",
     value_type: "string",
     description: "Ready, or what keeps it from being so",
-    path: &["status", "status"],
+    cell: Cell::Path(&["status", "status"]),
 };
 const MESSAGE: Column = Column {
     name: "Message",
     value_type: "string",
     description: "The status for humans",
-    path: &["status", "message"],
+    cell: Cell::Path(&["status", "message"]),
 };
 
 /// What Kubernetes says of a verb that is not there.
@@ -166,19 +176,19 @@ pub(super) static ACCESS_GRANTS: ResourceType = ResourceType {
             name: "Redemptions Allowed",
             value_type: "integer",
             description: "How often it can be redeemed in all",
-            path: &["spec", "redemptionsAllowed"],
+            cell: Cell::Path(&["spec", "redemptionsAllowed"]),
         },
         Column {
             name: "Redemptions Made",
             value_type: "integer",
             description: "How often it was redeemed",
-            path: &["status", "redemptions"],
+            cell: Cell::Path(&["status", "redemptions"]),
         },
         Column {
             name: "Expiration",
             value_type: "string",
             description: "When it stops being redeemable",
-            path: &["status", "expirationTime"],
+            cell: Cell::Path(&["status", "expirationTime"]),
         },
         STATUS,
         MESSAGE,
@@ -205,7 +215,7 @@ pub(super) static SITES: ResourceType = ResourceType {
             name: "Sites In Network",
             value_type: "integer",
             description: "How many sites are linked, as far as known",
-            path: &["status", "sitesInNetwork"],
+            cell: Cell::Path(&["status", "sitesInNetwork"]),
         },
         MESSAGE,
     ],
