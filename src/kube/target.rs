@@ -7,7 +7,7 @@ use super::{
     problem::Problem,
     query::percent_decode,
     reviews::Review,
-    types::{CORE, GroupVersion, NOT_ALLOWED, ResourceType, SKUPPER, Subresource, Verb, find},
+    types::{CORE, GroupVersion, NOT_ALLOWED, ResourceType, SKUPPER, Subresource, Verb, find, group_versions},
 };
 use crate::{grant::Namespace, metrics::AdminResource};
 
@@ -53,8 +53,8 @@ pub(super) enum Document {
     OpenApiV2,
     /// `/openapi/v3`
     OpenApiIndex,
-    /// `/openapi/v3/apis/GROUP/VERSION`
-    OpenApi,
+    /// `/openapi/v3/api/v1` and `/openapi/v3/apis/GROUP/VERSION`
+    OpenApi(GroupVersion),
 }
 
 impl Target {
@@ -74,9 +74,8 @@ impl Target {
             ["version"] => Self::Discovery(Document::Version),
             ["openapi", "v2"] => Self::Discovery(Document::OpenApiV2),
             ["openapi", "v3"] => Self::Discovery(Document::OpenApiIndex),
-            ["openapi", "v3", "apis", group, version] if *group == SKUPPER.group && *version == SKUPPER.version => {
-                Self::Discovery(Document::OpenApi)
-            }
+            ["openapi", "v3", "api", version] => Self::open_api("", version),
+            ["openapi", "v3", "apis", group, version] if !group.is_empty() => Self::open_api(group, version),
             ["apis", group] if *group == SKUPPER.group => Self::Discovery(Document::Group),
             ["api", version, rest @ ..] if *version == CORE.version => Self::within(CORE, rest),
             ["apis", group, version, rest @ ..] if *group == SKUPPER.group && *version == SKUPPER.version => {
@@ -87,6 +86,11 @@ impl Target {
             }
             _ => Self::Unknown,
         }
+    }
+
+    fn open_api(group: &str, version: &str) -> Self {
+        let found = group_versions().into_iter().find(|own| (own.group, own.version) == (group, version));
+        found.map_or(Self::Unknown, |found| Self::Discovery(Document::OpenApi(found)))
     }
 
     fn within(group_version: GroupVersion, rest: &[&str]) -> Self {
@@ -248,6 +252,7 @@ mod tests {
             ),
             ("/api/v1/namespaces/west".to_owned(), Target::Namespace(west)),
             (base.to_owned(), Target::Discovery(Document::Resources(SKUPPER))),
+            (format!("/openapi/v3{base}"), Target::Discovery(Document::OpenApi(SKUPPER))),
         ];
         for (path, target) in table {
             assert_eq!(Target::read(&path), target, "{path}");
@@ -278,6 +283,13 @@ mod tests {
             "/apis/skupper.io/v2alpha1/namespaces/west/accessgrants/g/status",
             "/apis/skupper.io/v2alpha1/namespaces/west/sites/s/redemptions",
             "/apis/skupper.io/v2alpha1/namespaces/west",
+            "/openapi/v3/",
+            "/openapi/v3/api",
+            "/openapi/v3/apis/skupper.io",
+            "/openapi/v3/apis/skupper.io/v1",
+            "/openapi/v3/apis//v1",
+            "/openapi/v3/apis/skupper.io/v2alpha1/sites",
+            "/openapi/v3/apis/skupper.io%2Fv2alpha1",
         ] {
             assert_eq!(Target::read(path), Target::Unknown, "{path}");
         }

@@ -18,6 +18,12 @@ impl GroupVersion {
     pub(super) fn api_version(self) -> String {
         if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
     }
+
+    /// Where its types are, without the slash before: `apis/GROUP/VERSION`, or `api/v1` for the core group.
+    pub(super) fn path(self) -> String {
+        let root = if self.group.is_empty() { "api" } else { "apis" };
+        format!("{root}/{}", self.api_version())
+    }
 }
 
 /// Skupper's own resources.
@@ -231,6 +237,17 @@ pub(super) static TYPES: [&ResourceType; 2] = [&ACCESS_GRANTS, &SITES];
 /// The type of this plural name.
 pub(super) fn find(group_version: GroupVersion, plural: &str) -> Option<&'static ResourceType> {
     TYPES.into_iter().find(|t| t.group_version == group_version && t.plural == plural)
+}
+
+/// The groups, each in its versions, that have types.
+pub(super) fn group_versions() -> Vec<GroupVersion> {
+    let mut all = Vec::new();
+    for resource in TYPES {
+        if !all.contains(&resource.group_version) {
+            all.push(resource.group_version);
+        }
+    }
+    all
 }
 
 #[cfg(test)]
