@@ -39,7 +39,7 @@ use super::{
     sites::Sites,
     table::TableForm,
     target::Target,
-    types::{Behaviour, ResourceType, Verb},
+    types::{Behaviour, Origin, ResourceType, Verb},
     verbs,
 };
 use crate::{
@@ -237,9 +237,9 @@ fn refuse_impersonation(target: &Target, headers: &HeaderMap) -> Result<(), Prob
 
 /// Puts together what is wanted.
 fn action(target: &Target, verb: Verb, headers: &HeaderMap, body: &[u8], query: &Query) -> Result<Action, Problem> {
-    let (namespace, name) = match target {
-        Target::Collection { namespace, .. } => (namespace.clone(), String::new()),
-        Target::Object { namespace, name, .. } => (Some(namespace.clone()), name.clone()),
+    let (resource, namespace, name) = match target {
+        Target::Collection { resource, namespace } => (*resource, namespace.clone(), String::new()),
+        Target::Object { resource, namespace, name } => (*resource, Some(namespace.clone()), name.clone()),
         Target::Discovery(_)
         | Target::Namespaces
         | Target::Namespace(_)
@@ -255,7 +255,11 @@ fn action(target: &Target, verb: Verb, headers: &HeaderMap, body: &[u8], query: 
         Verb::List => Ok(Action::List { namespace, options: ListOptions::read(query)? }),
         Verb::Get => Ok(Action::Get { namespace: one_namespace()?, name }),
         Verb::Create => {
-            let (namespace, object) = (one_namespace()?, json_body(headers, body)?);
+            let object = match resource.origin {
+                Origin::Kubernetes => any_body(headers, body)?,
+                Origin::Skupper => json_body(headers, body)?,
+            };
+            let namespace = one_namespace()?;
             Ok(Action::Create { namespace, object, options: WriteOptions::read(query)? })
         }
         Verb::Update => {
@@ -263,7 +267,8 @@ fn action(target: &Target, verb: Verb, headers: &HeaderMap, body: &[u8], query: 
             Ok(Action::Update { namespace, name, object, options: WriteOptions::read(query)? })
         }
         Verb::Patch => {
-            let (namespace, patch) = (one_namespace()?, Patch::read(&media_type(headers), body)?);
+            let patch = Patch::read(&media_type(headers), body, resource.origin)?;
+            let namespace = one_namespace()?;
             Ok(Action::Patch { namespace, name, patch, options: WriteOptions::read(query)? })
         }
         Verb::Delete => {
@@ -287,10 +292,13 @@ where
     B: Body<Data = Bytes>,
 {
     let (parts, body) = request.into_parts();
-    let body = read_body(body).await?;
-    match media_type(&parts.headers).as_str() {
-        protobuf::MEDIA_TYPE => protobuf::object(&body),
-        "" | "application/json" => json::object(&body),
+    any_body(&parts.headers, &read_body(body).await?)
+}
+
+fn any_body(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
+    match media_type(headers).as_str() {
+        protobuf::MEDIA_TYPE => protobuf::object(body),
+        "" | "application/json" => json::object(body),
         _ => Err(Problem::UnsupportedMediaType(
             "the body of the request was in an unknown format - accepted media types include: application/json, \
              application/vnd.kubernetes.protobuf",

@@ -81,6 +81,16 @@ pub(super) enum Behaviour {
     Sites,
 }
 
+/// Whose type it is, and so what clients know of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Skupper's, of whose fields clients know nothing, as of every custom resource.
+    Skupper,
+    /// Kubernetes' own, of whose fields clients know all. Some write it in protobuf, and patch it strategically: which here
+    /// is a merge, so it must have no lists.
+    Kubernetes,
+}
+
 /// A part of an object with a path of its own.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Subresource {
@@ -132,6 +142,7 @@ pub(super) const NOT_ALLOWED: &str = "the server does not allow this method on t
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ResourceType {
     pub(super) group_version: GroupVersion,
+    pub(super) origin: Origin,
     pub(super) plural: &'static str,
     pub(super) singular: &'static str,
     pub(super) kind: &'static str,
@@ -170,6 +181,7 @@ pub(super) fn qualified(name: &str, group: &str) -> String {
 /// AccessGrants: the offers of the sites.
 pub(super) static ACCESS_GRANTS: ResourceType = ResourceType {
     group_version: SKUPPER,
+    origin: Origin::Skupper,
     plural: "accessgrants",
     singular: "accessgrant",
     kind: "AccessGrant",
@@ -208,6 +220,7 @@ pub(super) static ACCESS_GRANTS: ResourceType = ResourceType {
 /// Sites: where links lead.
 pub(super) static SITES: ResourceType = ResourceType {
     group_version: SKUPPER,
+    origin: Origin::Skupper,
     plural: "sites",
     singular: "site",
     kind: "Site",
