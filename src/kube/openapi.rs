@@ -11,7 +11,7 @@ use super::{
     problem::Problem,
     query::Query,
     reply::{Body, Keep, Reply},
-    schema::{Field, FieldKind, Presence},
+    schema::{Encoding, Field, FieldKind, Presence},
     types::{CORE, GroupVersion, ResourceType, TYPES, Verb, group_versions},
 };
 
@@ -124,6 +124,10 @@ fn property(kind: &FieldKind) -> Value {
         FieldKind::Boolean => json!({"type": "boolean"}),
         FieldKind::Duration => json!({"type": "string", "format": "duration"}),
         FieldKind::Texts => json!({"type": "object", "additionalProperties": {"type": "string"}}),
+        FieldKind::Data(Encoding::Plain) => json!({"type": "object", "additionalProperties": {"type": "string"}}),
+        FieldKind::Data(Encoding::Base64) => {
+            json!({"type": "object", "additionalProperties": {"type": "string", "format": "byte"}})
+        }
         FieldKind::Object(fields) => object(fields),
         FieldKind::List(fields) => json!({"type": "array", "items": object(fields)}),
     }

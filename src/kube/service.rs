@@ -195,7 +195,7 @@ impl Resources {
                 let object = read_object(request).await?;
                 namespaces::create(&self.app, &object, WriteOptions::read(&query)?)
             }
-            Target::Namespaces => namespaces::list(&self.app, &ListOptions::read(&query)?).await,
+            Target::Namespaces => namespaces::list(&self.app, &ListOptions::read(&query, &[])?).await,
             Target::Events(_) => namespaces::events(&self.app).await,
             Target::Review(review) => {
                 let caller = peer.caller().ok_or(Problem::Unauthorized("Unauthorized"))?;
@@ -263,7 +263,7 @@ fn action(target: &Target, verb: Verb, headers: &HeaderMap, body: &[u8], query: 
     // Only lists are of all namespaces (`Target::verb`).
     let one_namespace = || namespace.clone().ok_or(Problem::NoSuchPath);
     match verb {
-        Verb::List => Ok(Action::List { namespace, options: ListOptions::read(query)? }),
+        Verb::List => Ok(Action::List { namespace, options: ListOptions::read(query, resource.selectable)? }),
         Verb::Get => Ok(Action::Get { namespace: one_namespace()?, name }),
         Verb::Create => {
             let object = match resource.origin {

@@ -66,6 +66,7 @@ impl Kind for Sites {
             uid: uid(&state.site),
             revision: state.revision,
             labels: &NO_LABELS,
+            members: None,
         }
     }
 

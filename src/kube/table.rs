@@ -5,10 +5,11 @@ use serde_json::{Map, Value, json};
 
 use super::{
     age::age,
+    column::{Cell, Column},
     problem::Problem,
     query::Query,
     reply::{Body, Reply},
-    types::{Cell, Column, ResourceType},
+    types::ResourceType,
 };
 use crate::time::Timestamp;
 

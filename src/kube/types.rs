@@ -3,7 +3,9 @@
 //! A new kind is one entry here, one variant of [`Behaviour`], and the module that the variant leads to.
 
 use super::{
+    column::{AGE, Cell, Column, MESSAGE, STATUS},
     schema::{self, Field},
+    secrets,
     stored::StoredKind,
     tokens,
 };
@@ -97,6 +99,14 @@ pub(super) enum Origin {
     Kubernetes,
 }
 
+/// Who may look at objects of a type, as far as their namespaces go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Readers {
+    Everyone,
+    /// Those who may change them too: as in Kubernetes, where the role `view` leaves Secrets out.
+    Writers,
+}
+
 /// A part of an object with a path of its own.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Subresource {
@@ -121,41 +131,6 @@ const fn status_of(kind: &'static str, label: AdminResource) -> Subresource {
     Subresource { name: "status", kind, label, shows: Shows::Status }
 }
 
-/// A column of the table that `kubectl get` prints.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Column {
-    /// As headed; kubectl writes it in capitals.
-    pub(super) name: &'static str,
-    /// A type of OpenAPI: `string` or `integer`.
-    pub(super) value_type: &'static str,
-    pub(super) description: &'static str,
-    pub(super) cell: Cell,
-}
-
-/// What stands in a cell: nothing where the object has no such member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cell {
-    /// What the object holds there: the member of the object, that member's member, and so on.
-    Path(&'static [&'static str]),
-    /// How many members or items the object holds there: 0 also where it has no such member.
-    CountOf(&'static [&'static str]),
-    /// How long ago the instant there was, in words.
-    AgeOf(&'static [&'static str]),
-}
-
-const STATUS: Column = Column {
-    name: "Status",
-    value_type: "string",
-    description: "Ready, or what keeps it from being so",
-    cell: Cell::Path(&["status", "status"]),
-};
-const MESSAGE: Column = Column {
-    name: "Message",
-    value_type: "string",
-    description: "The status for humans",
-    cell: Cell::Path(&["status", "message"]),
-};
-
 /// What Kubernetes says of a verb that is not there.
 pub(super) const NOT_ALLOWED: &str = "the server does not allow this method on the requested resource";
 
@@ -168,6 +143,7 @@ pub(super) struct ResourceType {
     pub(super) singular: &'static str,
     pub(super) kind: &'static str,
     pub(super) short_names: &'static [&'static str],
+    pub(super) readers: Readers,
     pub(super) verbs: &'static [Verb],
     /// Why the other verbs are not there.
     pub(super) other_verbs: &'static str,
@@ -175,6 +151,8 @@ pub(super) struct ResourceType {
     pub(super) subresources: &'static [Subresource],
     /// The columns of its table behind the name, which every type has; the headings are those of Skupper's CRDs.
     pub(super) columns: &'static [Column],
+    /// The texts beside the metadata by which a list can be narrowed, as Kubernetes can for this type.
+    pub(super) selectable: &'static [&'static str],
     pub(super) label: AdminResource,
     pub(super) behaviour: Behaviour,
     pub(super) description: &'static str,
@@ -207,6 +185,7 @@ pub(super) static ACCESS_GRANTS: ResourceType = ResourceType {
     singular: "accessgrant",
     kind: "AccessGrant",
     short_names: &["grant", "gr"],
+    readers: Readers::Everyone,
     verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update],
     other_verbs: NOT_ALLOWED,
     subresources: &[
@@ -240,6 +219,7 @@ pub(super) static ACCESS_GRANTS: ResourceType = ResourceType {
         STATUS,
         MESSAGE,
     ],
+    selectable: &[],
     label: AdminResource::AccessGrants,
     behaviour: Behaviour::AccessGrants,
     description: schema::ACCESS_GRANT_DESCRIPTION,
@@ -254,6 +234,7 @@ pub(super) static SITES: ResourceType = ResourceType {
     singular: "site",
     kind: "Site",
     short_names: &["st"],
+    readers: Readers::Everyone,
     verbs: &[Verb::Get, Verb::List],
     other_verbs: "sites come from the server's configuration and cannot be changed here",
     subresources: &[status_of("Site", AdminResource::Sites)],
@@ -267,6 +248,7 @@ pub(super) static SITES: ResourceType = ResourceType {
         },
         MESSAGE,
     ],
+    selectable: &[],
     label: AdminResource::Sites,
     behaviour: Behaviour::Sites,
     description: schema::SITE_DESCRIPTION,
@@ -281,6 +263,7 @@ pub(super) static ACCESS_TOKENS: ResourceType = ResourceType {
     singular: "accesstoken",
     kind: "AccessToken",
     short_names: &["token", "to"],
+    readers: Readers::Everyone,
     verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update],
     other_verbs: NOT_ALLOWED,
     subresources: &[status_of("AccessToken", AdminResource::AccessTokens)],
@@ -300,14 +283,49 @@ pub(super) static ACCESS_TOKENS: ResourceType = ResourceType {
         STATUS,
         MESSAGE,
     ],
+    selectable: &[],
     label: AdminResource::AccessTokens,
     behaviour: Behaviour::Stored(&tokens::STORED),
     description: schema::access_token::DESCRIPTION,
     fields: schema::access_token::FIELDS,
 };
 
+/// Secrets: credentials, among them those of links.
+pub(super) static SECRETS: ResourceType = ResourceType {
+    group_version: CORE,
+    origin: Origin::Kubernetes,
+    plural: "secrets",
+    singular: "secret",
+    kind: "Secret",
+    short_names: &[],
+    readers: Readers::Writers,
+    verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update],
+    other_verbs: NOT_ALLOWED,
+    subresources: &[],
+    columns: &[
+        Column {
+            name: "Type",
+            value_type: "string",
+            description: "What its keys are for",
+            cell: Cell::Path(&["type"]),
+        },
+        Column {
+            name: "Data",
+            value_type: "integer",
+            description: "How many keys it has",
+            cell: Cell::CountOf(&["data"]),
+        },
+        AGE,
+    ],
+    selectable: &["type"],
+    label: AdminResource::Secrets,
+    behaviour: Behaviour::Stored(&secrets::STORED),
+    description: schema::secret::DESCRIPTION,
+    fields: schema::secret::FIELDS,
+};
+
 /// Every type, in the order that discovery lists them; of the versions of a group, the preferred one first.
-pub(super) static TYPES: [&ResourceType; 3] = [&ACCESS_GRANTS, &SITES, &ACCESS_TOKENS];
+pub(super) static TYPES: [&ResourceType; 4] = [&ACCESS_GRANTS, &SITES, &ACCESS_TOKENS, &SECRETS];
 
 /// The type of this plural name.
 pub(super) fn find(group_version: GroupVersion, plural: &str) -> Option<&'static ResourceType> {

@@ -1,6 +1,6 @@
 use super::world::{World, grant};
 use crate::kube::{
-    schema::{ACCESS_GRANT_SPEC, Field, FieldKind},
+    schema::{ACCESS_GRANT_SPEC, Encoding, Field, FieldKind},
     tests::world::GRANTS,
     types::{GroupVersion, ResourceType, TYPES, group_versions},
 };
@@ -109,14 +109,19 @@ fn assert_described(properties: &Value, fields: &[Field]) {
             FieldKind::Duration => ("string", json!("duration")),
             FieldKind::Integer => ("integer", Value::Null),
             FieldKind::Boolean => ("boolean", Value::Null),
-            FieldKind::Texts | FieldKind::Object(_) => ("object", Value::Null),
+            FieldKind::Texts | FieldKind::Data(_) | FieldKind::Object(_) => ("object", Value::Null),
             FieldKind::List(_) => ("array", Value::Null),
         };
         assert_eq!((&property["type"], &property["format"]), (&json!(name), &format), "{}", field.name);
         match &field.kind {
             FieldKind::Object(fields) => assert_described(&property["properties"], fields),
             FieldKind::List(fields) => assert_described(&property["items"]["properties"], fields),
-            FieldKind::Texts => assert_eq!(property["additionalProperties"], json!({"type": "string"})),
+            FieldKind::Texts | FieldKind::Data(Encoding::Plain) => {
+                assert_eq!(property["additionalProperties"], json!({"type": "string"}));
+            }
+            FieldKind::Data(Encoding::Base64) => {
+                assert_eq!(property["additionalProperties"], json!({"type": "string", "format": "byte"}));
+            }
             FieldKind::Text | FieldKind::Duration | FieldKind::Integer | FieldKind::Boolean => {}
         }
     }
@@ -149,7 +154,9 @@ fn assert_known(object: &Value, fields: &[Field]) {
             FieldKind::Text | FieldKind::Duration => assert!(value.is_string(), "{name}"),
             FieldKind::Integer => assert!(value.is_u64(), "{name}"),
             FieldKind::Boolean => assert!(value.is_boolean(), "{name}"),
-            FieldKind::Texts => assert!(value.as_object().unwrap().values().all(Value::is_string), "{name}"),
+            FieldKind::Texts | FieldKind::Data(_) => {
+                assert!(value.as_object().unwrap().values().all(Value::is_string), "{name}")
+            }
         }
     }
 }
