@@ -1,5 +1,6 @@
 //! Level 3: the use cases. What happens to a redemption, to grants, to sites; no SQL, no HTTP, no certificates' details.
 
+mod applied_sites;
 mod bundle;
 mod chain;
 mod grants;
@@ -13,9 +14,10 @@ mod sweep;
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 pub use self::{
+    applied_sites::WriteSiteError,
     bundle::LinkBundle,
     chain::chain,
     grants::{CreateGrantError, GrantDraft, GrantSpec, GrantStanding, SpecError, UpdateGrantError},
@@ -62,6 +64,8 @@ pub struct App {
     slow_signatures: Arc<Semaphore>,
     readiness: readiness::Latch,
     loaded_at: Timestamp,
+    /// Held while a site is written.
+    site_writes: Mutex<()>,
 }
 
 impl App {
@@ -73,6 +77,7 @@ impl App {
             slow_signatures: Arc::new(Semaphore::new(cores)),
             readiness: readiness::Latch::new(),
             loaded_at: parts.clock.now(),
+            site_writes: Mutex::default(),
             parts,
         };
         app.report_certificates();

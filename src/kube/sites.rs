@@ -1,6 +1,6 @@
 //! What can be done with Sites: look at them. They come from configuration.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Map, Value, json};
 
@@ -74,7 +74,7 @@ impl Kind for Sites {
     }
 
     async fn find(self, app: &App, namespace: &Namespace, name: &GrantName) -> Result<Option<SiteState>, Problem> {
-        let site = app.sites().of(namespace).filter(|site| site.site().name == *name);
+        let site = app.sites().configured(namespace).filter(|site| site.site().name == *name);
         Ok(site.map(|site| SiteState::of(app, site)))
     }
 
@@ -82,7 +82,7 @@ impl Kind for Sites {
     async fn page(self, app: &App, query: PageQuery<GrantName>) -> Result<Page<SiteState, GrantName>, Problem> {
         // The whole store's revision: later than every site, and never in a watcher's future.
         let revision = app.revision().await.map_err(|error| Problem::from_store(&error))?;
-        let wanted = |site: &&ConfiguredSite| {
+        let wanted = |site: &&Arc<ConfiguredSite>| {
             let (site, PageQuery { namespace, after, .. }) = (site.site(), &query);
             let place = (&site.namespace, &site.name);
             namespace.as_ref().is_none_or(|namespace| site.namespace == *namespace)

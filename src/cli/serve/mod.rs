@@ -131,7 +131,7 @@ impl House {
         let metrics = Arc::new(Metrics::new());
         let data_dir = DataDir::open(&config.data_dir).map_err(ServeError::File)?;
         let store = open_store(&data_dir, &metrics).await?;
-        let loaded_revision = store.advance().await.map_err(ServeError::Advance)?;
+        let loaded_revision = store.advance().await.map_err(ServeError::StoreFailed)?;
         let redeem = RedeemDoor::bind(config.listen).map_err(ServeError::Door)?;
         let observe = ObserveDoor::bind(config.observe_listen).map_err(ServeError::Door)?;
         let admin = AdminDoor::bind_unix(&DataDir::admin_socket_of(data_dir.path())).map_err(ServeError::AdminDoor)?;
@@ -164,6 +164,7 @@ impl House {
                 loaded_revision,
             },
         ));
+        app.load_sites().await.map_err(ServeError::StoreFailed)?;
         let refresher = Refresher::new(Arc::clone(&app), sources, source, seen);
         Ok(Self { app, data_dir, redeem, observe, admin, admin_network, refresher })
     }
