@@ -2,6 +2,7 @@
 
 mod bundle;
 mod chain;
+mod fingerprint;
 mod grants;
 mod objects;
 mod ports;
@@ -18,6 +19,7 @@ use tokio::sync::Semaphore;
 pub use self::{
     bundle::LinkBundle,
     chain::chain,
+    fingerprint::fingerprint,
     grants::{CreateGrantError, GrantDraft, GrantSpec, GrantStanding, SpecError, UpdateGrantError},
     ports::{Again, PortFuture, ProbeFailure, Prober, RedeemFailure, Redeemer},
     publication::Publication,

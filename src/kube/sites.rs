@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use super::{
     action::Action,
     conditions::{Condition, State},
-    fingerprint::fingerprint,
     problem::Problem,
     query::ListOptions,
     reply::Reply,
@@ -16,7 +15,7 @@ use super::{
 use crate::{
     app::{App, ConfiguredSite},
     grant::Namespace,
-    link::{Endpoint, Site},
+    link::Endpoint,
     time::Timestamp,
 };
 
@@ -84,7 +83,7 @@ fn object(configured: &ConfiguredSite, loaded_at: Timestamp) -> Value {
     json!({
         "apiVersion": SKUPPER.api_version(), "kind": SITES.kind,
         "metadata": {
-            "name": site.name.as_str(), "namespace": site.namespace.as_str(), "uid": uid(site),
+            "name": site.name.as_str(), "namespace": site.namespace.as_str(), "uid": configured.uid().to_string(),
             "generation": GENERATION, "resourceVersion": "1",
         },
         "spec": spec,
@@ -103,28 +102,4 @@ fn endpoint(endpoint: &Endpoint) -> Value {
         "name": endpoint.name.as_str(), "host": endpoint.host.as_str(),
         "port": endpoint.port.to_string(), "group": endpoint.group.as_str(),
     })
-}
-
-/// A UUID of version 8 (RFC 9562 5.8) made of the namespace and the name, so that a site keeps its uid across restarts
-/// and servers.
-fn uid(site: &Site) -> String {
-    let hash = fingerprint(format!("{}/{}", site.namespace, site.name).bytes());
-    uuid::Builder::from_custom_bytes(hash.to_be_bytes()).into_uuid().to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_site_has_the_same_uid_for_ever_and_another_one_has_another() {
-        let site = |namespace: &str, name: &str| Site {
-            namespace: namespace.parse().unwrap(),
-            name: name.parse().unwrap(),
-            edge: false,
-            endpoints: Vec::new(),
-        };
-        assert_eq!(uid(&site("west", "my-site")), "72f8f2af-f443-86fa-88c2-fe90cc22b067");
-        assert_ne!(uid(&site("west", "my-site")), uid(&site("east", "my-site")));
-    }
 }
