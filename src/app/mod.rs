@@ -1,16 +1,24 @@
 //! Level 3: the use cases. What happens to a redemption, to grants, to sites; no SQL, no HTTP, no certificates' details.
 
+mod backoff;
 mod bundle;
 mod chain;
+mod conditions;
+mod controllers;
 mod fingerprint;
+mod follow;
 mod grants;
+mod links;
 mod objects;
 mod ports;
 mod publication;
 mod readiness;
+mod reconcile;
 mod redeem;
 mod sites;
+mod status;
 mod sweep;
+mod tokens;
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
