@@ -1,16 +1,25 @@
 //! Level 3: the use cases. What happens to a redemption, to grants, to sites; no SQL, no HTTP, no certificates' details.
 
 mod applied_sites;
+mod backoff;
 mod bundle;
 mod chain;
+mod conditions;
+mod controllers;
+mod fingerprint;
+mod follow;
 mod grants;
+mod links;
 mod objects;
 mod ports;
 mod publication;
 mod readiness;
+mod reconcile;
 mod redeem;
 mod sites;
+mod status;
 mod sweep;
+mod tokens;
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
@@ -20,6 +29,7 @@ pub use self::{
     applied_sites::WriteSiteError,
     bundle::LinkBundle,
     chain::chain,
+    fingerprint::fingerprint,
     grants::{CreateGrantError, GrantDraft, GrantSpec, GrantStanding, SpecError, UpdateGrantError},
     ports::{Again, PortFuture, ProbeFailure, Prober, RedeemFailure, Redeemer},
     publication::Publication,

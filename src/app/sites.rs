@@ -5,10 +5,14 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use uuid::Uuid;
+
+use super::{App, fingerprint};
 use crate::{
     grant::{GrantName, IssuerName, Namespace},
     link::Site,
     pki::Issuer,
+    store::{ObjectKind, ObjectQuery, StoreError},
 };
 
 /// A site and the issuers that sign for it.
@@ -40,6 +44,13 @@ impl ConfiguredSite {
     /// Where its links lead.
     pub fn site(&self) -> &Site {
         &self.site
+    }
+
+    /// Its uid: a UUID of version 8 (RFC 9562 5.8) made of the namespace and the name, so that a site keeps it across
+    /// restarts and servers.
+    pub fn uid(&self) -> Uuid {
+        let hash = fingerprint(format!("{}/{}", self.site.namespace, self.site.name).bytes());
+        uuid::Builder::from_custom_bytes(hash.to_be_bytes()).into_uuid()
     }
 
     /// The issuer of grants that name none.
@@ -187,5 +198,39 @@ impl Sites {
             None => Ok((site, issuer)),
             Some(fault) => Err(fault),
         }
+    }
+}
+
+impl App {
+    /// The uid of the site of this namespace: the configured one, or else the first that was made through the API.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn site_uid(&self, namespace: &Namespace) -> Result<Option<Uuid>, StoreError> {
+        if let Some(site) = self.sites().configured(namespace) {
+            return Ok(Some(site.uid()));
+        }
+        let query = ObjectQuery { kind: ObjectKind::Site, namespace: Some(namespace.clone()), after: None, limit: 1 };
+        Ok(self.objects(query).await?.objects.first().map(|site| site.uid))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_has_the_same_uid_for_ever_and_another_one_has_another() {
+        let site = |namespace: &str| {
+            let site = Site {
+                namespace: namespace.parse().unwrap(),
+                name: "my-site".parse().unwrap(),
+                edge: false,
+                endpoints: Vec::new(),
+            };
+            ConfiguredSite::new(site, "ca".parse().unwrap(), [])
+        };
+        assert_eq!(site("west").uid().to_string(), "72f8f2af-f443-86fa-88c2-fe90cc22b067");
+        assert_ne!(site("west").uid(), site("east").uid());
     }
 }

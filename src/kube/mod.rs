@@ -14,7 +14,6 @@ mod conditions;
 mod discovery;
 mod door;
 mod fields;
-mod fingerprint;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod grant_object;
