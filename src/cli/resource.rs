@@ -62,6 +62,14 @@ pub(super) fn scope_path(scope: &Scope) -> String {
     }
 }
 
+/// Where a list of links is.
+pub(super) fn links_path(scope: &Scope) -> String {
+    match scope {
+        Scope::Namespace(namespace) => format!("{GROUP}/namespaces/{namespace}/links"),
+        Scope::All => format!("{GROUP}/links"),
+    }
+}
+
 /// Where the ledger of a grant is.
 pub(super) fn redemptions_path(namespace: &Namespace, name: &GrantName) -> String {
     format!("{}/redemptions", grant_path(namespace, name))

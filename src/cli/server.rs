@@ -8,7 +8,8 @@ use super::{
     CliError,
     data_dir::DataDir,
     resource::{
-        self, API_VERSION, Page, Scope, grant_path, grants_path, page_path, redemptions_path, scope_path, sites_path,
+        self, API_VERSION, Page, Scope, grant_path, grants_path, links_path, page_path, redemptions_path, scope_path,
+        sites_path,
     },
 };
 use crate::{
@@ -85,6 +86,11 @@ impl Server {
         name: &GrantName,
     ) -> Result<Vec<resource::Redemption>, CliError> {
         self.all(&redemptions_path(namespace, name)).await?.iter().map(resource::read).collect()
+    }
+
+    /// Every link in scope.
+    pub(super) async fn links(&self, scope: &Scope) -> Result<Vec<Value>, CliError> {
+        self.all(&links_path(scope)).await
     }
 
     /// The items of a list's pages, one after the other.

@@ -4,5 +4,6 @@ pub mod apply;
 pub mod completion;
 pub mod grant;
 pub mod kubeconfig;
+pub mod link;
 pub mod token;
 pub mod version;
