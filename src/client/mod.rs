@@ -7,6 +7,6 @@ mod redeem_error;
 mod target;
 mod trust;
 
-pub use admin::{AdminClient, AdminError, AdminMethod, Status, StatusCause};
+pub use admin::{AdminClient, AdminError, AdminMethod, Form, Lines, Status, StatusCause};
 pub use redeem::{RedeemOptions, redeem};
 pub use redeem_error::{RedeemTokenError, Step, TlsFault};
