@@ -12,7 +12,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, error::ErrorKind, parser:
 use super::{
     CliError, Exit,
     args::{Cli, Command, GrantCommand, TokenCommand},
-    command::{apply, completion, grant, kubeconfig, token, version},
+    command::{apply, completion, get, grant, kubeconfig, token, version},
     config::{self, Surroundings},
     data_dir::{NO_DATA_DIR, default_data_dir},
     output::{Console, printable},
@@ -62,6 +62,7 @@ fn dispatch(cli: Cli, matches: &ArgMatches, console: &mut Console<'_>) -> Result
         Command::Grant(GrantCommand::Delete(args)) => {
             wait_for(grant::delete::run(&args, &Server::of(&data_dir()?), console))
         }
+        Command::Get(args) => wait_for(get::run(&args, &Server::of(&data_dir()?), console)),
         Command::Apply(args) => wait_for(apply::run(&args, &Server::of(&data_dir()?), console)),
         Command::Kubeconfig(args) => kubeconfig::run(&args, &data_dir()?, console),
         Command::Version(args) => version::run(&args, console),

@@ -1,5 +1,6 @@
 //! What a user types. Values stay text where `config` judges them, so that all faults come together.
 
+mod get;
 mod grant;
 mod kubeconfig;
 mod serve;
@@ -8,6 +9,7 @@ mod token;
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use get::{GetArgs, GetFormat, ObjectKind};
 pub use grant::{CreateArgs, DeleteArgs, GrantCommand, ListArgs, ShowArgs};
 pub use kubeconfig::KubeconfigArgs;
 pub use serve::ServeArgs;
@@ -66,6 +68,10 @@ pub enum Command {
     /// Make, list, show and delete access grants
     #[command(subcommand, arg_required_else_help = true)]
     Grant(GrantCommand),
+
+    /// Show the objects of the server, and follow them
+    #[command(long_about = get::ABOUT, after_help = get::EXAMPLES)]
+    Get(GetArgs),
 
     /// Create or change access grants from a file
     #[command(long_about = APPLY_ABOUT, after_help = APPLY_EXAMPLES)]
@@ -205,6 +211,8 @@ mod tests {
             "grantd grant list -A -o name",
             "grantd grant show g -o yaml --show-code",
             "grantd grant delete a b c -n west",
+            "grantd get accessgrants -A -o name",
+            "grantd get link west -n west --watch",
             "grantd apply -f - -n west",
             "grantd kubeconfig --user alice --namespace west --read-only --server https://h:1 --valid-for 24h",
             "grantd version -o json",
@@ -223,6 +231,8 @@ mod tests {
             "grantd token issue a b",
             "grantd grant create g --code secret",
             "grantd grant delete",
+            "grantd get",
+            "grantd get pods",
             "grantd completion tcsh",
             "grantd serve stray",
         ] {
