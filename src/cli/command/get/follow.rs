@@ -30,7 +30,10 @@ pub(super) async fn follow(
     let mut pause = FIRST_PAUSE;
     loop {
         let begun = match &since {
-            Some(version) => server.watch(printer.form(), &subject.watch_path(version)).await.map(Begun::Watch),
+            Some(version) => {
+                let lines = server.watch(printer.form(), &subject.watch_path(version)).await;
+                lines.map(|lines| Begun::Watch(Box::new(lines)))
+            }
             None => match list(subject, server, printer, console).await {
                 Ok(listed) => Ok(Begun::List(listed.resource_version)),
                 Err(CliError::Admin(error)) => Err(error),
@@ -47,7 +50,7 @@ pub(super) async fn follow(
                 since = Some(version);
                 continue;
             }
-            Ok(Begun::Watch(lines)) => print_events(lines, printer, console, &mut since).await?,
+            Ok(Begun::Watch(lines)) => print_events(*lines, printer, console, &mut since).await?,
             Err(error) => End::of(error)?,
         };
         pause = if since == before { (pause * 2).min(LONGEST_PAUSE) } else { FIRST_PAUSE };
@@ -62,7 +65,7 @@ pub(super) async fn follow(
 
 /// What the server answered with.
 enum Begun {
-    Watch(Lines),
+    Watch(Box<Lines>),
     /// The version of a list that has been printed.
     List(String),
 }

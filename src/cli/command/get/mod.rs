@@ -61,7 +61,9 @@ async fn list(
     let mut token = None::<String>;
     let mut listed = None::<Listed>;
     for _ in 0..MOST_PAGES {
-        let answer = server.read(printer.form(), &subject.page_path(token.as_deref())).await?;
+        let answer = server.read(printer.form(), &subject.page_path(token.as_deref())).await;
+        // A list that is empty is a list: where there is none, the server does not know the kind.
+        let answer = answer.map_err(|error| if error.status() == Some(404) { subject.unknown() } else { error })?;
         let batch = Batch::of_list(printer.form(), answer)?;
         printer.print(&batch, console)?;
         // The first page's version, so that what changes while the others are read is seen twice rather than never.

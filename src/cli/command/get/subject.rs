@@ -89,6 +89,14 @@ impl Subject {
         format!("'grantd get {0} -A' shows the {0} there are", self.plural())
     }
 
+    /// That the server has no such kind.
+    pub(super) fn unknown(&self) -> CliError {
+        CliError::refused(
+            format!("this server has no {}", self.plural()),
+            "see that the grantd that serves and this one are of one version",
+        )
+    }
+
     fn collection(&self) -> String {
         let root = match self.kind {
             ObjectKind::AccessGrants | ObjectKind::AccessTokens | ObjectKind::Links | ObjectKind::Sites => GROUP,

@@ -168,6 +168,12 @@ async fn a_name_that_is_not_there_is_refused_in_the_server_s_words() {
 }
 
 #[tokio::test]
+async fn a_kind_that_the_server_does_not_know_is_told_from_a_name_that_it_does_not() {
+    let error = get("links", vec!["HTTP/1.1 404 No\r\n\r\n404 page not found".to_owned()]).await.ended.unwrap_err();
+    assert_eq!((error.to_string().as_str(), error.exit().code()), ("this server has no links", 1));
+}
+
+#[tokio::test]
 async fn a_server_that_cannot_watch_is_left_with_its_message_after_the_list() {
     let outcome = get("links -w", vec![answer(&table("5", "", &[("one", "OK".into())])), refusal(405, "no")]).await;
     assert_eq!(outcome.results.lines().count(), 2);
