@@ -12,7 +12,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, error::ErrorKind, parser:
 use super::{
     CliError, Exit,
     args::{Cli, Command, GrantCommand, LinkCommand, TokenCommand},
-    command::{apply, completion, grant, kubeconfig, link, token, version},
+    command::{apply, completion, get, grant, kubeconfig, link, token, version},
     config::{self, Surroundings},
     data_dir::{NO_DATA_DIR, default_data_dir},
     output::{Console, printable},
@@ -66,6 +66,7 @@ fn dispatch(cli: Cli, matches: &ArgMatches, console: &mut Console<'_>) -> Result
             Some(directory) => wait_for(link::status::of_files(&args, directory, console)),
             None => wait_for(link::status::of_server(&args, &Server::of(&data_dir()?), console)),
         },
+        Command::Get(args) => wait_for(get::run(&args, &Server::of(&data_dir()?), console)),
         Command::Apply(args) => wait_for(apply::run(&args, &Server::of(&data_dir()?), console)),
         Command::Kubeconfig(args) => kubeconfig::run(&args, &data_dir()?, console),
         Command::Version(args) => version::run(&args, console),

@@ -13,14 +13,14 @@ use super::{
     },
 };
 use crate::{
-    client::{AdminClient, AdminError, AdminMethod, Status},
+    client::{AdminClient, AdminError, AdminMethod, Form, Lines, Status},
     grant::{GrantName, Namespace},
 };
 
 /// For one request; the admin door answers from memory or from one local transaction.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
 /// More pages than any ledger fills: a server that never ends a list must not keep us for ever.
-const MOST_PAGES: usize = 100_000;
+pub(super) const MOST_PAGES: usize = 100_000;
 
 /// The server's side of a command.
 #[derive(Debug, Clone)]
@@ -91,6 +91,16 @@ impl Server {
     /// Every link in scope.
     pub(super) async fn links(&self, scope: &Scope) -> Result<Vec<Value>, CliError> {
         self.all(&links_path(scope)).await
+    }
+
+    /// An object or one page of a list.
+    pub(super) async fn read(&self, form: Form, path: &str) -> Result<Value, CliError> {
+        self.client.read(form, path).await.map_err(CliError::Admin)
+    }
+
+    /// What changes, as it happens.
+    pub(super) async fn watch(&self, form: Form, path: &str) -> Result<Lines, AdminError> {
+        self.client.watch(form, path).await
     }
 
     /// The items of a list's pages, one after the other.

@@ -14,7 +14,7 @@ mod target;
 mod tls_server;
 mod trust;
 
-pub use admin::{AdminClient, AdminError, AdminMethod, Status, StatusCause};
+pub use admin::{AdminClient, AdminError, AdminMethod, Form, Lines, Status, StatusCause};
 pub use probe::NetworkProber;
 pub use redeem::{RedeemOptions, redeem};
 pub use redeem_error::{RedeemTokenError, Step, TlsFault};

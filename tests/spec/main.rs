@@ -8,6 +8,7 @@ mod crash;
 mod exactly_once;
 mod exhaustion;
 mod faults;
+mod get;
 mod kubeconfig;
 mod kubectl;
 mod messages;

@@ -1,5 +1,6 @@
 //! What a user types. Values stay text where `config` judges them, so that all faults come together.
 
+mod get;
 mod grant;
 mod kubeconfig;
 mod link;
@@ -9,6 +10,7 @@ mod token;
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use get::{GetArgs, GetFormat, ObjectKind};
 pub use grant::{CreateArgs, DeleteArgs, GrantCommand, ListArgs, ShowArgs};
 pub use kubeconfig::KubeconfigArgs;
 pub use link::{LinkCommand, LinkStatusArgs};
@@ -73,6 +75,9 @@ pub enum Command {
     /// See whether links come up
     #[command(subcommand, arg_required_else_help = true)]
     Link(LinkCommand),
+    /// Show the objects of the server, and follow them
+    #[command(long_about = get::ABOUT, after_help = get::EXAMPLES)]
+    Get(GetArgs),
 
     /// Create or change access grants from a file
     #[command(long_about = APPLY_ABOUT, after_help = APPLY_EXAMPLES)]
@@ -215,6 +220,8 @@ mod tests {
             "grantd link status",
             "grantd link status west --from links -o json",
             "grantd link status -A",
+            "grantd get accessgrants -A -o name",
+            "grantd get link west -n west --watch",
             "grantd apply -f - -n west",
             "grantd kubeconfig --user alice --namespace west --read-only --server https://h:1 --valid-for 24h",
             "grantd version -o json",
@@ -236,6 +243,8 @@ mod tests {
             "grantd link",
             "grantd link status west -A",
             "grantd link status --from links -A",
+            "grantd get",
+            "grantd get pods",
             "grantd completion tcsh",
             "grantd serve stray",
         ] {

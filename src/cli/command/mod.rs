@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod completion;
+pub mod get;
 pub mod grant;
 pub mod kubeconfig;
 pub mod link;

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     app::{App, AppParts, Publication, Sites, chain},
+    client::{NetworkProber, NetworkRedeemer},
     file::{self, Access, Existing},
     grant::Namespace,
     http::{Limits, ObserveDoor, RedeemDoor},
@@ -212,6 +213,13 @@ impl House {
             let (app, closed) = (Arc::clone(&app), closed(closing));
             doors.spawn(async move { door.serve(app, identity, closed).await.map_err(ServeError::AdminDoor) });
         }
+        // With the doors: it ends when they do, and what it has redeemed is stored before the store closes.
+        let controllers =
+            Arc::clone(&app).run_controllers(Arc::new(NetworkRedeemer::default()), Arc::new(NetworkProber::default()));
+        doors.spawn(async {
+            controllers.await;
+            Ok(())
+        });
         // Probes and metrics are answered until the very end.
         tokio::spawn(self.observe.serve(Arc::clone(&app), std::future::pending()));
         tokio::spawn(Arc::clone(&app).sweep_forever());
