@@ -10,6 +10,7 @@ mod exhaustion;
 mod faults;
 mod kubeconfig;
 mod kubectl;
+mod link_status;
 mod messages;
 mod protocol;
 mod readme;
