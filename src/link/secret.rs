@@ -205,6 +205,11 @@ mod tests {
 
     proptest! {
         #[test]
+        fn no_text_panics(text in "(apiVersion: v1\nkind: Secret\n)?.{0,80}") {
+            let _ = TlsSecret::read(&text);
+        }
+
+        #[test]
         fn every_secret_is_read_back_as_it_was_written(
             name in "[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?(\\.[a-z0-9]{1,9}){0,3}",
             namespace in proptest::option::of("[a-z0-9]{1,63}"),

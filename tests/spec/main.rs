@@ -11,6 +11,7 @@ mod faults;
 mod get;
 mod kubeconfig;
 mod kubectl;
+mod link_status;
 mod messages;
 mod protocol;
 mod readme;
