@@ -18,6 +18,8 @@ mod redeem;
 mod sites;
 mod status;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};

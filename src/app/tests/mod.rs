@@ -1,0 +1,5 @@
+//! The controllers, over a real store.
+
+mod links;
+mod tokens;
+mod world;
