@@ -194,3 +194,117 @@ impl<C: Controller> Desk<C> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::store::ObjectKind;
+
+    /// Remembers how often it looked; stops at a look until told, and says to come back after a minute.
+    #[derive(Default)]
+    struct Slow {
+        go: Notify,
+        looks: AtomicU32,
+    }
+
+    impl Controller for Slow {
+        type Memory = u32;
+        const INTEREST: Interest = Interest { kind: ObjectKind::Link, also: &[ObjectKind::Secret] };
+
+        async fn reconcile(&self, key: &ObjectKey, memory: &mut u32) -> Next {
+            self.looks.fetch_add(1, Ordering::SeqCst);
+            self.go.notified().await;
+            *memory += 1;
+            match key.name.as_str() {
+                "broken" => panic!("as a test wants it"),
+                "gone" => Next::Forget,
+                "idle" => Next::Idle,
+                _ => Next::after(Duration::from_secs(60)),
+            }
+        }
+    }
+
+    fn key(kind: ObjectKind, namespace: &str, name: &str) -> ObjectKey {
+        ObjectKey { kind, namespace: namespace.parse().unwrap(), name: name.parse().unwrap() }
+    }
+
+    fn link(name: &str) -> ObjectKey {
+        key(ObjectKind::Link, "west", name)
+    }
+
+    fn desk() -> Desk<Slow> {
+        Desk::new(Arc::default())
+    }
+
+    /// Starts what is due, and lets one look end.
+    async fn look(desk: &mut Desk<Slow>) {
+        desk.start_due(Instant::now());
+        desk.controller.go.notify_one();
+        let finished = desk.running.join_next_with_id().await.unwrap();
+        desk.finish(finished);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_changes_while_it_is_looked_at_is_looked_at_once_more_and_not_at_the_same_time() {
+        for name in ["any", "idle", "gone"] {
+            let mut desk = desk();
+            desk.hear(News::Of(link(name)));
+            desk.start_due(Instant::now());
+            desk.hear(News::Of(link(name)));
+            desk.hear(News::Of(link(name)));
+            desk.start_due(Instant::now());
+            assert_eq!(desk.running.len(), 1);
+
+            look(&mut desk).await;
+            assert!(desk.next_due().is_some_and(|due| due <= Instant::now()), "{name}");
+            look(&mut desk).await;
+            assert!(desk.next_due().is_none_or(|due| due > Instant::now()), "{name}");
+            assert_eq!(desk.controller.looks.load(Ordering::SeqCst), 2);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_object_is_looked_at_again_when_its_time_has_come_or_sooner_when_it_changes() {
+        let mut desk = desk();
+        desk.hear(News::Of(link("any")));
+        look(&mut desk).await;
+        let due = desk.next_due().unwrap();
+        assert_eq!(due, Instant::now() + Duration::from_secs(60));
+
+        desk.start_due(due - Duration::from_secs(1));
+        assert_eq!(desk.running.len(), 0);
+        desk.hear(News::Of(key(ObjectKind::Secret, "east", "keys")));
+        assert_eq!(desk.next_due(), Some(due), "another namespace");
+        desk.hear(News::Of(key(ObjectKind::Secret, "west", "keys")));
+        assert_eq!(desk.next_due(), Some(Instant::now()));
+        assert_eq!(desk.calendar.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_done_with_is_forgotten_and_what_is_idle_is_looked_at_when_changes_were_missed() {
+        let mut desk = desk();
+        for name in ["gone", "idle"] {
+            desk.hear(News::Of(link(name)));
+            look(&mut desk).await;
+        }
+        assert_eq!(desk.entries.len(), 1);
+        assert_eq!(desk.next_due(), None);
+
+        desk.hear(News::Anything);
+        assert_eq!(desk.next_due(), Some(Instant::now()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_breaks_off_is_repeated_later() {
+        let mut desk = desk();
+        desk.hear(News::Of(link("broken")));
+
+        look(&mut desk).await;
+
+        assert_eq!(desk.next_due(), Some(Instant::now() + PAUSE_AFTER_FAULT));
+    }
+}

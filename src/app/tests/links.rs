@@ -156,17 +156,41 @@ async fn a_link_that_leads_nowhere_names_the_field() {
 }
 
 #[tokio::test]
-async fn a_changed_link_is_tried_at_once() {
+async fn a_link_is_tried_at_once_when_it_or_its_secret_changes() {
     let world = World::new().await;
-    let prober = Scripted::prober(|at, _| if at.starts_with("east") { Answer::Never } else { well() });
+    let prober = Scripted::prober(|_, _| well());
     world.create(Secret, "keys", secret_body()).await;
     world.create(Link, "to-east", link_body()).await;
+    let controllers = world.run_slowly(&Scripted::idle(), &prober);
+    world.wait_message(Link, "to-east", "OK").await;
+    assert_eq!(prober.calls().len(), 1);
+
     let mut spec = link_body()["spec"].clone();
     spec["endpoints"][1]["host"] = "north.example.com".into();
-    world.create(Link, "to-north", json!({"spec": spec})).await;
-    let controllers = world.run(&Scripted::idle(), &prober);
+    world.change_spec(Link, "to-east", spec).await;
+    let calls = prober.wait_calls(2).await;
+    assert_eq!(calls[1].name, "north.example.com:55671");
 
-    world.wait_message(Link, "to-north", "OK").await;
+    world.change(Secret, "keys", "data", secret_body()["data"].clone()).await;
+    prober.wait_calls(3).await;
     world.stop(controllers).await;
-    assert_eq!(world.status(Link, "to-east").await["message"], "Not Operational");
+    assert_eq!(prober.calls().len(), 3, "what the controller writes itself is no reason to try again");
+}
+
+#[tokio::test]
+async fn what_hangs_takes_no_more_than_its_places() {
+    let world = World::new().await;
+    let prober = Scripted::prober(|_, _| Answer::Never);
+    world.create(Secret, "keys", secret_body()).await;
+    for number in 0..12 {
+        world.create(Link, &format!("to-{number}"), link_body()).await;
+    }
+    let controllers = world.run(&Scripted::idle(), &prober);
+    prober.wait_calls(8).await;
+    for number in 0..12 {
+        world.wait_message(Link, &format!("to-{number}"), "Not Operational").await;
+    }
+    // Ends at once, also with probes in progress.
+    world.stop(controllers).await;
+    assert_eq!(prober.calls().len(), 8);
 }

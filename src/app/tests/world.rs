@@ -72,11 +72,20 @@ impl World {
 
     /// Starts the controllers, with short pauses.
     pub(super) fn run(&self, redeemer: &Arc<Scripted>, prober: &Arc<Scripted>) -> JoinHandle<()> {
+        self.run_at(redeemer, prober, quick())
+    }
+
+    /// Starts the controllers as a server does, with pauses that no test waits for.
+    pub(super) fn run_slowly(&self, redeemer: &Arc<Scripted>, prober: &Arc<Scripted>) -> JoinHandle<()> {
+        self.run_at(redeemer, prober, Schedule::default())
+    }
+
+    fn run_at(&self, redeemer: &Arc<Scripted>, prober: &Arc<Scripted>, schedule: Schedule) -> JoinHandle<()> {
         let app = Arc::clone(&self.app);
         tokio::spawn(app.run_controllers_at(
             Arc::clone(redeemer) as Arc<dyn Redeemer>,
             Arc::clone(prober) as Arc<dyn Prober>,
-            quick(),
+            schedule,
         ))
     }
 
@@ -101,9 +110,14 @@ impl World {
 
     /// As a user does who changes a spec.
     pub(super) async fn change_spec(&self, kind: ObjectKind, name: &str, spec: Value) {
+        self.change(kind, name, "spec", spec).await;
+    }
+
+    /// Replaces a member, as often as it takes until no other write comes between.
+    pub(super) async fn change(&self, kind: ObjectKind, name: &str, member: &str, value: Value) {
         loop {
             let mut object = self.get(kind, name).await.unwrap();
-            object.content.body.insert("spec".to_owned(), spec.clone());
+            object.content.body.insert(member.to_owned(), value.clone());
             let update = ObjectWrite::Update {
                 key: object.key,
                 expected: object.revision,

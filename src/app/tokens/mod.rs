@@ -202,7 +202,8 @@ impl Tokens {
         for _ in 0..OFFERS {
             let now = self.app.clock().now();
             let Some(fruit) = Fruit::new(&stored, bundle, link_cost) else {
-                // A token's name is short enough for numbered Links; only a bundle of very many could do this.
+                // Not with any bundle that could be read: a token's name leaves room for a number of seven digits.
+                fault = Some("it came with too many links".to_owned());
                 break;
             };
             match self.app.write_objects(fruit.writes(now)).await {
