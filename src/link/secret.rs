@@ -171,7 +171,8 @@ fn decode(
 }
 
 /// Whether a text looks like PEM certificates; what they certify is for others to check.
-pub(super) fn is_certificate_pem(text: &str) -> bool {
+/// Whether a text holds at least one certificate in PEM, whatever is in it.
+pub fn is_certificate_pem(text: &str) -> bool {
     text.contains("-----BEGIN CERTIFICATE-----") && text.contains("-----END CERTIFICATE-----")
 }
 
