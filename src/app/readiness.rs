@@ -1,6 +1,6 @@
 //! Whether a redemption would succeed now.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use tokio::sync::watch;
 
 use super::{App, chain};
 use crate::metrics::StoreOperation;
@@ -34,19 +34,23 @@ const DRAINING: u8 = 2;
 
 /// Starting, serving, draining: only ever forward.
 #[derive(Debug)]
-pub(super) struct Latch(AtomicU8);
+pub(super) struct Latch(watch::Sender<u8>);
 
 impl Latch {
     pub(super) fn new() -> Self {
-        Self(AtomicU8::new(STARTING))
+        Self(watch::Sender::new(STARTING))
     }
 
     fn advance(&self, state: u8) {
-        self.0.fetch_max(state, Ordering::SeqCst);
+        self.0.send_if_modified(|now| {
+            let forward = *now < state;
+            *now = state.max(*now);
+            forward
+        });
     }
 
     fn fault(&self) -> Option<String> {
-        match self.0.load(Ordering::SeqCst) {
+        match *self.0.borrow() {
             STARTING => Some("starting".to_owned()),
             SERVING => None,
             _ => Some("stopping".to_owned()),
@@ -67,7 +71,13 @@ impl App {
 
     /// Whether [`draining`](Self::draining) was called.
     pub fn is_draining(&self) -> bool {
-        self.readiness.0.load(Ordering::SeqCst) == DRAINING
+        *self.readiness.0.borrow() == DRAINING
+    }
+
+    /// Waits for [`draining`](Self::draining): what never ends by itself ends then.
+    pub async fn stopping(&self) {
+        // Fails only when the sender is gone, which is borrowed here.
+        let _ = self.readiness.0.subscribe().wait_for(|state| *state == DRAINING).await;
     }
 
     /// Looks at everything a redemption needs: a store that takes writes, issuers and a serving certificate within their

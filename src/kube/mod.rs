@@ -48,5 +48,6 @@ mod tests;
 mod types;
 mod validate;
 mod verbs;
+mod watch;
 
 pub use self::door::{AdminDoor, AdminDoorError, AdminTlsDoor};

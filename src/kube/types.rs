@@ -34,6 +34,7 @@ pub(super) enum Verb {
     List,
     Patch,
     Update,
+    Watch,
 }
 
 impl Verb {
@@ -45,6 +46,7 @@ impl Verb {
             Self::List => "list",
             Self::Patch => "patch",
             Self::Update => "update",
+            Self::Watch => "watch",
         }
     }
 
@@ -56,6 +58,7 @@ impl Verb {
             Self::List => AdminVerb::List,
             Self::Patch => AdminVerb::Patch,
             Self::Update => AdminVerb::Update,
+            Self::Watch => AdminVerb::Watch,
         }
     }
 
@@ -63,7 +66,7 @@ impl Verb {
     pub(super) fn writes(self) -> bool {
         match self {
             Self::Create | Self::Delete | Self::Patch | Self::Update => true,
-            Self::Get | Self::List => false,
+            Self::Get | Self::List | Self::Watch => false,
         }
     }
 }
@@ -158,7 +161,7 @@ pub(super) static ACCESS_GRANTS: ResourceType = ResourceType {
     singular: "accessgrant",
     kind: "AccessGrant",
     short_names: &["grant", "gr"],
-    verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update],
+    verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update, Verb::Watch],
     other_verbs: NOT_ALLOWED,
     subresources: &[Subresource { name: "redemptions", kind: "RedemptionList", label: AdminResource::Redemptions }],
     columns: &[
@@ -196,7 +199,7 @@ pub(super) static SITES: ResourceType = ResourceType {
     singular: "site",
     kind: "Site",
     short_names: &["st"],
-    verbs: &[Verb::Get, Verb::List],
+    verbs: &[Verb::Get, Verb::List, Verb::Watch],
     other_verbs: "sites come from the server's configuration and cannot be changed here",
     subresources: &[],
     columns: &[
