@@ -14,7 +14,6 @@ mod conditions;
 mod discovery;
 mod door;
 mod fields;
-mod fingerprint;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod grant_object;
@@ -34,6 +33,7 @@ mod page;
 mod patch;
 mod problem;
 mod protobuf;
+mod prune;
 mod query;
 mod reply;
 mod reviews;
@@ -41,10 +41,12 @@ mod schema;
 mod selector;
 mod service;
 mod sites;
+mod stored;
 mod table;
 mod target;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod types;
 mod validate;
 mod verbs;

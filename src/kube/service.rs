@@ -38,9 +38,10 @@ use super::{
     reply::{Answer, Reply},
     reviews,
     sites::Sites,
+    stored::Stored,
     table::TableForm,
     target::Target,
-    types::{Behaviour, ResourceType, Verb},
+    types::{Behaviour, ResourceType, Shows, Verb},
     verbs,
     watch::{self, MOST_WATCHES, Wanted},
 };
@@ -214,9 +215,14 @@ impl Resources {
                 let question = read_object(request).await?;
                 reviews::answer(*review, &caller, &question, WriteOptions::read(&query)?)
             }
-            Target::Part { resource, namespace, name, .. } => match resource.behaviour {
-                Behaviour::AccessGrants => ledger::redemptions(&self.app, namespace, name, &query).await,
-                Behaviour::Sites => Err(Problem::NoSuchPath),
+            Target::Part { resource, part, namespace, name } => match part.shows {
+                Shows::Redemptions => ledger::redemptions(&self.app, namespace, name, &query).await,
+                Shows::Status => {
+                    let table = TableForm::read(request.headers(), &query)?;
+                    let action = Action::Get { namespace: namespace.clone(), name: name.clone() };
+                    let reply = self.perform(resource, action).await?;
+                    Ok(if let Some(table) = table { table.reply(resource, reply) } else { reply })
+                }
             },
             Target::Collection { resource, namespace } if verb == Verb::Watch => {
                 let wanted = Wanted {
@@ -242,6 +248,7 @@ impl Resources {
         match resource.behaviour {
             Behaviour::AccessGrants => verbs::perform(&self.app, AccessGrants, action).await,
             Behaviour::Sites => verbs::perform(&self.app, Sites, action).await,
+            Behaviour::Stored(stored) => verbs::perform(&self.app, Stored(stored), action).await,
         }
     }
 
@@ -250,6 +257,7 @@ impl Resources {
         match resource.behaviour {
             Behaviour::AccessGrants => watch::open(&self.app, AccessGrants, wanted, place).await,
             Behaviour::Sites => watch::open(&self.app, Sites, wanted, place).await,
+            Behaviour::Stored(stored) => watch::open(&self.app, Stored(stored), wanted, place).await,
         }
     }
 }

@@ -1,13 +1,12 @@
 //! What can be done with Sites: look at them. They come from configuration.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Map, Value, json};
 
 use super::{
     conditions::{Condition, State},
     fields::Faults,
-    fingerprint::fingerprint,
     kind::{Created, Draft, Facts, Kind, Page, PageQuery, Removal, Replaced, Subject},
     manifest::Manifest,
     problem::Problem,
@@ -30,6 +29,7 @@ pub(super) struct Sites;
 pub(super) struct SiteState {
     site: Site,
     default_issuer: IssuerName,
+    uid: String,
     revision: Revision,
 }
 
@@ -40,6 +40,7 @@ impl SiteState {
         Self {
             site: configured.site().clone(),
             default_issuer: configured.default_issuer().clone(),
+            uid: configured.uid().to_string(),
             revision: app.loaded_revision(),
         }
     }
@@ -63,7 +64,7 @@ impl Kind for Sites {
         Facts {
             namespace: &state.site.namespace,
             name: state.site.name.as_str(),
-            uid: uid(&state.site),
+            uid: state.uid.clone(),
             revision: state.revision,
             labels: &NO_LABELS,
         }
@@ -74,7 +75,7 @@ impl Kind for Sites {
     }
 
     async fn find(self, app: &App, namespace: &Namespace, name: &GrantName) -> Result<Option<SiteState>, Problem> {
-        let site = app.sites().of(namespace).filter(|site| site.site().name == *name);
+        let site = app.sites().configured(namespace).filter(|site| site.site().name == *name);
         Ok(site.map(|site| SiteState::of(app, site)))
     }
 
@@ -82,7 +83,7 @@ impl Kind for Sites {
     async fn page(self, app: &App, query: PageQuery<GrantName>) -> Result<Page<SiteState, GrantName>, Problem> {
         // The whole store's revision: later than every site, and never in a watcher's future.
         let revision = app.revision().await.map_err(|error| Problem::from_store(&error))?;
-        let wanted = |site: &&ConfiguredSite| {
+        let wanted = |site: &&Arc<ConfiguredSite>| {
             let (site, PageQuery { namespace, after, .. }) = (site.site(), &query);
             let place = (&site.namespace, &site.name);
             namespace.as_ref().is_none_or(|namespace| site.namespace == *namespace)
@@ -118,7 +119,7 @@ fn read_only() -> Problem {
 }
 
 fn object(app: &App, state: &SiteState) -> Value {
-    let SiteState { site, default_issuer, revision } = state;
+    let SiteState { site, default_issuer, uid, revision } = state;
     let (issuer, loaded_at) = (default_issuer.as_str(), app.loaded_at());
     let mut spec = json!({"defaultIssuer": issuer});
     if site.edge {
@@ -141,7 +142,7 @@ fn object(app: &App, state: &SiteState) -> Value {
     json!({
         "apiVersion": SKUPPER.api_version(), "kind": SITES.kind,
         "metadata": {
-            "name": site.name.as_str(), "namespace": site.namespace.as_str(), "uid": uid(site),
+            "name": site.name.as_str(), "namespace": site.namespace.as_str(), "uid": uid,
             "creationTimestamp": loaded_at.to_string(), "generation": GENERATION, "resourceVersion": revision.to_string(),
         },
         "spec": spec,
@@ -160,28 +161,4 @@ fn endpoint(endpoint: &Endpoint) -> Value {
         "name": endpoint.name.as_str(), "host": endpoint.host.as_str(),
         "port": endpoint.port.to_string(), "group": endpoint.group.as_str(),
     })
-}
-
-/// A UUID of version 8 (RFC 9562 5.8) made of the namespace and the name, so that a site keeps its uid across restarts
-/// and servers.
-fn uid(site: &Site) -> String {
-    let hash = fingerprint(format!("{}/{}", site.namespace, site.name).bytes());
-    uuid::Builder::from_custom_bytes(hash.to_be_bytes()).into_uuid().to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_site_has_the_same_uid_for_ever_and_another_one_has_another() {
-        let site = |namespace: &str, name: &str| Site {
-            namespace: namespace.parse().unwrap(),
-            name: name.parse().unwrap(),
-            edge: false,
-            endpoints: Vec::new(),
-        };
-        assert_eq!(uid(&site("west", "my-site")), "72f8f2af-f443-86fa-88c2-fe90cc22b067");
-        assert_ne!(uid(&site("west", "my-site")), uid(&site("east", "my-site")));
-    }
 }
