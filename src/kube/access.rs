@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn the_owner_may_do_what_there_is_to_do_and_nothing_else() {
-        for verb in ["create", "delete", "get", "list", "patch", "update"] {
+        for verb in ["create", "delete", "get", "list", "patch", "update", "watch"] {
             assert!(owner_may(verb, "skupper.io", "accessgrants", ""), "{verb}");
         }
         assert!(owner_may("get", "skupper.io", "accessgrants", "redemptions"));
@@ -174,7 +174,7 @@ mod tests {
         assert!(owner_may("create", "authorization.k8s.io", "selfsubjectaccessreviews", ""));
         for (verb, group, resource, subresource) in [
             ("create", "skupper.io", "sites", ""),
-            ("watch", "skupper.io", "accessgrants", ""),
+            ("watch", "skupper.io", "accessgrants", "redemptions"),
             ("*", "*", "*", ""),
             ("get", "", "accessgrants", ""),
             ("delete", "skupper.io", "accessgrants", "redemptions"),

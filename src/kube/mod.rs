@@ -51,5 +51,6 @@ mod tokens;
 mod types;
 mod validate;
 mod verbs;
+mod watch;
 
 pub use self::door::{AdminDoor, AdminDoorError, AdminTlsDoor};

@@ -142,14 +142,15 @@ impl Target {
                 let here = |verb: &Verb| match verb {
                     Verb::List => true,
                     Verb::Create => namespace.is_some(),
-                    Verb::Delete | Verb::Get | Verb::Patch | Verb::Update => false,
+                    // A list becomes a watch by its query.
+                    Verb::Delete | Verb::Get | Verb::Patch | Verb::Update | Verb::Watch => false,
                 };
                 resource.verbs.iter().copied().filter(here).collect()
             }
             Self::Object { resource, .. } => {
                 let here = |verb: &Verb| match verb {
                     Verb::Delete | Verb::Get | Verb::Patch | Verb::Update => true,
-                    Verb::Create | Verb::List => false,
+                    Verb::Create | Verb::List | Verb::Watch => false,
                 };
                 resource.verbs.iter().copied().filter(here).collect()
             }
@@ -217,7 +218,7 @@ fn http_method(verb: Verb) -> Method {
     match verb {
         Verb::Create => Method::POST,
         Verb::Delete => Method::DELETE,
-        Verb::Get | Verb::List => Method::GET,
+        Verb::Get | Verb::List | Verb::Watch => Method::GET,
         Verb::Patch => Method::PATCH,
         Verb::Update => Method::PUT,
     }

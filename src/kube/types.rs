@@ -38,7 +38,11 @@ pub(super) enum Verb {
     List,
     Patch,
     Update,
+    Watch,
 }
+
+/// Those of a type whose objects come and go.
+const ALL_VERBS: &[Verb] = &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update, Verb::Watch];
 
 impl Verb {
     pub(super) fn as_str(self) -> &'static str {
@@ -49,6 +53,7 @@ impl Verb {
             Self::List => "list",
             Self::Patch => "patch",
             Self::Update => "update",
+            Self::Watch => "watch",
         }
     }
 
@@ -60,6 +65,7 @@ impl Verb {
             Self::List => AdminVerb::List,
             Self::Patch => AdminVerb::Patch,
             Self::Update => AdminVerb::Update,
+            Self::Watch => AdminVerb::Watch,
         }
     }
 
@@ -67,7 +73,7 @@ impl Verb {
     pub(super) fn writes(self) -> bool {
         match self {
             Self::Create | Self::Delete | Self::Patch | Self::Update => true,
-            Self::Get | Self::List => false,
+            Self::Get | Self::List | Self::Watch => false,
         }
     }
 }
@@ -179,7 +185,7 @@ pub(super) static ACCESS_GRANTS: ResourceType = ResourceType {
     singular: "accessgrant",
     kind: "AccessGrant",
     short_names: &["grant", "gr"],
-    verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update],
+    verbs: ALL_VERBS,
     other_verbs: NOT_ALLOWED,
     subresources: &[
         Subresource {
@@ -225,7 +231,7 @@ pub(super) static SITES: ResourceType = ResourceType {
     singular: "site",
     kind: "Site",
     short_names: &["st"],
-    verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update],
+    verbs: ALL_VERBS,
     other_verbs: NOT_ALLOWED,
     subresources: &[status_of("Site", AdminResource::Sites)],
     columns: &[
@@ -251,7 +257,7 @@ pub(super) static ACCESS_TOKENS: ResourceType = ResourceType {
     singular: "accesstoken",
     kind: "AccessToken",
     short_names: &["token", "to"],
-    verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update],
+    verbs: ALL_VERBS,
     other_verbs: NOT_ALLOWED,
     subresources: &[status_of("AccessToken", AdminResource::AccessTokens)],
     columns: &[
