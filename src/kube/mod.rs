@@ -22,6 +22,8 @@ mod grants;
 mod json;
 mod kind;
 mod ledger;
+mod links;
+mod links_v1alpha1;
 mod list;
 mod manifest;
 mod merge;
