@@ -1,23 +1,37 @@
 //! Level 3: the use cases. What happens to a redemption, to grants, to sites; no SQL, no HTTP, no certificates' details.
 
+mod applied_sites;
+mod backoff;
 mod bundle;
 mod chain;
+mod conditions;
+mod controllers;
+mod fingerprint;
+mod follow;
 mod grants;
+mod links;
 mod objects;
 mod ports;
 mod publication;
 mod readiness;
+mod reconcile;
 mod redeem;
 mod sites;
+mod status;
 mod sweep;
+#[cfg(test)]
+mod tests;
+mod tokens;
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 pub use self::{
+    applied_sites::WriteSiteError,
     bundle::LinkBundle,
     chain::chain,
+    fingerprint::fingerprint,
     grants::{CreateGrantError, GrantDraft, GrantSpec, GrantStanding, SpecError, UpdateGrantError},
     ports::{Again, PortFuture, ProbeFailure, Prober, RedeemFailure, Redeemer},
     publication::Publication,
@@ -62,6 +76,8 @@ pub struct App {
     slow_signatures: Arc<Semaphore>,
     readiness: readiness::Latch,
     loaded_at: Timestamp,
+    /// Held while a site is written.
+    site_writes: Mutex<()>,
 }
 
 impl App {
@@ -73,6 +89,7 @@ impl App {
             slow_signatures: Arc::new(Semaphore::new(cores)),
             readiness: readiness::Latch::new(),
             loaded_at: parts.clock.now(),
+            site_writes: Mutex::default(),
             parts,
         };
         app.report_certificates();

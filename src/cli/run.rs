@@ -11,8 +11,8 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, error::ErrorKind, parser:
 
 use super::{
     CliError, Exit,
-    args::{Cli, Command, GrantCommand, TokenCommand},
-    command::{apply, completion, grant, kubeconfig, token, version},
+    args::{Cli, Command, GrantCommand, LinkCommand, TokenCommand},
+    command::{apply, completion, get, grant, kubeconfig, link, token, version},
     config::{self, Surroundings},
     data_dir::{NO_DATA_DIR, default_data_dir},
     output::{Console, printable},
@@ -62,6 +62,11 @@ fn dispatch(cli: Cli, matches: &ArgMatches, console: &mut Console<'_>) -> Result
         Command::Grant(GrantCommand::Delete(args)) => {
             wait_for(grant::delete::run(&args, &Server::of(&data_dir()?), console))
         }
+        Command::Link(LinkCommand::Status(args)) => match &args.from {
+            Some(directory) => wait_for(link::status::of_files(&args, directory, console)),
+            None => wait_for(link::status::of_server(&args, &Server::of(&data_dir()?), console)),
+        },
+        Command::Get(args) => wait_for(get::run(&args, &Server::of(&data_dir()?), console)),
         Command::Apply(args) => wait_for(apply::run(&args, &Server::of(&data_dir()?), console)),
         Command::Kubeconfig(args) => kubeconfig::run(&args, &data_dir()?, console),
         Command::Version(args) => version::run(&args, console),
@@ -72,7 +77,10 @@ fn dispatch(cli: Cli, matches: &ArgMatches, console: &mut Console<'_>) -> Result
 /// One thread is enough for a command.
 fn wait_for(command: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
-    runtime.block_on(command)
+    let outcome = runtime.block_on(command);
+    // The system's resolver cannot be called off; nobody waits for a name server that the command has given up.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// An empty environment variable counts as not set; an empty flag is a variable of the shell that was forgotten.

@@ -7,13 +7,13 @@ use hyper::{StatusCode, body::Bytes};
 use serde_json::{Map, Value, json};
 
 use super::{
-    fingerprint::fingerprint,
     problem::Problem,
     query::Query,
     reply::{Body, Keep, Reply},
     schema::{Encoding, Field, FieldKind, Presence},
     types::{CORE, GroupVersion, ResourceType, TYPES, Verb, group_versions},
 };
+use crate::app::fingerprint;
 
 /// What describes the types of one version of a group.
 struct Document {
@@ -146,6 +146,8 @@ fn paths(resource: &'static ResourceType) -> [(String, Value); 2] {
             Verb::Get => (&mut of_one, "get", "get"),
             Verb::Patch => (&mut of_one, "patch", "patch"),
             Verb::Update => (&mut of_one, "put", "put"),
+            // The parameters of a list say how.
+            Verb::Watch => continue,
         };
         operations.insert(method.to_owned(), operation(resource, *verb, action));
     }
@@ -162,8 +164,19 @@ fn operation(resource: &ResourceType, verb: Verb, action: &str) -> Value {
         // kubectl looks for `fieldValidation` at the patch and leaves validation to the server that has it.
         Verb::Create | Verb::Patch | Verb::Update => &["dryRun", "fieldValidation"],
         Verb::Delete => &["dryRun"],
-        Verb::List => &["continue", "fieldSelector", "labelSelector", "limit"],
-        Verb::Get => &[],
+        Verb::List => &[
+            "allowWatchBookmarks",
+            "continue",
+            "fieldSelector",
+            "labelSelector",
+            "limit",
+            "resourceVersion",
+            "resourceVersionMatch",
+            "sendInitialEvents",
+            "timeoutSeconds",
+            "watch",
+        ],
+        Verb::Get | Verb::Watch => &[],
     };
     let parameters: Vec<Value> = parameters.iter().map(|name| parameter(name, "query")).collect();
     json!({

@@ -11,7 +11,10 @@ use super::{
     stored::{Body, Generation, Stored, StoredKind},
     types::SECRETS,
 };
-use crate::store::{ObjectKind, StoredObject};
+use crate::{
+    app::App,
+    store::{ObjectKind, StoredObject},
+};
 
 /// Secrets as they are stored: in this form.
 pub(super) static STORED: StoredKind = StoredKind {
@@ -112,7 +115,7 @@ fn check_change(before: &Body, after: &Body) -> Vec<Cause> {
     if before == after { Vec::new() } else { vec![Cause::invalid("type", after.as_str(), "field is immutable")] }
 }
 
-fn show(object: &StoredObject) -> Body {
+fn show(_: &App, object: &StoredObject) -> Body {
     object.content.body.clone()
 }
 

@@ -77,17 +77,38 @@ impl Selector {
         labels: &BTreeMap<String, String>,
         members: Option<&Map<String, Value>>,
     ) -> bool {
-        let fields = self.fields.iter().all(|requirement| {
-            let found = match requirement.field {
-                Field::Name => name,
-                Field::Namespace => namespace,
-                Field::Member(name) => {
-                    members.and_then(|members| members.get(name)).and_then(Value::as_str).unwrap_or_default()
-                }
-            };
-            (found == requirement.value) == requirement.equal
-        });
-        fields && self.labels.iter().all(|requirement| requirement.is_met_by(labels))
+        self.selects_place(namespace, name) && self.selects_members(members) && self.selects_labels(labels)
+    }
+
+    /// Whether an item with these labels is meant, if all else is such.
+    pub(super) fn selects_labels(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.labels.iter().all(|requirement| requirement.is_met_by(labels))
+    }
+
+    /// Whether an item there is meant, if its labels and members are such.
+    pub(super) fn selects_place(&self, namespace: &str, name: &str) -> bool {
+        self.fields.iter().all(|requirement| match requirement.field {
+            Field::Name => requirement.is_met_by(name),
+            Field::Namespace => requirement.is_met_by(namespace),
+            Field::Member(_) => true,
+        })
+    }
+
+    /// Whether an item with these members is meant, if its name and labels are such.
+    pub(super) fn selects_members(&self, members: Option<&Map<String, Value>>) -> bool {
+        self.fields.iter().all(|requirement| match requirement.field {
+            Field::Name | Field::Namespace => true,
+            Field::Member(name) => {
+                let text = members.and_then(|members| members.get(name)).and_then(Value::as_str);
+                requirement.is_met_by(text.unwrap_or_default())
+            }
+        })
+    }
+}
+
+impl FieldRequirement {
+    fn is_met_by(&self, found: &str) -> bool {
+        (found == self.value) == self.equal
     }
 }
 

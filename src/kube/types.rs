@@ -1,13 +1,20 @@
 //! The types this API serves: the one table that discovery, routing and messages come from.
 //!
-//! A new kind is one entry here, one variant of [`Behaviour`], and the module that the variant leads to.
+//! A new kind is one entry here or in a file below, a [`Behaviour`], and the module that this leads to.
 
+mod access_token;
+mod link;
+mod secret;
+
+pub(super) use self::{
+    access_token::ACCESS_TOKENS,
+    link::{LINKS, LINKS_V1ALPHA1},
+    secret::SECRETS,
+};
 use super::{
-    column::{AGE, Cell, Column, MESSAGE, STATUS},
+    column::{Cell, Column, MESSAGE, STATUS},
     schema::{self, Field},
-    secrets,
     stored::StoredKind,
-    tokens,
 };
 use crate::metrics::{AdminResource, AdminVerb};
 
@@ -34,6 +41,8 @@ impl GroupVersion {
 
 /// Skupper's own resources.
 pub(super) const SKUPPER: GroupVersion = GroupVersion { group: "skupper.io", version: "v2alpha1" };
+/// The oldest form of Skupper's own resources.
+pub(super) const SKUPPER_V1ALPHA1: GroupVersion = GroupVersion { group: "skupper.io", version: "v1alpha1" };
 /// Kubernetes' core group.
 pub(super) const CORE: GroupVersion = GroupVersion { group: "", version: "v1" };
 
@@ -46,7 +55,11 @@ pub(super) enum Verb {
     List,
     Patch,
     Update,
+    Watch,
 }
+
+/// Those of a type whose objects come and go.
+const ALL_VERBS: &[Verb] = &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update, Verb::Watch];
 
 impl Verb {
     pub(super) fn as_str(self) -> &'static str {
@@ -57,6 +70,7 @@ impl Verb {
             Self::List => "list",
             Self::Patch => "patch",
             Self::Update => "update",
+            Self::Watch => "watch",
         }
     }
 
@@ -68,6 +82,7 @@ impl Verb {
             Self::List => AdminVerb::List,
             Self::Patch => AdminVerb::Patch,
             Self::Update => AdminVerb::Update,
+            Self::Watch => AdminVerb::Watch,
         }
     }
 
@@ -75,7 +90,7 @@ impl Verb {
     pub(super) fn writes(self) -> bool {
         match self {
             Self::Create | Self::Delete | Self::Patch | Self::Update => true,
-            Self::Get | Self::List => false,
+            Self::Get | Self::List | Self::Watch => false,
         }
     }
 }
@@ -186,7 +201,7 @@ pub(super) static ACCESS_GRANTS: ResourceType = ResourceType {
     kind: "AccessGrant",
     short_names: &["grant", "gr"],
     readers: Readers::Everyone,
-    verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update],
+    verbs: ALL_VERBS,
     other_verbs: NOT_ALLOWED,
     subresources: &[
         Subresource {
@@ -235,8 +250,8 @@ pub(super) static SITES: ResourceType = ResourceType {
     kind: "Site",
     short_names: &["st"],
     readers: Readers::Everyone,
-    verbs: &[Verb::Get, Verb::List],
-    other_verbs: "sites come from the server's configuration and cannot be changed here",
+    verbs: ALL_VERBS,
+    other_verbs: NOT_ALLOWED,
     subresources: &[status_of("Site", AdminResource::Sites)],
     columns: &[
         STATUS,
@@ -255,77 +270,25 @@ pub(super) static SITES: ResourceType = ResourceType {
     fields: schema::SITE,
 };
 
-/// AccessTokens: what is redeemed here.
-pub(super) static ACCESS_TOKENS: ResourceType = ResourceType {
-    group_version: SKUPPER,
-    origin: Origin::Skupper,
-    plural: "accesstokens",
-    singular: "accesstoken",
-    kind: "AccessToken",
-    short_names: &["token", "to"],
-    readers: Readers::Everyone,
-    verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update],
-    other_verbs: NOT_ALLOWED,
-    subresources: &[status_of("AccessToken", AdminResource::AccessTokens)],
-    columns: &[
-        Column {
-            name: "URL",
-            value_type: "string",
-            description: "Where it is redeemed",
-            cell: Cell::Path(&["spec", "url"]),
-        },
-        Column {
-            name: "Redeemed",
-            value_type: "boolean",
-            description: "Whether it was redeemed",
-            cell: Cell::Path(&["status", "redeemed"]),
-        },
-        STATUS,
-        MESSAGE,
-    ],
-    selectable: &[],
-    label: AdminResource::AccessTokens,
-    behaviour: Behaviour::Stored(&tokens::STORED),
-    description: schema::access_token::DESCRIPTION,
-    fields: schema::access_token::FIELDS,
-};
-
-/// Secrets: credentials, among them those of links.
-pub(super) static SECRETS: ResourceType = ResourceType {
-    group_version: CORE,
-    origin: Origin::Kubernetes,
-    plural: "secrets",
-    singular: "secret",
-    kind: "Secret",
-    short_names: &[],
-    readers: Readers::Writers,
-    verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update],
-    other_verbs: NOT_ALLOWED,
-    subresources: &[],
-    columns: &[
-        Column {
-            name: "Type",
-            value_type: "string",
-            description: "What its keys are for",
-            cell: Cell::Path(&["type"]),
-        },
-        Column {
-            name: "Data",
-            value_type: "integer",
-            description: "How many keys it has",
-            cell: Cell::CountOf(&["data"]),
-        },
-        AGE,
-    ],
-    selectable: &["type"],
-    label: AdminResource::Secrets,
-    behaviour: Behaviour::Stored(&secrets::STORED),
-    description: schema::secret::DESCRIPTION,
-    fields: schema::secret::FIELDS,
-};
-
 /// Every type, in the order that discovery lists them; of the versions of a group, the preferred one first.
-pub(super) static TYPES: [&ResourceType; 4] = [&ACCESS_GRANTS, &SITES, &ACCESS_TOKENS, &SECRETS];
+pub(super) static TYPES: [&ResourceType; 6] =
+    [&ACCESS_GRANTS, &SITES, &ACCESS_TOKENS, &LINKS, &LINKS_V1ALPHA1, &SECRETS];
+
+/// The versions of a group, the preferred one first; none of a group that is not served.
+pub(super) fn versions(group: &str) -> Vec<GroupVersion> {
+    group_versions().into_iter().filter(|version| version.group == group).collect()
+}
+
+/// The groups that are served beside the core group.
+pub(super) fn groups() -> Vec<&'static str> {
+    let mut groups = Vec::new();
+    for group in TYPES.into_iter().map(|resource| resource.group_version.group) {
+        if !group.is_empty() && !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
+    groups
+}
 
 /// The type of this plural name.
 pub(super) fn find(group_version: GroupVersion, plural: &str) -> Option<&'static ResourceType> {
@@ -349,11 +312,22 @@ mod tests {
 
     #[test]
     fn no_two_types_answer_to_one_name() {
-        let names = TYPES.iter().flat_map(|t| [t.plural, t.singular].into_iter().chain(t.short_names.iter().copied()));
-        let mut seen = std::collections::BTreeSet::new();
-        for name in names {
-            assert!(seen.insert(name), "{name} names two types");
+        let mut seen = std::collections::BTreeMap::new();
+        for resource in TYPES {
+            let names = [resource.plural, resource.singular].into_iter().chain(resource.short_names.iter().copied());
+            for name in names {
+                // Another version of a type is the same type.
+                let kind = seen.entry(name).or_insert_with(|| resource.qualified_kind());
+                assert_eq!(*kind, resource.qualified_kind(), "{name} names two types");
+            }
         }
+    }
+
+    #[test]
+    fn of_two_versions_the_newer_one_is_preferred() {
+        assert_eq!(groups(), ["skupper.io"]);
+        assert_eq!(versions("skupper.io"), [SKUPPER, SKUPPER_V1ALPHA1]);
+        assert_eq!(versions("apps"), []);
     }
 
     #[test]
