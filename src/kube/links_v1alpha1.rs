@@ -12,6 +12,7 @@ use super::{
     types::LINKS_V1ALPHA1,
 };
 use crate::{
+    app::App,
     link::{Host, Port, ResourceName},
     store::{ObjectKind, StoredObject},
 };
@@ -165,8 +166,8 @@ fn keep_endpoints(wanted: &[Value], before: &[Value]) -> Vec<Value> {
     kept
 }
 
-fn show(object: &StoredObject) -> Body {
-    let stored = links::show(object);
+fn show(app: &App, object: &StoredObject) -> Body {
+    let stored = links::show(app, object);
     let spec = members(&stored, "spec");
     let first = |role: &Role| list(&spec).iter().find(|endpoint| is_called(endpoint, role.name));
 

@@ -287,7 +287,7 @@ pub(super) static LINKS: ResourceType = ResourceType {
     singular: "link",
     kind: "Link",
     short_names: &["ln"],
-    verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update],
+    verbs: ALL_VERBS,
     other_verbs: NOT_ALLOWED,
     subresources: &[status_of("Link", AdminResource::Links)],
     columns: &[
@@ -313,7 +313,7 @@ pub(super) static LINKS_V1ALPHA1: ResourceType = ResourceType {
     singular: "link",
     kind: "Link",
     short_names: &["ln"],
-    verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update],
+    verbs: ALL_VERBS,
     other_verbs: NOT_ALLOWED,
     subresources: &[status_of("Link", AdminResource::Links)],
     columns: &[
