@@ -58,7 +58,7 @@ pub(super) struct World {
     pub(super) app: Arc<App>,
     pub(super) clock: Clock,
     pub(super) scratch: Scratch,
-    service: AdminService,
+    pub(super) service: AdminService,
 }
 
 /// An answer, taken apart.
@@ -93,7 +93,18 @@ impl Seen {
 impl World {
     /// Namespaces: `west` with a whole site, `edge` with an edge site, `bare` with a site without endpoints.
     pub(super) async fn start() -> Self {
-        let scratch = Scratch::new();
+        Self::start_in(Scratch::new()).await
+    }
+
+    /// The same service, stopped and started again.
+    pub(super) async fn restart(self) -> Self {
+        let Self { app, scratch, .. } = self;
+        app.close().await.unwrap();
+        drop(app);
+        Self::start_in(scratch).await
+    }
+
+    async fn start_in(scratch: Scratch) -> Self {
         let clock = Clock::fixed(Timestamp::from_unix_seconds(NOW));
         let options = SqliteOptions {
             database: scratch.path().join("grantd.db"),
