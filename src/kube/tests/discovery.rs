@@ -39,7 +39,7 @@ async fn the_documents_are_as_kubectl_wants_them() {
                     {
                         "name": "accessgrants", "singularName": "accessgrant", "shortNames": ["grant", "gr"],
                         "namespaced": true, "kind": "AccessGrant",
-                        "verbs": ["create", "delete", "get", "list", "patch", "update"],
+                        "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
                     },
                     {
                         "name": "accessgrants/redemptions", "singularName": "", "namespaced": true,
@@ -47,7 +47,7 @@ async fn the_documents_are_as_kubectl_wants_them() {
                     },
                     {
                         "name": "sites", "singularName": "site", "shortNames": ["st"], "namespaced": true,
-                        "kind": "Site", "verbs": ["get", "list"],
+                        "kind": "Site", "verbs": ["get", "list", "watch"],
                     },
                 ],
             }),

@@ -2,7 +2,7 @@ use super::world::{World, grant};
 use crate::kube::{
     schema::{ACCESS_GRANT_SPEC, Field, FieldKind},
     tests::world::GRANTS,
-    types::{ResourceType, TYPES},
+    types::{ResourceType, TYPES, Verb},
 };
 use serde_json::{Value, json};
 
@@ -56,7 +56,9 @@ async fn every_type_is_found_by_its_schema_and_by_an_operation() {
     for resource in TYPES {
         let kind = kind_of(resource);
         assert_eq!(schema(&document, resource.kind)["x-kubernetes-group-version-kind"], json!([kind]));
-        assert_eq!(operations(&document, &kind).count(), resource.verbs.len(), "{}", resource.kind);
+        // A watch is a list with other parameters.
+        let verbs = resource.verbs.iter().filter(|verb| **verb != Verb::Watch);
+        assert_eq!(operations(&document, &kind).count(), verbs.count(), "{}", resource.kind);
     }
 }
 
