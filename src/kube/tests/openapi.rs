@@ -2,7 +2,7 @@ use super::world::{World, grant};
 use crate::kube::{
     schema::{ACCESS_GRANT_SPEC, Field, FieldKind},
     tests::world::GRANTS,
-    types::{ResourceType, TYPES, Verb},
+    types::{ResourceType, TYPES},
 };
 use serde_json::{Value, json};
 
@@ -57,7 +57,7 @@ async fn every_type_is_found_by_its_schema_and_by_an_operation() {
         let kind = kind_of(resource);
         assert_eq!(schema(&document, resource.kind)["x-kubernetes-group-version-kind"], json!([kind]));
         // A watch is a list with other parameters.
-        let verbs = resource.verbs.iter().filter(|verb| **verb != Verb::Watch);
+        let verbs = resource.verbs.iter().filter(|verb| verb.as_str() != "watch");
         assert_eq!(operations(&document, &kind).count(), verbs.count(), "{}", resource.kind);
     }
 }

@@ -96,11 +96,11 @@ impl World {
         Self::start_in(Scratch::new()).await
     }
 
-    /// The same service, stopped and started again.
+    /// The service of the same directory, stopped and started again.
     pub(super) async fn restart(self) -> Self {
-        let Self { app, scratch, .. } = self;
+        let Self { app, clock: _, scratch, service } = self;
         app.close().await.unwrap();
-        drop(app);
+        drop((app, service));
         Self::start_in(scratch).await
     }
 
