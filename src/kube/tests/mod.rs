@@ -17,4 +17,6 @@ mod sites;
 mod skupper;
 mod table;
 mod tls_door;
+mod watch;
+mod watch_replay;
 mod world;

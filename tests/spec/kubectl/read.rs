@@ -190,17 +190,3 @@ async fn waiting_ends_at_once_for_what_is_so_already_and_in_time_for_what_is_not
         gone.await;
     }
 }
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_watch_shows_what_is_there_and_then_says_that_there_is_no_watch() {
-    for binary in versions() {
-        let kubectl = Kubectl::start(binary).await.with_grant().await;
-
-        let output = kubectl.run(&["get", "accessgrants", "--watch"]).await;
-
-        assert_eq!(output.status.code(), Some(1));
-        assert!(String::from_utf8_lossy(&output.stdout).contains("\nwest "), "{output:?}");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(said.starts_with("Error from server (MethodNotAllowed): "), "{said}");
-    }
-}
