@@ -127,13 +127,12 @@ fn all_rules() -> Vec<Rule> {
         let parts = resource.subresources.iter();
         let parts = parts.map(|part| (format!("{}/{}", resource.plural, part.name), vec![Verb::Get]));
         let all = std::iter::once(own).chain(parts);
-        rules.extend(all.map(|(resource, verbs)| Rule {
-            group,
-            resource,
-            verbs,
-            other_verbs,
-            whose: Whose::Permitted,
-        }));
+        let all = all.map(|(resource, verbs)| Rule { group, resource, verbs, other_verbs, whose: Whose::Permitted });
+        // Rules know no versions: another one of a type is allowed as the first is.
+        let new =
+            all.filter(|rule| !rules.iter().any(|own: &Rule| own.group == group && own.resource == rule.resource));
+        let new: Vec<Rule> = new.collect();
+        rules.extend(new);
     }
     let core = |resource: &str, verbs: &[Verb], other_verbs| Rule {
         group: CORE.group,

@@ -1,11 +1,17 @@
 //! The types this API serves: the one table that discovery, routing and messages come from.
 //!
-//! A new kind is one entry here, one variant of [`Behaviour`], and the module that the variant leads to.
+//! A new kind is one entry here or in a file below, a [`Behaviour`], and the module that this leads to.
 
+mod access_token;
+mod link;
+
+pub(super) use self::{
+    access_token::ACCESS_TOKENS,
+    link::{LINKS, LINKS_V1ALPHA1},
+};
 use super::{
     schema::{self, Field},
     stored::StoredKind,
-    tokens,
 };
 use crate::metrics::{AdminResource, AdminVerb};
 
@@ -26,6 +32,8 @@ impl GroupVersion {
 
 /// Skupper's own resources.
 pub(super) const SKUPPER: GroupVersion = GroupVersion { group: "skupper.io", version: "v2alpha1" };
+/// The oldest form of Skupper's own resources.
+pub(super) const SKUPPER_V1ALPHA1: GroupVersion = GroupVersion { group: "skupper.io", version: "v1alpha1" };
 /// Kubernetes' core group.
 pub(super) const CORE: GroupVersion = GroupVersion { group: "", version: "v1" };
 
@@ -40,6 +48,9 @@ pub(super) enum Verb {
     Update,
     Watch,
 }
+
+/// Those of a type whose objects come and go.
+const ALL_VERBS: &[Verb] = &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update, Verb::Watch];
 
 impl Verb {
     pub(super) fn as_str(self) -> &'static str {
@@ -182,7 +193,7 @@ pub(super) static ACCESS_GRANTS: ResourceType = ResourceType {
     singular: "accessgrant",
     kind: "AccessGrant",
     short_names: &["grant", "gr"],
-    verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update, Verb::Watch],
+    verbs: ALL_VERBS,
     other_verbs: NOT_ALLOWED,
     subresources: &[
         Subresource {
@@ -228,8 +239,8 @@ pub(super) static SITES: ResourceType = ResourceType {
     singular: "site",
     kind: "Site",
     short_names: &["st"],
-    verbs: &[Verb::Get, Verb::List, Verb::Watch],
-    other_verbs: "sites come from the server's configuration and cannot be changed here",
+    verbs: ALL_VERBS,
+    other_verbs: NOT_ALLOWED,
     subresources: &[status_of("Site", AdminResource::Sites)],
     columns: &[
         STATUS,
@@ -247,35 +258,31 @@ pub(super) static SITES: ResourceType = ResourceType {
     fields: schema::SITE,
 };
 
-/// AccessTokens: what is redeemed here.
-pub(super) static ACCESS_TOKENS: ResourceType = ResourceType {
-    group_version: SKUPPER,
-    plural: "accesstokens",
-    singular: "accesstoken",
-    kind: "AccessToken",
-    short_names: &["token", "to"],
-    verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update, Verb::Watch],
-    other_verbs: NOT_ALLOWED,
-    subresources: &[status_of("AccessToken", AdminResource::AccessTokens)],
-    columns: &[
-        Column { name: "URL", value_type: "string", description: "Where it is redeemed", path: &["spec", "url"] },
-        Column {
-            name: "Redeemed",
-            value_type: "boolean",
-            description: "Whether it was redeemed",
-            path: &["status", "redeemed"],
-        },
-        STATUS,
-        MESSAGE,
-    ],
-    label: AdminResource::AccessTokens,
-    behaviour: Behaviour::Stored(&tokens::STORED),
-    description: schema::access_token::DESCRIPTION,
-    fields: schema::access_token::FIELDS,
-};
-
 /// Every type, in the order that discovery lists them; of the versions of a group, the preferred one first.
-pub(super) static TYPES: [&ResourceType; 3] = [&ACCESS_GRANTS, &SITES, &ACCESS_TOKENS];
+pub(super) static TYPES: [&ResourceType; 5] = [&ACCESS_GRANTS, &SITES, &ACCESS_TOKENS, &LINKS, &LINKS_V1ALPHA1];
+
+/// The versions of a group, the preferred one first; none of a group that is not served.
+pub(super) fn versions(group: &str) -> Vec<GroupVersion> {
+    let mut versions: Vec<GroupVersion> = Vec::new();
+    for GroupVersion { group: own, version } in TYPES.into_iter().map(|resource| resource.group_version) {
+        let found = GroupVersion { group: own, version };
+        if own == group && !versions.contains(&found) {
+            versions.push(found);
+        }
+    }
+    versions
+}
+
+/// The groups that are served beside the core group.
+pub(super) fn groups() -> Vec<&'static str> {
+    let mut groups = Vec::new();
+    for group in TYPES.into_iter().map(|resource| resource.group_version.group) {
+        if !group.is_empty() && !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
+    groups
+}
 
 /// The type of this plural name.
 pub(super) fn find(group_version: GroupVersion, plural: &str) -> Option<&'static ResourceType> {
@@ -288,11 +295,22 @@ mod tests {
 
     #[test]
     fn no_two_types_answer_to_one_name() {
-        let names = TYPES.iter().flat_map(|t| [t.plural, t.singular].into_iter().chain(t.short_names.iter().copied()));
-        let mut seen = std::collections::BTreeSet::new();
-        for name in names {
-            assert!(seen.insert(name), "{name} names two types");
+        let mut seen = std::collections::BTreeMap::new();
+        for resource in TYPES {
+            let names = [resource.plural, resource.singular].into_iter().chain(resource.short_names.iter().copied());
+            for name in names {
+                // Another version of a type is the same type.
+                let kind = seen.entry(name).or_insert_with(|| resource.qualified_kind());
+                assert_eq!(*kind, resource.qualified_kind(), "{name} names two types");
+            }
         }
+    }
+
+    #[test]
+    fn of_two_versions_the_newer_one_is_preferred() {
+        assert_eq!(groups(), ["skupper.io"]);
+        assert_eq!(versions("skupper.io"), [SKUPPER, SKUPPER_V1ALPHA1]);
+        assert_eq!(versions("apps"), []);
     }
 
     #[test]

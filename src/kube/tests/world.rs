@@ -112,7 +112,9 @@ impl World {
             key: scratch.path().join("key"),
             on_commit: Box::new(|_| {}),
         };
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).await.unwrap());
+        let store = SqliteStore::open(options).await.unwrap();
+        let loaded_revision = store.advance().await.unwrap();
+        let store: Arc<dyn Store> = Arc::new(store);
         let parts = AppParts {
             clock: clock.clone(),
             metrics: Arc::new(Metrics::new()),
@@ -121,9 +123,10 @@ impl World {
             profile: Profile::default(),
             longest_code: 1024,
             retention: Duration::from_secs(3600),
-            loaded_revision: crate::grant::Revision(1),
+            loaded_revision,
         };
         let app = Arc::new(App::new(store, parts));
+        app.load_sites().await.unwrap();
         let service = AdminService::new(Arc::clone(&app));
         Self { app, clock, scratch, service }
     }
@@ -197,9 +200,22 @@ impl World {
 /// A manifest.
 #[expect(clippy::needless_pass_by_value, reason = "callers write the spec in place")]
 pub(super) fn grant(name: &str, spec: Value) -> Value {
-    json!({
-        "apiVersion": "skupper.io/v2alpha1", "kind": "AccessGrant", "metadata": {"name": name}, "spec": spec,
-    })
+    manifest("AccessGrant", name, &spec)
+}
+
+/// A manifest of this kind.
+pub(super) fn manifest(kind: &str, name: &str, spec: &Value) -> Value {
+    json!({"apiVersion": "skupper.io/v2alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})
+}
+
+/// What is wrong with the fields of an object, and with which, in order; of an answer that has to be a refusal.
+pub(super) fn causes(seen: &Seen) -> Vec<(&str, &str)> {
+    assert_eq!(seen.failure().1, "Invalid", "{}", seen.text);
+    let all = seen.json["details"]["causes"].as_array().unwrap();
+    let mut causes: Vec<(&str, &str)> =
+        all.iter().map(|cause| (cause["field"].as_str().unwrap(), cause["message"].as_str().unwrap())).collect();
+    causes.sort_unstable();
+    causes
 }
 
 /// The condition of this type.

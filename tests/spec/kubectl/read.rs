@@ -137,7 +137,7 @@ async fn what_is_served_is_discovered() {
             "{types:?}"
         );
         assert!(types.contains(&vec!["sites", "st", "skupper.io/v2alpha1", "true", "Site"]), "{types:?}");
-        assert_eq!(kubectl.says(&["api-versions"]).await, "skupper.io/v2alpha1\nv1\n");
+        assert_eq!(kubectl.says(&["api-versions"]).await, "skupper.io/v1alpha1\nskupper.io/v2alpha1\nv1\n");
         assert!(kubectl.says(&["version"]).await.contains("+grantd"));
 
         let described = kubectl.says(&["describe", "accessgrant", "west"]).await;
