@@ -123,6 +123,7 @@ fn show(_: &App, object: &StoredObject) -> Body {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use serde_json::json;
 
     fn read(members: &Value) -> Result<Value, Vec<String>> {
         let mut faults = Faults::default();

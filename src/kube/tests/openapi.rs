@@ -157,7 +157,7 @@ fn assert_known(object: &Value, fields: &[Field]) {
             FieldKind::Integer => assert!(value.is_u64(), "{name}"),
             FieldKind::Boolean => assert!(value.is_boolean(), "{name}"),
             FieldKind::Texts | FieldKind::Data(_) => {
-                assert!(value.as_object().unwrap().values().all(Value::is_string), "{name}")
+                assert!(value.as_object().unwrap().values().all(Value::is_string), "{name}");
             }
         }
     }
