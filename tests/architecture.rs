@@ -25,7 +25,7 @@ const HOUSE: &[Room] = &[
     Room { name: "pki", level: 2, crates: "aws_lc_rs base64 rcgen rustls_pki_types x509_parser" },
     Room { name: "store", level: 2, crates: "aws_lc_rs base64 getrandom serde serde_json sqlx tokio tracing uuid" },
     Room { name: "metrics", level: 2, crates: "prometheus" },
-    Room { name: "app", level: 3, crates: "getrandom serde_json tokio tracing uuid" },
+    Room { name: "app", level: 3, crates: "base64 getrandom serde_json tokio tracing uuid" },
     Room {
         name: "http",
         level: 4,

@@ -1,23 +1,35 @@
 //! Level 3: the use cases. What happens to a redemption, to grants, to sites; no SQL, no HTTP, no certificates' details.
 
+mod applied_sites;
+mod backoff;
 mod bundle;
 mod chain;
+mod conditions;
+mod controllers;
+mod fingerprint;
+mod follow;
 mod grants;
+mod links;
 mod objects;
 mod ports;
 mod publication;
 mod readiness;
+mod reconcile;
 mod redeem;
 mod sites;
+mod status;
 mod sweep;
+mod tokens;
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 pub use self::{
+    applied_sites::WriteSiteError,
     bundle::LinkBundle,
     chain::chain,
+    fingerprint::fingerprint,
     grants::{CreateGrantError, GrantDraft, GrantSpec, GrantStanding, SpecError, UpdateGrantError},
     ports::{Again, PortFuture, ProbeFailure, Prober, RedeemFailure, Redeemer},
     publication::Publication,
@@ -25,7 +37,13 @@ pub use self::{
     redeem::RedeemError,
     sites::{ConfiguredSite, DuplicateSite, SiteFault, Sites},
 };
-use crate::{grant::Revision, metrics::Metrics, pki::Profile, store::Store, time::Clock};
+use crate::{
+    grant::Revision,
+    metrics::Metrics,
+    pki::Profile,
+    store::Store,
+    time::{Clock, Timestamp},
+};
 
 /// What the use cases need, put together once at start.
 #[derive(Debug)]
@@ -45,7 +63,7 @@ pub struct AppParts {
     /// How long an expired or used-up grant stays visible.
     pub retention: Duration,
     /// The store's revision when the configuration was read: what the configured sites carry.
-    pub loaded_at: Revision,
+    pub loaded_revision: Revision,
 }
 
 /// The service without its doors.
@@ -55,14 +73,23 @@ pub struct App {
     /// Slow signatures share the cores with everything else; as many as there are cores run at once.
     slow_signatures: Arc<Semaphore>,
     readiness: readiness::Latch,
+    loaded_at: Timestamp,
+    /// Held while a site is written.
+    site_writes: Mutex<()>,
 }
 
 impl App {
     /// Puts the service together; it answers [`Readiness`] with "starting" until [`started`](Self::started).
     pub fn new(store: Arc<dyn Store>, parts: AppParts) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let app =
-            Self { store, parts, slow_signatures: Arc::new(Semaphore::new(cores)), readiness: readiness::Latch::new() };
+        let app = Self {
+            store,
+            slow_signatures: Arc::new(Semaphore::new(cores)),
+            readiness: readiness::Latch::new(),
+            loaded_at: parts.clock.now(),
+            site_writes: Mutex::default(),
+            parts,
+        };
         app.report_certificates();
         app
     }
@@ -75,6 +102,16 @@ impl App {
     /// Where what happens is counted.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.parts.metrics
+    }
+
+    /// When the configuration was read.
+    pub fn loaded_at(&self) -> Timestamp {
+        self.loaded_at
+    }
+
+    /// The store's revision then, which is later than that of every change before.
+    pub fn loaded_revision(&self) -> Revision {
+        self.parts.loaded_revision
     }
 
     /// The configured sites.

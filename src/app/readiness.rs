@@ -1,6 +1,6 @@
 //! Whether a redemption would succeed now.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use tokio::sync::watch;
 
 use super::{App, chain};
 use crate::metrics::StoreOperation;
@@ -28,28 +28,40 @@ impl Readiness {
     }
 }
 
-const STARTING: u8 = 0;
-const SERVING: u8 = 1;
-const DRAINING: u8 = 2;
+/// Where the service stands: only ever forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Starting,
+    Serving,
+    Draining,
+}
 
-/// Starting, serving, draining: only ever forward.
+/// The stage, and who waits for the next.
 #[derive(Debug)]
-pub(super) struct Latch(AtomicU8);
+pub(super) struct Latch(watch::Sender<Stage>);
 
 impl Latch {
     pub(super) fn new() -> Self {
-        Self(AtomicU8::new(STARTING))
+        Self(watch::Sender::new(Stage::Starting))
     }
 
-    fn advance(&self, state: u8) {
-        self.0.fetch_max(state, Ordering::SeqCst);
+    fn advance(&self, to: Stage) {
+        self.0.send_if_modified(|stage| {
+            let forward = to > *stage;
+            *stage = to.max(*stage);
+            forward
+        });
+    }
+
+    fn stage(&self) -> Stage {
+        *self.0.borrow()
     }
 
     fn fault(&self) -> Option<String> {
-        match self.0.load(Ordering::SeqCst) {
-            STARTING => Some("starting".to_owned()),
-            SERVING => None,
-            _ => Some("stopping".to_owned()),
+        match self.stage() {
+            Stage::Starting => Some("starting".to_owned()),
+            Stage::Serving => None,
+            Stage::Draining => Some("stopping".to_owned()),
         }
     }
 }
@@ -57,17 +69,23 @@ impl Latch {
 impl App {
     /// The doors are open.
     pub fn started(&self) {
-        self.readiness.advance(SERVING);
+        self.readiness.advance(Stage::Serving);
     }
 
     /// The doors are closing; there is no way back.
     pub fn draining(&self) {
-        self.readiness.advance(DRAINING);
+        self.readiness.advance(Stage::Draining);
     }
 
     /// Whether [`draining`](Self::draining) was called.
     pub fn is_draining(&self) -> bool {
-        self.readiness.0.load(Ordering::SeqCst) == DRAINING
+        self.readiness.stage() == Stage::Draining
+    }
+
+    /// Completes once [`draining`](Self::draining) was called, at once when that is over already.
+    pub async fn stopping(&self) {
+        // The sender is part of `self`, so waiting for it cannot fail.
+        let _ = self.readiness.0.subscribe().wait_for(|stage| *stage == Stage::Draining).await;
     }
 
     /// Looks at everything a redemption needs: a store that takes writes, issuers and a serving certificate within their

@@ -1,14 +1,18 @@
-//! The configured sites and their issuers.
+//! The sites and their issuers: those of the configuration, and those that were made through the API.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, PoisonError, RwLock},
 };
 
+use uuid::Uuid;
+
+use super::{App, fingerprint};
 use crate::{
-    grant::{IssuerName, Namespace},
+    grant::{GrantName, IssuerName, Namespace},
     link::Site,
     pki::Issuer,
+    store::{ObjectKind, ObjectQuery, StoreError},
 };
 
 /// A site and the issuers that sign for it.
@@ -16,7 +20,8 @@ use crate::{
 pub struct ConfiguredSite {
     site: Site,
     default_issuer: IssuerName,
-    issuers: BTreeMap<IssuerName, RwLock<Arc<Issuer>>>,
+    /// Shared with the sites that were made through the API: an issuer is replaced for all of them at once.
+    issuers: Arc<BTreeMap<IssuerName, RwLock<Arc<Issuer>>>>,
 }
 
 impl ConfiguredSite {
@@ -27,12 +32,25 @@ impl ConfiguredSite {
         issuers: impl IntoIterator<Item = (IssuerName, Issuer)>,
     ) -> Self {
         let issuers = issuers.into_iter().map(|(name, issuer)| (name, RwLock::new(Arc::new(issuer)))).collect();
-        Self { site, default_issuer, issuers }
+        Self { site, default_issuer, issuers: Arc::new(issuers) }
+    }
+
+    /// Another site, signed for by the same issuers.
+    pub(super) fn sharing_issuers(&self, site: Site, default_issuer: Option<IssuerName>) -> Self {
+        let default_issuer = default_issuer.unwrap_or_else(|| self.default_issuer.clone());
+        Self { site, default_issuer, issuers: Arc::clone(&self.issuers) }
     }
 
     /// Where its links lead.
     pub fn site(&self) -> &Site {
         &self.site
+    }
+
+    /// Its uid: a UUID of version 8 (RFC 9562 5.8) made of the namespace and the name, so that a site keeps it across
+    /// restarts and servers.
+    pub fn uid(&self) -> Uuid {
+        let hash = fingerprint(format!("{}/{}", self.site.namespace, self.site.name).bytes());
+        uuid::Builder::from_custom_bytes(hash.to_be_bytes()).into_uuid()
     }
 
     /// The issuer of grants that name none.
@@ -91,39 +109,76 @@ pub enum SiteFault {
 #[error("two sites are configured for namespace {0}")]
 pub struct DuplicateSite(pub Namespace);
 
-/// All configured sites, one for each namespace.
+/// All sites, one for each namespace.
 #[derive(Debug, Default)]
-pub struct Sites(BTreeMap<Namespace, ConfiguredSite>);
+pub struct Sites {
+    configured: BTreeMap<Namespace, Arc<ConfiguredSite>>,
+    /// The one that was configured first.
+    first: Option<Arc<ConfiguredSite>>,
+    applied: RwLock<BTreeMap<Namespace, Arc<ConfiguredSite>>>,
+}
 
 impl Sites {
-    /// Takes the configured sites.
+    /// Takes the configured sites. The first of them lends its endpoints and issuers to those made through the API.
     ///
     /// # Errors
     /// [`DuplicateSite`] when two share a namespace.
     pub fn new(sites: impl IntoIterator<Item = ConfiguredSite>) -> Result<Self, DuplicateSite> {
-        let mut by_namespace = BTreeMap::new();
-        for site in sites {
+        let (mut configured, mut first) = (BTreeMap::new(), None);
+        for site in sites.into_iter().map(Arc::new) {
             let namespace = site.site.namespace.clone();
-            if by_namespace.insert(namespace.clone(), site).is_some() {
+            first.get_or_insert_with(|| Arc::clone(&site));
+            if configured.insert(namespace.clone(), site).is_some() {
                 return Err(DuplicateSite(namespace));
             }
         }
-        Ok(Self(by_namespace))
+        Ok(Self { configured, first, applied: RwLock::default() })
     }
 
     /// The site of this namespace.
-    pub fn of(&self, namespace: &Namespace) -> Option<&ConfiguredSite> {
-        self.0.get(namespace)
+    pub fn of(&self, namespace: &Namespace) -> Option<Arc<ConfiguredSite>> {
+        let applied = || self.applied.read().unwrap_or_else(PoisonError::into_inner).get(namespace).cloned();
+        self.configured(namespace).cloned().or_else(applied)
     }
 
-    /// Every site, by namespace.
-    pub fn iter(&self) -> impl Iterator<Item = &ConfiguredSite> {
-        self.0.values()
+    /// The site that the configuration names for this namespace.
+    pub fn configured(&self, namespace: &Namespace) -> Option<&Arc<ConfiguredSite>> {
+        self.configured.get(namespace)
+    }
+
+    /// Every configured site, by namespace.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<ConfiguredSite>> {
+        self.configured.values()
+    }
+
+    /// The namespaces that have a site.
+    pub fn namespaces(&self) -> BTreeSet<Namespace> {
+        let applied = self.applied.read().unwrap_or_else(PoisonError::into_inner);
+        self.configured.keys().chain(applied.keys()).cloned().collect()
+    }
+
+    /// The configured site whose endpoints and issuers those made through the API share.
+    pub(super) fn lender(&self) -> Option<&Arc<ConfiguredSite>> {
+        self.first.as_ref()
+    }
+
+    /// Serves a site that was made through the API from now on, in the place of the one before.
+    pub(super) fn serve_applied(&self, site: ConfiguredSite) {
+        let namespace = site.site.namespace.clone();
+        self.applied.write().unwrap_or_else(PoisonError::into_inner).insert(namespace, Arc::new(site));
+    }
+
+    /// Serves a site that was made through the API no longer.
+    pub(super) fn retire_applied(&self, namespace: &Namespace, name: &GrantName) {
+        let mut applied = self.applied.write().unwrap_or_else(PoisonError::into_inner);
+        if applied.get(namespace).is_some_and(|site| site.site.name == *name) {
+            applied.remove(namespace);
+        }
     }
 
     /// Every issuer, with its namespace and name.
     pub fn issuers(&self) -> impl Iterator<Item = (&Namespace, &IssuerName, Arc<Issuer>)> {
-        self.0.iter().flat_map(|(namespace, site)| {
+        self.configured.iter().flat_map(|(namespace, site)| {
             site.issuers.keys().filter_map(move |name| Some((namespace, name, site.issuer(Some(name))?)))
         })
     }
@@ -136,9 +191,46 @@ impl Sites {
         &self,
         namespace: &Namespace,
         issuer: Option<&IssuerName>,
-    ) -> Result<(&ConfiguredSite, Arc<Issuer>), SiteFault> {
+    ) -> Result<(Arc<ConfiguredSite>, Arc<Issuer>), SiteFault> {
         let site = self.of(namespace).ok_or_else(|| SiteFault::NotDefined { namespace: namespace.clone() })?;
         let issuer = site.issuer(issuer).ok_or(SiteFault::NoIssuer)?;
-        site.fault().map_or(Ok((site, issuer)), Err)
+        match site.fault() {
+            None => Ok((site, issuer)),
+            Some(fault) => Err(fault),
+        }
+    }
+}
+
+impl App {
+    /// The uid of the site of this namespace: the configured one, or else the first that was made through the API.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn site_uid(&self, namespace: &Namespace) -> Result<Option<Uuid>, StoreError> {
+        if let Some(site) = self.sites().configured(namespace) {
+            return Ok(Some(site.uid()));
+        }
+        let query = ObjectQuery { kind: ObjectKind::Site, namespace: Some(namespace.clone()), after: None, limit: 1 };
+        Ok(self.objects(query).await?.objects.first().map(|site| site.uid))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_has_the_same_uid_for_ever_and_another_one_has_another() {
+        let site = |namespace: &str| {
+            let site = Site {
+                namespace: namespace.parse().unwrap(),
+                name: "my-site".parse().unwrap(),
+                edge: false,
+                endpoints: Vec::new(),
+            };
+            ConfiguredSite::new(site, "ca".parse().unwrap(), [])
+        };
+        assert_eq!(site("west").uid().to_string(), "72f8f2af-f443-86fa-88c2-fe90cc22b067");
+        assert_ne!(site("west").uid(), site("east").uid());
     }
 }

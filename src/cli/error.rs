@@ -12,7 +12,7 @@ use crate::{
     pki::PkiError,
 };
 
-/// Exit codes, as `grantd --help` states them; 64, 69 and 77 are those of sysexits.h.
+/// Exit codes, as `grantd --help` states them; 64, 69, 75 and 77 are those of sysexits.h.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Refused or failed.
@@ -21,6 +21,8 @@ pub enum Exit {
     Usage,
     /// No server answers.
     Unavailable,
+    /// A link is not ready.
+    NotReady,
     /// The server of this data directory is not ours to talk to.
     NotPermitted,
 }
@@ -32,6 +34,7 @@ impl Exit {
             Self::Failure => 1,
             Self::Usage => 64,
             Self::Unavailable => 69,
+            Self::NotReady => 75,
             Self::NotPermitted => 77,
         }
     }
@@ -55,6 +58,15 @@ pub enum CliError {
     /// A file that should be a token is not.
     #[error("{file}")]
     Document {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        #[source]
+        source: DocumentError,
+    },
+    /// A file that should be a Link or its Secret is not.
+    #[error("{file}")]
+    LinkFile {
         /// The file.
         file: String,
         /// What is wrong with it.
@@ -119,6 +131,14 @@ pub enum CliError {
     /// No certificate can be made with the admin CA.
     #[error("cannot make a client certificate with the admin CA")]
     AdminUser(#[source] PkiError),
+    /// Links were asked for, and not all of them are ready.
+    #[error("{not_ready} of {all} links not ready")]
+    LinksNotReady {
+        /// How many are not.
+        not_ready: usize,
+        /// How many there are.
+        all: usize,
+    },
     /// The server did not start, or ended badly.
     #[error(transparent)]
     Serve(ServeError),
@@ -158,10 +178,13 @@ impl CliError {
     /// With which code the program ends; of several failures, the first decides.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Usage { .. } | Self::Config(_) | Self::Read(_) | Self::Document { .. } => Exit::Usage,
+            Self::Usage { .. } | Self::Config(_) | Self::Read(_) | Self::Document { .. } | Self::LinkFile { .. } => {
+                Exit::Usage
+            }
             Self::Admin(error) => admin_exit(error),
             Self::Redeem(error) => redeem_exit(error),
             Self::NotIssued { cause, .. } | Self::Applying { cause, .. } => cause.exit(),
+            Self::LinksNotReady { .. } => Exit::NotReady,
             Self::Several(failures) => failures.first().map_or(Exit::Failure, Self::exit),
             Self::Write(_)
             | Self::Refused { .. }
@@ -178,6 +201,7 @@ impl CliError {
         match self {
             Self::Refused { hint, .. } => hint.clone(),
             Self::Config(_) => Some("see 'grantd serve --help'".to_owned()),
+            Self::LinkFile { .. } => Some("see that it is as 'token redeem' wrote it".to_owned()),
             Self::Document { .. } => Some("give a file that 'token issue' wrote".to_owned()),
             Self::Write(error) => Some(write_hint(error)),
             Self::Admin(error) => admin_hint(error),
@@ -188,6 +212,7 @@ impl CliError {
             Self::Usage { .. }
             | Self::Read(_)
             | Self::Several(_)
+            | Self::LinksNotReady { .. }
             | Self::Console(_)
             | Self::Runtime(_)
             | Self::AdminUser(_) => None,

@@ -49,15 +49,7 @@ impl<'a> Console<'a> {
     /// # Errors
     /// As [`print`](Self::print).
     pub fn document(&mut self, document: &impl Serialize, format: DocumentFormat) -> Result<(), CliError> {
-        let text = match format {
-            DocumentFormat::Json => serde_json::to_string_pretty(document).map_err(io::Error::other),
-            DocumentFormat::Yaml => {
-                // A long text stays on its line: whoever cuts one out with `grep` gets all of it.
-                let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
-                serde_saphyr::to_string_with_options(document, options).map_err(io::Error::other)
-            }
-        };
-        let text = text.map_err(CliError::Console)?;
+        let text = document_text(document, format)?;
         self.print(text.trim_end())?;
         self.print("\n")
     }
@@ -81,12 +73,33 @@ impl<'a> Console<'a> {
     }
 }
 
+/// The text of a document.
+///
+/// # Errors
+/// [`CliError::Console`] for what cannot be written in this format.
+pub fn document_text(document: &impl Serialize, format: DocumentFormat) -> Result<String, CliError> {
+    let text = match format {
+        DocumentFormat::Json => serde_json::to_string_pretty(document).map_err(io::Error::other),
+        DocumentFormat::Yaml => {
+            // A long text stays on its line: whoever cuts one out with `grep` gets all of it.
+            let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
+            serde_saphyr::to_string_with_options(document, options).map_err(io::Error::other)
+        }
+    };
+    text.map_err(CliError::Console)
+}
+
 /// Text from elsewhere, fit for a terminal: control characters, which could move the cursor or change its title, are
 /// shown as `\u{fffd}`; line breaks stay.
 pub fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() && c != '\n' && c != '\t' { char::REPLACEMENT_CHARACTER } else { c })
         .collect()
+}
+
+/// As [`printable`], on one line.
+pub fn one_line(text: &str) -> String {
+    printable(text).replace(['\n', '\t'], " ")
 }
 
 /// A path as a shell reads it back, for commands that are there to be copied.
@@ -96,6 +109,12 @@ pub fn shell_word(path: &Path) -> String {
     if text.bytes().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
+/// A line of cells in columns of these widths: two spaces between columns, none at the end.
+pub fn aligned(row: &[String], widths: &[usize]) -> String {
+    let padded = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+    padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+}
+
 /// Rows under headings, in columns that are as wide as their widest cell.
 #[derive(Debug)]
 pub struct Table {
@@ -103,8 +122,6 @@ pub struct Table {
 }
 
 impl Table {
-    const GAP: &'static str = "  ";
-
     /// A table with these headings and no rows.
     pub fn new(headings: &[&str]) -> Self {
         Self { rows: vec![headings.iter().map(ToString::to_string).collect()] }
@@ -113,7 +130,7 @@ impl Table {
     /// Adds a row; an empty cell is shown as `-`, so that columns can be told apart by a script.
     pub fn row(&mut self, cells: Vec<String>) {
         let fit = |cell: String| {
-            let cell = printable(&cell).replace(['\n', '\t'], " ");
+            let cell = one_line(&cell);
             if cell.is_empty() { "-".to_owned() } else { cell }
         };
         self.rows.push(cells.into_iter().map(fit).collect());
@@ -134,10 +151,8 @@ impl Display for Table {
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         for (index, row) in self.rows.iter().enumerate() {
-            let padded = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-            let line = padded.collect::<Vec<_>>().join(Self::GAP);
             let end = if index + 1 == self.rows.len() { "" } else { "\n" };
-            write!(f, "{}{end}", line.trim_end())?;
+            write!(f, "{}{end}", aligned(row, &widths))?;
         }
         Ok(())
     }

@@ -15,9 +15,9 @@ use crate::{
 pub(super) const GRANT_KIND: &str = "accessgrant.skupper.io";
 /// The version of every object here.
 pub(super) const API_VERSION: &str = "skupper.io/v2alpha1";
-const GROUP: &str = "/apis/skupper.io/v2alpha1";
+pub(super) const GROUP: &str = "/apis/skupper.io/v2alpha1";
 /// How many items are asked for at a time.
-const PAGE: u32 = 500;
+pub(super) const PAGE: u32 = 500;
 
 /// A grant's name as it is typed: bare, or as this program and kubectl print it, with its kind.
 pub(super) fn grant_name(text: &str) -> Result<GrantName, CliError> {
@@ -62,6 +62,14 @@ pub(super) fn scope_path(scope: &Scope) -> String {
     }
 }
 
+/// Where a list of links is.
+pub(super) fn links_path(scope: &Scope) -> String {
+    match scope {
+        Scope::Namespace(namespace) => format!("{GROUP}/namespaces/{namespace}/links"),
+        Scope::All => format!("{GROUP}/links"),
+    }
+}
+
 /// Where the ledger of a grant is.
 pub(super) fn redemptions_path(namespace: &Namespace, name: &GrantName) -> String {
     format!("{}/redemptions", grant_path(namespace, name))
@@ -72,16 +80,23 @@ pub(super) fn page_path(path: &str, token: Option<&str>) -> String {
     let mut page = format!("{path}?limit={PAGE}");
     if let Some(token) = token {
         page.push_str("&continue=");
-        for byte in token.bytes() {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                page.push(char::from(byte));
-            } else {
-                // Writing to a String cannot fail.
-                let _ = write!(page, "%{byte:02X}");
-            }
-        }
+        page.push_str(&escaped(token));
     }
     page
+}
+
+/// Text as a segment of a path, or as a value of a query.
+pub(super) fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+    }
+    escaped
 }
 
 /// An object of a list or an answer, read as far as a command needs it.

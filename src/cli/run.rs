@@ -11,8 +11,8 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, error::ErrorKind, parser:
 
 use super::{
     CliError, Exit,
-    args::{Cli, Command, GrantCommand, TokenCommand},
-    command::{apply, completion, grant, kubeconfig, token, version},
+    args::{Cli, Command, GrantCommand, LinkCommand, TokenCommand},
+    command::{apply, completion, get, grant, kubeconfig, link, token, version},
     config::{self, Surroundings},
     data_dir::{NO_DATA_DIR, default_data_dir},
     output::{Console, printable},
@@ -62,6 +62,11 @@ fn dispatch(cli: Cli, matches: &ArgMatches, console: &mut Console<'_>) -> Result
         Command::Grant(GrantCommand::Delete(args)) => {
             wait_for(grant::delete::run(&args, &Server::of(&data_dir()?), console))
         }
+        Command::Link(LinkCommand::Status(args)) => match &args.from {
+            Some(directory) => wait_for(link::status::of_files(&args, directory, console)),
+            None => wait_for(link::status::of_server(&args, &Server::of(&data_dir()?), console)),
+        },
+        Command::Get(args) => wait_for(get::run(&args, &Server::of(&data_dir()?), console)),
         Command::Apply(args) => wait_for(apply::run(&args, &Server::of(&data_dir()?), console)),
         Command::Kubeconfig(args) => kubeconfig::run(&args, &data_dir()?, console),
         Command::Version(args) => version::run(&args, console),

@@ -8,18 +8,19 @@ use super::{
     CliError,
     data_dir::DataDir,
     resource::{
-        self, API_VERSION, Page, Scope, grant_path, grants_path, page_path, redemptions_path, scope_path, sites_path,
+        self, API_VERSION, Page, Scope, grant_path, grants_path, links_path, page_path, redemptions_path, scope_path,
+        sites_path,
     },
 };
 use crate::{
-    client::{AdminClient, AdminError, AdminMethod, Status},
+    client::{AdminClient, AdminError, AdminMethod, Form, Lines, Status},
     grant::{GrantName, Namespace},
 };
 
 /// For one request; the admin door answers from memory or from one local transaction.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
 /// More pages than any ledger fills: a server that never ends a list must not keep us for ever.
-const MOST_PAGES: usize = 100_000;
+pub(super) const MOST_PAGES: usize = 100_000;
 
 /// The server's side of a command.
 #[derive(Debug, Clone)]
@@ -85,6 +86,21 @@ impl Server {
         name: &GrantName,
     ) -> Result<Vec<resource::Redemption>, CliError> {
         self.all(&redemptions_path(namespace, name)).await?.iter().map(resource::read).collect()
+    }
+
+    /// Every link in scope.
+    pub(super) async fn links(&self, scope: &Scope) -> Result<Vec<Value>, CliError> {
+        self.all(&links_path(scope)).await
+    }
+
+    /// An object or one page of a list.
+    pub(super) async fn read(&self, form: Form, path: &str) -> Result<Value, CliError> {
+        self.client.read(form, path).await.map_err(CliError::Admin)
+    }
+
+    /// What changes, as it happens.
+    pub(super) async fn watch(&self, form: Form, path: &str) -> Result<Lines, AdminError> {
+        self.client.watch(form, path).await
     }
 
     /// The items of a list's pages, one after the other.

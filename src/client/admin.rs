@@ -1,5 +1,7 @@
 //! Talking to the admin door of a running server.
 
+mod lines;
+
 use std::{
     fmt, io,
     path::{Path, PathBuf},
@@ -16,6 +18,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::{net::UnixStream, time::timeout};
 use zeroize::Zeroizing;
+
+pub use lines::Lines;
 
 use super::exchange::{Exchange, ExchangeError, body, printable};
 
@@ -60,6 +64,24 @@ impl AdminMethod {
         match self {
             Self::MergePatch => "application/merge-patch+json",
             Self::Get | Self::Post | Self::Put | Self::Delete => "application/json",
+        }
+    }
+}
+
+/// In which form objects are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As they are.
+    Objects,
+    /// As rows of what is worth printing (kubectl.md 4.3).
+    Table,
+}
+
+impl Form {
+    fn accept(self) -> &'static str {
+        match self {
+            Self::Objects => "application/json",
+            Self::Table => "application/json;as=Table;v=v1;g=meta.k8s.io,application/json",
         }
     }
 }
@@ -154,6 +176,8 @@ impl fmt::Display for Status {
 struct StatusDocument {
     kind: String,
     #[serde(default)]
+    code: u16,
+    #[serde(default)]
     reason: String,
     #[serde(default)]
     message: String,
@@ -167,6 +191,22 @@ struct StatusDetails {
 }
 
 impl Status {
+    /// Reads the refusal that a watch ends with: the `object` of its `ERROR` event (kubectl.md 4.4).
+    ///
+    /// # Errors
+    /// [`AdminError::Malformed`] when it is no Status.
+    pub fn of_event(object: &Value) -> Result<Self, AdminError> {
+        match StatusDocument::deserialize(object) {
+            Ok(status) if status.kind == "Status" => Ok(Self {
+                code: status.code,
+                reason: status.reason,
+                message: status.message,
+                causes: status.details.map(|details| details.causes).unwrap_or_default(),
+            }),
+            Ok(_) | Err(_) => Err(AdminError::Malformed { what: "the watch failed without saying why" }),
+        }
+    }
+
     /// Reads a refusal; one that is no Status, as a proxy might send, becomes a Status of its text.
     fn read(code: StatusCode, answer: &[u8]) -> Self {
         match serde_json::from_slice::<StatusDocument>(answer) {
@@ -204,15 +244,60 @@ impl AdminClient {
         path_and_query: &str,
         body: Option<&Value>,
     ) -> Result<Value, AdminError> {
-        let request = request(method, path_and_query, body)?;
-        timeout(self.deadline, ask(&self.socket, request))
+        self.in_time(self.ask(request(method, Form::Objects, path_and_query, body)?)).await
+    }
+
+    /// Reads an object or a list in this form.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn read(&self, form: Form, path_and_query: &str) -> Result<Value, AdminError> {
+        self.in_time(self.ask(request(AdminMethod::Get, form, path_and_query, None)?)).await
+    }
+
+    /// Sends a request whose answer comes line by line for as long as the server likes. Only the head of the answer must
+    /// come within the deadline.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn watch(&self, form: Form, path_and_query: &str) -> Result<Lines, AdminError> {
+        let request = request(AdminMethod::Get, form, path_and_query, None)?;
+        let exchange = self.in_time(self.begin(request)).await?;
+        Ok(Lines::new(exchange, self.socket.clone()))
+    }
+
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, AdminError>>) -> Result<T, AdminError> {
+        timeout(self.deadline, work)
             .await
             .unwrap_or_else(|_| Err(AdminError::Deadline { socket: self.socket.clone(), limit: self.deadline }))
+    }
+
+    async fn ask(&self, request: Request<Full<Bytes>>) -> Result<Value, AdminError> {
+        let exchange = self.begin(request).await?;
+        let answer = exchange.body(MAX_ANSWER_BYTES).await.map_err(|error| failed(&self.socket, error))?;
+        if answer.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&answer).map_err(|_| AdminError::Malformed { what: "the answer of grantd is not JSON" })
+    }
+
+    /// An answer of success whose body is still to be read.
+    async fn begin(&self, request: Request<Full<Bytes>>) -> Result<Exchange, AdminError> {
+        let stream = UnixStream::connect(&self.socket).await;
+        let stream = stream.map_err(|source| unreachable_door(&self.socket, source))?;
+        let exchange = Exchange::begin(stream, request).await.map_err(|error| failed(&self.socket, error))?;
+        let status = exchange.status();
+        if status.is_success() {
+            return Ok(exchange);
+        }
+        let answer = exchange.body(MAX_ANSWER_BYTES).await.map_err(|error| failed(&self.socket, error))?;
+        Err(AdminError::Refused(Status::read(status, &answer)))
     }
 }
 
 fn request(
     method: AdminMethod,
+    form: Form,
     path_and_query: &str,
     json: Option<&Value>,
 ) -> Result<Request<Full<Bytes>>, AdminError> {
@@ -227,7 +312,7 @@ fn request(
         .uri(uri)
         .header(HOST, "localhost")
         .header(USER_AGENT, concat!("grantd/", env!("CARGO_PKG_VERSION")))
-        .header(ACCEPT, "application/json")
+        .header(ACCEPT, form.accept())
         .header(CONNECTION, "close");
     if bytes.is_some() {
         request = request.header(CONTENT_TYPE, method.content_type());
@@ -236,24 +321,13 @@ fn request(
     request.body(body(bytes)).map_err(|_| malformed("a request's path must be one of a URL"))
 }
 
-async fn ask(socket: &Path, request: Request<Full<Bytes>>) -> Result<Value, AdminError> {
-    let stream = UnixStream::connect(socket).await.map_err(|source| unreachable_door(socket, source))?;
-    let failed = |error| match error {
+fn failed(socket: &Path, error: ExchangeError) -> AdminError {
+    match error {
         ExchangeError::Connection(source) | ExchangeError::CutShort(source) => {
             AdminError::Connection { socket: socket.to_owned(), source }
         }
         ExchangeError::TooLarge => AdminError::Malformed { what: "the answer is larger than 64 MiB: ask for less" },
-    };
-    let exchange = Exchange::begin(stream, request).await.map_err(failed)?;
-    let status = exchange.status();
-    let answer = exchange.body(MAX_ANSWER_BYTES).await.map_err(failed)?;
-    if !status.is_success() {
-        return Err(AdminError::Refused(Status::read(status, &answer)));
     }
-    if answer.is_empty() {
-        return Ok(Value::Null);
-    }
-    serde_json::from_slice(&answer).map_err(|_| AdminError::Malformed { what: "the answer of grantd is not JSON" })
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the kinds are the standard library's, and grow")]

@@ -78,6 +78,17 @@ impl Exchange {
         self.response.headers().get(name).map(|value| printable(value.as_bytes(), 256))
     }
 
+    /// The next bytes of the body, as many as have come; `None` at its end.
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, ExchangeError> {
+        while let Some(frame) = self.response.body_mut().frame().await {
+            let frame = frame.map_err(|error| ExchangeError::CutShort(io::Error::other(error)))?;
+            if let Ok(data) = frame.into_data() {
+                return Ok(Some(data));
+            }
+        }
+        Ok(None)
+    }
+
     /// The whole body, of at most `limit` bytes.
     pub(super) async fn body(self, limit: usize) -> Result<Zeroizing<Vec<u8>>, ExchangeError> {
         let Self { response, _connection } = self;

@@ -1,10 +1,6 @@
 //! Turning a token into a bundle (protocol.md section 1).
 
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use http_body_util::Full;
 use hyper::{
@@ -13,11 +9,12 @@ use hyper::{
     header::{CONNECTION, HOST, HeaderValue, LOCATION, USER_AGENT},
 };
 use rustls::{ClientConfig, pki_types::ServerName};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use zeroize::Zeroizing;
 
 use super::{
+    dial::{Budget, DialError, dial},
     exchange::{Exchange, ExchangeError, body},
     redeem_error::{RedeemTokenError, Step, TlsFault},
     target::Target,
@@ -25,8 +22,6 @@ use super::{
 };
 use crate::link::{AccessToken, Bundle, MAX_DOCUMENT_BYTES, ResourceName};
 
-/// A name may have many addresses; of these, the first are tried.
-const MAX_ADDRESSES: usize = 8;
 const MAX_REFUSAL_BYTES: usize = 1024;
 
 /// What a redeemer chooses.
@@ -49,11 +44,12 @@ pub async fn redeem(token: &AccessToken, options: &RedeemOptions) -> Result<Bund
     let target = Target::parse(&token.url)?;
     let tls = client_config(&token.ca)?;
     let request = request(&target, token, options)?;
-    let time = Budget { began: Instant::now(), limit: options.deadline, host: &target.authority };
+    let time = Budget::of(options.deadline);
+    let late = |step| late(step, &target, &time);
 
-    let stream = connect(&target, &time).await?;
-    let stream = time.within(Step::Handshake, handshake(tls, &target, stream)).await?;
-    let answer = time.within(Step::Answer, ask(stream, request, &target.authority)).await?;
+    let stream = dial(&target.host, target.port, &time).await.map_err(|f| not_connected(f, &target, &time))?;
+    let stream = time.within(handshake(tls, &target, stream)).await.map_err(|_| late(Step::Handshake))??;
+    let answer = time.within(ask(stream, request, &target.authority)).await.map_err(|_| late(Step::Answer))??;
 
     let host = || target.authority.clone();
     let bundle = Bundle::read(&answer).map_err(|source| RedeemTokenError::NotABundle { host: host(), source })?;
@@ -62,31 +58,6 @@ pub async fn redeem(token: &AccessToken, options: &RedeemOptions) -> Result<Bund
         return Err(RedeemTokenError::WrongName { host: host(), expected, found });
     }
     Ok(bundle)
-}
-
-/// The time that all steps share.
-struct Budget<'a> {
-    began: Instant,
-    limit: Duration,
-    host: &'a str,
-}
-
-impl Budget<'_> {
-    fn left(&self) -> Duration {
-        self.limit.saturating_sub(self.began.elapsed())
-    }
-
-    fn used_up(&self, step: Step) -> RedeemTokenError {
-        RedeemTokenError::Deadline { host: self.host.to_owned(), step, limit: self.limit }
-    }
-
-    async fn within<T>(
-        &self,
-        step: Step,
-        work: impl Future<Output = Result<T, RedeemTokenError>>,
-    ) -> Result<T, RedeemTokenError> {
-        timeout(self.left(), work).await.unwrap_or_else(|_| Err(self.used_up(step)))
-    }
 }
 
 /// The request of protocol.md 1.1.
@@ -110,40 +81,20 @@ fn request(
         .map_err(|_| RedeemTokenError::BadUrl { what: "cannot be asked for" })
 }
 
-/// Tries each address of the host in turn; one that does not answer leaves time for those after it.
-async fn connect(target: &Target, time: &Budget<'_>) -> Result<TcpStream, RedeemTokenError> {
-    let addresses = time.within(Step::Resolve, resolve(target)).await?;
-    let mut failure = time.used_up(Step::Connect);
-    for (tried, address) in addresses.iter().enumerate() {
-        let still_to_try = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
-        match timeout(time.left() / still_to_try, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                // One small request, one answer: nothing to gather. A socket without the option works as well.
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Ok(Err(source)) => {
-                failure = RedeemTokenError::Connect { host: target.authority.clone(), address: *address, source };
-            }
-            Err(_) => {}
+fn not_connected(failure: DialError, target: &Target, time: &Budget) -> RedeemTokenError {
+    match failure {
+        DialError::NameNotResolved(source) => {
+            RedeemTokenError::NameNotResolved { host: target.host.to_string(), source }
         }
+        DialError::Connect(address, source) => {
+            RedeemTokenError::Connect { host: target.authority.clone(), address, source }
+        }
+        DialError::Deadline(step) => late(step, target, time),
     }
-    Err(failure)
 }
 
-async fn resolve(target: &Target) -> Result<Vec<SocketAddr>, RedeemTokenError> {
-    let port = target.port.number();
-    if let Some(ip) = target.host.ip() {
-        return Ok(vec![SocketAddr::new(ip, port)]);
-    }
-    let host = target.host.as_str();
-    let unknown = |source| RedeemTokenError::NameNotResolved { host: host.to_owned(), source };
-    let addresses: Vec<_> = tokio::net::lookup_host((host, port))
-        .await
-        .map_err(|source| unknown(Some(source)))?
-        .take(MAX_ADDRESSES)
-        .collect();
-    if addresses.is_empty() { Err(unknown(None)) } else { Ok(addresses) }
+fn late(step: Step, target: &Target, time: &Budget) -> RedeemTokenError {
+    RedeemTokenError::Deadline { host: target.authority.clone(), step, limit: time.limit() }
 }
 
 async fn handshake(

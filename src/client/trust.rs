@@ -103,8 +103,8 @@ impl ServerCertVerifier for TokenVerifier {
     }
 }
 
-/// The dates and the purpose of a certificate that the token names itself; its issuer does not matter then.
-fn check_pinned(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
+/// The dates and the purpose of a certificate that is itself believed; its issuer does not matter then.
+pub(super) fn check_pinned(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
     let refuse = |error| Err(Error::InvalidCertificate(error));
     let Ok((_, certificate)) = x509_parser::parse_x509_certificate(certificate) else {
         return refuse(CertificateError::BadEncoding);

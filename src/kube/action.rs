@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::{
+    cause::shortened,
     patch::Patch,
-    problem::{Problem, shortened},
+    problem::Problem,
     query::{Effect, ListOptions, WriteOptions},
     types::ResourceType,
 };

@@ -2,12 +2,7 @@
 
 use hyper::{HeaderMap, header::AUTHORIZATION};
 
-use super::{
-    access::Caller,
-    problem::{Problem, shortened_name},
-    target::Target,
-    types::Verb,
-};
+use super::{access::Caller, cause::shortened_name, problem::Problem, target::Target, types::Verb};
 use crate::{
     grant::Namespace,
     pki::{AdminAccess, AdminScope, AdminUser},

@@ -5,12 +5,19 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::{
-    problem::{Cause, shortened},
+    cause::{Cause, shortened},
     query::FieldValidation,
 };
 
+/// The most faults of one object that are noted: an object made of faults would make an answer greater than itself.
+pub(super) const MOST_FAULTS: usize = 32;
 /// The most bytes that all keys and values of one map may have, as Kubernetes limits annotations.
 const LONGEST_MAP: usize = 256 * 1024;
+
+/// The text of a member whose type is known; the empty text is absent, as Go's clients leave it out.
+pub(super) fn text<'v>(members: &'v Map<String, Value>, name: &str) -> Option<&'v str> {
+    members.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
 
 /// The faults found so far, and the fields that the type does not have.
 #[derive(Debug, Default)]
@@ -20,8 +27,11 @@ pub(super) struct Faults {
 }
 
 impl Faults {
+    /// Notes a fault, once: a field is looked at for its type, and again for its rules.
     pub(super) fn add(&mut self, cause: Cause) {
-        self.causes.push(cause);
+        if self.causes.len() < MOST_FAULTS && !self.causes.contains(&cause) {
+            self.causes.push(cause);
+        }
     }
 
     /// The object at `field`. Null is absent, everywhere: clients write what they do not set as null.

@@ -1,6 +1,7 @@
 //! A way in for fuzzers, which reach public items only. Built with `--cfg fuzzing` and in no other way.
 
 use super::{
+    grants::AccessGrants,
     json,
     manifest::Manifest,
     merge::merge,
@@ -15,8 +16,8 @@ use crate::grant::Allowance;
 /// Reads a body as the admin door does, as an object and as a patch of itself.
 pub fn body(bytes: &[u8]) {
     let Ok(object) = json::object(bytes) else { return };
-    if let Ok(manifest) = Manifest::read(&object, FieldValidation::Ignore) {
-        assert!(Allowance::new(manifest.spec.allowed, 0).is_ok(), "an allowance that cannot be");
+    if let Ok(manifest) = Manifest::read(AccessGrants, &object, FieldValidation::Ignore) {
+        assert!(Allowance::new(manifest.wanted.spec.allowed, 0).is_ok(), "an allowance that cannot be");
     }
     let once = merge(object.clone(), object.clone());
     assert_eq!(merge(once.clone(), object), once, "the same patch again changes nothing (RFC 7386)");

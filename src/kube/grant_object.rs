@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     conditions::{Condition, State},
+    grants::{AccessGrants, metadata as attached},
     manifest::Manifest,
     types::{ACCESS_GRANTS, SKUPPER},
 };
@@ -38,18 +39,19 @@ pub(super) fn object(app: &App, grant: &Grant) -> Value {
 }
 
 /// A grant that does not exist, as a dry run shows it: no uid, no status, nothing that only a stored grant has.
-pub(super) fn unstored(namespace: &Namespace, name: &GrantName, manifest: &Manifest) -> Value {
-    let wanted = &manifest.spec;
+pub(super) fn unstored(namespace: &Namespace, name: &GrantName, manifest: &Manifest<AccessGrants>) -> Value {
+    let wanted = &manifest.wanted.spec;
+    let attached = attached(manifest);
     let spec = spec(
         wanted.allowed,
         &wanted.window.to_string(),
         wanted.code.as_ref().map(Code::expose),
         wanted.issuer.as_ref().map(IssuerName::as_str),
-        &manifest.metadata,
+        &attached,
     );
     json!({
         "apiVersion": SKUPPER.api_version(), "kind": ACCESS_GRANTS.kind,
-        "metadata": metadata(namespace, name, &manifest.metadata), "spec": spec,
+        "metadata": metadata(namespace, name, &attached), "spec": spec,
     })
 }
 

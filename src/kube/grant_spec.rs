@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{fields::Faults, problem::Cause, schema};
+use super::{
+    cause::Cause,
+    fields::{Faults, text},
+};
 use crate::{
     app::GrantSpec,
     grant::{Allowance, AllowanceError, Code, ExpirationWindow, IssuerName, WindowError},
@@ -13,40 +16,29 @@ use crate::{
 /// More than the longest duration anybody means, so that a stored text has a bound.
 const LONGEST_WINDOW: usize = 64;
 
-/// The spec, `None` when a fault was found, and its settings.
+/// The spec, `None` when a fault was found, and its settings. The types of the fields are checked already.
 pub(super) fn read_spec(
     faults: &mut Faults,
-    members: Option<&Map<String, Value>>,
+    members: &Map<String, Value>,
 ) -> (Option<GrantSpec>, BTreeMap<String, String>) {
-    let empty = Map::new();
-    let members = members.unwrap_or(&empty);
-    faults.only("spec.", members, &schema::names(schema::ACCESS_GRANT_SPEC));
-    let settings = faults.texts("spec.settings", members.get("settings"));
+    let settings = members.get("settings").map(|settings| faults.texts("spec.settings", Some(settings)));
     let allowed = redemptions_allowed(faults, members.get("redemptionsAllowed"));
-    let window = expiration_window(faults, members.get("expirationWindow"));
-    let code = faults.text("spec.code", members.get("code")).map(str::parse::<Code>).transpose();
+    let window = expiration_window(faults, text(members, "expirationWindow"));
+    let code = text(members, "code").map(str::parse::<Code>).transpose();
     let code = code.map_err(|error| faults.add(Cause::invalid_unshown("spec.code", format!("Invalid value: {error}"))));
-    let issuer = faults
-        .text("spec.issuer", members.get("issuer"))
+    let issuer = text(members, "issuer")
         .map(|text| text.parse::<IssuerName>().map_err(|error| faults.add(Cause::invalid("spec.issuer", text, error))));
     let spec = match (allowed, window, code, issuer.transpose()) {
         (Some(allowed), Some(window), Ok(code), Ok(issuer)) => Some(GrantSpec { allowed, window, code, issuer }),
         (_, _, _, _) => None,
     };
-    (spec, settings)
+    (spec, settings.unwrap_or_default())
 }
 
 /// Absent and 0 are 1, as Skupper writes it back since 2.2.
 fn redemptions_allowed(faults: &mut Faults, value: Option<&Value>) -> Option<u32> {
     const FIELD: &str = "spec.redemptionsAllowed";
-    let number = match value {
-        None | Some(Value::Null) => return Some(1),
-        Some(Value::Number(number)) if !number.is_f64() => number,
-        Some(other) => {
-            faults.add(Cause::wrong_type(FIELD, other, "integer"));
-            return None;
-        }
-    };
+    let Some(Value::Number(number)) = value else { return Some(1) };
     let rule = match number.as_u64() {
         Some(0) => return Some(1),
         Some(allowed) => match u32::try_from(allowed).ok().filter(|allowed| *allowed <= Allowance::MAX) {
@@ -60,17 +52,9 @@ fn redemptions_allowed(faults: &mut Faults, value: Option<&Value>) -> Option<u32
 }
 
 /// Absent is the default. The text of a fault is Skupper's, since it is what users know (protocol.md 4.1).
-fn expiration_window(faults: &mut Faults, value: Option<&Value>) -> Option<ExpirationWindow> {
+fn expiration_window(faults: &mut Faults, text: Option<&str>) -> Option<ExpirationWindow> {
     const FIELD: &str = "spec.expirationWindow";
-    let text = match value {
-        None | Some(Value::Null) => return Some(ExpirationWindow::default()),
-        Some(Value::String(text)) if text.is_empty() => return Some(ExpirationWindow::default()),
-        Some(Value::String(text)) => text.as_str(),
-        Some(other) => {
-            faults.add(Cause::wrong_type(FIELD, other, "string"));
-            return None;
-        }
-    };
+    let Some(text) = text else { return Some(ExpirationWindow::default()) };
     if text.len() > LONGEST_WINDOW {
         faults.add(Cause::too_long(FIELD, LONGEST_WINDOW));
         return None;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::problem::{Problem, shortened};
+use super::{cause::shortened, problem::Problem};
 
 /// Reads a body as one JSON object.
 ///

@@ -1,43 +1,43 @@
-//! An AccessGrant as a caller writes it, checked: every fault at once, in Kubernetes' words.
+//! An object as a caller writes it, checked: every fault at once, in Kubernetes' words.
+
+use std::{collections::BTreeMap, str::FromStr};
 
 use serde_json::Value;
 
 use super::{
+    cause::Cause,
     fields::Faults,
-    grant_spec::read_spec,
+    kind::Kind,
     object::{self, Identity},
-    problem::{Cause, Problem},
+    problem::Problem,
     query::FieldValidation,
-    types::ACCESS_GRANTS,
+    validate::validate,
 };
-use crate::{
-    app::GrantSpec,
-    grant::{GrantMetadata, GrantName, Revision},
-};
+use crate::grant::{NameError, Revision};
 
 /// How many characters the server adds to `generateName`.
 const SUFFIX_LENGTH: usize = 8;
 
-/// What a caller calls a grant.
+/// What a caller calls an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum ManifestName {
+pub(super) enum ManifestName<N> {
     /// `metadata.name`.
-    Given(GrantName),
+    Given(N),
     /// `metadata.generateName`: a beginning that makes a name with any suffix of lower-case hex digits.
     Generate(String),
 }
 
-impl ManifestName {
-    /// Reads the name; `None` when there is a fault.
-    fn read(identity: &Identity, faults: &mut Faults) -> Option<Self> {
+impl<N: FromStr<Err = NameError> + Clone> ManifestName<N> {
+    /// Reads a name of at most `longest` bytes; `None` when there is a fault.
+    fn read(longest: usize, identity: &Identity, faults: &mut Faults) -> Option<Self> {
         match (&identity.given_name, &identity.prefix) {
-            (Some(name), _) => match name.parse() {
+            (Some(name), _) => match name.parse::<N>() {
                 Ok(name) => return Some(Self::Given(name)),
                 Err(error) => faults.add(Cause::invalid("metadata.name", name.as_str(), error)),
             },
             (None, Some(prefix)) => {
-                let kept: String = prefix.chars().take(GrantName::MAX_BYTES - SUFFIX_LENGTH).collect();
-                match format!("{kept}{}", "0".repeat(SUFFIX_LENGTH)).parse::<GrantName>() {
+                let kept: String = prefix.chars().take(longest - SUFFIX_LENGTH).collect();
+                match format!("{kept}{}", "0".repeat(SUFFIX_LENGTH)).parse::<N>() {
                     Ok(_) => return Some(Self::Generate(kept)),
                     Err(error) => faults.add(Cause::invalid("metadata.generateName", prefix.as_str(), error)),
                 }
@@ -48,7 +48,7 @@ impl ManifestName {
     }
 
     /// The name; a generated one is another every time.
-    pub(super) fn resolve(&self) -> GrantName {
+    pub(super) fn resolve(&self) -> N {
         match self {
             Self::Given(name) => name.clone(),
             Self::Generate(prefix) => loop {
@@ -62,55 +62,49 @@ impl ManifestName {
     }
 }
 
-/// A whole AccessGrant without its status, which is ours to write and is ignored where a caller wrote it.
+/// A whole object without its status, which is ours to write and is ignored where a caller wrote it.
 #[derive(Debug)]
-pub(super) struct Manifest {
-    pub(super) name: ManifestName,
+pub(super) struct Manifest<K: Kind> {
+    pub(super) name: ManifestName<K::Name>,
     pub(super) namespace: Option<String>,
     pub(super) uid: Option<String>,
     /// The state that the caller expects.
     pub(super) revision: Option<Revision>,
-    pub(super) metadata: GrantMetadata,
-    pub(super) spec: GrantSpec,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) annotations: BTreeMap<String, String>,
+    pub(super) wanted: K::Wanted,
     /// For the caller, about what was dropped.
     pub(super) warnings: Vec<String>,
 }
 
-impl Manifest {
+impl<K: Kind> Manifest<K> {
     /// Reads an object.
     ///
     /// # Errors
     /// 400 for another type, and for unknown fields when `validation` is strict; 422 with every field at fault.
-    pub(super) fn read(written: &Value, validation: FieldValidation) -> Result<Self, Problem> {
-        object::check_type(&ACCESS_GRANTS, written)?;
+    pub(super) fn read(kind: K, written: &Value, validation: FieldValidation) -> Result<Self, Problem> {
+        let resource = kind.resource();
+        object::check_type(resource, written)?;
         let mut faults = Faults::default();
-        if let Value::Object(members) = written {
-            faults.only("", members, &["apiVersion", "kind", "metadata", "spec", "status"]);
-        }
-        let metadata = faults.object("metadata", written.get("metadata"));
+        let members = faults.object("", Some(written)).cloned().unwrap_or_default();
+        validate(&mut faults, resource, &members);
+        let metadata = faults.object("metadata", members.get("metadata"));
         let identity = metadata.map(|members| Identity::read(&mut faults, members)).unwrap_or_default();
-        let name = ManifestName::read(&identity, &mut faults);
-        let spec_members = faults.object("spec", written.get("spec"));
-        let (spec, settings) = read_spec(&mut faults, spec_members);
+        let name = ManifestName::read(K::LONGEST_NAME, &identity, &mut faults);
+        let wanted = kind.wanted(&mut faults, &members);
         let (labels, annotations) = metadata.map(|members| object::attached(&mut faults, members)).unwrap_or_default();
 
         let warnings = faults.unknown_fields(validation);
-        let warnings = warnings.map_err(|sentence| {
-            object::cannot_be_handled(ACCESS_GRANTS.group_version, ACCESS_GRANTS.kind, &sentence)
-        })?;
-        match (name, spec) {
-            (Some(name), Some(spec)) if faults.causes.is_empty() => Ok(Self {
-                name,
-                namespace: identity.namespace,
-                uid: identity.uid,
-                revision: identity.revision,
-                metadata: GrantMetadata { labels, annotations, settings },
-                spec,
-                warnings,
-            }),
+        let warnings =
+            warnings.map_err(|sentence| object::cannot_be_handled(resource.group_version, resource.kind, &sentence))?;
+        let Identity { given_name, prefix, namespace, uid, revision } = identity;
+        match (name, wanted) {
+            (Some(name), Some(wanted)) if faults.causes.is_empty() => {
+                Ok(Self { name, namespace, uid, revision, labels, annotations, wanted, warnings })
+            }
             (_, _) => Err(Problem::Invalid {
-                resource: &ACCESS_GRANTS,
-                name: identity.given_name.or(identity.prefix).unwrap_or_default(),
+                resource,
+                name: given_name.or(prefix).unwrap_or_default(),
                 causes: faults.causes,
             }),
         }
@@ -120,15 +114,18 @@ impl Manifest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grant::Allowance;
+    use crate::{
+        grant::{Allowance, GrantName},
+        kube::grants::AccessGrants,
+    };
     use proptest::prelude::*;
     use serde_json::json;
 
-    fn read(metadata: &Value, spec: &Value) -> Result<Manifest, Problem> {
+    fn read(metadata: &Value, spec: &Value) -> Result<Manifest<AccessGrants>, Problem> {
         let object = json!({
             "apiVersion": "skupper.io/v2alpha1", "kind": "AccessGrant", "metadata": metadata, "spec": spec,
         });
-        Manifest::read(&object, FieldValidation::Strict)
+        Manifest::read(AccessGrants, &object, FieldValidation::Strict)
     }
 
     fn faults(metadata: &Value, spec: &Value) -> Vec<String> {
@@ -140,8 +137,11 @@ mod tests {
     fn what_is_left_out_gets_skuppers_defaults() {
         for spec in [json!(null), json!({}), json!({"redemptionsAllowed": 0, "expirationWindow": "", "code": null})] {
             let manifest = read(&json!({"name": "g"}), &spec).unwrap();
-            assert_eq!((manifest.spec.allowed, manifest.spec.window.to_string()), (1, "15m0s".to_owned()));
-            assert!(manifest.spec.code.is_none());
+            assert_eq!(
+                (manifest.wanted.spec.allowed, manifest.wanted.spec.window.to_string()),
+                (1, "15m0s".to_owned())
+            );
+            assert!(manifest.wanted.spec.code.is_none());
         }
     }
 
@@ -171,8 +171,9 @@ mod tests {
 
     #[test]
     fn numbers_of_redemptions_are_whole_and_fit_an_int32() {
-        let allowed =
-            |value: Value| read(&json!({"name": "g"}), &json!({"redemptionsAllowed": value})).map(|m| m.spec.allowed);
+        let allowed = |value: Value| {
+            read(&json!({"name": "g"}), &json!({"redemptionsAllowed": value})).map(|m| m.wanted.spec.allowed)
+        };
         assert_eq!(allowed(json!(2_147_483_647)).unwrap(), 2_147_483_647);
         for wrong in
             [json!(-1), json!(1.5), json!(1.0), json!("1"), json!(2_147_483_648_u64), json!(u64::MAX), json!([])]
@@ -209,16 +210,17 @@ mod tests {
             "apiVersion": "skupper.io/v2alpha1", "kind": "AccessGrant", "metadata": {"name": "g", "x": 1},
             "spec": {"bogus": 1}, "extra": {},
         });
-        let Problem::BadRequest(message) = Manifest::read(&object, FieldValidation::Strict).unwrap_err() else {
+        let Problem::BadRequest(message) = Manifest::read(AccessGrants, &object, FieldValidation::Strict).unwrap_err()
+        else {
             panic!()
         };
         assert_eq!(
             message,
             "AccessGrant in version \"v2alpha1\" cannot be handled as a AccessGrant: strict decoding error: unknown \
-             field \"extra\", unknown field \"metadata.x\", unknown field \"spec.bogus\""
+             field \"extra\", unknown field \"spec.bogus\", unknown field \"metadata.x\""
         );
-        assert_eq!(Manifest::read(&object, FieldValidation::Warn).unwrap().warnings.len(), 3);
-        assert!(Manifest::read(&object, FieldValidation::Ignore).unwrap().warnings.is_empty());
+        assert_eq!(Manifest::read(AccessGrants, &object, FieldValidation::Warn).unwrap().warnings.len(), 3);
+        assert!(Manifest::read(AccessGrants, &object, FieldValidation::Ignore).unwrap().warnings.is_empty());
     }
 
     #[test]
@@ -261,8 +263,8 @@ mod tests {
         #[test]
         fn no_object_panics_and_what_is_read_is_valid(metadata in any_json(), spec in any_json()) {
             if let Ok(manifest) = read(&metadata, &spec) {
-                prop_assert!(Allowance::new(manifest.spec.allowed, 0).is_ok());
-                prop_assert!(!manifest.spec.window.duration().is_zero());
+                prop_assert!(Allowance::new(manifest.wanted.spec.allowed, 0).is_ok());
+                prop_assert!(!manifest.wanted.spec.window.duration().is_zero());
             }
         }
     }

@@ -9,18 +9,20 @@
 mod access;
 mod action;
 mod authorize;
+mod cause;
 mod conditions;
 mod discovery;
 mod door;
 mod fields;
-mod fingerprint;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-mod grant_list;
 mod grant_object;
 mod grant_spec;
 mod grants;
 mod json;
+mod kind;
+mod ledger;
+mod list;
 mod manifest;
 mod merge;
 mod namespaces;
@@ -43,5 +45,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod types;
+mod validate;
+mod verbs;
 
 pub use self::door::{AdminDoor, AdminDoorError, AdminTlsDoor};

@@ -85,8 +85,9 @@ async fn list_of(app: &App, kind: &str, items: Vec<Value>) -> Result<Value, Prob
 }
 
 fn known(app: &App) -> BTreeSet<Namespace> {
-    let configured = app.sites().iter().map(|site| site.site().namespace.clone());
-    configured.chain([Namespace::default()]).collect()
+    let mut known = app.sites().namespaces();
+    known.insert(Namespace::default());
+    known
 }
 
 fn namespace(name: &Namespace) -> Value {

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::{
+    cause::{Cause, shortened},
     fields::Faults,
-    problem::{Cause, Problem, shortened},
+    problem::Problem,
     selector::{is_label_key, is_label_value},
     types::{GroupVersion, ResourceType},
 };

@@ -7,13 +7,13 @@ use hyper::{StatusCode, body::Bytes};
 use serde_json::{Map, Value, json};
 
 use super::{
-    fingerprint::fingerprint,
     problem::Problem,
     query::Query,
     reply::{Body, Keep, Reply},
     schema::{Field, FieldKind},
     types::{ResourceType, TYPES, Verb},
 };
+use crate::app::fingerprint;
 
 /// Where the one document is, without its hash. The core group has no types, and so no document.
 const PATH: &str = "apis/skupper.io/v2alpha1";

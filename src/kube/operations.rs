@@ -8,7 +8,7 @@ use json_patch::{
 };
 use serde_json::{Map, Value};
 
-use super::problem::{Problem, Shown};
+use super::{cause::Shown, problem::Problem};
 
 /// The most operations of one patch.
 const MOST_OPERATIONS: usize = 1000;

@@ -4,7 +4,14 @@ use std::{fmt, str::FromStr};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use crate::grant::{GrantName, Namespace, Revision};
+use super::{
+    kind::{Facts, Kind},
+    problem::Problem,
+};
+use crate::{
+    grant::{Namespace, Revision},
+    link::ResourceName,
+};
 
 /// The last item of the page before, and the revision of the first page.
 ///
@@ -14,8 +21,26 @@ use crate::grant::{GrantName, Namespace, Revision};
 pub(super) struct Continue {
     pub(super) revision: Revision,
     pub(super) namespace: Namespace,
-    pub(super) name: GrantName,
+    pub(super) name: ResourceName,
 }
+
+impl Continue {
+    /// The token of a list that goes on after this object; `None` when its name is none, as of no object.
+    pub(super) fn after(revision: Revision, last: &Facts<'_>) -> Option<Self> {
+        Some(Self { revision, namespace: last.namespace.clone(), name: last.name.parse().ok()? })
+    }
+
+    /// Where the list goes on.
+    ///
+    /// # Errors
+    /// 400 for a name that no object of this type can have.
+    pub(super) fn place<K: Kind>(&self) -> Result<(Namespace, K::Name), Problem> {
+        let name = self.name.as_str().parse().map_err(|_| Problem::BadRequest(NOT_OURS.to_owned()))?;
+        Ok((self.namespace.clone(), name))
+    }
+}
+
+const NOT_OURS: &str = "continue key is not valid: not one that this server gave";
 
 impl fmt::Display for Continue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -28,7 +53,7 @@ impl FromStr for Continue {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        parse(text).ok_or_else(|| "continue key is not valid: not one that this server gave".to_owned())
+        parse(text).ok_or_else(|| NOT_OURS.to_owned())
     }
 }
 

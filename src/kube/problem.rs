@@ -5,18 +5,13 @@ use serde_json::{Value, json};
 use tracing::error;
 
 use super::{
+    cause::{Cause, LONGEST_NAME, cut},
     operations::OperationFault,
     reply::{Body, Reply},
     types::{ResourceType, qualified},
 };
 use crate::{grant::Namespace, store::StoreError};
 
-/// The most faults one answer lists; an object made of faults would make an answer greater than itself.
-const MOST_CAUSES: usize = 32;
-/// The most characters of a wrong value or word that an answer repeats.
-const MOST_SHOWN: usize = 64;
-/// The most characters of a name that an answer repeats: as many as a name can have in Kubernetes.
-const LONGEST_NAME: usize = 253;
 /// The most characters of a sentence that repeats parts of the request.
 const LONGEST_MESSAGE: usize = 2048;
 
@@ -63,117 +58,6 @@ pub(super) enum Problem {
     Unavailable,
     /// A fault of ours.
     Internal(String),
-}
-
-/// One field that breaks a rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Cause {
-    pub(super) field: String,
-    reason: &'static str,
-    message: String,
-}
-
-impl Cause {
-    /// A value of the right type that breaks a rule.
-    pub(super) fn invalid(field: &str, shown: &(impl Shown + ?Sized), why: impl std::fmt::Display) -> Self {
-        Self {
-            field: field.to_owned(),
-            reason: "FieldValueInvalid",
-            message: format!("Invalid value: {}: {why}", shown.shown()),
-        }
-    }
-
-    /// A value that breaks a rule and must not be repeated, or that the text repeats already.
-    pub(super) fn invalid_unshown(field: &str, text: impl Into<String>) -> Self {
-        Self { field: field.to_owned(), reason: "FieldValueInvalid", message: text.into() }
-    }
-
-    /// A value of another type than `expected`. Names the types and never the value, which may be a secret.
-    pub(super) fn wrong_type(field: &str, found: &Value, expected: &str) -> Self {
-        let found = type_name(found);
-        Self {
-            field: field.to_owned(),
-            reason: "FieldValueTypeInvalid",
-            message: format!("Invalid value: \"{found}\": {field} in body must be of type {expected}: \"{found}\""),
-        }
-    }
-
-    /// A value that must be there.
-    pub(super) fn required(field: &str, why: &str) -> Self {
-        Self { field: field.to_owned(), reason: "FieldValueRequired", message: format!("Required value: {why}") }
-    }
-
-    /// A value that must not be there, or must not change.
-    pub(super) fn forbidden(field: &str, why: impl std::fmt::Display) -> Self {
-        Self { field: field.to_owned(), reason: "FieldValueForbidden", message: format!("Forbidden: {why}") }
-    }
-
-    /// More bytes than a field may have.
-    pub(super) fn too_long(field: &str, limit: usize) -> Self {
-        Self {
-            field: field.to_owned(),
-            reason: "FieldValueTooLong",
-            message: format!("Too long: may not be more than {limit} bytes"),
-        }
-    }
-
-    /// The field and what is wrong with it.
-    pub(super) fn line(&self) -> String {
-        format!("{}: {}", self.field, self.message)
-    }
-}
-
-/// How a wrong value is repeated: quoted as Go quotes strings, and cut.
-pub(super) trait Shown {
-    fn shown(&self) -> String;
-}
-
-impl Shown for str {
-    fn shown(&self) -> String {
-        let mut shown = shortened(self);
-        if shown.len() < self.len() {
-            shown.push_str("...");
-        }
-        format!("{shown:?}")
-    }
-}
-
-impl Shown for serde_json::Number {
-    fn shown(&self) -> String {
-        self.to_string()
-    }
-}
-
-impl Shown for u32 {
-    fn shown(&self) -> String {
-        self.to_string()
-    }
-}
-
-/// As much of a text from a request as an answer repeats.
-pub(super) fn shortened(text: &str) -> String {
-    cut(text, MOST_SHOWN)
-}
-
-/// As much of a name from a request as an answer repeats.
-pub(super) fn shortened_name(name: &str) -> String {
-    cut(name, LONGEST_NAME)
-}
-
-fn cut(text: &str, most: usize) -> String {
-    text.chars().take(most).collect()
-}
-
-fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(number) if number.is_f64() => "number",
-        Value::Number(_) => "integer",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
 }
 
 /// The parts of a Status that differ.
@@ -327,9 +211,8 @@ fn not_permitted(group: &str, resource: &'static str, name: &str, why: &str) -> 
     Parts { details, ..Parts::new(StatusCode::FORBIDDEN, "Forbidden", format!("{what} is forbidden: {why}")) }
 }
 
-fn invalid(resource: &ResourceType, name: &str, mut causes: Vec<Cause>) -> Parts {
+fn invalid(resource: &ResourceType, name: &str, causes: Vec<Cause>) -> Parts {
     let name = cut(name, LONGEST_NAME);
-    causes.truncate(MOST_CAUSES);
     let lines: Vec<String> = causes.iter().map(Cause::line).collect();
     let list = if let [only] = lines.as_slice() { only.clone() } else { format!("[{}]", lines.join(", ")) };
     let mut details = details(resource, &name, resource.kind);
@@ -390,11 +273,5 @@ mod tests {
         assert_eq!(status["details"]["kind"], "AccessGrant");
         assert_eq!(status["details"]["causes"][0]["reason"], "FieldValueRequired");
         assert_eq!(status["details"]["causes"][1]["message"], "Invalid value: \"A\": must be good");
-    }
-
-    #[test]
-    fn a_wrong_value_is_repeated_only_so_far() {
-        assert_eq!("a\"b".shown(), "\"a\\\"b\"");
-        assert_eq!("x".repeat(1000).as_str().shown().len(), MOST_SHOWN + "\"...\"".len());
     }
 }

@@ -7,6 +7,15 @@ pub(super) struct Field {
     pub(super) name: &'static str,
     pub(super) description: &'static str,
     pub(super) kind: FieldKind,
+    pub(super) presence: Presence,
+}
+
+/// Whether a field can be left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Presence {
+    Optional,
+    /// Not where the object that it is a field of is there.
+    Required,
 }
 
 /// What a field holds.
@@ -25,12 +34,7 @@ pub(super) enum FieldKind {
 }
 
 const fn field(name: &'static str, kind: FieldKind, description: &'static str) -> Field {
-    Field { name, description, kind }
-}
-
-/// The names of these fields.
-pub(super) fn names(fields: &'static [Field]) -> Vec<&'static str> {
-    fields.iter().map(|field| field.name).collect()
+    Field { name, description, kind, presence: Presence::Optional }
 }
 
 /// What an AccessGrant is.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::problem::shortened;
+use super::cause::shortened;
 use crate::grant::IssuerName;
 
 /// What an item must be like.

@@ -27,21 +27,24 @@ use tracing::{debug, info};
 use super::{
     action::{Action, DeleteOptions},
     authorize::{Peer, authenticate, authorize},
-    discovery, grant_list, grants, json, namespaces,
+    discovery,
+    grants::AccessGrants,
+    json, ledger, namespaces,
     patch::Patch,
     problem::Problem,
     protobuf,
     query::{ListOptions, Query, WriteOptions},
     reply::{Answer, Reply},
-    reviews, sites,
+    reviews,
+    sites::Sites,
     table::TableForm,
     target::Target,
     types::{Behaviour, ResourceType, Verb},
+    verbs,
 };
 use crate::{
     app::App,
     metrics::{AdminVerb, StatusClass},
-    time::Timestamp,
 };
 
 /// The longest body that is read.
@@ -67,12 +70,11 @@ pub(super) struct AdminService {
 impl AdminService {
     /// The API of this service, for nobody yet.
     pub(super) fn new(app: Arc<App>) -> Self {
-        let loaded_at = app.clock().now();
         let limited = ServiceBuilder::new()
             .load_shed()
             .concurrency_limit(MOST_REQUESTS)
             .timeout(REQUEST_DEADLINE)
-            .service(Resources { app: Arc::clone(&app), loaded_at });
+            .service(Resources { app: Arc::clone(&app) });
         Self { app, peer: Arc::new(Peer::Nobody), limited }
     }
 
@@ -147,7 +149,6 @@ struct Addressed<B> {
 #[derive(Clone)]
 struct Resources {
     app: Arc<App>,
-    loaded_at: Timestamp,
 }
 
 impl<B> Service<Addressed<B>> for Resources
@@ -201,7 +202,7 @@ impl Resources {
                 reviews::answer(*review, &caller, &question, WriteOptions::read(&query)?)
             }
             Target::Part { resource, namespace, name, .. } => match resource.behaviour {
-                Behaviour::AccessGrants => grant_list::redemptions(&self.app, namespace, name, &query).await,
+                Behaviour::AccessGrants => ledger::redemptions(&self.app, namespace, name, &query).await,
                 Behaviour::Sites => Err(Problem::NoSuchPath),
             },
             Target::Collection { resource, .. } | Target::Object { resource, .. } => {
@@ -218,8 +219,8 @@ impl Resources {
 
     async fn perform(&self, resource: &ResourceType, action: Action) -> Result<Reply, Problem> {
         match resource.behaviour {
-            Behaviour::AccessGrants => grants::perform(&self.app, action).await,
-            Behaviour::Sites => sites::perform(&self.app, self.loaded_at, action).await,
+            Behaviour::AccessGrants => verbs::perform(&self.app, AccessGrants, action).await,
+            Behaviour::Sites => verbs::perform(&self.app, Sites, action).await,
         }
     }
 }

@@ -1,68 +1,126 @@
 //! What can be done with Sites: look at them. They come from configuration.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
-    action::Action,
     conditions::{Condition, State},
-    fingerprint::fingerprint,
+    fields::Faults,
+    kind::{Created, Draft, Facts, Kind, Page, PageQuery, Removal, Replaced, Subject},
+    manifest::Manifest,
     problem::Problem,
-    query::ListOptions,
-    reply::Reply,
-    types::{SITES, SKUPPER},
+    query::Effect,
+    types::{ResourceType, SITES, SKUPPER},
 };
 use crate::{
     app::{App, ConfiguredSite},
-    grant::Namespace,
+    grant::{GrantName, IssuerName, Namespace, Revision},
     link::{Endpoint, Site},
-    time::Timestamp,
+    store::{ChangeSubject, LastState},
 };
 
-/// Does what is wanted. `loaded_at` is when this server read its configuration.
-pub(super) async fn perform(app: &App, loaded_at: Timestamp, action: Action) -> Result<Reply, Problem> {
-    match action {
-        Action::Get { namespace, name } => {
-            let site = app.sites().of(&namespace).filter(|site| site.site().name.as_str() == name);
-            let site = site.ok_or(Problem::NotFound { resource: &SITES, name })?;
-            Ok(Reply::ok(object(site, loaded_at)))
-        }
-        Action::List { namespace, options } => list(app, loaded_at, namespace.as_ref(), &options).await,
-        Action::Create { .. } | Action::Update { .. } | Action::Patch { .. } | Action::Delete { .. } => {
-            Err(Problem::MethodNotAllowed { message: SITES.other_verbs, allow: "GET".to_owned() })
+/// The behaviour of Sites.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sites;
+
+/// A site as it is shown.
+#[derive(Debug, Clone)]
+pub(super) struct SiteState {
+    site: Site,
+    default_issuer: IssuerName,
+    uid: String,
+    revision: Revision,
+}
+
+static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
+
+impl SiteState {
+    fn of(app: &App, configured: &ConfiguredSite) -> Self {
+        Self {
+            site: configured.site().clone(),
+            default_issuer: configured.default_issuer().clone(),
+            uid: configured.uid().to_string(),
+            revision: app.loaded_revision(),
         }
     }
 }
 
-/// All of them in one page: there are as many as the configuration file names.
-async fn list(
-    app: &App,
-    loaded_at: Timestamp,
-    namespace: Option<&Namespace>,
-    options: &ListOptions,
-) -> Result<Reply, Problem> {
-    if options.start.is_some() {
-        return Err(Problem::BadRequest("continue key is not valid: sites come in one page".to_owned()));
+impl Kind for Sites {
+    type Name = GrantName;
+    const LONGEST_NAME: usize = GrantName::MAX_BYTES;
+    type State = SiteState;
+    type Wanted = ();
+
+    fn resource(self) -> &'static ResourceType {
+        &SITES
     }
-    // The whole store's revision: later than every site, and never in a watcher's future.
-    let revision = app.revision().await.map_err(|error| Problem::from_store(&error))?;
-    let items: Vec<Value> = app
-        .sites()
-        .iter()
-        .filter(|site| namespace.is_none_or(|namespace| site.site().namespace == *namespace))
-        .filter(|site| {
-            let site = site.site();
-            options.selector.selects(site.namespace.as_str(), site.name.as_str(), &BTreeMap::new())
-        })
-        .map(|site| object(site, loaded_at))
-        .collect();
-    Ok(Reply::list(&SITES, json!({"resourceVersion": revision.to_string()}), items))
+
+    fn wanted(self, _: &mut Faults, _: &Map<String, Value>) -> Option<()> {
+        Some(())
+    }
+
+    fn facts(self, state: &SiteState) -> Facts<'_> {
+        Facts {
+            namespace: &state.site.namespace,
+            name: state.site.name.as_str(),
+            uid: state.uid.clone(),
+            revision: state.revision,
+            labels: &NO_LABELS,
+        }
+    }
+
+    fn object(self, app: &App, state: &SiteState) -> Value {
+        object(app, state)
+    }
+
+    async fn find(self, app: &App, namespace: &Namespace, name: &GrantName) -> Result<Option<SiteState>, Problem> {
+        let site = app.sites().configured(namespace).filter(|site| site.site().name == *name);
+        Ok(site.map(|site| SiteState::of(app, site)))
+    }
+
+    /// All of them in one page: there are as many as the configuration file names.
+    async fn page(self, app: &App, query: PageQuery<GrantName>) -> Result<Page<SiteState, GrantName>, Problem> {
+        // The whole store's revision: later than every site, and never in a watcher's future.
+        let revision = app.revision().await.map_err(|error| Problem::from_store(&error))?;
+        let wanted = |site: &&Arc<ConfiguredSite>| {
+            let (site, PageQuery { namespace, after, .. }) = (site.site(), &query);
+            let place = (&site.namespace, &site.name);
+            namespace.as_ref().is_none_or(|namespace| site.namespace == *namespace)
+                && after.as_ref().is_none_or(|(namespace, name)| place > (namespace, name))
+        };
+        let items = app.sites().iter().filter(wanted).map(|site| SiteState::of(app, site)).collect();
+        Ok(Page { items, corrupt: Vec::new(), revision, next: None })
+    }
+
+    async fn create(self, _: &App, _: Draft<'_, Self>, _: Effect) -> Result<Created, Problem> {
+        Err(read_only())
+    }
+
+    async fn replace(self, _: &App, _: SiteState, _: Manifest<Self>, _: Effect) -> Result<Replaced, Problem> {
+        Err(read_only())
+    }
+
+    async fn remove(self, _: &App, _: &Namespace, _: &GrantName, _: Option<Revision>) -> Result<Removal, Problem> {
+        Err(read_only())
+    }
+
+    fn subject(self, _: &ChangeSubject) -> Option<Subject<'_>> {
+        None
+    }
+
+    fn last(self, _: &LastState) -> Option<SiteState> {
+        None
+    }
 }
 
-fn object(configured: &ConfiguredSite, loaded_at: Timestamp) -> Value {
-    let site = configured.site();
-    let issuer = configured.default_issuer().as_str();
+fn read_only() -> Problem {
+    Problem::MethodNotAllowed { message: SITES.other_verbs, allow: "GET".to_owned() }
+}
+
+fn object(app: &App, state: &SiteState) -> Value {
+    let SiteState { site, default_issuer, uid, revision } = state;
+    let (issuer, loaded_at) = (default_issuer.as_str(), app.loaded_at());
     let mut spec = json!({"defaultIssuer": issuer});
     if site.edge {
         spec["edge"] = true.into();
@@ -84,8 +142,8 @@ fn object(configured: &ConfiguredSite, loaded_at: Timestamp) -> Value {
     json!({
         "apiVersion": SKUPPER.api_version(), "kind": SITES.kind,
         "metadata": {
-            "name": site.name.as_str(), "namespace": site.namespace.as_str(), "uid": uid(site),
-            "generation": GENERATION, "resourceVersion": "1",
+            "name": site.name.as_str(), "namespace": site.namespace.as_str(), "uid": uid,
+            "creationTimestamp": loaded_at.to_string(), "generation": GENERATION, "resourceVersion": revision.to_string(),
         },
         "spec": spec,
         "status": {
@@ -95,7 +153,7 @@ fn object(configured: &ConfiguredSite, loaded_at: Timestamp) -> Value {
     })
 }
 
-/// A running server's configuration does not change, so its sites have one generation and one version.
+/// A running server's configuration does not change, so its sites have one generation.
 const GENERATION: u64 = 1;
 
 fn endpoint(endpoint: &Endpoint) -> Value {
@@ -103,28 +161,4 @@ fn endpoint(endpoint: &Endpoint) -> Value {
         "name": endpoint.name.as_str(), "host": endpoint.host.as_str(),
         "port": endpoint.port.to_string(), "group": endpoint.group.as_str(),
     })
-}
-
-/// A UUID of version 8 (RFC 9562 5.8) made of the namespace and the name, so that a site keeps its uid across restarts
-/// and servers.
-fn uid(site: &Site) -> String {
-    let hash = fingerprint(format!("{}/{}", site.namespace, site.name).bytes());
-    uuid::Builder::from_custom_bytes(hash.to_be_bytes()).into_uuid().to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_site_has_the_same_uid_for_ever_and_another_one_has_another() {
-        let site = |namespace: &str, name: &str| Site {
-            namespace: namespace.parse().unwrap(),
-            name: name.parse().unwrap(),
-            edge: false,
-            endpoints: Vec::new(),
-        };
-        assert_eq!(uid(&site("west", "my-site")), "72f8f2af-f443-86fa-88c2-fe90cc22b067");
-        assert_ne!(uid(&site("west", "my-site")), uid(&site("east", "my-site")));
-    }
 }

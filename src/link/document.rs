@@ -135,6 +135,21 @@ pub(super) fn check_kinds(text: &str, kind_of: impl Fn(usize) -> Kind) -> Result
     headers.iter().enumerate().map(|(index, header)| check_kind(header, kind_of(index))).collect()
 }
 
+/// The one document of a text that is to be of this kind, and where it begins.
+pub(super) fn parse_one<'text, T: Deserialize<'text>>(
+    text: &'text str,
+    kind: Kind,
+) -> Result<(Place, T), DocumentError> {
+    // Counted first: in a stream of several, the kind of the second is not what is wrong.
+    match parse::<serde::de::IgnoredAny>(text)?.len() {
+        0 | 1 => {}
+        count => return Err(DocumentError::Several { count, expected: kind.title }),
+    }
+    let places = check_kinds(text, |_| kind)?;
+    let mut documents = places.into_iter().zip(parse(text)?);
+    documents.next().ok_or(DocumentError::Empty { expected: kind.title })
+}
+
 fn check_kind(header: &Spanned<Header>, expected: Kind) -> Result<Place, DocumentError> {
     let place = header.referenced.into();
     let missing = |field: &str| DocumentError::Missing { place, field: field.to_owned(), expected: expected.title };

@@ -5,7 +5,7 @@ use serde_saphyr::{Location, Spanned};
 
 use super::{
     Endpoint,
-    document::{DocumentError, Field, Fields, Kind, invalid},
+    document::{DocumentError, Field, Fields, Kind, invalid, parse_one},
     metadata::{Metadata, ResourceName, push_metadata},
 };
 use crate::grant::Namespace;
@@ -23,7 +23,23 @@ pub struct Link {
     pub cost: Option<u32>,
 }
 
+#[derive(Deserialize)]
+struct LinkDocument {
+    metadata: Field<Metadata>,
+    spec: Field<LinkSpec>,
+}
+
 impl Link {
+    /// Reads one Link of at most [`MAX_DOCUMENT_BYTES`](super::MAX_DOCUMENT_BYTES), as YAML or JSON, whoever wrote it.
+    /// Fields that this version does not know are left aside.
+    ///
+    /// # Errors
+    /// [`DocumentError`], with the line and what was expected there.
+    pub fn read(text: &str) -> Result<Self, DocumentError> {
+        let (place, document) = parse_one::<LinkDocument>(text, LINK)?;
+        read_link(document.metadata, document.spec, Fields { place })
+    }
+
     /// The document as a site without Kubernetes keeps it in `input/resources/Link-NAME.yaml` (protocol.md 6.4).
     ///
     /// `namespace` is written only when the user named one.
@@ -164,6 +180,7 @@ mod tests {
             cost: Some(7),
         };
 
+        assert_eq!(Link::read(&link.write(None)), Ok(link.clone()));
         assert_eq!(
             link.write(Some(&"west".parse().unwrap())),
             r#"apiVersion: skupper.io/v2alpha1
@@ -182,6 +199,7 @@ spec:
 "#
         );
         link.cost = None;
+        assert_eq!(Link::read(&link.write(Some(&"west".parse().unwrap()))), Ok(link.clone()));
         assert!(!link.write(None).contains("cost") && !link.write(None).contains("namespace"));
     }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{
-    document::{DocumentError, Field, Fields, Kind, invalid},
+    document::{DocumentError, Field, Fields, Kind, invalid, parse_one},
     metadata::{Metadata, ResourceName, push_metadata},
 };
 use crate::grant::Namespace;
@@ -47,7 +47,23 @@ pub struct TlsSecret {
     pub key: KeyPem,
 }
 
+#[derive(Deserialize)]
+struct SecretDocument {
+    metadata: Field<Metadata>,
+    data: Field<Data>,
+}
+
 impl TlsSecret {
+    /// Reads one Secret of at most [`MAX_DOCUMENT_BYTES`](super::MAX_DOCUMENT_BYTES), as YAML or JSON, whoever wrote it.
+    /// Fields that this version does not know are left aside.
+    ///
+    /// # Errors
+    /// [`DocumentError`], with the line and what was expected there, and never with the key.
+    pub fn read(text: &str) -> Result<Self, DocumentError> {
+        let (place, document) = parse_one::<SecretDocument>(text, SECRET)?;
+        read_secret(document.metadata, document.data, Fields { place })
+    }
+
     /// The document as a site without Kubernetes keeps it in `input/resources/Secret-NAME.yaml` (protocol.md 6.4).
     ///
     /// `namespace` is written only when the user named one.
@@ -167,7 +183,6 @@ fn is_key_pem(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::link::document::parse;
     use proptest::prelude::*;
 
     #[test]
@@ -188,12 +203,6 @@ mod tests {
         assert_eq!(format!("{:?}", secret.key), "KeyPem(redacted)");
     }
 
-    #[derive(Deserialize)]
-    struct Document {
-        metadata: Field<Metadata>,
-        data: Field<Data>,
-    }
-
     proptest! {
         #[test]
         fn every_secret_is_read_back_as_it_was_written(
@@ -212,11 +221,8 @@ mod tests {
             let namespace = namespace.map(|namespace| namespace.parse::<Namespace>().unwrap());
 
             let yaml = secret.write(namespace.as_ref());
-            let mut documents: Vec<Document> = parse(&yaml).unwrap();
+            let read = TlsSecret::read(&yaml).unwrap();
 
-            let Document { metadata, data } = documents.remove(0);
-            let place = crate::link::Place { line: 1, column: 1 };
-            let read = read_secret(metadata, data, Fields { place }).unwrap();
             prop_assert_eq!(read.name, secret.name);
             prop_assert_eq!(read.ca_pem, secret.ca_pem);
             prop_assert_eq!(read.key.expose(), &key);

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{
-    document::{DocumentError, Field, Fields, Kind, check_kinds, invalid, parse},
+    document::{DocumentError, Field, Fields, Kind, invalid, parse_one},
     metadata::Metadata,
     resource::read_cost,
     secret::is_certificate_pem,
@@ -52,10 +52,7 @@ impl AccessToken {
     /// # Errors
     /// [`DocumentError`], with the line and what was expected there, and never with the code.
     pub fn read(text: &str) -> Result<Self, DocumentError> {
-        // Counted first: in a stream of several, the kind of the second is not what is wrong.
-        let places = count_one(text).and_then(|()| check_kinds(text, |_| TOKEN))?;
-        let mut documents = places.into_iter().zip(parse::<TokenDocument>(text)?);
-        let (place, document) = documents.next().ok_or(DocumentError::Empty { expected: TOKEN.title })?;
+        let (place, document) = parse_one::<TokenDocument>(text, TOKEN)?;
         read_token(document, Fields { place })
     }
 
@@ -84,14 +81,6 @@ impl AccessToken {
         yaml.push('\n');
         debug_assert_eq!(yaml.capacity(), capacity, "a buffer that grows leaves a copy of the code behind");
         Zeroizing::new(yaml)
-    }
-}
-
-fn count_one(text: &str) -> Result<(), DocumentError> {
-    match parse::<serde::de::IgnoredAny>(text)?.len() {
-        0 => Err(DocumentError::Empty { expected: TOKEN.title }),
-        1 => Ok(()),
-        count => Err(DocumentError::Several { count, expected: TOKEN.title }),
     }
 }
 

@@ -5,19 +5,23 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use sqlx::SqliteConnection as Connection;
 use tokio::sync::oneshot;
 
-use super::{CommitError, CorruptGrant, CreateError, StoreError, StoreFailure, UpdateError};
+use super::{
+    ChangeEffect, ChangeSubject, CommitError, CorruptGrant, CreateError, StoreError, StoreFailure, UpdateError,
+    WriteObjectsError, changes::Told,
+};
 use crate::grant::Revision;
 
 /// The open transaction.
 pub(super) struct Batch<'c> {
     pub(super) connection: &'c mut Connection,
     changes: u32,
+    told: Vec<Told>,
 }
 
 impl<'c> Batch<'c> {
     /// A transaction that has just begun on `connection`.
     pub(super) fn new(connection: &'c mut Connection) -> Self {
-        Self { connection, changes: 0 }
+        Self { connection, changes: 0, told: Vec::new() }
     }
 
     /// The place in the batch that the next change has: what the statements add to the store's revision.
@@ -25,9 +29,21 @@ impl<'c> Batch<'c> {
         i64::from(self.changes) + 1
     }
 
-    /// Notes changes that were made, each with a revision of its own.
-    pub(super) fn changed(&mut self, times: u32) {
-        self.changes = self.changes.saturating_add(times);
+    /// Notes the change that was made with the next place, which is thereby taken.
+    pub(super) fn changed(&mut self, subject: ChangeSubject, effect: ChangeEffect) {
+        self.changed_untold();
+        self.told.push(Told { place: self.changes, subject, effect });
+    }
+
+    /// The same for a change of which there is nothing to tell.
+    pub(super) fn changed_untold(&mut self) {
+        self.changes = self.changes.saturating_add(1);
+    }
+
+    /// Runs a statement that concerns the transaction as a whole.
+    pub(super) async fn execute(&mut self, statement: &'static str) -> Result<(), Failure> {
+        let done = sqlx::query(statement).execute(&mut *self.connection).await;
+        done.map(drop).map_err(|error| Failure::Database(Arc::new(error)))
     }
 
     /// How many changes were made.
@@ -38,6 +54,12 @@ impl<'c> Batch<'c> {
     /// Forgets the changes of an operation that was rolled back.
     pub(super) fn forget_changes_after(&mut self, changes: u32) {
         self.changes = changes;
+        self.told.retain(|told| told.place <= changes);
+    }
+
+    /// What is to be told once this is committed.
+    pub(super) fn into_told(self) -> Vec<Told> {
+        self.told
     }
 }
 
@@ -130,6 +152,12 @@ impl FromStore for UpdateError {
 }
 
 impl FromStore for CommitError {
+    fn from_store(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl FromStore for WriteObjectsError {
     fn from_store(error: StoreError) -> Self {
         Self::Store(error)
     }

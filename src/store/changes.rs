@@ -1,11 +1,18 @@
 //! What has changed lately, in the order of revisions: the ring that watches are served from.
 //!
 //! An entry says which object changed, not what is in it now: whoever wants to know reads it. So a redemption, which is
-//! such a change, pays for one small entry, whether anybody watches or not.
+//! such a change, pays for one small entry, whether anybody watches or not. What was removed can be read no more; so it
+//! stands in its entry, as it was.
 
-use std::sync::Arc;
+mod ring;
+mod weight;
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
 use uuid::Uuid;
+
+use self::ring::Ring;
 
 use super::{Labels, ObjectKey, StoredObject};
 use crate::grant::{Grant, GrantId, GrantName, Namespace, Revision};
@@ -63,7 +70,8 @@ pub enum LastState {
     Grant(Box<Grant>),
     /// Any other object.
     Object(Box<StoredObject>),
-    /// Its row could not be read.
+    /// Its row could not be read. A row that did not even say which object it was has no entry at all: no list has shown
+    /// it either.
     Unreadable,
 }
 
@@ -82,28 +90,97 @@ pub enum ChangesError {
     },
 }
 
-/// The ring. Changes reach it in the order of their revisions, each after it is durable.
-#[derive(Debug, Default)]
-pub struct Changes {}
+/// A change on its way to the ring: its revision is that of the store before its transaction plus its place in it.
+#[derive(Debug)]
+pub(super) struct Told {
+    /// From 1.
+    pub(super) place: u32,
+    /// What changed.
+    pub(super) subject: ChangeSubject,
+    /// How.
+    pub(super) effect: ChangeEffect,
+}
+
+impl Told {
+    fn after(self, before: Revision) -> Change {
+        let Self { place, subject, mut effect } = self;
+        let revision = Revision(before.0 + u64::from(place));
+        match &mut effect {
+            ChangeEffect::Removed(LastState::Grant(grant)) => grant.revision = revision,
+            ChangeEffect::Removed(LastState::Object(object)) => object.revision = revision,
+            ChangeEffect::Removed(LastState::Unreadable)
+            | ChangeEffect::Added
+            | ChangeEffect::Modified { labels_before: _ } => {}
+        }
+        Change { revision, subject, effect }
+    }
+}
+
+/// What one transaction changed.
+#[derive(Debug)]
+pub(super) struct Committed {
+    /// The store's revision before it.
+    pub(super) before: Revision,
+    /// The store's revision after it.
+    pub(super) head: Revision,
+    /// What there is to tell, in order. A change may have nothing to tell, and then its revision is in no entry.
+    pub(super) told: Vec<Told>,
+}
+
+/// The ring. Changes reach it in the order of their revisions, each after it is durable, and before whoever asked for it
+/// is answered.
+///
+/// It knows nothing from before the store was opened, and forgets the oldest entries when there are many of them or when
+/// what was removed takes much memory.
+#[derive(Debug)]
+pub struct Changes {
+    ring: Mutex<Ring>,
+    head: watch::Sender<Revision>,
+}
 
 impl Changes {
+    /// A ring that begins at this revision.
+    pub(super) fn new(head: Revision) -> Self {
+        Self { ring: Mutex::new(Ring::new(head)), head: watch::Sender::new(head) }
+    }
+
     /// Every change after `revision` that is still known, in order; none when it is the newest.
+    ///
+    /// A revision that was read from the store is never [`Future`](ChangesError::Future), also when its changes are only
+    /// about to reach the ring.
     ///
     /// # Errors
     /// [`ChangesError`] when that would leave a gap.
     pub fn since(&self, revision: Revision) -> Result<Vec<Arc<Change>>, ChangesError> {
-        let _ = revision;
-        Ok(Vec::new())
+        self.ring().since(revision)
     }
 
     /// The newest revision.
     pub fn head(&self) -> Revision {
-        Revision(1)
+        *self.head.borrow()
     }
 
-    /// Waits until there is a change after `revision`.
+    /// Waits until there is a change after `revision`, and does not wait at all when there is one already.
     pub async fn wait_past(&self, revision: Revision) {
-        let _ = revision;
-        std::future::pending().await
+        // Fails only when the sender is gone, which is borrowed here.
+        let _ = self.head.subscribe().wait_for(|head| *head > revision).await;
+    }
+
+    /// To be called before a transaction is committed: as soon as it is, readers can see this revision.
+    pub(super) fn announce(&self, head: Revision) {
+        self.ring().announce(head);
+    }
+
+    /// To be called after the commit.
+    pub(super) fn publish(&self, committed: Committed) {
+        let head = committed.head;
+        self.ring().publish(committed);
+        // Costs a few uncontended locks when nobody waits.
+        self.head.send_replace(head);
+    }
+
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        // Nothing that is called with the lock held panics.
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,14 +1,19 @@
 //! The reference: a store without durability, sealing or speed, plain enough to be seen to be right.
 
+mod objects;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     future::ready,
-    sync::{Mutex, MutexGuard},
+    mem,
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use super::{
-    CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore, NewGrant, Receipt,
-    StoreError, StoreFailure, StoreFuture, UpdateError,
+    ChangeEffect, ChangeSubject, Changes, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage,
+    GrantQuery, GrantStore, LastState, NewGrant, ObjectKey, Receipt, Store, StoreError, StoreFailure, StoreFuture,
+    StoredObject, UpdateError,
+    changes::{Committed, Told},
     operation::{new_allowance, stored},
 };
 use crate::{
@@ -19,41 +24,68 @@ use crate::{
     time::Timestamp,
 };
 
-pub struct MemoryStore(Mutex<State>);
+pub struct MemoryStore {
+    state: Mutex<State>,
+    changes: Arc<Changes>,
+}
 
+#[derive(Clone)]
 struct State {
+    objects: BTreeMap<ObjectKey, StoredObject>,
     grants: BTreeMap<(Namespace, GrantName), Grant>,
     ledger: BTreeMap<GrantId, Vec<Redemption>>,
     serials: BTreeSet<SerialNumber>,
     revision: u64,
     closed: bool,
+    changes: Arc<Changes>,
 }
 
 impl MemoryStore {
     pub fn new() -> Self {
-        Self(Mutex::new(State {
+        let changes = Arc::new(Changes::new(Revision(1)));
+        let state = State {
+            objects: BTreeMap::new(),
             grants: BTreeMap::new(),
             ledger: BTreeMap::new(),
             serials: BTreeSet::new(),
             revision: 1,
             closed: false,
-        }))
+            changes: Arc::clone(&changes),
+        };
+        Self { state: Mutex::new(state), changes }
     }
 
     fn open(&self, action: &'static str) -> Result<MutexGuard<'_, State>, StoreError> {
-        let state = self.0.lock().unwrap();
+        let state = self.state.lock().unwrap();
         if state.closed { Err(StoreError::Unavailable { action, source: StoreFailure::Closed }) } else { Ok(state) }
     }
 
-    pub fn reopen(&self) {
-        self.0.lock().unwrap().closed = false;
+    /// Another store with what this one remembers.
+    pub fn reopened(&self) -> Self {
+        let state = self.state.lock().unwrap();
+        let changes = Arc::new(Changes::new(Revision(state.revision)));
+        let state = State { closed: false, changes: Arc::clone(&changes), ..state.clone() };
+        Self { state: Mutex::new(state), changes }
     }
 }
 
+/// A grant as the ring speaks of it.
+fn subject(grant: &Grant) -> ChangeSubject {
+    ChangeSubject::Grant { id: grant.id, namespace: grant.namespace.clone(), name: grant.name.clone() }
+}
+
 impl State {
-    fn advance(&mut self) -> Revision {
+    /// Gives the next revision to a change of which this is to be told.
+    fn changed(&mut self, subject: ChangeSubject, effect: ChangeEffect) -> Revision {
+        self.advance(vec![Told { place: 1, subject, effect }])
+    }
+
+    fn advance(&mut self, told: Vec<Told>) -> Revision {
+        let before = Revision(self.revision);
         self.revision += 1;
-        Revision(self.revision)
+        let head = Revision(self.revision);
+        self.changes.publish(Committed { before, head, told });
+        head
     }
 
     fn by_id(&self, id: GrantId) -> Option<&Grant> {
@@ -66,7 +98,8 @@ impl State {
         if self.grants.contains_key(&key) {
             return Err(CreateError::NameTaken);
         }
-        let grant = stored(new, allowance, self.advance());
+        let mut grant = stored(new, allowance, Revision(0));
+        grant.revision = self.changed(subject(&grant), ChangeEffect::Added);
         self.grants.insert(key, grant.clone());
         Ok(grant)
     }
@@ -81,9 +114,10 @@ impl State {
         grant.issuer = change.issuer;
         grant.code_origin = change.code_origin;
         grant.window = change.window;
-        grant.metadata = change.metadata;
+        let labels = mem::replace(&mut grant.metadata, change.metadata).labels;
+        let labels_before = (labels != grant.metadata.labels).then_some(labels);
         grant.generation = change.generation;
-        grant.revision = self.advance();
+        grant.revision = self.changed(subject(&grant), ChangeEffect::Modified { labels_before });
         self.grants.insert((grant.namespace.clone(), grant.name.clone()), grant.clone());
         Ok(grant)
     }
@@ -98,8 +132,12 @@ impl State {
             return Err(UpdateError::Conflict);
         }
         let id = grant.id.to_string();
-        self.grants.remove(key);
-        Ok(Some(Deleted { id, revision: self.advance() }))
+        Ok(self.remove(key).map(|revision| Deleted { id, revision }))
+    }
+
+    fn remove(&mut self, key: &(Namespace, GrantName)) -> Option<Revision> {
+        let grant = self.grants.remove(key)?;
+        Some(self.changed(subject(&grant), ChangeEffect::Removed(LastState::Grant(Box::new(grant)))))
     }
 
     fn redeem(&mut self, admission: Admission, certificate: CertificateRecord) -> Result<Receipt, CommitError> {
@@ -117,7 +155,7 @@ impl State {
         let ordinal = grant.allowance.made() + 1;
         grant.allowance = Allowance::new(grant.allowance.allowed(), ordinal).unwrap();
         grant.last_redeemed_at = grant.last_redeemed_at.max(Some(now));
-        grant.revision = self.advance();
+        grant.revision = self.changed(subject(&grant), ChangeEffect::Modified { labels_before: None });
         self.ledger.entry(grant.id).or_default().push(Redemption {
             grant_id: grant.id,
             ordinal,
@@ -156,8 +194,7 @@ impl State {
         let keys: Vec<_> = self.grants.values().filter(old).map(|g| (g.namespace.clone(), g.name.clone())).collect();
         let mut removed = 0;
         for key in keys.iter().take(limit as usize) {
-            self.grants.remove(key);
-            self.advance();
+            self.remove(key);
             removed += 1;
         }
         removed
@@ -237,7 +274,17 @@ impl GrantStore for MemoryStore {
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {
-        self.0.lock().unwrap().closed = true;
+        self.state.lock().unwrap().closed = true;
         Box::pin(ready(Ok(())))
+    }
+}
+
+impl Store for MemoryStore {
+    fn changes(&self) -> &Arc<Changes> {
+        &self.changes
+    }
+
+    fn advance(&self) -> StoreFuture<'_, Revision> {
+        Box::pin(ready(self.open("advance the revision").map(|mut state| state.advance(Vec::new()))))
     }
 }

@@ -1,6 +1,7 @@
 //! Level 2: what is remembered. The promises of a store, and the stores that keep them.
 //!
-//! [`GrantStore`] is the contract; `contract` is its test suite and runs on every implementation.
+//! [`Store`] is the contract, of [`GrantStore`] and [`ObjectStore`]; `contract` is its test suite and runs on every
+//! implementation.
 
 mod batch;
 mod changes;
@@ -58,7 +59,8 @@ pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result
 /// 6. *The ledger stays.* Nothing deletes or changes a ledger row, not even deleting the grant.
 /// 7. *Revisions grow.* Every change gets a revision greater than all before it, also after a restart and after a deletion.
 /// 8. *A caller may go away.* Dropping a returned future leaves the operation either done or not begun, never half done.
-/// 9. *Secrets are sealed.* Codes and metadata cannot be read from the stored bytes without the sealing key.
+/// 9. *Secrets are sealed.* Codes, metadata and the contents of objects cannot be read from the stored bytes without the
+///    sealing key.
 pub trait GrantStore: Send + Sync + 'static {
     /// Stores a new grant, its redemptions made zero.
     ///
@@ -122,12 +124,22 @@ pub trait GrantStore: Send + Sync + 'static {
 }
 
 /// All that is remembered: grants, the ledger, and other objects, under one revision.
+///
+/// What it promises beyond [`GrantStore`]:
+///
+/// 10. *All or none.* Writes of objects that are asked for together are done together, or none is.
+/// 11. *Every change is told once.* Each change of a grant or an object since the store was opened enters the ring with its
+///     revision, in their order, after it is durable and before it is answered; nothing else enters.
+/// 12. *A gap is said.* Whoever asks for changes since a revision gets all of them, or hears that some are forgotten.
 pub trait Store: GrantStore + ObjectStore {
     /// What has changed lately, of grants and of objects.
     fn changes(&self) -> &Arc<Changes>;
 
     /// Gives the store a new revision without changing anything else; answers it. A server does so once at its start:
     /// what it shows besides what is stored (its configuration) may have changed since it stopped.
+    ///
+    /// No entry tells of it. A ring that has no entries yet begins with this revision, so whoever asks for changes since
+    /// one from before must list anew; otherwise it is passed over.
     fn advance(&self) -> StoreFuture<'_, Revision>;
 }
 

@@ -182,6 +182,8 @@ pub trait ObjectStore: Send + Sync + 'static {
     /// Does all of these writes in one durable transaction, or none; each change has a revision of its own, in this
     /// order. Answers each object as it is now; a removed one as it was, with the revision of its removal.
     ///
+    /// An object whose row cannot be read is removed all the same, and answered with what of it can be read.
+    ///
     /// # Errors
     /// [`WriteObjectsError`] of the first write that cannot be done.
     fn write_objects(&self, writes: Vec<ObjectWrite>) -> StoreFuture<'_, Vec<StoredObject>, WriteObjectsError>;

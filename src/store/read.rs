@@ -1,12 +1,14 @@
 //! Reading, past the writer: each answer is one statement, so it is of one moment.
 
-use std::{future::poll_fn, sync::Arc, time::Duration};
+mod objects;
+
+use std::{future::poll_fn, str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{Row as _, sqlite::SqlitePool as Pool, sqlite::SqliteRow as Row};
 
 use super::{
-    CorruptGrant, GrantCounts, GrantPage, GrantQuery, StoreError, StoreFailure, recent::Recent, row, seal::SealingKey,
-    sql,
+    CorruptGrant, GrantCounts, GrantPage, GrantQuery, ObjectKind, StoreError, StoreFailure, recent::Recent, row,
+    seal::SealingKey, sql,
 };
 use crate::{
     grant::{Grant, GrantId, GrantName, Namespace, Redemption, Revision},
@@ -15,7 +17,7 @@ use crate::{
 
 /// How long closing waits for reads that nobody finishes.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Metadata can be large, so a page ends early once it holds this many bytes of it.
+/// Metadata and contents can be large, so a page ends early once it holds this many bytes of them.
 const PAGE_BYTES: usize = 8 * 1024 * 1024;
 
 /// The connections that read, and the key for what they read.
@@ -94,20 +96,39 @@ impl Reader {
     }
 
     pub(super) async fn list(&self, query: GrantQuery) -> Result<GrantPage, StoreError> {
-        let mut page = PageInProgress::default();
-        let mut after = match start(&query) {
-            Some(after) => after,
-            None => return Ok(page.finish(self.revision().await?, None)),
+        let after = query.after.as_ref().map(|(namespace, name)| (namespace.as_str(), name.as_str()));
+        let paging = Paging {
+            action: "list grants",
+            all: sql::LIST,
+            of_namespace: sql::LIST_NAMESPACE,
+            kind: None,
+            namespace: query.namespace.as_ref(),
+            limit: query.limit,
+            sealed: "sealed_metadata",
+            read: row::grant,
         };
-        // Stands for a page without rows. Read before them, as it must not claim to know of one that came later.
-        let before = self.revision().await?;
+        let Page { read: grants, corrupt, revision, next } = self.page(paging, after).await?;
+        Ok(GrantPage { grants, corrupt, revision, next })
+    }
+
+    /// Reads one page, and more when that ends with a row that cannot be where the next one starts.
+    async fn page<T, N: FromStr>(
+        &self,
+        paging: Paging<'_, T>,
+        after: Option<(&str, &str)>,
+    ) -> Result<Page<T, N>, StoreError> {
+        let mut page = Page { read: Vec::new(), corrupt: Vec::new(), revision: self.revision().await?, next: None };
+        let Some(mut after) = start(paging.namespace, after) else { return Ok(page) };
+        // That revision stands for a page without rows. Read before them, as it must not claim to know of one that came
+        // later; the first row that there is brings its own.
+        let mut moment = None;
         loop {
-            let end = self.read_page(&query, &after, &mut page).await?;
-            let revision = page.revision.unwrap_or(before);
+            let end = self.read_page(&paging, &after, &mut page, &mut moment).await?;
+            page.revision = moment.unwrap_or(page.revision);
             match end {
-                PageEnd::Last => return Ok(page.finish(revision, None)),
+                PageEnd::Last => return Ok(page),
                 PageEnd::After(namespace, name) => match (namespace.parse(), name.parse()) {
-                    (Ok(namespace), Ok(name)) => return Ok(page.finish(revision, Some((namespace, name)))),
+                    (Ok(namespace), Ok(name)) => return Ok(Page { next: Some((namespace, name)), ..page }),
                     // A corrupt name cannot be where the next page starts; so this one goes on.
                     (_, _) => after = (namespace, name),
                 },
@@ -116,35 +137,38 @@ impl Reader {
     }
 
     /// Reads rows into the page until it is full.
-    async fn read_page(
+    async fn read_page<T, N>(
         &self,
-        query: &GrantQuery,
+        paging: &Paging<'_, T>,
         after: &(String, String),
-        page: &mut PageInProgress,
+        page: &mut Page<T, N>,
+        moment: &mut Option<Revision>,
     ) -> Result<PageEnd, StoreError> {
-        let failed = failed("list grants");
-        let limit = match query.limit {
+        let failed = failed(paging.action);
+        let limit = match paging.limit {
             0 => GrantQuery::MAX_PAGE,
             limit => limit.min(GrantQuery::MAX_PAGE),
         };
-        let statement = if query.namespace.is_some() { sql::LIST_NAMESPACE } else { sql::LIST };
-        let statement = sqlx::query(statement).bind(&after.0).bind(&after.1).bind(i64::from(limit) + 1);
-        let mut rows = statement.fetch(&self.pool);
+        let mut statement = sqlx::query(if paging.namespace.is_some() { paging.of_namespace } else { paging.all });
+        if let Some(kind) = paging.kind {
+            statement = statement.bind(kind.as_str());
+        }
+        let mut rows = statement.bind(&after.0).bind(&after.1).bind(i64::from(limit) + 1).fetch(&self.pool);
         let (mut taken, mut bytes) = (0, 0);
         let mut last = None;
         while let Some(row) = poll_fn(|context| rows.as_mut().poll_next(context)).await {
             let row = row.map_err(&failed)?;
-            page.revision.get_or_insert(store_revision(&row, "store_revision")?);
+            moment.get_or_insert(store_revision(&row, "store_revision")?);
             if taken == limit || bytes >= PAGE_BYTES {
                 let (namespace, name) = last.unwrap_or_default();
                 return Ok(PageEnd::After(namespace, name));
             }
             let text = |column| row.try_get::<String, _>(column).map_err(&failed);
             last = Some((text("namespace")?, text("name")?));
-            bytes += row.try_get::<Option<&[u8]>, _>("sealed_metadata").ok().flatten().map_or(0, <[u8]>::len);
+            bytes += row.try_get::<Option<&[u8]>, _>(paging.sealed).ok().flatten().map_or(0, <[u8]>::len);
             taken += 1;
-            match row::grant(&row, &self.key) {
-                Ok(grant) => page.grants.push(grant),
+            match (paging.read)(&row, &self.key) {
+                Ok(read) => page.read.push(read),
                 Err(corrupt) => page.corrupt.push(corrupt),
             }
         }
@@ -152,18 +176,28 @@ impl Reader {
     }
 }
 
-/// A page while it is read.
-#[derive(Default)]
-struct PageInProgress {
-    grants: Vec<Grant>,
-    corrupt: Vec<CorruptGrant>,
-    revision: Option<Revision>,
+/// What to read pages of, and how.
+struct Paging<'a, T> {
+    action: &'static str,
+    /// The statement for all namespaces.
+    all: &'static str,
+    /// The statement for one.
+    of_namespace: &'static str,
+    /// The first parameter of both, if they have it.
+    kind: Option<ObjectKind>,
+    namespace: Option<&'a Namespace>,
+    limit: u32,
+    /// The column that can be large.
+    sealed: &'static str,
+    read: fn(&Row, &SealingKey) -> Result<T, CorruptGrant>,
 }
 
-impl PageInProgress {
-    fn finish(self, revision: Revision, next: Option<(Namespace, GrantName)>) -> GrantPage {
-        GrantPage { grants: self.grants, corrupt: self.corrupt, revision, next }
-    }
+/// A page of anything, while it is read and after.
+struct Page<T, N> {
+    read: Vec<T>,
+    corrupt: Vec<CorruptGrant>,
+    revision: Revision,
+    next: Option<(Namespace, N)>,
 }
 
 /// How a page ended.
@@ -175,9 +209,8 @@ enum PageEnd {
 }
 
 /// What the first page starts after, or `None` when nothing can come after it.
-fn start(query: &GrantQuery) -> Option<(String, String)> {
-    let after = query.after.as_ref().map(|(namespace, name)| (namespace.as_str(), name.as_str()));
-    let (namespace, name) = match (query.namespace.as_ref().map(Namespace::as_str), after) {
+fn start(namespace: Option<&Namespace>, after: Option<(&str, &str)>) -> Option<(String, String)> {
+    let (namespace, name) = match (namespace.map(Namespace::as_str), after) {
         (None, None) => ("", ""),
         (None, Some(after)) => after,
         (Some(namespace), Some((after, name))) if after == namespace => (namespace, name),

@@ -1,12 +1,16 @@
 //! From rows to words: every value is parsed again, as anything may stand in a file.
 
+mod object;
+
 use serde::{Deserialize, Serialize};
 use sqlx::{Row as _, sqlite::SqliteRow as Row};
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
+pub(super) use object::{object, object_json, removed_object, seal_object, stored_at};
+
 use super::{
-    CorruptGrant,
+    ChangeEffect, ChangeSubject, CorruptGrant, Labels, LastState,
     seal::{Purpose, SealError, SealingKey},
 };
 use crate::{
@@ -66,6 +70,23 @@ pub(super) fn uid(row: &Row) -> String {
 /// Reads a row with the columns of a grant.
 pub(super) fn grant(row: &Row, key: &SealingKey) -> Result<Grant, CorruptGrant> {
     read_grant(row, key).map_err(|Broken(what)| CorruptGrant { id: uid(row), what })
+}
+
+/// Of a removed row with the columns of a grant: which grant it was, and what. `None` when not even the first can be read.
+pub(super) fn removed(row: &Row, key: &SealingKey) -> Option<(ChangeSubject, ChangeEffect)> {
+    if let Ok(grant) = read_grant(row, key) {
+        let (id, namespace, name) = (grant.id, grant.namespace.clone(), grant.name.clone());
+        let last = LastState::Grant(Box::new(grant));
+        return Some((ChangeSubject::Grant { id, namespace, name }, ChangeEffect::Removed(last)));
+    }
+    let id = parsed(row, "uid").ok()?;
+    let (namespace, name) = (parsed(row, "namespace").ok()?, parsed(row, "name").ok()?);
+    Some((ChangeSubject::Grant { id, namespace, name }, ChangeEffect::Removed(LastState::Unreadable)))
+}
+
+/// The labels in a row of a grant; none when they cannot be read, as then no list has shown any.
+pub(super) fn labels(row: &Row, id: GrantId, key: &SealingKey) -> Labels {
+    metadata(row, id, key).map(|metadata| metadata.labels).unwrap_or_default()
 }
 
 fn read_grant(row: &Row, key: &SealingKey) -> Column<Grant> {

@@ -1,9 +1,10 @@
-//! Sealing: codes and metadata are encrypted before they reach the database.
+//! Sealing: codes, metadata and the contents of objects are encrypted before they reach the database.
 
 use std::{fmt, path::Path};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -22,6 +23,8 @@ pub(super) enum Purpose {
     Code(GrantId),
     /// The metadata of this grant.
     Metadata(GrantId),
+    /// The content of the object with this uid.
+    Object(Uuid),
     /// The text by which a database knows its key.
     Probe,
 }
@@ -31,6 +34,7 @@ impl Purpose {
         match self {
             Self::Code(id) => format!("grantd {VERSION} code {id}"),
             Self::Metadata(id) => format!("grantd {VERSION} metadata {id}"),
+            Self::Object(uid) => format!("grantd {VERSION} object {uid}"),
             Self::Probe => format!("grantd {VERSION} probe"),
         }
     }
@@ -169,7 +173,7 @@ mod tests {
         let sealed = key().seal(b"secret", Purpose::Code(id)).unwrap();
 
         assert_eq!(**key().unseal(&sealed, Purpose::Code(id)).unwrap(), *b"secret");
-        for elsewhere in [Purpose::Code(other), Purpose::Metadata(id), Purpose::Probe] {
+        for elsewhere in [Purpose::Code(other), Purpose::Metadata(id), Purpose::Object(Uuid::nil()), Purpose::Probe] {
             assert_eq!(key().unseal(&sealed, elsewhere).unwrap_err(), Unsealable);
         }
         let another_key = SealingKey::from_bytes(&[8; KEY_BYTES]).unwrap();

@@ -35,9 +35,25 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("RECORD_REDEMPTION", sql::RECORD_REDEMPTION),
     ("SWEEP_EXPIRED", sql::SWEEP_EXPIRED),
     ("SWEEP_USED_UP", sql::SWEEP_USED_UP),
+    ("METADATA_AT", sql::METADATA_AT),
+    ("OBJECT", sql::OBJECT),
+    ("OBJECTS", sql::OBJECTS),
+    ("OBJECTS_NAMESPACE", sql::OBJECTS_NAMESPACE),
+    ("CREATE_OBJECT", sql::CREATE_OBJECT),
+    ("OBJECT_STATE", sql::OBJECT_STATE),
+    ("UPDATE_OBJECT", sql::UPDATE_OBJECT),
+    ("DELETE_OBJECT", sql::DELETE_OBJECT),
 ];
 /// What steers a transaction is the same word in both.
-const STEERING: &[&str] = &[sql::SAVEPOINT, sql::ROLLBACK_TO_SAVEPOINT, sql::RELEASE_SAVEPOINT, sql::ROLLBACK];
+const STEERING: &[&str] = &[
+    sql::SAVEPOINT,
+    sql::SAVEPOINT_WRITES,
+    sql::ROLLBACK_TO_SAVEPOINT_WRITES,
+    sql::RELEASE_SAVEPOINT_WRITES,
+    sql::ROLLBACK_TO_SAVEPOINT,
+    sql::RELEASE_SAVEPOINT,
+    sql::ROLLBACK,
+];
 /// `COMMIT`, which needs no proof, and `COUNT_AND_RECORD`, which is two of the above.
 const UNTESTED: usize = 2;
 

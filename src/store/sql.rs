@@ -16,7 +16,7 @@ macro_rules! grant_columns {
 pub(super) const REVISION: &str = "SELECT revision FROM store_state";
 
 /// `$1`: how many changes the batch made.
-pub(super) const ADVANCE_REVISION: &str = "UPDATE store_state SET revision = revision + $1";
+pub(super) const ADVANCE_REVISION: &str = "UPDATE store_state SET revision = revision + $1 RETURNING revision";
 
 /// A change that means nothing, to see whether changes are possible.
 pub(super) const BEAT: &str = "UPDATE store_state SET heartbeat = heartbeat + 1";
@@ -76,13 +76,19 @@ pub(super) const UPDATE: &str = concat!(
     grant_columns!()
 );
 
+/// `$1`: uid, `$2`: the revision it must be at. What [`UPDATE`] replaces.
+pub(super) const METADATA_AT: &str = "SELECT uid, sealed_metadata FROM access_grant WHERE uid = $1 AND revision = $2";
+
 /// `$1`: uid. Whether there is still such a grant.
 pub(super) const EXISTS: &str = "SELECT revision FROM access_grant WHERE uid = $1";
 
 /// `$1`: namespace, `$2`: name, `$3`: the revision it must be at, any when NULL, `$4`: place in the batch.
-pub(super) const DELETE: &str = "DELETE FROM access_grant WHERE namespace = $1 AND name = $2 \
+pub(super) const DELETE: &str = concat!(
+    "DELETE FROM access_grant WHERE namespace = $1 AND name = $2 \
      AND (CAST($3 AS BIGINT) IS NULL OR revision = $3) \
-     RETURNING uid, (SELECT revision + $4 FROM store_state) AS deleted_revision";
+     RETURNING (SELECT revision + $4 FROM store_state) AS deleted_revision, ",
+    grant_columns!()
+);
 
 /// `$1`: namespace, `$2`: name. Whether there is such a grant, at whatever revision.
 pub(super) const NAME_EXISTS: &str = "SELECT revision FROM access_grant WHERE namespace = $1 AND name = $2";
@@ -101,7 +107,7 @@ macro_rules! record_redemption {
         "INSERT INTO redemption (grant_uid, ordinal, grant_namespace, grant_name, redeemed_at, link_name, subject, peer, \
          serial, key_fingerprint, not_after) \
          SELECT uid, redemptions, namespace, name, $2, $4, $5, $6, $7, $8, $9 FROM access_grant \
-         WHERE uid = $1 AND revision = (SELECT revision + $3 FROM store_state) RETURNING ordinal"
+         WHERE uid = $1 AND revision = (SELECT revision + $3 FROM store_state) RETURNING ordinal, grant_name"
     };
 }
 
@@ -125,13 +131,67 @@ pub(super) const ALLOWANCE: &str =
     "SELECT redemptions_allowed, redemptions, expires_at FROM access_grant WHERE uid = $1";
 
 /// Removes at most `$2` grants that expired before `$1`, the oldest first.
-pub(super) const SWEEP_EXPIRED: &str = "DELETE FROM access_grant WHERE uid IN \
-     (SELECT uid FROM access_grant WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
+pub(super) const SWEEP_EXPIRED: &str = concat!(
+    "DELETE FROM access_grant WHERE uid IN \
+     (SELECT uid FROM access_grant WHERE expires_at < $1 ORDER BY expires_at LIMIT $2) RETURNING ",
+    grant_columns!()
+);
 
 /// Removes at most `$2` grants that were used up before `$1`, the oldest first.
-pub(super) const SWEEP_USED_UP: &str = "DELETE FROM access_grant WHERE uid IN \
+pub(super) const SWEEP_USED_UP: &str = concat!(
+    "DELETE FROM access_grant WHERE uid IN \
      (SELECT uid FROM access_grant WHERE redemptions >= redemptions_allowed AND last_redeemed_at < $1 \
-     ORDER BY last_redeemed_at LIMIT $2)";
+     ORDER BY last_redeemed_at LIMIT $2) RETURNING ",
+    grant_columns!()
+);
+
+/// What an object is read from; `row::object` reads these names.
+macro_rules! object_columns {
+    () => {
+        "kind, namespace, name, uid, generation, revision, created_at, sealed_content"
+    };
+}
+
+/// `$1`: kind, `$2`: namespace, `$3`: name.
+pub(super) const OBJECT: &str =
+    concat!("SELECT ", object_columns!(), " FROM object WHERE kind = $1 AND namespace = $2 AND name = $3");
+
+/// A page of kind `$1` in all namespaces, after (`$2`, `$3`), at most `$4`; each row with the store's revision at that
+/// moment.
+pub(super) const OBJECTS: &str = concat!(
+    "SELECT (SELECT revision FROM store_state) AS store_revision, ",
+    object_columns!(),
+    " FROM object WHERE kind = $1 AND (namespace, name) > ($2, $3) ORDER BY namespace, name LIMIT $4"
+);
+
+/// A page of kind `$1` in namespace `$2`, after name `$3`, at most `$4`. Otherwise as [`OBJECTS`].
+pub(super) const OBJECTS_NAMESPACE: &str = concat!(
+    "SELECT (SELECT revision FROM store_state) AS store_revision, ",
+    object_columns!(),
+    " FROM object WHERE kind = $1 AND namespace = $2 AND name > $3 ORDER BY namespace, name LIMIT $4"
+);
+
+/// `$8`: place in the batch. No row comes back when the name is taken.
+pub(super) const CREATE_OBJECT: &str = "INSERT INTO object (kind, namespace, name, uid, generation, created_at, \
+     sealed_content, revision) VALUES ($1, $2, $3, $4, $5, $6, $7, (SELECT revision + $8 FROM store_state)) \
+     ON CONFLICT (kind, namespace, name) DO NOTHING RETURNING revision";
+
+/// `$1`: kind, `$2`: namespace, `$3`: name. Whether there is such an object, at which revision, and what it is sealed for.
+pub(super) const OBJECT_STATE: &str =
+    "SELECT uid, revision, created_at FROM object WHERE kind = $1 AND namespace = $2 AND name = $3";
+
+/// `$1`: kind, `$2`: namespace, `$3`: name, `$4`: the revision it must be at, `$7`: place in the batch.
+pub(super) const UPDATE_OBJECT: &str = "UPDATE object SET generation = $5, sealed_content = $6, \
+     revision = (SELECT revision + $7 FROM store_state) \
+     WHERE kind = $1 AND namespace = $2 AND name = $3 AND revision = $4 RETURNING revision";
+
+/// `$1`: kind, `$2`: namespace, `$3`: name, `$4`: the revision it must be at, any when NULL, `$5`: place in the batch.
+pub(super) const DELETE_OBJECT: &str = concat!(
+    "DELETE FROM object WHERE kind = $1 AND namespace = $2 AND name = $3 \
+     AND (CAST($4 AS BIGINT) IS NULL OR revision = $4) \
+     RETURNING (SELECT revision + $5 FROM store_state) AS deleted_revision, ",
+    object_columns!()
+);
 
 /// Makes the transaction durable.
 pub(super) const COMMIT: &str = "COMMIT";
@@ -147,3 +207,12 @@ pub(super) const ROLLBACK_TO_SAVEPOINT: &str = "ROLLBACK TO SAVEPOINT operation"
 
 /// Takes the savepoint away.
 pub(super) const RELEASE_SAVEPOINT: &str = "RELEASE SAVEPOINT operation";
+
+/// Before several writes of one operation.
+pub(super) const SAVEPOINT_WRITES: &str = "SAVEPOINT writes";
+
+/// Undoes those of them that were done.
+pub(super) const ROLLBACK_TO_SAVEPOINT_WRITES: &str = "ROLLBACK TO SAVEPOINT writes";
+
+/// Takes that savepoint away.
+pub(super) const RELEASE_SAVEPOINT_WRITES: &str = "RELEASE SAVEPOINT writes";

@@ -16,12 +16,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::{Connection as _, SqliteConnection as Connection};
+use sqlx::{Connection as _, Row as _, SqliteConnection as Connection};
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::{
-    StoreFailure,
+    Changes, StoreFailure,
     batch::{Batch, Failure, Operation, Queued, Waiting, unavailable},
+    changes::Committed,
     recent::Recent,
     sql,
     sqlite::{
@@ -29,6 +30,7 @@ use super::{
         open::Lock,
     },
 };
+use crate::grant::Revision;
 
 /// Writes that may wait; one more is refused.
 pub(super) const QUEUE: usize = 1024;
@@ -102,6 +104,8 @@ pub(super) struct Writer {
     pub(super) on_commit: OnCommit,
     /// What a write makes out of date.
     pub(super) recent: Arc<Recent>,
+    /// Who is told of what was written.
+    pub(super) changes: Arc<Changes>,
     /// Held as long as anything can be written.
     pub(super) lock: Lock,
 }
@@ -164,7 +168,13 @@ impl Writer {
             outcome: if result.is_ok() { CommitOutcome::Committed } else { CommitOutcome::Failed },
         });
         match result {
-            Ok(()) => batch.drain(..).for_each(Queued::committed),
+            Ok(committed) => {
+                // After what was kept of before is forgotten: whom this wakes reads at once.
+                if let Some(committed) = committed {
+                    self.changes.publish(committed);
+                }
+                batch.drain(..).for_each(Queued::committed);
+            }
             Err(error) => {
                 let failure = StoreFailure::Database(error);
                 batch.drain(..).for_each(|operation| operation.failed(failure.clone()));
@@ -172,27 +182,32 @@ impl Writer {
         }
     }
 
-    async fn transact(&mut self, batch: &mut [Box<dyn Queued>]) -> Result<(), Arc<sqlx::Error>> {
+    /// Answers what was changed, `None` when that is nothing.
+    async fn transact(&mut self, batch: &mut [Box<dyn Queued>]) -> Result<Option<Committed>, Arc<sqlx::Error>> {
         match self.attempt(batch, Isolation::Together).await {
-            Ok(()) => return Ok(()),
+            Ok(committed) => return Ok(committed),
             Err(Failure::Database(error)) => return Err(error),
             Err(Failure::Row(_)) => {}
         }
         match self.attempt(batch, Isolation::Apart).await {
-            Ok(()) => Ok(()),
+            Ok(committed) => Ok(committed),
             Err(Failure::Database(error)) => Err(error),
             // Savepoints keep these to their own operation.
             Err(Failure::Row(_)) => Err(Arc::new(sqlx::Error::Protocol("a savepoint did not hold".to_owned()))),
         }
     }
 
-    async fn attempt(&mut self, operations: &mut [Box<dyn Queued>], isolation: Isolation) -> Result<(), Failure> {
+    async fn attempt(
+        &mut self,
+        operations: &mut [Box<dyn Queued>],
+        isolation: Isolation,
+    ) -> Result<Option<Committed>, Failure> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
             none => none.insert(self.setup.open_writer().await.map_err(database)?),
         };
         execute(connection, BEGIN).await?;
-        let result = fill_and_commit(connection, operations, isolation).await;
+        let result = fill_and_commit(connection, operations, isolation, &self.changes).await;
         if result.is_err() {
             self.roll_back().await;
         }
@@ -240,7 +255,8 @@ async fn fill_and_commit(
     connection: &mut Connection,
     operations: &mut [Box<dyn Queued>],
     isolation: Isolation,
-) -> Result<(), Failure> {
+    changes: &Changes,
+) -> Result<Option<Committed>, Failure> {
     let mut batch = Batch::new(connection);
     for operation in operations {
         match isolation {
@@ -248,29 +264,39 @@ async fn fill_and_commit(
             Isolation::Apart => apply_apart(operation.as_mut(), &mut batch).await?,
         }
     }
-    if batch.changes() > 0 {
-        sqlx::query(sql::ADVANCE_REVISION)
-            .bind(i64::from(batch.changes()))
-            .execute(&mut *batch.connection)
-            .await
-            .map_err(database)?;
+    if batch.changes() == 0 {
+        batch.execute(sql::COMMIT).await?;
+        return Ok(None);
     }
-    execute(batch.connection, sql::COMMIT).await
+    let head = advance_revision(&mut batch).await?;
+    changes.announce(head);
+    batch.execute(sql::COMMIT).await?;
+    let before = Revision(head.0.saturating_sub(batch.changes().into()));
+    Ok(Some(Committed { before, head, told: batch.into_told() }))
+}
+
+/// Moves the store's revision past the changes of the batch, and answers it.
+async fn advance_revision(batch: &mut Batch<'_>) -> Result<Revision, Failure> {
+    let statement = sqlx::query(sql::ADVANCE_REVISION).bind(i64::from(batch.changes()));
+    let rows = statement.fetch_all(&mut *batch.connection).await.map_err(database)?;
+    let row = rows.first().ok_or_else(|| database(sqlx::Error::RowNotFound))?;
+    let revision: i64 = row.try_get("revision").map_err(database)?;
+    u64::try_from(revision).map(Revision).map_err(|error| database(sqlx::Error::Decode(error.into())))
 }
 
 async fn apply_apart(operation: &mut dyn Queued, batch: &mut Batch<'_>) -> Result<(), Failure> {
     let before = batch.changes();
-    execute(batch.connection, sql::SAVEPOINT).await?;
+    batch.execute(sql::SAVEPOINT).await?;
     match operation.apply(batch).await {
         Ok(()) => {}
         Err(Failure::Row(error)) => {
-            execute(batch.connection, sql::ROLLBACK_TO_SAVEPOINT).await?;
+            batch.execute(sql::ROLLBACK_TO_SAVEPOINT).await?;
             batch.forget_changes_after(before);
             operation.reject(error);
         }
         Err(Failure::Database(error)) => return Err(Failure::Database(error)),
     }
-    execute(batch.connection, sql::RELEASE_SAVEPOINT).await
+    batch.execute(sql::RELEASE_SAVEPOINT).await
 }
 
 /// Runs a statement that concerns the transaction as a whole.

@@ -9,6 +9,7 @@ mod exactly_once;
 mod exhaustion;
 mod faults;
 mod kube_rs;
+mod get;
 mod kubeconfig;
 mod kubectl;
 mod messages;

@@ -1,15 +1,19 @@
 //! What a user types. Values stay text where `config` judges them, so that all faults come together.
 
+mod get;
 mod grant;
 mod kubeconfig;
+mod link;
 mod serve;
 mod token;
 
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use get::{GetArgs, GetFormat, ObjectKind};
 pub use grant::{CreateArgs, DeleteArgs, GrantCommand, ListArgs, ShowArgs};
 pub use kubeconfig::KubeconfigArgs;
+pub use link::{LinkCommand, LinkStatusArgs};
 pub use serve::ServeArgs;
 pub use token::{IssueArgs, RedeemArgs, TokenCommand};
 
@@ -31,6 +35,7 @@ Exit codes:
   1   refused or failed
   64  wrong usage, a faulty configuration, or a file that cannot be read
   69  no server: grantd is not running here, or the token's server cannot be reached
+  75  a link is not ready
   77  not permitted to talk to the server of this data directory";
 
 /// Turns a short-lived Skupper access token into a link certificate, exactly as often as you allowed.
@@ -66,6 +71,13 @@ pub enum Command {
     /// Make, list, show and delete access grants
     #[command(subcommand, arg_required_else_help = true)]
     Grant(GrantCommand),
+
+    /// See whether links come up
+    #[command(subcommand, arg_required_else_help = true)]
+    Link(LinkCommand),
+    /// Show the objects of the server, and follow them
+    #[command(long_about = get::ABOUT, after_help = get::EXAMPLES)]
+    Get(GetArgs),
 
     /// Create or change access grants from a file
     #[command(long_about = APPLY_ABOUT, after_help = APPLY_EXAMPLES)]
@@ -205,6 +217,11 @@ mod tests {
             "grantd grant list -A -o name",
             "grantd grant show g -o yaml --show-code",
             "grantd grant delete a b c -n west",
+            "grantd link status",
+            "grantd link status west --from links -o json",
+            "grantd link status -A",
+            "grantd get accessgrants -A -o name",
+            "grantd get link west -n west --watch",
             "grantd apply -f - -n west",
             "grantd kubeconfig --user alice --namespace west --read-only --server https://h:1 --valid-for 24h",
             "grantd version -o json",
@@ -223,6 +240,11 @@ mod tests {
             "grantd token issue a b",
             "grantd grant create g --code secret",
             "grantd grant delete",
+            "grantd link",
+            "grantd link status west -A",
+            "grantd link status --from links -A",
+            "grantd get",
+            "grantd get pods",
             "grantd completion tcsh",
             "grantd serve stray",
         ] {

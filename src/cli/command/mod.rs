@@ -2,7 +2,9 @@
 
 pub mod apply;
 pub mod completion;
+pub mod get;
 pub mod grant;
 pub mod kubeconfig;
+pub mod link;
 pub mod token;
 pub mod version;

@@ -27,9 +27,9 @@ pub enum ServeError {
     /// The database cannot be used.
     #[error(transparent)]
     Store(OpenError),
-    /// The database took no write.
+    /// The database did not answer.
     #[error(transparent)]
-    Advance(StoreError),
+    StoreFailed(StoreError),
     /// Two sites share a namespace.
     #[error(transparent)]
     Sites(DuplicateSite),
@@ -64,7 +64,7 @@ impl ServeError {
             Self::Make(_)
             | Self::File(_)
             | Self::Store(_)
-            | Self::Advance(_)
+            | Self::StoreFailed(_)
             | Self::Door(_)
             | Self::AdminDoor(_)
             | Self::Signals(_)
@@ -85,7 +85,7 @@ impl ServeError {
             }
             Self::Make(_)
             | Self::Store(_)
-            | Self::Advance(_)
+            | Self::StoreFailed(_)
             | Self::Sites(_)
             | Self::Door(_)
             | Self::AdminDoor(_)

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     app::{App, AppParts, Publication, Sites, chain},
+    client::{NetworkProber, NetworkRedeemer},
     file::{self, Access, Existing},
     grant::Namespace,
     http::{Limits, ObserveDoor, RedeemDoor},
@@ -131,7 +132,7 @@ impl House {
         let metrics = Arc::new(Metrics::new());
         let data_dir = DataDir::open(&config.data_dir).map_err(ServeError::File)?;
         let store = open_store(&data_dir, &metrics).await?;
-        let loaded_at = store.advance().await.map_err(ServeError::Advance)?;
+        let loaded_revision = store.advance().await.map_err(ServeError::StoreFailed)?;
         let redeem = RedeemDoor::bind(config.listen).map_err(ServeError::Door)?;
         let observe = ObserveDoor::bind(config.observe_listen).map_err(ServeError::Door)?;
         let admin = AdminDoor::bind_unix(&DataDir::admin_socket_of(data_dir.path())).map_err(ServeError::AdminDoor)?;
@@ -161,9 +162,10 @@ impl House {
                 profile: Profile { key_type: config.client_key_type, validity: config.certificate_validity },
                 longest_code: config.limits.max_body_bytes,
                 retention: config.retention,
-                loaded_at,
+                loaded_revision,
             },
         ));
+        app.load_sites().await.map_err(ServeError::StoreFailed)?;
         let refresher = Refresher::new(Arc::clone(&app), sources, source, seen);
         Ok(Self { app, data_dir, redeem, observe, admin, admin_network, refresher })
     }
@@ -211,6 +213,13 @@ impl House {
             let (app, closed) = (Arc::clone(&app), closed(closing));
             doors.spawn(async move { door.serve(app, identity, closed).await.map_err(ServeError::AdminDoor) });
         }
+        // With the doors: it ends when they do, and what it has redeemed is stored before the store closes.
+        let controllers =
+            Arc::clone(&app).run_controllers(Arc::new(NetworkRedeemer::default()), Arc::new(NetworkProber::default()));
+        doors.spawn(async {
+            controllers.await;
+            Ok(())
+        });
         // Probes and metrics are answered until the very end.
         tokio::spawn(self.observe.serve(Arc::clone(&app), std::future::pending()));
         tokio::spawn(Arc::clone(&app).sweep_forever());

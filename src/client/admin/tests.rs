@@ -171,3 +171,75 @@ async fn a_path_is_one_before_anything_is_sent() {
         assert!(matches!(error, AdminError::Malformed { .. }), "{path}: {error:?}");
     }
 }
+
+/// What a watch gives that is answered with these bytes.
+async fn watched(answer: Vec<u8>) -> (Vec<Value>, Result<(), AdminError>) {
+    let scratch = Scratch::new();
+    let server = answer_once(&scratch, "\r\n\r\n", answer);
+    let mut documents = Vec::new();
+    let ended = match scratch.client().watch(Form::Table, "/apis?watch=true").await {
+        Err(error) => Err(error),
+        Ok(mut lines) => loop {
+            match timeout(SOON, lines.next()).await.unwrap() {
+                Ok(Some(document)) => documents.push(document),
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        },
+    };
+    let request = timeout(SOON, server).await.unwrap().unwrap();
+    assert!(request.contains("Accept: application/json;as=Table;v=v1;g=meta.k8s.io,application/json\r\n"), "{request}");
+    (documents, ended)
+}
+
+fn in_chunks(chunks: &[&str]) -> Vec<u8> {
+    let chunks = chunks.iter().map(|chunk| format!("{:x}\r\n{chunk}\r\n", chunk.len()));
+    format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{}", chunks.collect::<String>()).into_bytes()
+}
+
+#[tokio::test]
+async fn a_watch_gives_its_lines_wherever_they_were_cut() {
+    let (documents, ended) = watched(in_chunks(&["{\"a\"", ":1}\n\n{\"b\":2}\n{\"c\":", "3}\n{\"cut", ""])).await;
+    ended.unwrap();
+    assert_eq!(documents, [json!({"a": 1}), json!({"b": 2}), json!({"c": 3})]);
+}
+
+#[tokio::test]
+async fn a_watch_that_breaks_off_is_a_failed_connection() {
+    let (documents, ended) = watched(in_chunks(&["{}\n"])).await;
+    assert_eq!(documents, [json!({})]);
+    assert!(matches!(ended, Err(AdminError::Connection { .. })), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_line_of_a_watch_is_json_and_has_its_limit() {
+    let (_, broken) = watched(in_chunks(&["{\n", ""])).await;
+    assert_eq!(broken.unwrap_err().to_string(), "the answer is not JSON");
+    let long = " ".repeat(lines::MAX_LINE_BYTES + 1);
+    let (_, long) = watched(in_chunks(&[&long, ""])).await;
+    assert_eq!(long.unwrap_err().to_string(), "a line of the answer is larger than 8 MiB");
+}
+
+#[tokio::test]
+async fn a_watch_that_is_refused_says_why() {
+    let (_, refused) = watched(http("405 Method Not Allowed", "no")).await;
+    assert!(matches!(refused, Err(AdminError::Refused(Status { code: 405, .. }))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_watch_outlives_the_deadline_once_it_is_answered() {
+    let scratch = Scratch::new();
+    let listener = UnixListener::bind(scratch.socket()).unwrap();
+    let limit = Duration::from_millis(500);
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+        tokio::time::sleep(limit * 2).await;
+        stream.write_all(b"{}\n").await.unwrap();
+        // The request must be read, or the end of the connection is an error.
+        stream.read_u8().await.unwrap();
+    });
+    let mut lines = AdminClient::unix(scratch.socket(), limit).watch(Form::Objects, "/x").await.unwrap();
+    assert_eq!(timeout(SOON, lines.next()).await.unwrap().unwrap(), Some(json!({})));
+    timeout(SOON, server).await.unwrap().unwrap();
+}

@@ -1,20 +1,18 @@
-mod server;
-
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use proptest::prelude::*;
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpListener,
+    time::timeout,
 };
 
-use self::server::{Credential, Then, authority, credential, serve, serving};
 use super::*;
+use crate::client::tls_server::{CODE, Credential, Then, authority, credential, serve, serving};
 use crate::link::{BundleParts, Endpoint, Site, write_bundle};
 
 const SOON: Duration = Duration::from_secs(10);
-const CODE: &str = "L1qCl2mZ7D81gbXp3ax4YT0K";
 
 fn token(url: String, ca: String) -> AccessToken {
     AccessToken { name: "west".parse().unwrap(), url, code: CODE.parse().unwrap(), ca, link_cost: None }

@@ -139,7 +139,7 @@ pub(super) async fn test_app(directory: &Directory, clock: &Clock) -> (Arc<App>,
         profile: Profile::default(),
         longest_code: Limits::default().max_body_bytes,
         retention: Duration::from_secs(86_400),
-        loaded_at: crate::grant::Revision(1),
+        loaded_revision: crate::grant::Revision(1),
     };
     (Arc::new(App::new(Arc::clone(&store) as _, parts)), store)
 }

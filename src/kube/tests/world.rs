@@ -110,7 +110,7 @@ impl World {
             profile: Profile::default(),
             longest_code: 1024,
             retention: Duration::from_secs(3600),
-            loaded_at: crate::grant::Revision(1),
+            loaded_revision: crate::grant::Revision(1),
         };
         let app = Arc::new(App::new(store, parts));
         let service = AdminService::new(Arc::clone(&app));

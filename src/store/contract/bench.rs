@@ -14,7 +14,7 @@ use crate::{
         Admission, Allowance, CertificateRecord, CodeOrigin, ExpirationWindow, Grant, GrantId, GrantMetadata,
         KeyFingerprint, PresentedCode, RedemptionRequest, SerialNumber,
     },
-    store::{GrantChange, GrantStore, NewGrant, SqliteOptions, SqliteStore, memory::MemoryStore},
+    store::{GrantChange, GrantStore, NewGrant, SqliteOptions, SqliteStore, Store, memory::MemoryStore},
     time::Timestamp,
 };
 
@@ -28,7 +28,7 @@ pub async fn within<T>(test: impl Future<Output = T>) -> T {
 
 /// A store under test.
 pub trait Bench: Sized {
-    type Store: GrantStore;
+    type Store: Store;
 
     async fn fresh() -> Self;
 
@@ -56,8 +56,7 @@ impl Bench for MemoryBench {
 
     async fn reopened(self) -> Self {
         self.0.close().await.unwrap();
-        self.0.reopen();
-        self
+        Self(Arc::new(self.0.reopened()))
     }
 
     fn stored_bytes(&self) -> Vec<u8> {

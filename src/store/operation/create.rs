@@ -5,7 +5,7 @@ use sqlx::Row as _;
 use crate::{
     grant::{Allowance, Grant, IssuerName, Revision},
     store::{
-        CreateError, NewGrant, StoreError,
+        ChangeEffect, ChangeSubject, CreateError, NewGrant, StoreError,
         batch::{Batch, Decision, Failure, Operation, revision_of},
         row, sql,
     },
@@ -47,8 +47,10 @@ impl Operation for Create {
             .map_err(|error| Failure::of(error, &grant.id))?;
         let Some(row) = rows.first() else { return Ok(Err(CreateError::NameTaken)) };
         let revision = row.try_get("revision").map_err(|error| Failure::of(error, &grant.id))?;
-        batch.changed(1);
-        revision_of(revision, &grant.id).map(Ok)
+        let revision = revision_of(revision, &grant.id)?;
+        let (namespace, name) = (grant.namespace.clone(), grant.name.clone());
+        batch.changed(ChangeSubject::Grant { id: grant.id, namespace, name }, ChangeEffect::Added);
+        Ok(Ok(revision))
     }
 
     fn committed(self, revision: Revision) -> Grant {

@@ -1,5 +1,7 @@
 //! Removing a grant.
 
+use std::sync::Arc;
+
 use sqlx::Row as _;
 
 use crate::{
@@ -7,15 +9,18 @@ use crate::{
     store::{
         Deleted, UpdateError,
         batch::{Batch, Decision, Failure, Operation, revision_of},
-        row, sql,
+        row,
+        seal::SealingKey,
+        sql,
     },
 };
 
-/// A removal. Reads nothing of the row but its uid, so that a corrupt one can be removed too.
+/// A removal. Needs nothing of the row, so that a corrupt one can be removed too.
 pub(in crate::store) struct Delete {
     pub(in crate::store) namespace: Namespace,
     pub(in crate::store) name: GrantName,
     pub(in crate::store) expected: Option<Revision>,
+    pub(in crate::store) key: Arc<SealingKey>,
 }
 
 impl Operation for Delete {
@@ -38,7 +43,10 @@ impl Operation for Delete {
         if let Some(removed) = rows.first() {
             let id = row::uid(removed);
             let revision = revision_of(removed.try_get("deleted_revision").map_err(failure)?, &id)?;
-            batch.changed(1);
+            match row::removed(removed, &self.key) {
+                Some((subject, effect)) => batch.changed(subject, effect),
+                None => batch.changed_untold(),
+            }
             return Ok(Ok(Some(Deleted { id, revision })));
         }
         let present = sqlx::query(sql::NAME_EXISTS)

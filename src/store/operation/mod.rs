@@ -2,6 +2,7 @@
 
 mod create;
 mod delete;
+mod objects;
 mod redeem;
 mod update;
 mod upkeep;
@@ -10,6 +11,7 @@ mod upkeep;
 pub(super) use create::stored;
 pub(super) use create::{Create, new_allowance};
 pub(super) use delete::Delete;
+pub(super) use objects::WriteObjects;
 pub(super) use redeem::Redeem;
 pub(super) use update::Update;
-pub(super) use upkeep::{Check, Sweep};
+pub(super) use upkeep::{Advance, Check, Sweep};

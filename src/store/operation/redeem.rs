@@ -3,9 +3,9 @@
 use sqlx::Row as _;
 
 use crate::{
-    grant::{Admission, CertificateRecord},
+    grant::{Admission, CertificateRecord, GrantName},
     store::{
-        CommitError, Receipt, StoreError,
+        ChangeEffect, ChangeSubject, CommitError, Receipt, StoreError,
         batch::{Batch, Decision, Failure, Operation},
         sql,
     },
@@ -18,8 +18,8 @@ pub(in crate::store) struct Redeem {
 }
 
 impl Redeem {
-    /// Counts, and writes the ledger row if anything was counted. Answers the ordinal.
-    async fn count_and_record(&self, batch: &mut Batch<'_>, id: &str) -> Result<Option<u32>, Failure> {
+    /// Counts, and writes the ledger row if anything was counted. Answers the ordinal, and what the grant is called.
+    async fn count_and_record(&self, batch: &mut Batch<'_>, id: &str) -> Result<Option<(u32, GrantName)>, Failure> {
         let Self { admission, certificate } = self;
         let place = batch.next_place();
         let rows = sqlx::query(sql::COUNT_AND_RECORD)
@@ -37,7 +37,9 @@ impl Redeem {
             .map_err(|error| Failure::of(error, id))?;
         let Some(row) = rows.first() else { return Ok(None) };
         let ordinal: i64 = row.try_get("ordinal").map_err(|error| Failure::of(error, id))?;
-        u32::try_from(ordinal).map(Some).map_err(|_| corrupt(id, "redemptions"))
+        let ordinal = u32::try_from(ordinal).map_err(|_| corrupt(id, "redemptions"))?;
+        let name: &str = row.try_get("grant_name").map_err(|error| Failure::of(error, id))?;
+        Ok(Some((ordinal, name.parse().map_err(|_| corrupt(id, "name"))?)))
     }
 
     /// Why nothing was counted, in the order of the checks of admission: the same transaction sees the same row.
@@ -71,10 +73,12 @@ impl Operation for Redeem {
 
     async fn apply(&self, batch: &mut Batch<'_>) -> Decision<Self> {
         let id = self.admission.grant_id().to_string();
-        let Some(ordinal) = self.count_and_record(batch, &id).await? else {
+        let Some((ordinal, name)) = self.count_and_record(batch, &id).await? else {
             return self.refusal(batch, &id).await.map(Err);
         };
-        batch.changed(1);
+        let (id, namespace) = (self.admission.grant_id(), self.admission.namespace().clone());
+        let subject = ChangeSubject::Grant { id, namespace, name };
+        batch.changed(subject, ChangeEffect::Modified { labels_before: None });
         Ok(Ok(ordinal))
     }
 

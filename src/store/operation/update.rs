@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     grant::{Grant, GrantId, IssuerName, Revision},
     store::{
-        GrantChange, UpdateError,
+        ChangeEffect, ChangeSubject, GrantChange, Labels, UpdateError,
         batch::{Batch, Decision, Failure, Operation},
         row,
         seal::SealingKey,
@@ -22,6 +22,19 @@ pub(in crate::store) struct Update {
     pub(in crate::store) key: Arc<SealingKey>,
 }
 
+impl Update {
+    /// The labels that the grant has now, if it is at the expected revision.
+    async fn labels(&self, batch: &mut Batch<'_>, id: &str) -> Result<Option<Labels>, Failure> {
+        let row = sqlx::query(sql::METADATA_AT)
+            .bind(id)
+            .bind(self.expected.0.cast_signed())
+            .fetch_optional(&mut *batch.connection)
+            .await
+            .map_err(|error| Failure::of(error, id))?;
+        Ok(row.map(|row| row::labels(&row, self.id, &self.key)))
+    }
+}
+
 impl Operation for Update {
     type Output = Grant;
     type Answer = Grant;
@@ -30,6 +43,7 @@ impl Operation for Update {
 
     async fn apply(&self, batch: &mut Batch<'_>) -> Decision<Self> {
         let (id, change) = (self.id.to_string(), &self.change);
+        let labels_before = self.labels(batch, &id).await?.filter(|labels| *labels != change.metadata.labels);
         let place = batch.next_place();
         let rows = sqlx::query(sql::UPDATE)
             .bind(&id)
@@ -46,7 +60,8 @@ impl Operation for Update {
             .map_err(|error| Failure::of(error, &id))?;
         if let Some(updated) = rows.first() {
             let grant = row::grant(updated, &self.key)?;
-            batch.changed(1);
+            let (id, namespace, name) = (grant.id, grant.namespace.clone(), grant.name.clone());
+            batch.changed(ChangeSubject::Grant { id, namespace, name }, ChangeEffect::Modified { labels_before });
             return Ok(Ok(grant));
         }
         let present = sqlx::query(sql::EXISTS)

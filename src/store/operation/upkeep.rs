@@ -1,13 +1,16 @@
-//! Sweeping, and checking that writing works.
+//! Sweeping, moving the revision on, and checking that writing works.
 
 use std::sync::Arc;
 
 use sqlx::Row as _;
 
 use crate::{
+    grant::Revision,
     store::{
         StoreError, StoreFailure,
-        batch::{Batch, Decision, Failure, Operation},
+        batch::{Batch, Decision, Failure, Operation, revision_of},
+        row,
+        seal::SealingKey,
         sql,
     },
     time::Timestamp,
@@ -17,6 +20,7 @@ use crate::{
 pub(in crate::store) struct Sweep {
     pub(in crate::store) cutoff: Timestamp,
     pub(in crate::store) limit: u32,
+    pub(in crate::store) key: Arc<SealingKey>,
 }
 
 impl Operation for Sweep {
@@ -28,21 +32,49 @@ impl Operation for Sweep {
     async fn apply(&self, batch: &mut Batch<'_>) -> Decision<Self> {
         let mut removed = 0;
         for statement in [sql::SWEEP_EXPIRED, sql::SWEEP_USED_UP] {
-            let done = sqlx::query(statement)
+            let rows = sqlx::query(statement)
                 .bind(self.cutoff.unix_seconds())
                 .bind(i64::from(self.limit - removed))
-                .execute(&mut *batch.connection)
+                .fetch_all(&mut *batch.connection)
                 .await
                 .map_err(|error| Failure::of(error, "(sweep)"))?;
+            for row in &rows {
+                match row::removed(row, &self.key) {
+                    Some((subject, effect)) => batch.changed(subject, effect),
+                    None => batch.changed_untold(),
+                }
+            }
             // No more than the limit, which is a u32.
-            removed += u32::try_from(done.rows_affected()).unwrap_or(0).min(self.limit - removed);
+            removed += u32::try_from(rows.len()).unwrap_or(0).min(self.limit - removed);
         }
-        batch.changed(removed);
         Ok(Ok(removed))
     }
 
     fn committed(self, removed: u32) -> u32 {
         removed
+    }
+}
+
+/// A change of nothing that is stored.
+pub(in crate::store) struct Advance;
+
+impl Operation for Advance {
+    type Output = Revision;
+    type Answer = Revision;
+    type Error = StoreError;
+    const ACTION: &'static str = "advance the revision";
+
+    async fn apply(&self, batch: &mut Batch<'_>) -> Decision<Self> {
+        let failure = |error| Failure::of(error, "(store)");
+        let row = sqlx::query(sql::REVISION).fetch_one(&mut *batch.connection).await.map_err(failure)?;
+        let before: i64 = row.try_get("revision").map_err(failure)?;
+        let revision = revision_of(before.saturating_add(batch.next_place()), &"(store)")?;
+        batch.changed_untold();
+        Ok(Ok(revision))
+    }
+
+    fn committed(self, revision: Revision) -> Revision {
+        revision
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     Changes, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore, NewGrant,
     ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, Receipt, Store, StoreError, StoreFailure,
     StoreFuture, StoredObject, UpdateError, WriteObjectsError,
-    operation::{Check, Create, Delete, Redeem, Sweep, Update, new_allowance},
+    operation::{Advance, Check, Create, Delete, Redeem, Sweep, Update, WriteObjects, new_allowance},
     read::Reader,
     recent::Recent,
     row,
@@ -32,13 +32,13 @@ pub struct SqliteOptions {
     pub database: PathBuf,
     /// The lock that keeps a second process away.
     pub lock: PathBuf,
-    /// The key for codes and metadata; made together with the database, and useless without it and the other way round.
+    /// The key for codes, metadata and contents; made together with the database, and useless without it and the other way round.
     pub key: PathBuf,
     /// Is told of each group commit, on the writer's task: it must not block.
     pub on_commit: OnCommit,
 }
 
-/// Grants in a SQLite database: one writer, a few readers, a write-ahead log, every commit synced.
+/// Grants and objects in a SQLite database: one writer, a few readers, a write-ahead log, every commit synced.
 pub struct SqliteStore {
     reader: Reader,
     queue: Queue,
@@ -65,13 +65,16 @@ impl SqliteStore {
         let mut connection = setup.open().await.map_err(unusable)?;
         let schema = open::migrate(&mut connection, &database).await?;
         let key = Arc::new(open::unlock(&mut connection, &database, &key).await?);
+        let revision = open::revision(&mut connection, &database).await?;
         sqlx::Connection::close(connection).await.map_err(unusable)?;
         let writer = setup.open_writer().await.map_err(unusable)?;
         let readers = setup.open_readers().await.map_err(unusable)?;
         let recent = Arc::new(Recent::default());
         let reader = Reader::new(readers, Arc::clone(&key), Arc::clone(&recent));
-        let queue = Writer { connection: Some(writer), setup, on_commit, recent, lock }.start();
-        Ok(Self { reader, queue, key, schema, changes: Arc::default() })
+        let changes = Arc::new(Changes::new(revision));
+        let told = Arc::clone(&changes);
+        let queue = Writer { connection: Some(writer), setup, on_commit, recent, changes: told, lock }.start();
+        Ok(Self { reader, queue, key, schema, changes })
     }
 
     fn sealed(&self, grant: NewGrant) -> Result<Create, StoreError> {
@@ -126,7 +129,7 @@ impl GrantStore for SqliteStore {
         name: GrantName,
         expected: Option<Revision>,
     ) -> StoreFuture<'_, Option<Deleted>, UpdateError> {
-        Box::pin(self.queue.write(Delete { namespace, name, expected }))
+        Box::pin(self.queue.write(Delete { namespace, name, expected, key: Arc::clone(&self.key) }))
     }
 
     fn commit_redemption(
@@ -146,7 +149,7 @@ impl GrantStore for SqliteStore {
     }
 
     fn sweep(&self, cutoff: Timestamp, limit: u32) -> StoreFuture<'_, u32> {
-        Box::pin(self.queue.write(Sweep { cutoff, limit }))
+        Box::pin(self.queue.write(Sweep { cutoff, limit, key: Arc::clone(&self.key) }))
     }
 
     fn revision(&self) -> StoreFuture<'_, Revision> {
@@ -169,21 +172,17 @@ impl GrantStore for SqliteStore {
     }
 }
 
-#[expect(clippy::unimplemented, reason = "to come")]
 impl ObjectStore for SqliteStore {
     fn object(&self, key: ObjectKey) -> StoreFuture<'_, Option<StoredObject>> {
-        let _ = key;
-        unimplemented!()
+        Box::pin(self.reader.object(key))
     }
 
     fn objects(&self, query: ObjectQuery) -> StoreFuture<'_, ObjectPage> {
-        let _ = query;
-        unimplemented!()
+        Box::pin(self.reader.objects(query))
     }
 
     fn write_objects(&self, writes: Vec<ObjectWrite>) -> StoreFuture<'_, Vec<StoredObject>, WriteObjectsError> {
-        let _ = writes;
-        unimplemented!()
+        Box::pin(self.queue.write(WriteObjects::new(writes, Arc::clone(&self.key))))
     }
 }
 
@@ -193,6 +192,6 @@ impl Store for SqliteStore {
     }
 
     fn advance(&self) -> StoreFuture<'_, Revision> {
-        Box::pin(self.reader.revision())
+        Box::pin(self.queue.write(Advance))
     }
 }

@@ -14,6 +14,7 @@ use sqlx::{
 
 use crate::{
     file::FileError,
+    grant::Revision,
     store::{
         seal::{KeyFileError, Purpose, SealingKey},
         sql,
@@ -167,7 +168,10 @@ fn file_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Op
 
 /// The steps from an empty database to the schema of this program, in order. Steps are added, never changed.
 fn migrator() -> Migrator {
-    let steps = [("grants", include_str!("../../../migrations/sqlite/0001_grants.sql"))];
+    let steps = [
+        ("grants", include_str!("../../../migrations/sqlite/0001_grants.sql")),
+        ("objects", include_str!("../../../migrations/sqlite/0002_objects.sql")),
+    ];
     let migrations = (1..).zip(steps).map(|(version, (description, statements))| {
         Migration::new(version, description.into(), MigrationType::Simple, statements.into_sql_str(), false)
     });
@@ -187,6 +191,14 @@ pub(super) async fn migrate(connection: &mut SqliteConnection, database: &Path) 
     }
     migrator.run_direct(None, connection, false).await.map_err(failed)?;
     Ok(known)
+}
+
+/// The revision at which the store is opened.
+pub(super) async fn revision(connection: &mut SqliteConnection, database: &Path) -> Result<Revision, OpenError> {
+    let unusable = |source| OpenError::Unusable { database: database.to_owned(), source };
+    let row = sqlx::query(sql::REVISION).fetch_one(connection).await.map_err(unusable)?;
+    let revision: i64 = row.try_get("revision").map_err(unusable)?;
+    u64::try_from(revision).map(Revision).map_err(|error| unusable(sqlx::Error::Decode(error.into())))
 }
 
 /// The key that belongs to the database: made when the database is new, else tried on the database's probe.

@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::CODE;
+pub(super) const CODE: &str = "L1qCl2mZ7D81gbXp3ax4YT0K";
 
 pub(super) type Authority = CertifiedIssuer<'static, KeyPair>;
 

@@ -1,0 +1,153 @@
+//! The status that controllers write: conditions, and what they add up to (protocol.md 4).
+
+use serde_json::{Map, Value, json};
+
+use crate::time::Timestamp;
+
+/// How one condition stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum State {
+    /// As it should be.
+    Ready,
+    /// Not, and somebody has to do something.
+    Error(String),
+    /// Not yet.
+    Pending(String),
+}
+
+impl State {
+    /// The condition's `status`, `reason` and `message`; the reason is an object's `status.status` too.
+    fn words(&self) -> (&'static str, &'static str, &str) {
+        match self {
+            Self::Ready => ("True", "Ready", "OK"),
+            Self::Error(message) => ("False", "Error", message),
+            Self::Pending(message) => ("False", "Pending", message),
+        }
+    }
+
+    /// What a condition that was written earlier says; `None` when these are not our words.
+    fn read(condition: &Value) -> Option<Self> {
+        let message = condition["message"].as_str()?.to_owned();
+        match condition["reason"].as_str()? {
+            "Ready" => Some(Self::Ready),
+            "Error" => Some(Self::Error(message)),
+            "Pending" => Some(Self::Pending(message)),
+            _ => None,
+        }
+    }
+}
+
+/// A condition by its name; `None` while nothing is known of it.
+pub(super) type Condition = (&'static str, Option<State>);
+
+/// The condition of this name in `status`, if it is there.
+pub(super) fn state_in(status: Option<&Value>, name: &str) -> Option<State> {
+    find(status?, name).and_then(State::read)
+}
+
+/// The first of these conditions that does not hold: missing means pending, with the message `Not NAME`.
+pub(super) fn aggregate(conditions: &[Condition]) -> State {
+    let states = conditions.iter().map(|(name, state)| match state {
+        Some(state) => state.clone(),
+        None => State::Pending(format!("Not {name}")),
+    });
+    states.into_iter().find(|state| *state != State::Ready).unwrap_or(State::Ready)
+}
+
+/// What a status is made from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Basis<'a> {
+    /// The status so far, which knows since when a condition stands as it does.
+    pub(super) before: Option<&'a Value>,
+    /// The object's.
+    pub(super) generation: u64,
+    /// Now.
+    pub(super) now: Timestamp,
+}
+
+impl Basis<'_> {
+    /// The members `conditions`, `status` and `message`; the last two are those of `whole`.
+    pub(super) fn status(&self, conditions: &[Condition], whole: &State) -> Map<String, Value> {
+        let conditions: Vec<Value> =
+            conditions.iter().filter_map(|(name, state)| Some(self.condition(name, state.as_ref()?))).collect();
+        let (_, reason, message) = whole.words();
+        let mut status = Map::new();
+        status.insert("conditions".to_owned(), conditions.into());
+        status.insert("message".to_owned(), message.into());
+        status.insert("status".to_owned(), reason.into());
+        status
+    }
+
+    fn condition(&self, name: &str, state: &State) -> Value {
+        let (status, reason, message) = state.words();
+        let before = self.before.and_then(|before| find(before, name)).filter(|before| before["status"] == status);
+        let since = before.and_then(|before| before["lastTransitionTime"].as_str().map(str::to_owned));
+        json!({
+            "type": name, "status": status, "reason": reason, "message": message,
+            "observedGeneration": self.generation,
+            "lastTransitionTime": since.unwrap_or_else(|| self.now.to_string()),
+        })
+    }
+}
+
+fn find<'a>(status: &'a Value, name: &str) -> Option<&'a Value> {
+    status["conditions"].as_array()?.iter().find(|condition| condition["type"] == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix_seconds(1_700_000_000 + seconds)
+    }
+
+    #[test]
+    fn what_a_status_adds_up_to_is_the_first_condition_that_does_not_hold() {
+        let fault = || Some(State::Error("x is missing".to_owned()));
+
+        assert_eq!(aggregate(&[("Configured", fault()), ("Operational", None)]), fault().unwrap());
+        assert_eq!(
+            aggregate(&[("Configured", Some(State::Ready)), ("Operational", None)]),
+            State::Pending("Not Operational".to_owned())
+        );
+        assert_eq!(aggregate(&[("Configured", Some(State::Ready)), ("Operational", Some(State::Ready))]), State::Ready);
+    }
+
+    #[test]
+    fn a_condition_keeps_its_time_while_its_status_stays() {
+        let write = |before: Option<&Value>, state: State, seconds| {
+            let basis = Basis { before, generation: 2, now: at(seconds) };
+            Value::Object(basis.status(&[("Redeemed", Some(state.clone()))], &state))
+        };
+        let time = |status: &Value| status["conditions"][0]["lastTransitionTime"].clone();
+
+        let first = write(None, State::Error("a".to_owned()), 0);
+        let second = write(Some(&first), State::Pending("b".to_owned()), 1);
+        let third = write(Some(&second), State::Ready, 2);
+
+        assert_eq!(time(&first), "2023-11-14T22:13:20Z");
+        assert_eq!(time(&second), "2023-11-14T22:13:20Z");
+        assert_eq!(time(&third), "2023-11-14T22:13:22Z");
+        assert_eq!(
+            first,
+            json!({
+                "status": "Error", "message": "a",
+                "conditions": [{
+                    "type": "Redeemed", "status": "False", "reason": "Error", "message": "a",
+                    "observedGeneration": 2, "lastTransitionTime": "2023-11-14T22:13:20Z",
+                }],
+            })
+        );
+    }
+
+    #[test]
+    fn a_written_condition_is_read_back() {
+        for state in [State::Ready, State::Error("a".to_owned()), State::Pending("b".to_owned())] {
+            let basis = Basis { before: None, generation: 1, now: at(0) };
+            let status = Value::Object(basis.status(&[("Operational", Some(state.clone()))], &state));
+            assert_eq!(state_in(Some(&status), "Operational"), Some(state));
+        }
+        assert_eq!(state_in(Some(&json!({"conditions": "none"})), "Operational"), None);
+    }
+}

@@ -1,0 +1,60 @@
+//! The spec of a Link as it is stored: where to connect, and with which Secret.
+
+use serde_json::Value;
+
+use crate::{
+    grant::NameError,
+    link::{Endpoint, EndpointError, EndpointName, ResourceName},
+    store::StoredObject,
+};
+
+/// Why a Link leads nowhere.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum SpecFault {
+    /// No list, or none of the two kinds that routers connect to.
+    #[error("spec.endpoints has neither an inter-router nor an edge endpoint")]
+    NoEndpoint,
+    /// An endpoint that cannot be one.
+    #[error("spec.endpoints[{index}].{field} {fault}")]
+    Endpoint {
+        /// Which, counted from 0.
+        index: usize,
+        /// What of it.
+        field: &'static str,
+        /// Its fault.
+        fault: EndpointError,
+    },
+    /// No Secret to connect with.
+    #[error("spec.tlsCredentials must be the name of a Secret")]
+    NoCredentials,
+    /// No name of a Secret.
+    #[error("spec.tlsCredentials {0}")]
+    Credentials(NameError),
+}
+
+/// The endpoint that an interior router would take, or else the one for edge routers (protocol.md 2.3); and the Secret.
+///
+/// # Errors
+/// The first [`SpecFault`].
+pub(super) fn choose(stored: &StoredObject) -> Result<(Endpoint, ResourceName), SpecFault> {
+    let spec = stored.content.body.get("spec").unwrap_or(&Value::Null);
+    let listed = spec["endpoints"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let of = |name: EndpointName| {
+        let found = listed.iter().enumerate().find(|(_, endpoint)| endpoint["name"] == name.as_str())?;
+        Some((found, name))
+    };
+    let chosen = of(EndpointName::InterRouter).or_else(|| of(EndpointName::Edge)).ok_or(SpecFault::NoEndpoint)?;
+    let ((index, endpoint), name) = chosen;
+    let bad = |field: &'static str| move |fault| SpecFault::Endpoint { index, field, fault };
+    let text = |field: &str| endpoint[field].as_str().unwrap_or_default();
+    // Some write it as a number.
+    let port = endpoint["port"].as_u64().map(|port| port.to_string());
+    let endpoint = Endpoint {
+        name,
+        host: text("host").parse().map_err(bad("host"))?,
+        port: port.as_deref().unwrap_or_else(|| text("port")).parse().map_err(bad("port"))?,
+        group: text("group").parse().map_err(bad("group"))?,
+    };
+    let secret = spec["tlsCredentials"].as_str().filter(|name| !name.is_empty()).ok_or(SpecFault::NoCredentials)?;
+    Ok((endpoint, secret.parse().map_err(SpecFault::Credentials)?))
+}

@@ -1,0 +1,234 @@
+//! Links are looked at as a router would: can they be configured, and does the other site take them (protocol.md 4.4)?
+
+mod credentials;
+mod endpoint;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::{Instant, timeout},
+};
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use super::{
+    App, ProbeFailure, Prober,
+    backoff::{Backoff, spread},
+    chain,
+    conditions::{Basis, State, aggregate, state_in},
+    follow::Interest,
+    reconcile::{Controller, Next},
+    status::Noted,
+};
+use crate::{
+    grant::Revision,
+    link::{Endpoint, TlsSecret},
+    store::{ObjectKey, ObjectKind, StoreError, StoredObject},
+};
+
+/// Probes in progress at once.
+const PLACES: usize = 8;
+/// More than a [`Prober`] takes: a net under its promise.
+const DEADLINE: Duration = Duration::from_secs(20);
+/// What the store's own failures are answered with.
+const PAUSE_AFTER_STORE_FAULT: Duration = Duration::from_secs(5);
+
+/// Whether the Link and its Secret are such that a router could connect.
+const CONFIGURED: &str = "Configured";
+/// Whether the other site takes it.
+const OPERATIONAL: &str = "Operational";
+
+/// How often a Link is tried.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ProbePace {
+    /// While it works.
+    pub(super) when_well: Duration,
+    /// While it does not.
+    pub(super) when_not: Backoff,
+}
+
+/// The controller of Links.
+pub(super) struct Links {
+    app: Arc<App>,
+    prober: Arc<dyn Prober>,
+    pace: ProbePace,
+    places: Semaphore,
+}
+
+/// What is remembered of a Link.
+#[derive(Default)]
+pub(super) struct Memory {
+    /// What was tried last.
+    tried: Option<Tried>,
+    failures: u32,
+    /// When to try it again, if it stays as it was.
+    next: Option<Instant>,
+}
+
+/// A state of a Link and its Secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Tried {
+    link: (Uuid, u64),
+    secret: (Uuid, Revision),
+}
+
+/// A Link that can be tried.
+struct Ready {
+    stored: StoredObject,
+    endpoint: Endpoint,
+    credentials: TlsSecret,
+    state: Tried,
+}
+
+/// What a look at a Link shows.
+enum Look {
+    /// There is nothing to do now.
+    Nothing(Next),
+    /// It is to be tried now.
+    Probe(Box<Ready>),
+}
+
+impl Controller for Links {
+    type Memory = Memory;
+    const INTEREST: Interest = Interest { kind: ObjectKind::Link, also: &[ObjectKind::Secret] };
+
+    async fn reconcile(&self, key: &ObjectKey, memory: &mut Memory) -> Next {
+        match self.try_to(key, memory).await {
+            Ok(next) => next,
+            Err(error) => {
+                warn!(link = %key, error = %chain(&error), "the link could not be looked at; trying again");
+                Next::after(spread(PAUSE_AFTER_STORE_FAULT))
+            }
+        }
+    }
+}
+
+impl Links {
+    pub(super) fn new(app: Arc<App>, prober: Arc<dyn Prober>, pace: ProbePace) -> Self {
+        Self { app, prober, pace, places: Semaphore::new(PLACES) }
+    }
+
+    async fn try_to(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Next, StoreError> {
+        if let Look::Nothing(next) = self.look(key, memory).await? {
+            return Ok(next);
+        }
+        let Some(_place) = self.place().await else { return Ok(Next::Idle) };
+        // The place may have been long in coming: what was seen before it is over.
+        match self.look(key, memory).await? {
+            Look::Nothing(next) => Ok(next),
+            Look::Probe(ready) => self.probe(*ready, memory).await,
+        }
+    }
+
+    /// A place among the probes in progress; none when the service stops.
+    async fn place(&self) -> Option<SemaphorePermit<'_>> {
+        tokio::select! {
+            biased;
+            () = self.app.stopping() => None,
+            // The semaphore is never closed.
+            place = self.places.acquire() => place.ok(),
+        }
+    }
+
+    /// Looks at the Link and its Secret, and writes down whether it is configured.
+    async fn look(&self, key: &ObjectKey, memory: &Memory) -> Result<Look, StoreError> {
+        let Some(stored) = self.app.object(key.clone()).await? else { return Ok(Look::Nothing(Next::Forget)) };
+        let (endpoint, credentials, state) = match self.configuration(&stored).await? {
+            Ok(configuration) => configuration,
+            Err(fault) => {
+                self.note(&stored, &State::Error(fault), None).await?;
+                // Nothing helps but a change of the Link or of a Secret, and these are told of.
+                return Ok(Look::Nothing(Next::Idle));
+            }
+        };
+        // What was found out earlier stands until it is tried again.
+        let operational = state_in(stored.content.body.get("status"), OPERATIONAL);
+        self.note(&stored, &State::Ready, operational).await?;
+        match memory.next {
+            Some(at) if memory.tried == Some(state) && at > Instant::now() => Ok(Look::Nothing(Next::At(at))),
+            Some(_) | None => Ok(Look::Probe(Box::new(Ready { stored, endpoint, credentials, state }))),
+        }
+    }
+
+    /// What a router would connect with, or what keeps it from that.
+    async fn configuration(
+        &self,
+        stored: &StoredObject,
+    ) -> Result<Result<(Endpoint, TlsSecret, Tried), String>, StoreError> {
+        let (endpoint, name) = match endpoint::choose(stored) {
+            Ok(chosen) => chosen,
+            Err(fault) => return Ok(Err(fault.to_string())),
+        };
+        let namespace = stored.key.namespace.clone();
+        let secret = self.app.object(ObjectKey { kind: ObjectKind::Secret, namespace, name: name.clone() }).await?;
+        Ok(match secret {
+            None => Err(format!("TLS credentials secret \"{name}\" not found")),
+            Some(secret) => {
+                let state = Tried { link: (stored.uid, stored.generation), secret: (secret.uid, secret.revision) };
+                credentials::read(&secret)
+                    .map(|credentials| (endpoint, credentials, state))
+                    .map_err(|fault| format!("TLS credentials secret \"{name}\": {fault}"))
+            }
+        })
+    }
+
+    async fn probe(&self, ready: Ready, memory: &mut Memory) -> Result<Next, StoreError> {
+        let Ready { stored, endpoint, credentials, state } = ready;
+        let outcome = tokio::select! {
+            biased;
+            // What is found out while stopping helps nobody.
+            () = self.app.stopping() => return Ok(Next::Idle),
+            outcome = timeout(DEADLINE, self.prober.probe(&endpoint, &credentials)) => outcome.unwrap_or_else(|_| {
+                Err(ProbeFailure { message: format!("no answer within {} seconds", DEADLINE.as_secs()) })
+            }),
+        };
+        let changed = memory.tried.replace(state) != Some(state);
+        let (operational, pause) = match outcome {
+            Ok(()) => {
+                memory.failures = 0;
+                (State::Ready, self.pace.when_well)
+            }
+            Err(ProbeFailure { message }) => {
+                memory.failures = if changed { 1 } else { memory.failures.saturating_add(1) };
+                // The whole copies a condition's message, so both begin with what Skupper says.
+                (State::Pending(format!("Not {OPERATIONAL}: {message}")), self.pace.when_not.after(memory.failures))
+            }
+        };
+        let pause = spread(pause);
+        memory.next = Some(Instant::now() + pause);
+        self.note(&stored, &State::Ready, Some(operational)).await?;
+        Ok(Next::after(pause))
+    }
+
+    /// Writes the Link's status.
+    async fn note(
+        &self,
+        stored: &StoredObject,
+        configured: &State,
+        operational: Option<State>,
+    ) -> Result<(), StoreError> {
+        let now = self.app.clock().now();
+        let required = [(CONFIGURED, Some(configured.clone())), (OPERATIONAL, operational)];
+        let whole = aggregate(&required);
+        let [configured, operational] = required;
+        let conditions = [configured, operational, ("Ready", Some(whole.clone()))];
+        let noted = self.app.note_status(stored, |link| {
+            let basis = Basis { before: link.content.body.get("status"), generation: link.generation, now };
+            basis.status(&conditions, &whole)
+        });
+        match noted.await? {
+            Noted::Written => log(&stored.key, &whole),
+            Noted::Same | Noted::Outdated => {}
+        }
+        Ok(())
+    }
+}
+
+fn log(link: &ObjectKey, whole: &State) {
+    match whole {
+        State::Ready => info!(%link, "link is operational"),
+        State::Pending(reason) => info!(%link, reason, "link is not operational"),
+        State::Error(reason) => warn!(%link, reason, "link cannot be configured"),
+    }
+}

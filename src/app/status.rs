@@ -1,0 +1,68 @@
+//! How a controller writes the status of an object: only when it differs, and only of the object it looked at.
+
+use serde_json::{Map, Value};
+
+use super::App;
+use crate::store::{ObjectWrite, StoreError, StoredObject, WriteObjectsError};
+
+/// Others write too; more often than this in a row nobody does.
+const MOST_CONFLICTS: u32 = 10;
+
+/// What became of a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Noted {
+    /// It is stored now.
+    Written,
+    /// It stood there already; nothing was written.
+    Same,
+    /// The object is gone, another one, or wanted otherwise: what was found out is about the past.
+    Outdated,
+}
+
+/// Whether both are the same object with the same spec.
+pub(super) fn is_same_wish(one: &StoredObject, other: &StoredObject) -> bool {
+    one.uid == other.uid && one.generation == other.generation
+}
+
+/// The write that gives `object` this status.
+pub(super) fn status_write(object: &StoredObject, status: Map<String, Value>) -> ObjectWrite {
+    let mut content = object.content.clone();
+    content.body.insert("status".to_owned(), Value::Object(status));
+    ObjectWrite::Update {
+        key: object.key.clone(),
+        expected: object.revision,
+        generation: object.generation,
+        content,
+        labels_before: None,
+    }
+}
+
+impl App {
+    /// Gives the object that was `seen` the status that `make` makes of its newest state.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(super) async fn note_status(
+        &self,
+        seen: &StoredObject,
+        make: impl Fn(&StoredObject) -> Map<String, Value> + Send + Sync,
+    ) -> Result<Noted, StoreError> {
+        let mut current = seen.clone();
+        for _ in 0..MOST_CONFLICTS {
+            let status = make(&current);
+            if current.content.body.get("status").and_then(Value::as_object) == Some(&status) {
+                return Ok(Noted::Same);
+            }
+            match self.write_objects(vec![status_write(&current, status)]).await {
+                Ok(_) => return Ok(Noted::Written),
+                Err(WriteObjectsError::Store(error)) => return Err(error),
+                Err(WriteObjectsError::Exists(_) | WriteObjectsError::Gone(_) | WriteObjectsError::Conflict(_)) => {}
+            }
+            match self.object(seen.key.clone()).await? {
+                Some(newer) if is_same_wish(&newer, seen) => current = newer,
+                Some(_) | None => return Ok(Noted::Outdated),
+            }
+        }
+        Ok(Noted::Outdated)
+    }
+}

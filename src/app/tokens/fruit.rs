@@ -1,0 +1,101 @@
+//! What a redemption leaves in the token's namespace: a Secret, and the Links that use it.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::{super::status::status_write, standing::redeemed};
+use crate::{
+    grant::{LinkName, Namespace},
+    link::{Bundle, Endpoint, Link, ResourceName, TlsSecret},
+    store::{ObjectContent, ObjectKey, ObjectKind, ObjectWrite, StoredObject},
+    time::Timestamp,
+};
+
+/// What is to be stored for one token.
+pub(super) struct Fruit<'a> {
+    token: &'a StoredObject,
+    bundle: &'a Bundle,
+    link_cost: Option<u32>,
+    link_names: Vec<ResourceName>,
+}
+
+impl<'a> Fruit<'a> {
+    /// Names everything after the token, whatever the other site called it: it must not choose what is taken here. The
+    /// rule is the one it follows itself (protocol.md 2.2).
+    ///
+    /// `None` when a Link's number makes its name too long.
+    pub(super) fn new(token: &'a StoredObject, bundle: &'a Bundle, link_cost: Option<u32>) -> Option<Self> {
+        let name = &token.key.name;
+        let link_names = match bundle.links.len() {
+            1 => vec![name.clone()],
+            count => (1..=count).map(|number| format!("{name}-{number}").parse().ok()).collect::<Option<_>>()?,
+        };
+        Some(Self { token, bundle, link_cost, link_names })
+    }
+
+    /// All of it, and that the token is redeemed; to be done together.
+    pub(super) fn writes(&self, now: Timestamp) -> Vec<ObjectWrite> {
+        let create = |kind, name: &ResourceName, body| ObjectWrite::Create {
+            key: ObjectKey { kind, namespace: self.token.key.namespace.clone(), name: name.clone() },
+            uid: Uuid::new_v4(),
+            created_at: now,
+            content: ObjectContent { body, ..ObjectContent::default() },
+        };
+        let name = &self.token.key.name;
+        let links = self.link_names.iter().zip(&self.bundle.links);
+        let mut writes = vec![create(ObjectKind::Secret, name, secret_body(&self.bundle.secret))];
+        writes.extend(
+            links.map(|(own, link)| create(ObjectKind::Link, own, link_body(link, name, self.link_cost.or(link.cost)))),
+        );
+        writes.push(status_write(self.token, redeemed(self.token, now)));
+        writes
+    }
+}
+
+fn secret_body(secret: &TlsSecret) -> Map<String, Value> {
+    let data = json!({
+        "ca.crt": STANDARD.encode(&secret.ca_pem),
+        "tls.crt": STANDARD.encode(&secret.certificate_pem),
+        "tls.key": STANDARD.encode(secret.key.expose()),
+    });
+    Map::from_iter([("type".to_owned(), "kubernetes.io/tls".into()), ("data".to_owned(), data)])
+}
+
+fn link_body(link: &Link, tls_credentials: &ResourceName, cost: Option<u32>) -> Map<String, Value> {
+    let endpoint = |endpoint: &Endpoint| {
+        json!({
+            "name": endpoint.name.as_str(), "host": endpoint.host.as_str(),
+            "port": endpoint.port.to_string(), "group": endpoint.group.as_str(),
+        })
+    };
+    let mut spec = json!({
+        "endpoints": link.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
+        "tlsCredentials": tls_credentials.as_str(),
+    });
+    if let Some(cost) = cost {
+        spec["cost"] = cost.into();
+    }
+    Map::from_iter([("spec".to_owned(), spec)])
+}
+
+/// What a redemption takes for sure when it gives one Link or more: the Secret, then the Link, or the first of several.
+pub(super) fn likely_keys(namespace: &Namespace, name: &LinkName) -> Vec<ObjectKey> {
+    let whole = ResourceName::from(name);
+    // A LinkName leaves room for the number.
+    let numbered = format!("{name}-1").parse().ok();
+    let links = [Some(whole.clone()), numbered].into_iter().flatten();
+    let key = |kind, name| ObjectKey { kind, namespace: namespace.clone(), name };
+    std::iter::once(key(ObjectKind::Secret, whole)).chain(links.map(|name| key(ObjectKind::Link, name))).collect()
+}
+
+/// What is said when a name is taken, in Skupper's words (protocol.md 1.5).
+pub(super) fn exists(taken: &ObjectKey) -> String {
+    let (what, resource) = match taken.kind {
+        ObjectKind::Secret => ("secret", "secrets"),
+        ObjectKind::Link => ("link", "links.skupper.io"),
+        // None of these is ever made here.
+        ObjectKind::AccessToken | ObjectKind::Site => ("object", taken.kind.as_str()),
+    };
+    format!("Controller could not create received {what}: {resource} \"{}\" already exists", taken.name)
+}

@@ -1,0 +1,278 @@
+//! AccessTokens that were applied here are redeemed at the other site (protocol.md 1.5, 4.3).
+//!
+//! A redemption is scarce: it is asked for only when its fruit can be stored, and what was given for it is kept until it
+//! is stored.
+
+mod fruit;
+mod spec;
+mod standing;
+
+use std::{sync::Arc, time::Duration};
+
+use fruit::Fruit;
+use standing::{Standing, stands};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::{Instant, timeout},
+};
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use super::{
+    Again, App, RedeemFailure, Redeemer,
+    backoff::{Backoff, spread},
+    chain,
+    follow::Interest,
+    reconcile::{Controller, Next},
+    status::{Noted, is_same_wish},
+};
+use crate::{
+    link::{AccessToken, Bundle},
+    store::{ObjectKey, ObjectKind, StoreError, StoredObject, WriteObjectsError},
+};
+
+/// Redemptions in progress at once.
+const PLACES: usize = 4;
+/// More than a [`Redeemer`] takes: a net under its promise.
+const DEADLINE: Duration = Duration::from_secs(20);
+/// How often a bundle is offered to a store that fails, before the token is told.
+const OFFERS: u32 = 5;
+/// The pause after the first offer; each further one is twice as long.
+const PAUSE_AFTER_OFFER: Duration = Duration::from_millis(100);
+/// What the store's own failures are answered with.
+const PAUSE_AFTER_STORE_FAULT: Duration = Duration::from_secs(5);
+
+/// The controller of AccessTokens.
+pub(super) struct Tokens {
+    app: Arc<App>,
+    redeemer: Arc<dyn Redeemer>,
+    backoff: Backoff,
+    places: Semaphore,
+}
+
+/// What is remembered of a token that is not redeemed yet.
+#[derive(Default)]
+pub(super) struct Memory {
+    /// The uid and generation that the rest is about.
+    of: Option<(Uuid, u64)>,
+    failures: u32,
+    /// Not to be redeemed before.
+    not_before: Option<Instant>,
+    /// What was given for a redemption, and could not be stored yet.
+    held: Option<Bundle>,
+}
+
+/// What a look at a token shows.
+enum Look {
+    /// There is nothing to do now.
+    Nothing(Next),
+    /// It is to be redeemed now.
+    Redeem(Box<(StoredObject, AccessToken)>),
+    /// It was redeemed, and the bundle waits to be stored.
+    Deliver(Box<(StoredObject, Option<u32>)>),
+}
+
+impl Controller for Tokens {
+    type Memory = Memory;
+    const INTEREST: Interest =
+        Interest { kind: ObjectKind::AccessToken, also: &[ObjectKind::Secret, ObjectKind::Link] };
+
+    async fn reconcile(&self, key: &ObjectKey, memory: &mut Memory) -> Next {
+        match self.try_to(key, memory).await {
+            Ok(next) => next,
+            Err(error) => {
+                warn!(token = %key, error = %chain(&error), "the token could not be looked at; trying again");
+                Next::after(spread(PAUSE_AFTER_STORE_FAULT))
+            }
+        }
+    }
+}
+
+impl Tokens {
+    pub(super) fn new(app: Arc<App>, redeemer: Arc<dyn Redeemer>, backoff: Backoff) -> Self {
+        Self { app, redeemer, backoff, places: Semaphore::new(PLACES) }
+    }
+
+    async fn try_to(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Next, StoreError> {
+        match self.look(key, memory).await? {
+            Look::Nothing(next) => return Ok(next),
+            Look::Deliver(ready) => return self.deliver(ready.0, ready.1, memory).await,
+            Look::Redeem(_) => {}
+        }
+        let Some(_place) = self.place().await else { return Ok(Next::Idle) };
+        // The place may have been long in coming: what was seen before it is over.
+        match self.look(key, memory).await? {
+            Look::Nothing(next) => Ok(next),
+            Look::Deliver(ready) => self.deliver(ready.0, ready.1, memory).await,
+            Look::Redeem(ready) => {
+                let (stored, token) = *ready;
+                self.redeem(stored, &token, memory).await
+            }
+        }
+    }
+
+    /// A place among the redemptions in progress; none when the service stops.
+    async fn place(&self) -> Option<SemaphorePermit<'_>> {
+        tokio::select! {
+            biased;
+            () = self.app.stopping() => None,
+            // The semaphore is never closed.
+            place = self.places.acquire() => place.ok(),
+        }
+    }
+
+    async fn look(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Look, StoreError> {
+        let Some(stored) = self.app.object(key.clone()).await? else {
+            memory.discard(key);
+            return Ok(Look::Nothing(Next::Forget));
+        };
+        match stands(&stored) {
+            Standing::Open => {}
+            Standing::Redeemed | Standing::Refused => {
+                memory.discard(key);
+                return Ok(Look::Nothing(Next::Forget));
+            }
+        }
+        memory.turn_to(&stored);
+        let token = match spec::read(&stored) {
+            Ok(token) => token,
+            Err(fault) => {
+                self.tell(&stored, &fault.to_string(), Again::Later).await?;
+                // It can only be changed, and that is a change to be told of.
+                return Ok(Look::Nothing(Next::Forget));
+            }
+        };
+        if memory.held.is_some() {
+            return Ok(Look::Deliver(Box::new((stored, token.link_cost))));
+        }
+        if let Some(taken) = self.taken(&stored, &token).await? {
+            self.tell(&stored, &fruit::exists(&taken), Again::Later).await?;
+            // Whatever is in the way, its removal is told of.
+            return Ok(Look::Nothing(Next::Idle));
+        }
+        match memory.not_before {
+            Some(at) if at > Instant::now() => Ok(Look::Nothing(Next::At(at))),
+            Some(_) | None => Ok(Look::Redeem(Box::new((stored, token)))),
+        }
+    }
+
+    /// The first object whose name would be taken from what a redemption gives. A bundle of several Links numbers them,
+    /// and how many there are is not known before.
+    async fn taken(&self, stored: &StoredObject, token: &AccessToken) -> Result<Option<ObjectKey>, StoreError> {
+        for key in fruit::likely_keys(&stored.key.namespace, &token.name) {
+            if self.app.object(key.clone()).await?.is_some() {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn redeem(&self, stored: StoredObject, token: &AccessToken, memory: &mut Memory) -> Result<Next, StoreError> {
+        let subject = self.app.site_uid(&stored.key.namespace).await?.map(|uid| uid.to_string()).unwrap_or_default();
+        let answer = timeout(DEADLINE, self.redeemer.redeem(token, &subject)).await.unwrap_or_else(|_| {
+            let message = format!("Controller got error: no answer within {} seconds", DEADLINE.as_secs());
+            Err(RedeemFailure { message, again: Again::Later })
+        });
+        let RedeemFailure { message, again } = match answer {
+            Ok(bundle) => {
+                memory.held = Some(bundle);
+                return self.deliver(stored, token.link_cost, memory).await;
+            }
+            Err(failure) => failure,
+        };
+        // Before the status is written: that may fail too, and a redemption must not follow it at once.
+        let pause = memory.failed(&self.backoff);
+        self.tell(&stored, &message, again).await?;
+        match again {
+            Again::Never => Ok(Next::Forget),
+            Again::Later => Ok(Next::after(pause)),
+        }
+    }
+
+    /// Stores what was given for a redemption, and with it that the token is redeemed: all of it or nothing.
+    async fn deliver(
+        &self,
+        mut stored: StoredObject,
+        link_cost: Option<u32>,
+        memory: &mut Memory,
+    ) -> Result<Next, StoreError> {
+        let Some(bundle) = &memory.held else { return Ok(Next::Idle) };
+        let mut pause = PAUSE_AFTER_OFFER;
+        let mut fault = None;
+        for _ in 0..OFFERS {
+            let now = self.app.clock().now();
+            let Some(fruit) = Fruit::new(&stored, bundle, link_cost) else {
+                // A token's name is short enough for numbered Links; only a bundle of very many could do this.
+                break;
+            };
+            match self.app.write_objects(fruit.writes(now)).await {
+                Ok(_) => {
+                    info!(token = %stored.key, links = bundle.links.len(), "token redeemed");
+                    memory.held = None;
+                    return Ok(Next::Forget);
+                }
+                Err(WriteObjectsError::Exists(taken)) => {
+                    self.tell(&stored, &fruit::exists(&taken), Again::Later).await?;
+                    return Ok(Next::Idle);
+                }
+                Err(WriteObjectsError::Gone(_) | WriteObjectsError::Conflict(_)) => {}
+                Err(WriteObjectsError::Store(error)) => {
+                    warn!(token = %stored.key, error = %chain(&error), "what was redeemed could not be stored yet");
+                    fault = Some(chain(&error));
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+            }
+            match self.app.object(stored.key.clone()).await {
+                Ok(Some(newer)) if is_same_wish(&newer, &stored) => stored = newer,
+                Ok(Some(_) | None) => {
+                    memory.discard(&stored.key);
+                    return Ok(Next::after(Duration::ZERO));
+                }
+                // Offered again with what is known.
+                Err(_) => {}
+            }
+        }
+        let fault = fault.unwrap_or_else(|| "it changes too often".to_owned());
+        let pause = memory.failed(&self.backoff);
+        self.tell(&stored, &format!("Controller could not create received secret: {fault}"), Again::Later).await?;
+        Ok(Next::after(pause))
+    }
+
+    /// Writes into the token's status why it is not redeemed.
+    async fn tell(&self, stored: &StoredObject, message: &str, again: Again) -> Result<(), StoreError> {
+        let now = self.app.clock().now();
+        let noted = self.app.note_status(stored, |token| standing::failed(token, message, again, now)).await?;
+        match noted {
+            Noted::Written => warn!(token = %stored.key, reason = message, retried = ?again, "token not redeemed"),
+            Noted::Same | Noted::Outdated => {}
+        }
+        Ok(())
+    }
+}
+
+impl Memory {
+    /// Starts anew when this is about another token, or another wish.
+    fn turn_to(&mut self, stored: &StoredObject) {
+        let of = Some((stored.uid, stored.generation));
+        if self.of != of {
+            self.discard(&stored.key);
+            *self = Self { of, ..Self::default() };
+        }
+    }
+
+    /// Throws away what was redeemed for a token that is no longer there.
+    fn discard(&mut self, key: &ObjectKey) {
+        if self.held.take().is_some() {
+            warn!(token = %key, "the token was deleted or changed while it was redeemed; what was given is thrown away");
+        }
+    }
+
+    /// Counts a failure; answers how long to leave the token alone.
+    fn failed(&mut self, backoff: &Backoff) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        let pause = spread(backoff.after(self.failures));
+        self.not_before = Some(Instant::now() + pause);
+        pause
+    }
+}

@@ -1,0 +1,43 @@
+//! The spec of an AccessToken as it is stored.
+
+use serde_json::Value;
+
+use crate::{
+    grant::{Code, CodeError, NameError},
+    link::AccessToken,
+    store::StoredObject,
+};
+
+/// Why there is nothing to redeem with. Never holds a value of the spec.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum SpecFault {
+    /// No certificate to trust; the text is Skupper's (protocol.md 1.5).
+    #[error("token does not have a CA")]
+    NoCa,
+    /// A field that is not a text, or an empty one.
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    /// Not a code.
+    #[error("spec.code {0}")]
+    Code(CodeError),
+    /// Too long a name for numbered Links.
+    #[error("metadata.name {0}")]
+    Name(NameError),
+}
+
+/// Reads the token.
+///
+/// # Errors
+/// The first [`SpecFault`].
+pub(super) fn read(stored: &StoredObject) -> Result<AccessToken, SpecFault> {
+    let spec = stored.content.body.get("spec").unwrap_or(&Value::Null);
+    let text = |field: &str| spec[field].as_str().filter(|text| !text.is_empty());
+    Ok(AccessToken {
+        name: stored.key.name.as_str().parse().map_err(SpecFault::Name)?,
+        ca: text("ca").ok_or(SpecFault::NoCa)?.to_owned(),
+        url: text("url").ok_or(SpecFault::Missing("spec.url"))?.to_owned(),
+        code: text("code").ok_or(SpecFault::Missing("spec.code"))?.parse::<Code>().map_err(SpecFault::Code)?,
+        // 0 stands for the default, and so does what is no cost at all: it is no reason to lose a link.
+        link_cost: spec["linkCost"].as_u64().and_then(|cost| u32::try_from(cost).ok()).filter(|cost| *cost > 0),
+    })
+}

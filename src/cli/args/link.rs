@@ -1,0 +1,49 @@
+//! `grantd link`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{DocumentFormat, NamespaceArg};
+
+const STATUS_ABOUT: &str = "\
+Show whether links come up
+
+With --from, needs no server: for each Link-NAME.yaml in the directory, as 'token redeem' writes them, it connects to the
+other site's router with the link's credentials, makes the TLS handshake that a router would make, and hangs up. The router
+takes no notice of it as a link. Without --from, shows what the server of this data directory knows of its links.
+
+Ends with exit code 75 when a link is not ready.";
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  grantd link status --from .
+  grantd link status west --from ~/.local/share/skupper/namespaces/default/input/resources
+  grantd link status -n west -o json";
+
+/// The commands of `grantd link`.
+#[derive(Debug, Subcommand)]
+pub enum LinkCommand {
+    /// Show whether links come up
+    #[command(long_about = STATUS_ABOUT, after_help = STATUS_EXAMPLES)]
+    Status(LinkStatusArgs),
+}
+
+/// `grantd link status`.
+#[derive(Debug, Args)]
+pub struct LinkStatusArgs {
+    /// The link; without it, all of them
+    pub name: Option<String>,
+    /// A directory of redeemed files, whose links are tried from here
+    #[arg(long, value_name = "DIR")]
+    pub from: Option<PathBuf>,
+    /// Whose links, when the server is asked.
+    #[command(flatten)]
+    pub namespace: NamespaceArg,
+    /// Show the links of all namespaces, whatever -n says
+    #[arg(short = 'A', long, conflicts_with_all = ["name", "from"])]
+    pub all_namespaces: bool,
+    /// Print documents instead
+    #[arg(short, long, value_name = "FORMAT")]
+    pub output: Option<DocumentFormat>,
+}

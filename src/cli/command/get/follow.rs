@@ -1,0 +1,175 @@
+//! `grantd get --watch`: what comes after the list.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{batch::Batch, list, printer::Printer, subject::Subject};
+use crate::{
+    cli::{CliError, output::Console, resource, server::Server},
+    client::{AdminError, Form, Lines, Status},
+};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Prints what happens after this version, for ever: it ends with an error, or with the process.
+///
+/// A watch that ends is begun anew where it ended. One that the server can no longer continue begins with a new list,
+/// all of which is printed: what has changed in between is not known.
+pub(super) async fn follow(
+    subject: &Subject,
+    server: &Server,
+    printer: &mut Printer,
+    console: &mut Console<'_>,
+    resource_version: String,
+) -> Result<(), CliError> {
+    let mut since = Some(resource_version);
+    let mut outage = Outage::None;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let begun = match &since {
+            Some(version) => {
+                let lines = server.watch(printer.form(), &subject.watch_path(version)).await;
+                lines.map(|lines| Begun::Watch(Box::new(lines)))
+            }
+            None => match list(subject, server, printer, console).await {
+                Ok(listed) => Ok(Begun::List(listed.resource_version)),
+                Err(CliError::Admin(error)) => Err(error),
+                Err(error) => return Err(error),
+            },
+        };
+        if begun.is_ok() {
+            outage.is_over(console);
+        }
+        let before = since.clone();
+        let end = match begun {
+            Ok(Begun::List(version)) => {
+                // On to the watch: the pause has been made before the list.
+                since = Some(version);
+                continue;
+            }
+            Ok(Begun::Watch(lines)) => print_events(*lines, printer, console, &mut since).await?,
+            Err(error) => End::of(error)?,
+        };
+        pause = if since == before { (pause * 2).min(LONGEST_PAUSE) } else { FIRST_PAUSE };
+        match end {
+            End::Closed => {}
+            End::Expired => since = None,
+            End::Away(error) => outage.is_told(&error, console),
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// What the server answered with.
+enum Begun {
+    Watch(Box<Lines>),
+    /// The version of a list that has been printed.
+    List(String),
+}
+
+/// Why a watch is over.
+#[derive(Debug)]
+enum End {
+    /// The server has ended it.
+    Closed,
+    /// The server no longer knows what happened since then.
+    Expired,
+    /// There is no server, or it cannot answer now.
+    Away(AdminError),
+}
+
+impl End {
+    /// # Errors
+    /// What no new attempt mends.
+    fn of(error: AdminError) -> Result<Self, CliError> {
+        match error {
+            AdminError::Refused(Status { code: 410, .. }) => Ok(Self::Expired),
+            AdminError::NoServer { .. }
+            | AdminError::Connection { .. }
+            | AdminError::Deadline { .. }
+            | AdminError::Refused(Status { code: 429 | 503, .. }) => Ok(Self::Away(error)),
+            AdminError::Refused(_) | AdminError::NotPermitted { .. } | AdminError::Malformed { .. } => {
+                Err(CliError::Admin(error))
+            }
+        }
+    }
+}
+
+/// Whether the user knows that there is no server.
+enum Outage {
+    None,
+    Told,
+}
+
+impl Outage {
+    fn is_told(&mut self, error: &AdminError, console: &mut Console<'_>) {
+        match self {
+            Self::None => console.note(format_args!("{error}; waiting for it")),
+            Self::Told => {}
+        }
+        *self = Self::Told;
+    }
+
+    fn is_over(&mut self, console: &mut Console<'_>) {
+        match self {
+            Self::Told => console.note("grantd answers again"),
+            Self::None => {}
+        }
+        *self = Self::None;
+    }
+}
+
+/// A line of a watch (kubectl.md 4.4).
+#[derive(Deserialize)]
+struct Event {
+    #[serde(rename = "type")]
+    kind: EventKind,
+    object: Value,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum EventKind {
+    Added,
+    Modified,
+    Deleted,
+    Bookmark,
+    Error,
+}
+
+/// Prints the events of a watch until it ends, and keeps in `since` how far it came.
+async fn print_events(
+    mut lines: Lines,
+    printer: &mut Printer,
+    console: &mut Console<'_>,
+    since: &mut Option<String>,
+) -> Result<End, CliError> {
+    loop {
+        let line = match lines.next().await {
+            Ok(Some(line)) => line,
+            Ok(None) => return Ok(End::Closed),
+            // It may as well be the server's way to end a watch.
+            Err(AdminError::Connection { .. }) => return Ok(End::Closed),
+            Err(error) => return End::of(error),
+        };
+        let Event { kind, object } = resource::read(&line)?;
+        let batch = match kind {
+            EventKind::Error => {
+                return End::of(AdminError::Refused(Status::of_event(&object).map_err(CliError::Admin)?));
+            }
+            EventKind::Added | EventKind::Modified | EventKind::Deleted => {
+                let batch = Batch::of_object(printer.form(), object)?;
+                printer.print(&batch, console)?;
+                batch
+            }
+            // Of whatever form it is, it has nothing but metadata.
+            EventKind::Bookmark => Batch::of_object(Form::Objects, object)?,
+        };
+        if !batch.resource_version().is_empty() {
+            *since = Some(batch.resource_version().to_owned());
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Objects in the form that was asked for.
+
+use super::{
+    batch::{Batch, Content},
+    list_document::ListDocument,
+    sheet::Sheet,
+    subject::Subject,
+};
+use crate::{
+    cli::{
+        CliError,
+        args::{DocumentFormat, GetFormat},
+        output::{Console, one_line},
+        resource::Scope,
+    },
+    client::Form,
+};
+
+/// Prints batch after batch.
+#[derive(Debug)]
+pub(super) struct Printer {
+    scope: Scope,
+    qualified_kind: &'static str,
+    style: Style,
+}
+
+#[derive(Debug)]
+enum Style {
+    Table(Sheet),
+    Names,
+    /// One document an object.
+    Documents {
+        format: DocumentFormat,
+        printed: usize,
+    },
+    /// One document for all.
+    List(ListDocument),
+}
+
+impl Printer {
+    /// Of a list that is printed as one.
+    pub(super) fn of_list(output: GetFormat, subject: &Subject) -> Self {
+        let list = |format| Style::List(ListDocument::new(format, subject.api_version(), subject.list_kind()));
+        Self::new(subject, output, list)
+    }
+
+    /// Of objects that each stand for themselves.
+    pub(super) fn of_events(output: GetFormat, subject: &Subject) -> Self {
+        Self::new(subject, output, |format| Style::Documents { format, printed: 0 })
+    }
+
+    fn new(subject: &Subject, output: GetFormat, document: impl FnOnce(DocumentFormat) -> Style) -> Self {
+        let style = match output {
+            GetFormat::Table => Style::Table(Sheet::default()),
+            GetFormat::Name => Style::Names,
+            GetFormat::Json => document(DocumentFormat::Json),
+            GetFormat::Yaml => document(DocumentFormat::Yaml),
+        };
+        Self { scope: subject.scope().clone(), qualified_kind: subject.qualified_kind(), style }
+    }
+
+    /// What to ask the server for: names, too, stand in the rows of a table, and no secret does.
+    pub(super) fn form(&self) -> Form {
+        match self.style {
+            Style::Table(_) | Style::Names => Form::Table,
+            Style::Documents { .. } | Style::List(_) => Form::Objects,
+        }
+    }
+
+    /// Whether all of it is one document, which is there even when nothing is in it.
+    pub(super) fn is_document(&self) -> bool {
+        matches!(self.style, Style::List(_))
+    }
+
+    /// Prints what came in the form that was asked for.
+    pub(super) fn print(&mut self, batch: &Batch, console: &mut Console<'_>) -> Result<(), CliError> {
+        match (&mut self.style, &batch.content) {
+            (Style::Table(sheet), Content::Table { columns, rows }) => {
+                console.print(&sheet.lines(&self.scope, columns, rows))
+            }
+            (Style::Names, Content::Table { rows, .. }) => {
+                let kind = self.qualified_kind;
+                let line = |name: &str| format!("{kind}/{}\n", one_line(name));
+                let lines: String = rows.iter().map(|row| line(&row.object.metadata.name)).collect();
+                console.print(&lines)
+            }
+            (Style::Documents { format, printed }, Content::Objects(objects)) => {
+                for object in objects {
+                    if *printed > 0 && *format == DocumentFormat::Yaml {
+                        console.print("---\n")?;
+                    }
+                    *printed += 1;
+                    console.document(object, *format)?;
+                }
+                Ok(())
+            }
+            (Style::List(document), Content::Objects(objects)) => document.items(objects, console),
+            // The form of the answer is that of the request, which the style chose.
+            (Style::Table(_) | Style::Names, Content::Objects(_))
+            | (Style::Documents { .. } | Style::List(_), Content::Table { .. }) => Ok(()),
+        }
+    }
+
+    /// Prints what belongs behind the last page of a list.
+    pub(super) fn end(&mut self, console: &mut Console<'_>) -> Result<(), CliError> {
+        match &mut self.style {
+            Style::List(document) => document.end(console),
+            Style::Table(_) | Style::Names | Style::Documents { .. } => Ok(()),
+        }
+    }
+}

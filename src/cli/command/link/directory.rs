@@ -1,0 +1,141 @@
+//! Links in a directory of redeemed files, tried one by one.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use serde_json::{Value, json};
+use tokio::{sync::Semaphore, task::JoinSet};
+
+use crate::{
+    app::Prober,
+    cli::{CliError, place::Place, resource::API_VERSION},
+    file::FileError,
+    link::{Endpoint, EndpointName, Link, ResourceName, TlsSecret},
+};
+
+/// How many routers are asked at once.
+const AT_ONCE: usize = 8;
+
+/// The links of a directory, and the files that should be links and are none.
+#[derive(Debug)]
+pub struct Found {
+    /// Sorted by name.
+    pub links: Vec<FoundLink>,
+    /// One for each such file.
+    pub failures: Vec<CliError>,
+}
+
+/// A link and the credentials it names.
+#[derive(Debug)]
+pub struct FoundLink {
+    link: Link,
+    /// Without them, why.
+    credentials: Result<TlsSecret, String>,
+}
+
+/// Reads each `Link-NAME.yaml` with its `Secret-NAME.yaml`, or those of one link; other files are not looked at.
+pub fn read(directory: &Path, name: Option<&ResourceName>) -> Result<Found, CliError> {
+    let (mut links, mut failures) = (Vec::new(), Vec::new());
+    for path in link_files(directory)? {
+        match read_link(&path) {
+            Ok(link) if name.is_none_or(|name| link.name == *name) => {
+                let credentials = read_secret(directory, &link.tls_credentials).map_err(|error| error.chain());
+                links.push(FoundLink { link, credentials });
+            }
+            Ok(_) => {}
+            // Another link's file is not what was asked for.
+            Err(_) if name.is_some_and(|name| !path.ends_with(format!("Link-{name}.yaml"))) => {}
+            Err(error) => failures.push(error),
+        }
+    }
+    links.sort_by(|a, b| a.link.name.cmp(&b.link.name));
+    Ok(Found { links, failures })
+}
+
+fn link_files(directory: &Path) -> Result<Vec<PathBuf>, CliError> {
+    let unreadable = |source| CliError::Read(FileError { action: "read", path: directory.to_owned(), source });
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("Link-") && name.ends_with(".yaml") {
+            files.push(entry.path());
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn read_link(path: &Path) -> Result<Link, CliError> {
+    let place = Place::new(path);
+    Link::read(&place.read()?).map_err(|source| CliError::LinkFile { file: place.name(), source })
+}
+
+fn read_secret(directory: &Path, name: &ResourceName) -> Result<TlsSecret, CliError> {
+    let place = Place::File(directory.join(format!("Secret-{name}.yaml")));
+    TlsSecret::read(&place.read()?).map_err(|source| CliError::LinkFile { file: place.name(), source })
+}
+
+/// Each link as the server would show it, with the status that its router gave it; several at a time, in order.
+pub async fn probe(links: Vec<FoundLink>, prober: Arc<impl Prober>) -> Vec<Value> {
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let mut objects: Vec<Value> = links.iter().map(|found| object(&found.link)).collect();
+    let mut probes = JoinSet::new();
+    for (index, found) in links.into_iter().enumerate() {
+        let (places, prober) = (Arc::clone(&places), Arc::clone(&prober));
+        probes.spawn(async move {
+            // Nobody closes it; without a place, one more connection does no harm.
+            let _place = places.acquire_owned().await;
+            (index, outcome(&found, &*prober).await)
+        });
+    }
+    while let Some(done) = probes.join_next().await {
+        if let Ok((index, outcome)) = done {
+            objects[index]["status"] = status(outcome);
+        }
+    }
+    objects
+}
+
+async fn outcome(found: &FoundLink, prober: &impl Prober) -> Result<(), String> {
+    let credentials = found.credentials.as_ref().map_err(Clone::clone)?;
+    let endpoint = endpoint(&found.link).ok_or("it has no endpoint")?;
+    prober.probe(endpoint, credentials).await.map_err(|failure| failure.message)
+}
+
+/// The one that an interior router takes, else the one that an edge router takes (protocol.md 2.3).
+fn endpoint(link: &Link) -> Option<&Endpoint> {
+    let first = |name| link.endpoints.iter().find(|endpoint| endpoint.name == name);
+    first(EndpointName::InterRouter).or_else(|| first(EndpointName::Edge))
+}
+
+fn object(link: &Link) -> Value {
+    let endpoint = |endpoint: &Endpoint| {
+        json!({"group": endpoint.group.as_str(), "host": endpoint.host.as_str(), "name": endpoint.name.as_str(),
+            "port": endpoint.port.to_string()})
+    };
+    let mut spec = json!({
+        "endpoints": link.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
+        "tlsCredentials": link.tls_credentials.as_str(),
+    });
+    if let Some(cost) = link.cost {
+        spec["cost"] = cost.into();
+    }
+    json!({"apiVersion": API_VERSION, "kind": "Link", "metadata": {"name": link.name.as_str()}, "spec": spec,
+        "status": status(Err("not tried".to_owned()))})
+}
+
+/// As Skupper words it (protocol.md 4.4), and why.
+fn status(outcome: Result<(), String>) -> Value {
+    match outcome {
+        Ok(()) => json!({"status": "Ready", "message": "OK"}),
+        Err(cause) => json!({"status": "Pending", "message": format!("Not Operational: {cause}")}),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,4 @@
+//! `grantd link`.
+
+mod directory;
+pub mod status;

@@ -1,0 +1,79 @@
+//! Redeeming for the server itself, with failures as Skupper words them in a token's status (protocol.md 1.5).
+
+use std::time::Duration;
+
+use super::{
+    exchange::printable,
+    redeem::{RedeemOptions, redeem},
+    redeem_error::RedeemTokenError,
+};
+use crate::{
+    app::{Again, PortFuture, RedeemFailure, Redeemer, chain},
+    link::{AccessToken, Bundle},
+};
+
+/// What Skupper's own clients wait (protocol.md 1.4).
+const DEADLINE: Duration = Duration::from_secs(10);
+/// As much of a URL as a status shows.
+const MAX_URL_BYTES: usize = 1024;
+
+/// Redeems over the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NetworkRedeemer {
+    deadline: Duration,
+}
+
+impl Default for NetworkRedeemer {
+    /// Each redemption may take 10 seconds.
+    fn default() -> Self {
+        Self { deadline: DEADLINE }
+    }
+}
+
+impl Redeemer for NetworkRedeemer {
+    fn redeem<'a>(&'a self, token: &'a AccessToken, subject: &'a str) -> PortFuture<'a, Bundle, RedeemFailure> {
+        let options = RedeemOptions { subject: subject.to_owned(), deadline: self.deadline };
+        Box::pin(async move { redeem(token, &options).await.map_err(|error| failure(&error, &token.url)) })
+    }
+}
+
+/// What is wrong in the token, and the two answers that mean "not with this token", stay so.
+fn failure(error: &RedeemTokenError, url: &str) -> RedeemFailure {
+    let (message, again) = match error {
+        RedeemTokenError::NoCa => ("token does not have a CA".to_owned(), Again::Never),
+        RedeemTokenError::CaUnreadable => ("token does not have a CA that can be read".to_owned(), Again::Never),
+        RedeemTokenError::BadUrl { what } => (format!("could not parse token url: it {what}"), Again::Never),
+        RedeemTokenError::NotHttps { .. } => ("token url scheme must be https".to_owned(), Again::Never),
+        RedeemTokenError::Refused { status, reason, body, .. } => {
+            let again = if matches!(status, 403 | 404) { Again::Never } else { Again::Later };
+            (refused(*status, reason, body), again)
+        }
+        RedeemTokenError::Redirect { status, location, .. } => {
+            let reason = hyper::StatusCode::from_u16(*status).ok().and_then(|status| status.canonical_reason());
+            let body = format!("redirects to {location}, which a token must not follow");
+            (refused(*status, reason.unwrap_or_default(), &body), Again::Later)
+        }
+        RedeemTokenError::TooLarge { .. }
+        | RedeemTokenError::CutShort { .. }
+        | RedeemTokenError::NotABundle { .. }
+        | RedeemTokenError::WrongName { .. } => ("Controller could not decode response".to_owned(), Again::Later),
+        RedeemTokenError::BadSubject
+        | RedeemTokenError::TlsSetup { .. }
+        | RedeemTokenError::NameNotResolved { .. }
+        | RedeemTokenError::Connect { .. }
+        | RedeemTokenError::Tls { .. }
+        | RedeemTokenError::Deadline { .. }
+        | RedeemTokenError::Connection { .. } => {
+            let url = printable(url.as_bytes(), MAX_URL_BYTES);
+            (format!("Controller got error: Post \"{url}\": {}", chain(error)), Again::Later)
+        }
+    };
+    RedeemFailure { message, again }
+}
+
+fn refused(status: u16, reason: &str, body: &str) -> String {
+    format!("Controller got failed response: {status} ({reason}) {body}").trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests;

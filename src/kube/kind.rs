@@ -1,0 +1,162 @@
+//! What a type of the table does: everything that reading, writing and watching need to know of it.
+
+use std::{collections::BTreeMap, fmt, future::Future, str::FromStr};
+
+use serde_json::{Map, Value};
+
+use super::{fields::Faults, manifest::Manifest, problem::Problem, query::Effect, types::ResourceType};
+use crate::{
+    app::App,
+    grant::{NameError, Namespace, Revision},
+    store::{ChangeSubject, CorruptGrant, LastState},
+};
+
+/// One type's behaviour. Verbs are written once, against this.
+pub(super) trait Kind: Copy + Send + Sync + 'static {
+    /// What its objects are called.
+    type Name: FromStr<Err = NameError> + fmt::Display + Clone + PartialEq + Send + Sync + 'static;
+    /// The most bytes of a name.
+    const LONGEST_NAME: usize;
+    /// An object as it is kept.
+    type State: Send + Sync + 'static;
+    /// What a caller wants an object to be, read and valid.
+    type Wanted: Clone + Send + Sync + 'static;
+
+    /// Its entry in the table.
+    fn resource(self) -> &'static ResourceType;
+
+    /// Reads what is wanted out of an object whose fields are known to be there and of the types that the table gives
+    /// them. `None`, and at least one fault, when a value breaks a rule.
+    fn wanted(self, faults: &mut Faults, members: &Map<String, Value>) -> Option<Self::Wanted>;
+
+    /// What every object has.
+    fn facts(self, state: &Self::State) -> Facts<'_>;
+
+    /// The object as callers see it.
+    fn object(self, app: &App, state: &Self::State) -> Value;
+
+    /// The object of this name.
+    fn find(
+        self,
+        app: &App,
+        namespace: &Namespace,
+        name: &Self::Name,
+    ) -> impl Future<Output = Result<Option<Self::State>, Problem>> + Send;
+
+    /// A page of objects, ordered by namespace and name.
+    fn page(
+        self,
+        app: &App,
+        query: PageQuery<Self::Name>,
+    ) -> impl Future<Output = Result<Page<Self::State, Self::Name>, Problem>> + Send;
+
+    /// Makes an object, or says what it would be like.
+    fn create(
+        self,
+        app: &App,
+        draft: Draft<'_, Self>,
+        effect: Effect,
+    ) -> impl Future<Output = Result<Created, Problem>> + Send;
+
+    /// Brings an object, as it was read, to what is wanted, or says what it would be like. Nothing is written when
+    /// nothing differs.
+    fn replace(
+        self,
+        app: &App,
+        current: Self::State,
+        manifest: Manifest<Self>,
+        effect: Effect,
+    ) -> impl Future<Output = Result<Replaced, Problem>> + Send;
+
+    /// Removes an object, if `expected` is given only at that state.
+    fn remove(
+        self,
+        app: &App,
+        namespace: &Namespace,
+        name: &Self::Name,
+        expected: Option<Revision>,
+    ) -> impl Future<Output = Result<Removal, Problem>> + Send;
+
+    /// Which of its objects a change is about, if about one.
+    fn subject(self, subject: &ChangeSubject) -> Option<Subject<'_>>;
+
+    /// A removed object of this type as it was last.
+    fn last(self, last: &LastState) -> Option<Self::State>;
+}
+
+/// What every object has.
+#[derive(Debug)]
+pub(super) struct Facts<'a> {
+    pub(super) namespace: &'a Namespace,
+    pub(super) name: &'a str,
+    pub(super) uid: String,
+    pub(super) revision: Revision,
+    pub(super) labels: &'a BTreeMap<String, String>,
+}
+
+/// Which object a change is about.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Subject<'a> {
+    pub(super) namespace: &'a Namespace,
+    pub(super) name: &'a str,
+    pub(super) uid: String,
+}
+
+/// Which objects are wanted.
+#[derive(Debug)]
+pub(super) struct PageQuery<N> {
+    pub(super) namespace: Option<Namespace>,
+    /// Only those ordered after this one.
+    pub(super) after: Option<(Namespace, N)>,
+    pub(super) limit: u32,
+}
+
+/// Some of the objects.
+#[derive(Debug)]
+pub(super) struct Page<S, N> {
+    pub(super) items: Vec<S>,
+    /// Those that could not be read.
+    pub(super) corrupt: Vec<CorruptGrant>,
+    /// The store's revision when the page was read.
+    pub(super) revision: Revision,
+    /// Where the next page starts; `None` when this is the last.
+    pub(super) next: Option<(Namespace, N)>,
+}
+
+/// An object to be made.
+pub(super) struct Draft<'a, K: Kind> {
+    pub(super) namespace: &'a Namespace,
+    pub(super) name: &'a K::Name,
+    pub(super) manifest: &'a Manifest<K>,
+}
+
+/// How a creation ended.
+#[derive(Debug)]
+pub(super) enum Created {
+    /// With this object.
+    Done(Value),
+    /// There is one of that name.
+    NameTaken,
+}
+
+/// How a replacement ended.
+#[derive(Debug)]
+pub(super) enum Replaced {
+    /// With this object, and what there is to say about it.
+    Done { object: Value, warnings: Vec<String> },
+    /// The object was changed since it was read.
+    Stale,
+    /// It was removed.
+    Gone,
+}
+
+/// How a removal ended.
+#[derive(Debug)]
+pub(super) enum Removal {
+    /// The object with this uid is no more.
+    Done { uid: String },
+    /// It is not at the expected state.
+    Stale,
+    /// There is none.
+    Gone,
+}

@@ -1,0 +1,181 @@
+//! The entries, and from where on none is missing.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use super::{Change, ChangesError, Committed, weight::weight};
+use crate::grant::Revision;
+
+/// The most entries that are kept.
+const MOST_ENTRIES: usize = 4096;
+/// The most bytes, about, of what the entries keep of objects.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
+
+#[derive(Debug)]
+pub(super) struct Ring {
+    entries: VecDeque<(Arc<Change>, usize)>,
+    bytes: usize,
+    /// No change after this one is missing.
+    oldest: Revision,
+    head: Revision,
+    /// What readers of the store may have seen: `head`, or what is about to become it.
+    announced: Revision,
+}
+
+impl Ring {
+    pub(super) fn new(head: Revision) -> Self {
+        Self { entries: VecDeque::new(), bytes: 0, oldest: head, head, announced: head }
+    }
+
+    pub(super) fn since(&self, revision: Revision) -> Result<Vec<Arc<Change>>, ChangesError> {
+        if revision < self.oldest {
+            return Err(ChangesError::TooOld { oldest: self.oldest });
+        }
+        if revision > self.announced {
+            return Err(ChangesError::Future { head: self.head });
+        }
+        let first = self.entries.partition_point(|(change, _)| change.revision <= revision);
+        Ok(self.entries.range(first..).map(|(change, _)| Arc::clone(change)).collect())
+    }
+
+    pub(super) fn announce(&mut self, head: Revision) {
+        self.announced = self.announced.max(head);
+    }
+
+    pub(super) fn publish(&mut self, committed: Committed) {
+        let Committed { before, head, told } = committed;
+        if before != self.head {
+            // A commit that was reported as failed came through after all: nobody knows what it held.
+            self.begin_at(before);
+        }
+        for told in told {
+            let change = told.after(before);
+            let weight = weight(&change.effect);
+            self.bytes += weight;
+            self.entries.push_back((Arc::new(change), weight));
+        }
+        self.head = head;
+        self.announced = self.announced.max(head);
+        if self.entries.is_empty() {
+            // As at the start, when a server advances the revision: what is shown besides may differ from before.
+            self.begin_at(head);
+        }
+        while self.entries.len() > MOST_ENTRIES || self.bytes > MOST_BYTES {
+            let Some((forgotten, weight)) = self.entries.pop_front() else { break };
+            self.bytes -= weight;
+            self.oldest = forgotten.revision;
+        }
+    }
+
+    /// Forgets everything up to this revision, and all entries with it.
+    fn begin_at(&mut self, oldest: Revision) {
+        self.entries.clear();
+        self.bytes = 0;
+        self.oldest = oldest;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::store::{ChangeEffect, ChangeSubject, Labels, changes::Told};
+
+    fn told(place: u32, label: &str) -> Told {
+        let subject = ChangeSubject::Grant {
+            id: crate::grant::GrantId::random(),
+            namespace: "west".parse().unwrap(),
+            name: "offer".parse().unwrap(),
+        };
+        let labels = Labels::from([("label".to_owned(), label.to_owned())]);
+        Told { place, subject, effect: ChangeEffect::Modified { labels_before: Some(labels) } }
+    }
+
+    fn publish(ring: &mut Ring, changes: u32) {
+        let before = ring.head;
+        let told = (1..=changes).map(|place| told(place, "")).collect();
+        ring.publish(Committed { before, head: Revision(before.0 + u64::from(changes)), told });
+    }
+
+    fn revisions(ring: &Ring, since: u64) -> Result<Vec<u64>, ChangesError> {
+        Ok(ring.since(Revision(since))?.iter().map(|change| change.revision.0).collect())
+    }
+
+    #[test]
+    fn a_ring_knows_what_comes_after_its_beginning_and_nothing_else() {
+        let mut ring = Ring::new(Revision(10));
+        publish(&mut ring, 2);
+        publish(&mut ring, 1);
+
+        assert_eq!(revisions(&ring, 9), Err(ChangesError::TooOld { oldest: Revision(10) }));
+        assert_eq!(revisions(&ring, 10), Ok(vec![11, 12, 13]));
+        assert_eq!(revisions(&ring, 12), Ok(vec![13]));
+        assert_eq!(revisions(&ring, 13), Ok(vec![]));
+        assert_eq!(revisions(&ring, 14), Err(ChangesError::Future { head: Revision(13) }));
+    }
+
+    #[test]
+    fn a_revision_that_is_about_to_come_is_not_of_the_future() {
+        let mut ring = Ring::new(Revision(10));
+        ring.announce(Revision(12));
+        assert_eq!(revisions(&ring, 12), Ok(vec![]));
+        assert_eq!(revisions(&ring, 13), Err(ChangesError::Future { head: Revision(10) }));
+    }
+
+    #[test]
+    fn a_change_without_entry_is_where_an_empty_ring_begins_and_else_is_passed_over() {
+        let mut ring = Ring::new(Revision(10));
+        ring.publish(Committed { before: Revision(10), head: Revision(11), told: Vec::new() });
+        assert_eq!(revisions(&ring, 10), Err(ChangesError::TooOld { oldest: Revision(11) }));
+
+        publish(&mut ring, 1);
+        ring.publish(Committed { before: Revision(12), head: Revision(13), told: Vec::new() });
+        assert_eq!(revisions(&ring, 11), Ok(vec![12]));
+        assert_eq!(revisions(&ring, 12), Ok(vec![]));
+        assert_eq!(revisions(&ring, 13), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_commit_that_nobody_told_of_leaves_no_gap_unsaid() {
+        let mut ring = Ring::new(Revision(10));
+        publish(&mut ring, 3);
+        ring.publish(Committed { before: Revision(15), head: Revision(16), told: vec![told(1, "")] });
+
+        assert_eq!(revisions(&ring, 13), Err(ChangesError::TooOld { oldest: Revision(15) }));
+        assert_eq!(revisions(&ring, 15), Ok(vec![16]));
+    }
+
+    #[test]
+    fn what_weighs_much_is_forgotten_sooner() {
+        let mut ring = Ring::new(Revision(0));
+        let heavy = "x".repeat(MOST_BYTES / 3);
+        for before in 0..4 {
+            let told = vec![told(1, &heavy)];
+            ring.publish(Committed { before: Revision(before), head: Revision(before + 1), told });
+        }
+        assert_eq!(revisions(&ring, 1), Err(ChangesError::TooOld { oldest: Revision(2) }));
+        assert_eq!(revisions(&ring, 2), Ok(vec![3, 4]));
+        assert!(ring.bytes <= MOST_BYTES);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_asked_is_answered_whole_or_refused(
+            batches in proptest::collection::vec(0..600_u32, 0..20),
+            asked in 0..8000_u64,
+        ) {
+            let mut ring = Ring::new(Revision(5));
+            batches.iter().for_each(|changes| publish(&mut ring, *changes));
+            let head = ring.head.0;
+
+            match revisions(&ring, asked) {
+                Ok(told) => prop_assert_eq!(told, (asked + 1..=head).collect::<Vec<_>>()),
+                Err(ChangesError::Future { .. }) => prop_assert!(asked > head),
+                Err(ChangesError::TooOld { oldest }) => {
+                    prop_assert!(asked < oldest.0);
+                    prop_assert!(oldest.0 == 5 || head - oldest.0 == MOST_ENTRIES as u64);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Objects, in memory.
+
+use std::future::ready;
+
+use super::{MemoryStore, State};
+use crate::{
+    grant::Revision,
+    store::{
+        ChangeEffect, ChangeSubject, GrantQuery, LastState, ObjectKey, ObjectPage, ObjectQuery, ObjectStore,
+        ObjectWrite, StoreFuture, StoredObject, WriteObjectsError,
+        changes::{Committed, Told},
+    },
+};
+
+impl ObjectStore for MemoryStore {
+    fn object(&self, key: ObjectKey) -> StoreFuture<'_, Option<StoredObject>> {
+        Box::pin(ready(self.open("read an object").map(|state| state.objects.get(&key).cloned())))
+    }
+
+    fn objects(&self, query: ObjectQuery) -> StoreFuture<'_, ObjectPage> {
+        Box::pin(ready(self.open("list objects").map(|state| state.list_objects(&query))))
+    }
+
+    fn write_objects(&self, writes: Vec<ObjectWrite>) -> StoreFuture<'_, Vec<StoredObject>, WriteObjectsError> {
+        let state = self.open("write objects").map_err(WriteObjectsError::Store);
+        Box::pin(ready(state.and_then(|mut state| state.write_objects(writes))))
+    }
+}
+
+impl State {
+    fn list_objects(&self, query: &ObjectQuery) -> ObjectPage {
+        let limit = match query.limit {
+            0 => GrantQuery::MAX_PAGE,
+            limit => limit.min(GrantQuery::MAX_PAGE),
+        } as usize;
+        let wanted = |key: &ObjectKey| {
+            key.kind == query.kind
+                && query.namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace)
+                && query.after.as_ref().is_none_or(|(namespace, name)| (&key.namespace, &key.name) > (namespace, name))
+        };
+        let found = self.objects.values().filter(|object| wanted(&object.key));
+        let mut objects: Vec<StoredObject> = found.take(limit + 1).cloned().collect();
+        let more = objects.len() > limit;
+        objects.truncate(limit);
+        let next = objects.last().filter(|_| more).map(|last| (last.key.namespace.clone(), last.key.name.clone()));
+        ObjectPage { objects, corrupt: Vec::new(), revision: Revision(self.revision), next }
+    }
+
+    /// Works on a copy, which replaces the state when all is well.
+    fn write_objects(&mut self, writes: Vec<ObjectWrite>) -> Result<Vec<StoredObject>, WriteObjectsError> {
+        let before = Revision(self.revision);
+        let (mut objects, mut written, mut told) = (self.objects.clone(), Vec::new(), Vec::new());
+        for (write, place) in writes.into_iter().zip(1..) {
+            let revision = Revision(before.0 + u64::from(place));
+            let (object, effect) = match write {
+                ObjectWrite::Create { key, uid, created_at, content } => {
+                    if objects.contains_key(&key) {
+                        return Err(WriteObjectsError::Exists(key));
+                    }
+                    (StoredObject { key, uid, generation: 1, revision, created_at, content }, ChangeEffect::Added)
+                }
+                ObjectWrite::Update { key, expected, generation, content, labels_before } => {
+                    let old = objects.get(&key).ok_or(WriteObjectsError::Gone(key.clone()))?;
+                    if old.revision != expected {
+                        return Err(WriteObjectsError::Conflict(key));
+                    }
+                    let (uid, created_at) = (old.uid, old.created_at);
+                    let new = StoredObject { key, uid, generation, revision, created_at, content };
+                    (new, ChangeEffect::Modified { labels_before })
+                }
+                ObjectWrite::Delete { key, expected } => {
+                    let old = objects.remove(&key).ok_or(WriteObjectsError::Gone(key.clone()))?;
+                    if expected.is_some_and(|expected| expected != old.revision) {
+                        return Err(WriteObjectsError::Conflict(key));
+                    }
+                    let last = StoredObject { revision, ..old };
+                    (last.clone(), ChangeEffect::Removed(LastState::Object(Box::new(last))))
+                }
+            };
+            if !matches!(effect, ChangeEffect::Removed(_)) {
+                objects.insert(object.key.clone(), object.clone());
+            }
+            let subject = ChangeSubject::Object { key: object.key.clone(), uid: object.uid };
+            told.push(Told { place, subject, effect });
+            written.push(object);
+        }
+        if !written.is_empty() {
+            self.objects = objects;
+            self.revision += written.len() as u64;
+            self.changes.publish(Committed { before, head: Revision(self.revision), told });
+        }
+        Ok(written)
+    }
+}

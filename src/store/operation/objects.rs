@@ -1,0 +1,224 @@
+//! Writing objects, several at once or none.
+
+use std::sync::Arc;
+
+use sqlx::Row as _;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::{
+    grant::Revision,
+    store::{
+        ChangeEffect, ChangeSubject, ObjectContent, ObjectKey, ObjectWrite, StoreError, StoreFailure, StoredObject,
+        WriteObjectsError,
+        batch::{Batch, Decision, Failure, Operation, revision_of},
+        row,
+        seal::SealingKey,
+        sql,
+    },
+    time::Timestamp,
+};
+
+/// Writes with their contents ready to be sealed. That happens in the transaction: only there is it known for which uid.
+pub(in crate::store) struct WriteObjects {
+    writes: Vec<(ObjectWrite, Zeroizing<Vec<u8>>)>,
+    key: Arc<SealingKey>,
+}
+
+/// The object as it is after one write, of a new content nothing yet; or why it was not done.
+type Outcome = Result<Result<StoredObject, WriteObjectsError>, Failure>;
+
+/// The fields of a new object beside its content.
+struct New<'a> {
+    key: &'a ObjectKey,
+    uid: Uuid,
+    created_at: Timestamp,
+}
+
+/// The fields of a change beside its content.
+struct Replacement<'a> {
+    key: &'a ObjectKey,
+    expected: Revision,
+    generation: u64,
+    effect: ChangeEffect,
+}
+
+impl WriteObjects {
+    pub(in crate::store) fn new(writes: Vec<ObjectWrite>, key: Arc<SealingKey>) -> Self {
+        let ready = |write: ObjectWrite| match &write {
+            ObjectWrite::Create { content, .. } | ObjectWrite::Update { content, .. } => {
+                let json = row::object_json(content);
+                (write, json)
+            }
+            ObjectWrite::Delete { .. } => (write, Zeroizing::default()),
+        };
+        Self { writes: writes.into_iter().map(ready).collect(), key }
+    }
+
+    /// Does the writes in order, up to the first that cannot be done.
+    async fn write_all(&self, batch: &mut Batch<'_>) -> Decision<Self> {
+        let mut written = Vec::with_capacity(self.writes.len());
+        for (write, json) in &self.writes {
+            match self.write(batch, write, json).await? {
+                Ok(done) => written.push(done),
+                Err(refusal) => return Ok(Err(refusal)),
+            }
+        }
+        Ok(Ok(written))
+    }
+
+    async fn write(&self, batch: &mut Batch<'_>, write: &ObjectWrite, json: &[u8]) -> Outcome {
+        match write {
+            ObjectWrite::Create { key, uid, created_at, content: _ } => {
+                self.create(batch, New { key, uid: *uid, created_at: *created_at }, json).await
+            }
+            ObjectWrite::Update { key, expected, generation, content: _, labels_before } => {
+                let effect = ChangeEffect::Modified { labels_before: labels_before.clone() };
+                let change = Replacement { key, expected: *expected, generation: *generation, effect };
+                self.update(batch, change, json).await
+            }
+            ObjectWrite::Delete { key, expected } => self.delete(batch, key, *expected).await,
+        }
+    }
+
+    async fn create(&self, batch: &mut Batch<'_>, new: New<'_>, json: &[u8]) -> Outcome {
+        const GENERATION: u64 = 1;
+        let New { key, uid, created_at } = new;
+        let failure = |error| Failure::of(error, &uid);
+        let sealed = match row::seal_object(json, uid, &self.key) {
+            Ok(sealed) => sealed,
+            Err(source) => return Ok(Err(unsealed(StoreFailure::Sealing(source)))),
+        };
+        let rows = sqlx::query(sql::CREATE_OBJECT)
+            .bind(key.kind.as_str())
+            .bind(key.namespace.as_str())
+            .bind(key.name.as_str())
+            .bind(uid.to_string())
+            .bind(GENERATION.cast_signed())
+            .bind(created_at.unix_seconds())
+            .bind(sealed)
+            .bind(batch.next_place())
+            .fetch_all(&mut *batch.connection)
+            .await
+            .map_err(failure)?;
+        let Some(row) = rows.first() else { return Ok(Err(WriteObjectsError::Exists(key.clone()))) };
+        let revision = revision_of(row.try_get("revision").map_err(failure)?, &uid)?;
+        batch.changed(ChangeSubject::Object { key: key.clone(), uid }, ChangeEffect::Added);
+        Ok(Ok(StoredObject {
+            key: key.clone(),
+            uid,
+            generation: GENERATION,
+            revision,
+            created_at,
+            content: ObjectContent::default(),
+        }))
+    }
+
+    async fn update(&self, batch: &mut Batch<'_>, change: Replacement<'_>, json: &[u8]) -> Outcome {
+        let Replacement { key, expected, generation, effect } = change;
+        let failure = |error| Failure::of(error, key);
+        let Some(state) = state(batch, key).await? else { return Ok(Err(WriteObjectsError::Gone(key.clone()))) };
+        let (uid, found, created_at) = row::stored_at(&state)?;
+        if found != expected {
+            return Ok(Err(WriteObjectsError::Conflict(key.clone())));
+        }
+        let sealed = match row::seal_object(json, uid, &self.key) {
+            Ok(sealed) => sealed,
+            Err(source) => return Ok(Err(unsealed(StoreFailure::Sealing(source)))),
+        };
+        let rows = sqlx::query(sql::UPDATE_OBJECT)
+            .bind(key.kind.as_str())
+            .bind(key.namespace.as_str())
+            .bind(key.name.as_str())
+            .bind(expected.0.cast_signed())
+            .bind(generation.cast_signed())
+            .bind(sealed)
+            .bind(batch.next_place())
+            .fetch_all(&mut *batch.connection)
+            .await
+            .map_err(failure)?;
+        let Some(row) = rows.first() else { return Ok(Err(WriteObjectsError::Conflict(key.clone()))) };
+        let revision = revision_of(row.try_get("revision").map_err(failure)?, &uid)?;
+        batch.changed(ChangeSubject::Object { key: key.clone(), uid }, effect);
+        Ok(Ok(StoredObject {
+            key: key.clone(),
+            uid,
+            generation,
+            revision,
+            created_at,
+            content: ObjectContent::default(),
+        }))
+    }
+
+    async fn delete(&self, batch: &mut Batch<'_>, key: &ObjectKey, expected: Option<Revision>) -> Outcome {
+        let failure = |error| Failure::of(error, key);
+        let rows = sqlx::query(sql::DELETE_OBJECT)
+            .bind(key.kind.as_str())
+            .bind(key.namespace.as_str())
+            .bind(key.name.as_str())
+            .bind(expected.map(|revision| revision.0.cast_signed()))
+            .bind(batch.next_place())
+            .fetch_all(&mut *batch.connection)
+            .await
+            .map_err(failure)?;
+        let Some(row) = rows.first() else {
+            let present = state(batch, key).await?.is_some();
+            let refusal = if present { WriteObjectsError::Conflict } else { WriteObjectsError::Gone };
+            return Ok(Err(refusal(key.clone())));
+        };
+        let revision = revision_of(row.try_get("deleted_revision").map_err(failure)?, key)?;
+        let (object, told) = row::removed_object(row, revision, key, &self.key);
+        match told {
+            Some((subject, effect)) => batch.changed(subject, effect),
+            None => batch.changed_untold(),
+        }
+        Ok(Ok(object))
+    }
+}
+
+async fn state(batch: &mut Batch<'_>, key: &ObjectKey) -> Result<Option<sqlx::sqlite::SqliteRow>, Failure> {
+    sqlx::query(sql::OBJECT_STATE)
+        .bind(key.kind.as_str())
+        .bind(key.namespace.as_str())
+        .bind(key.name.as_str())
+        .fetch_optional(&mut *batch.connection)
+        .await
+        .map_err(|error| Failure::of(error, key))
+}
+
+fn unsealed(source: StoreFailure) -> WriteObjectsError {
+    WriteObjectsError::Store(StoreError::Unavailable { action: "seal an object", source })
+}
+
+impl Operation for WriteObjects {
+    type Output = Vec<StoredObject>;
+    type Answer = Vec<StoredObject>;
+    type Error = WriteObjectsError;
+    const ACTION: &'static str = "write objects";
+
+    async fn apply(&self, batch: &mut Batch<'_>) -> Decision<Self> {
+        if self.writes.len() <= 1 {
+            // A refused statement has changed nothing.
+            return self.write_all(batch).await;
+        }
+        let before = batch.changes();
+        batch.execute(sql::SAVEPOINT_WRITES).await?;
+        let decided = self.write_all(batch).await?;
+        if decided.is_err() {
+            batch.execute(sql::ROLLBACK_TO_SAVEPOINT_WRITES).await?;
+            batch.forget_changes_after(before);
+        }
+        batch.execute(sql::RELEASE_SAVEPOINT_WRITES).await?;
+        Ok(decided)
+    }
+
+    fn committed(self, written: Vec<StoredObject>) -> Vec<StoredObject> {
+        let whole = |((write, _), object)| match write {
+            ObjectWrite::Create { content, .. } | ObjectWrite::Update { content, .. } => {
+                StoredObject { content, ..object }
+            }
+            ObjectWrite::Delete { .. } => object,
+        };
+        self.writes.into_iter().zip(written).map(whole).collect()
+    }
+}

@@ -1,0 +1,33 @@
+//! Reading objects.
+
+use super::{Page, Paging, Reader, failed};
+use crate::store::{ObjectKey, ObjectPage, ObjectQuery, StoreError, StoredObject, row, sql};
+
+impl Reader {
+    pub(in crate::store) async fn object(&self, key: ObjectKey) -> Result<Option<StoredObject>, StoreError> {
+        let row = sqlx::query(sql::OBJECT)
+            .bind(key.kind.as_str())
+            .bind(key.namespace.as_str())
+            .bind(key.name.as_str())
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(failed("read an object"))?;
+        Ok(row.map(|row| row::object(&row, &self.key)).transpose()?)
+    }
+
+    pub(in crate::store) async fn objects(&self, query: ObjectQuery) -> Result<ObjectPage, StoreError> {
+        let after = query.after.as_ref().map(|(namespace, name)| (namespace.as_str(), name.as_str()));
+        let paging = Paging {
+            action: "list objects",
+            all: sql::OBJECTS,
+            of_namespace: sql::OBJECTS_NAMESPACE,
+            kind: Some(query.kind),
+            namespace: query.namespace.as_ref(),
+            limit: query.limit,
+            sealed: "sealed_content",
+            read: row::object,
+        };
+        let Page { read: objects, corrupt, revision, next } = self.page(paging, after).await?;
+        Ok(ObjectPage { objects, corrupt, revision, next })
+    }
+}

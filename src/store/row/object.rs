@@ -1,0 +1,140 @@
+//! Rows of objects.
+
+use std::{collections::BTreeMap, io};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sqlx::sqlite::SqliteRow as Row;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::{Broken, Column, blob, instant, number, parsed, text, uid};
+use crate::{
+    grant::Revision,
+    store::{
+        ChangeEffect, ChangeSubject, CorruptGrant, Labels, LastState, ObjectContent, ObjectKey, ObjectKind,
+        StoredObject,
+        seal::{Purpose, SealError, SealingKey},
+    },
+    time::Timestamp,
+};
+
+const CONTENT: &str = "sealed_content";
+
+/// Reads a row with the columns of an object.
+pub(in crate::store) fn object(row: &Row, key: &SealingKey) -> Result<StoredObject, CorruptGrant> {
+    read_object(row, key).map_err(|Broken(what)| CorruptGrant { id: uid(row), what })
+}
+
+fn read_object(row: &Row, key: &SealingKey) -> Column<StoredObject> {
+    let uid: Uuid = parsed(row, "uid")?;
+    let kind = kind_from(text(row, "kind")?)?;
+    Ok(StoredObject {
+        key: ObjectKey { kind, namespace: parsed(row, "namespace")?, name: parsed(row, "name")? },
+        uid,
+        generation: number(row, "generation")?,
+        revision: Revision(number(row, "revision")?),
+        created_at: instant(row, "created_at")?,
+        content: content(blob(row, CONTENT)?, uid, key)?,
+    })
+}
+
+/// The uid of an object, and when it was made.
+pub(in crate::store) fn stored_at(row: &Row) -> Result<(Uuid, Revision, Timestamp), CorruptGrant> {
+    let read = || Ok((parsed(row, "uid")?, Revision(number(row, "revision")?), instant(row, "created_at")?));
+    read().map_err(|Broken(what)| CorruptGrant { id: uid(row), what })
+}
+
+/// Of a removed row: the object at `revision`, and what there is to tell of it. Of a row that breaks a rule, what of it
+/// can be read; when not even its uid, there is nothing to tell.
+pub(in crate::store) fn removed_object(
+    row: &Row,
+    revision: Revision,
+    place: &ObjectKey,
+    key: &SealingKey,
+) -> (StoredObject, Option<(ChangeSubject, ChangeEffect)>) {
+    if let Ok(mut object) = read_object(row, key) {
+        object.revision = revision;
+        let subject = ChangeSubject::Object { key: place.clone(), uid: object.uid };
+        let last = LastState::Object(Box::new(object.clone()));
+        return (object, Some((subject, ChangeEffect::Removed(last))));
+    }
+    let uid: Option<Uuid> = parsed(row, "uid").ok();
+    let told = uid.map(|uid| {
+        let subject = ChangeSubject::Object { key: place.clone(), uid };
+        (subject, ChangeEffect::Removed(LastState::Unreadable))
+    });
+    let object = StoredObject {
+        key: place.clone(),
+        uid: uid.unwrap_or(Uuid::nil()),
+        generation: number(row, "generation").unwrap_or(1),
+        revision,
+        created_at: instant(row, "created_at").unwrap_or(Timestamp::from_unix_seconds(0)),
+        content: ObjectContent::default(),
+    };
+    (object, told)
+}
+
+fn kind_from(text: &str) -> Column<ObjectKind> {
+    let kinds = [ObjectKind::AccessToken, ObjectKind::Link, ObjectKind::Secret, ObjectKind::Site];
+    kinds.into_iter().find(|kind| kind.as_str() == text).ok_or(Broken("kind"))
+}
+
+fn content(sealed: &[u8], uid: Uuid, key: &SealingKey) -> Column<ObjectContent> {
+    let unsealed = key.unseal(sealed, Purpose::Object(uid)).map_err(|_| Broken(CONTENT))?;
+    let StoredContent { labels, annotations, body } = serde_json::from_slice(&unsealed).map_err(|_| Broken(CONTENT))?;
+    Ok(ObjectContent { labels, annotations, body })
+}
+
+/// Content as it is sealed: JSON. Fields may be added, so what is missing is empty.
+#[derive(Deserialize)]
+struct StoredContent {
+    #[serde(default)]
+    labels: Labels,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+    #[serde(default)]
+    body: Map<String, Value>,
+}
+
+/// The same for writing, without a copy of the secrets.
+#[derive(Serialize)]
+struct ContentToStore<'a> {
+    labels: &'a Labels,
+    annotations: &'a BTreeMap<String, String>,
+    body: &'a Map<String, Value>,
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The content of an object as it is to be sealed.
+pub(in crate::store) fn object_json(content: &ObjectContent) -> Zeroizing<Vec<u8>> {
+    const ALWAYS: &str = "texts and JSON values under names that are texts";
+    let ObjectContent { labels, annotations, body } = content;
+    let content = ContentToStore { labels, annotations, body };
+    // Measured first: a buffer that grew would leave copies of the secrets behind.
+    let mut length = Length(0);
+    #[expect(clippy::expect_used, reason = "maps of texts to texts or JSON can always be written as JSON")]
+    serde_json::to_writer(&mut length, &content).expect(ALWAYS);
+    let mut json = Zeroizing::new(Vec::with_capacity(length.0));
+    #[expect(clippy::expect_used, reason = "as above, and a vector takes every byte")]
+    serde_json::to_writer(&mut *json, &content).expect(ALWAYS);
+    json
+}
+
+/// The column `sealed_content`.
+pub(in crate::store) fn seal_object(json: &[u8], uid: Uuid, key: &SealingKey) -> Result<Vec<u8>, SealError> {
+    key.seal(json, Purpose::Object(uid))
+}
