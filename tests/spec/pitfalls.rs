@@ -8,9 +8,13 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::server::{PATIENCE, Server};
+use crate::{
+    kubectl::versions,
+    server::{PATIENCE, Scratch, Server},
+};
 
 const GRANTS: &str = "/apis/skupper.io/v2alpha1/namespaces/default/accessgrants";
+const GRANT: &str = "apiVersion: skupper.io/v2alpha1\nkind: AccessGrant\nmetadata:\n  name: west\nspec: {}\n";
 const TABLE: &str = "Accept: application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
 /// Which bookmark ends a list that is streamed.
 const END_OF_LIST: &str = "k8s.io/initial-events-end";
@@ -72,7 +76,7 @@ impl Watch {
         let (sender, events) = channel();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                let event = serde_json::from_str(&line).unwrap_or_else(|_| Value::String(line));
+                let event = serde_json::from_str(&line).unwrap_or(Value::String(line));
                 if sender.send(event).is_err() {
                     return;
                 }
@@ -147,7 +151,8 @@ fn pitfall_7_a_watch_from_version_0_or_none_begins_with_what_is_there() {
 fn pitfall_8_every_list_and_every_event_has_a_version_from_which_a_watch_goes_on() {
     let server = with_grants(&["a"]);
     let from = version(&list(&server));
-    let created: Value = serde_json::from_str(&server.ok(&["grant", "create", "b", "-o", "json"])).unwrap();
+    server.ok(&["grant", "create", "b"]);
+    let created = server.grant_named("b");
     patch(&server, "a", &json!({"spec": {"redemptionsAllowed": 3}}));
     server.ok(&["grant", "delete", "b"]);
 
@@ -301,6 +306,67 @@ fn pitfall_14_a_write_that_changes_nothing_is_no_event() {
     patch(&server, "a", &label);
     server.ok(&["grant", "create", "b"]);
     assert_eq!(watch.next_of(), of("ADDED", "b"));
+}
+
+/// 15: else kubectl asks five times, prints five red lines, and advises to turn validation off.
+#[test]
+fn pitfall_15_whoever_is_nobody_is_told_so_once() {
+    let server = Server::start_with(&["--admin-listen", "127.0.0.1:0"]);
+    let home = Scratch::new();
+    let config: String = server
+        .ok(&["kubeconfig"])
+        .lines()
+        .filter(|line| !line.contains("client-key-data"))
+        .map(|line| match line.split_once("client-certificate-data:") {
+            Some((indent, _)) => format!("{indent}token: made-up\n"),
+            None => format!("{line}\n"),
+        })
+        .collect();
+    std::fs::write(home.file("config"), config).unwrap();
+    std::fs::write(home.file("grant.yaml"), GRANT).unwrap();
+    for binary in versions() {
+        for arguments in [&["get", "accessgrants"][..], &["apply", "-f", "grant.yaml"]] {
+            let output = Command::new(&binary)
+                .args(arguments)
+                .current_dir(home.path())
+                .env_clear()
+                .env("HOME", home.path())
+                .env("KUBECONFIG", home.file("config"))
+                .env("KUBECACHEDIR", home.file("cache"))
+                .stdin(Stdio::null())
+                .output()
+                .unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert!(
+                !output.status.success() && said.starts_with("error: You must be logged in to the server"),
+                "{said}"
+            );
+            assert!(!said.contains("--validate=false") && said.matches("Unauthorized").count() == 1, "{said}");
+        }
+    }
+}
+
+/// 22: what `kubectl create --raw` sends is the file as it is, without a type of content.
+#[test]
+fn pitfall_22_yaml_that_does_not_say_so_is_refused_and_not_guessed_at() {
+    let server = Server::start();
+    let (status, refusal) = ask(&server, GRANTS, &["-H", "Content-Type:", "--data-binary", GRANT]);
+    assert_eq!((status, &refusal[0]["reason"]), (400, &"BadRequest".into()), "{refusal:?}");
+    assert!(list(&server)["items"].as_array().unwrap().is_empty());
+}
+
+/// 27: what was applied travels in an annotation, with the codes and keys in it.
+#[test]
+fn pitfall_27_rows_for_people_carry_no_annotations_and_no_secrets() {
+    let server = with_grants(&["a"]);
+    let code = server.grant_named("a")["status"]["code"].as_str().unwrap().to_owned();
+    patch(&server, "a", &json!({"metadata": {"annotations": {"applied": code}}}));
+    let (_, tables) = ask(&server, GRANTS, &["-H", TABLE]);
+    let watch = Watch::start(&server, "&resourceVersion=0", &["-H", TABLE]);
+    for table in [&tables[0], &watch.next()["object"]] {
+        assert_eq!(table["rows"].as_array().unwrap().len(), 1);
+        assert!(!table.to_string().contains(&code), "{table}");
+    }
 }
 
 /// A watch is of one type, in one namespace or in all.
