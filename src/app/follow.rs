@@ -48,7 +48,12 @@ type Told<T> = Result<T, mpsc::error::SendError<News>>;
 async fn tell(app: &App, interest: Interest, news: &mpsc::Sender<News>) -> Told<()> {
     loop {
         let mut told = list_all(app, interest.kind, news).await?;
-        while let Ok(changes) = app.changes().since(told) {
+        loop {
+            // Read first: whatever it counts is in the ring by then. Some revisions have no change to tell of, and
+            // waiting for what comes after the last change would go round and round at these.
+            let head = app.changes().head();
+            let Ok(changes) = app.changes().since(told) else { break };
+            told = told.max(head);
             for change in changes {
                 match &change.subject {
                     ChangeSubject::Object { key, .. }
@@ -58,7 +63,7 @@ async fn tell(app: &App, interest: Interest, news: &mpsc::Sender<News>) -> Told<
                     }
                     ChangeSubject::Object { .. } | ChangeSubject::Grant { .. } => {}
                 }
-                told = change.revision;
+                told = told.max(change.revision);
             }
             app.changes().wait_past(told).await;
         }

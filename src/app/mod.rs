@@ -19,6 +19,8 @@ mod redeem;
 mod sites;
 mod status;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};

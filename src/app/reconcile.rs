@@ -4,7 +4,7 @@
 //! one. What happened is not told to the controller: it sees how things are, and acts on that.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     future::{Future, pending},
     sync::Arc,
     time::Duration,
@@ -64,7 +64,7 @@ pub(super) trait Controller: Send + Sync + 'static {
 pub(super) async fn run<C: Controller>(app: Arc<App>, controller: Arc<C>) {
     let (tell, mut news) = mpsc::channel(MOST_NEWS);
     let following = tokio::spawn(follow(Arc::clone(&app), C::INTEREST, tell));
-    let mut desk = Desk { controller, entries: BTreeMap::new(), running: JoinSet::new(), keys: HashMap::new() };
+    let mut desk = Desk::new(controller);
     loop {
         desk.start_due(Instant::now());
         let next_due = desk.next_due();
@@ -100,42 +100,66 @@ struct Entry<M> {
 struct Desk<C: Controller> {
     controller: Arc<C>,
     entries: BTreeMap<ObjectKey, Entry<C::Memory>>,
+    /// Those of the entries that are due and not looked at.
+    calendar: BTreeSet<(Instant, ObjectKey)>,
     running: JoinSet<(Next, C::Memory)>,
     keys: HashMap<Id, ObjectKey>,
 }
 
 impl<C: Controller> Desk<C> {
+    fn new(controller: Arc<C>) -> Self {
+        Self {
+            controller,
+            entries: BTreeMap::new(),
+            calendar: BTreeSet::new(),
+            running: JoinSet::new(),
+            keys: HashMap::new(),
+        }
+    }
+
     fn hear(&mut self, news: News) {
         let now = Instant::now();
-        match news {
+        let touched: Vec<ObjectKey> = match news {
             News::Of(key) if key.kind == C::INTEREST.kind => {
                 self.entries
-                    .entry(key)
-                    .or_insert_with(|| Entry { memory: Some(C::Memory::default()), due: None })
-                    .due = Some(now);
+                    .entry(key.clone())
+                    .or_insert_with(|| Entry { memory: Some(C::Memory::default()), due: None });
+                vec![key]
             }
-            News::Of(other) => {
-                let neighbours = self.entries.iter_mut().filter(|(key, _)| key.namespace == other.namespace);
-                neighbours.for_each(|(_, entry)| entry.due = Some(now));
+            News::Of(other) => self.entries.keys().filter(|key| key.namespace == other.namespace).cloned().collect(),
+            News::Anything => self.entries.keys().cloned().collect(),
+        };
+        for key in touched {
+            self.schedule(key, now);
+        }
+    }
+
+    /// Has the object looked at then or sooner.
+    fn schedule(&mut self, key: ObjectKey, at: Instant) {
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        let before = entry.due;
+        let due = before.map_or(at, |sooner| sooner.min(at));
+        entry.due = Some(due);
+        if entry.memory.is_some() {
+            if let Some(before) = before {
+                self.calendar.remove(&(before, key.clone()));
             }
-            News::Anything => self.entries.values_mut().for_each(|entry| entry.due = Some(now)),
+            self.calendar.insert((due, key));
         }
     }
 
     /// When the first of those that nobody looks at is due.
     fn next_due(&self) -> Option<Instant> {
-        self.entries.values().filter(|entry| entry.memory.is_some()).filter_map(|entry| entry.due).min()
+        self.calendar.first().map(|(due, _)| *due)
     }
 
     fn start_due(&mut self, now: Instant) {
-        for (key, entry) in &mut self.entries {
-            if entry.due.is_none_or(|due| due > now) {
-                continue;
-            }
-            let Some(mut memory) = entry.memory.take() else { continue };
+        while self.next_due().is_some_and(|due| due <= now) {
+            let Some((_, key)) = self.calendar.pop_first() else { return };
+            let Some(entry) = self.entries.get_mut(&key) else { continue };
             entry.due = None;
-            let (controller, key) = (Arc::clone(&self.controller), key.clone());
-            let looked_at = key.clone();
+            let Some(mut memory) = entry.memory.take() else { continue };
+            let (controller, looked_at) = (Arc::clone(&self.controller), key.clone());
             let task = self.running.spawn(async move {
                 let next = controller.reconcile(&looked_at, &mut memory).await;
                 (next, memory)
@@ -154,15 +178,133 @@ impl<C: Controller> Desk<C> {
         };
         let Some(key) = self.keys.remove(&id) else { return };
         let Some(entry) = self.entries.get_mut(&key) else { return };
-        match next {
-            // Unless something has changed meanwhile: then it is looked at once more.
-            Next::Forget if entry.due.is_none() => {
+        entry.memory = Some(memory);
+        // What has changed while it was looked at is looked at once more.
+        let touched = entry.due.take();
+        let due = match next {
+            Next::Forget if touched.is_none() => {
                 self.entries.remove(&key);
                 return;
             }
-            Next::Forget | Next::Idle => {}
-            Next::At(due) => entry.due = Some(entry.due.map_or(due, |sooner| sooner.min(due))),
+            Next::Forget | Next::Idle => touched,
+            Next::At(at) => Some(touched.map_or(at, |sooner| sooner.min(at))),
+        };
+        if let Some(due) = due {
+            self.schedule(key, due);
         }
-        entry.memory = Some(memory);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::store::ObjectKind;
+
+    /// Remembers how often it looked; stops at a look until told, and says to come back after a minute.
+    #[derive(Default)]
+    struct Slow {
+        go: Notify,
+        looks: AtomicU32,
+    }
+
+    impl Controller for Slow {
+        type Memory = u32;
+        const INTEREST: Interest = Interest { kind: ObjectKind::Link, also: &[ObjectKind::Secret] };
+
+        async fn reconcile(&self, key: &ObjectKey, memory: &mut u32) -> Next {
+            self.looks.fetch_add(1, Ordering::SeqCst);
+            self.go.notified().await;
+            *memory += 1;
+            match key.name.as_str() {
+                "broken" => panic!("as a test wants it"),
+                "gone" => Next::Forget,
+                "idle" => Next::Idle,
+                _ => Next::after(Duration::from_secs(60)),
+            }
+        }
+    }
+
+    fn key(kind: ObjectKind, namespace: &str, name: &str) -> ObjectKey {
+        ObjectKey { kind, namespace: namespace.parse().unwrap(), name: name.parse().unwrap() }
+    }
+
+    fn link(name: &str) -> ObjectKey {
+        key(ObjectKind::Link, "west", name)
+    }
+
+    fn desk() -> Desk<Slow> {
+        Desk::new(Arc::default())
+    }
+
+    /// Starts what is due, and lets one look end.
+    async fn look(desk: &mut Desk<Slow>) {
+        desk.start_due(Instant::now());
+        desk.controller.go.notify_one();
+        let finished = desk.running.join_next_with_id().await.unwrap();
+        desk.finish(finished);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_changes_while_it_is_looked_at_is_looked_at_once_more_and_not_at_the_same_time() {
+        for name in ["any", "idle", "gone"] {
+            let mut desk = desk();
+            desk.hear(News::Of(link(name)));
+            desk.start_due(Instant::now());
+            desk.hear(News::Of(link(name)));
+            desk.hear(News::Of(link(name)));
+            desk.start_due(Instant::now());
+            assert_eq!(desk.running.len(), 1);
+
+            look(&mut desk).await;
+            assert!(desk.next_due().is_some_and(|due| due <= Instant::now()), "{name}");
+            look(&mut desk).await;
+            assert!(desk.next_due().is_none_or(|due| due > Instant::now()), "{name}");
+            assert_eq!(desk.controller.looks.load(Ordering::SeqCst), 2);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_object_is_looked_at_again_when_its_time_has_come_or_sooner_when_it_changes() {
+        let mut desk = desk();
+        desk.hear(News::Of(link("any")));
+        look(&mut desk).await;
+        let due = desk.next_due().unwrap();
+        assert_eq!(due, Instant::now() + Duration::from_secs(60));
+
+        desk.start_due(due - Duration::from_secs(1));
+        assert_eq!(desk.running.len(), 0);
+        desk.hear(News::Of(key(ObjectKind::Secret, "east", "keys")));
+        assert_eq!(desk.next_due(), Some(due), "another namespace");
+        desk.hear(News::Of(key(ObjectKind::Secret, "west", "keys")));
+        assert_eq!(desk.next_due(), Some(Instant::now()));
+        assert_eq!(desk.calendar.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_done_with_is_forgotten_and_what_is_idle_is_looked_at_when_changes_were_missed() {
+        let mut desk = desk();
+        for name in ["gone", "idle"] {
+            desk.hear(News::Of(link(name)));
+            look(&mut desk).await;
+        }
+        assert_eq!(desk.entries.len(), 1);
+        assert_eq!(desk.next_due(), None);
+
+        desk.hear(News::Anything);
+        assert_eq!(desk.next_due(), Some(Instant::now()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_breaks_off_is_repeated_later() {
+        let mut desk = desk();
+        desk.hear(News::Of(link("broken")));
+
+        look(&mut desk).await;
+
+        assert_eq!(desk.next_due(), Some(Instant::now() + PAUSE_AFTER_FAULT));
     }
 }

@@ -13,7 +13,7 @@ const MOST_CONFLICTS: u32 = 10;
 pub(super) enum Noted {
     /// It is stored now.
     Written,
-    /// It stood there already; nothing was written.
+    /// It stood there already, or is not wanted any more; nothing was written.
     Same,
     /// The object is gone, another one, or wanted otherwise: what was found out is about the past.
     Outdated,
@@ -38,18 +38,18 @@ pub(super) fn status_write(object: &StoredObject, status: Map<String, Value>) ->
 }
 
 impl App {
-    /// Gives the object that was `seen` the status that `make` makes of its newest state.
+    /// Gives the object that was `seen` the status that `make` makes of its newest state, if it makes one.
     ///
     /// # Errors
     /// What the store says.
     pub(super) async fn note_status(
         &self,
         seen: &StoredObject,
-        make: impl Fn(&StoredObject) -> Map<String, Value> + Send + Sync,
+        make: impl Fn(&StoredObject) -> Option<Map<String, Value>> + Send + Sync,
     ) -> Result<Noted, StoreError> {
         let mut current = seen.clone();
         for _ in 0..MOST_CONFLICTS {
-            let status = make(&current);
+            let Some(status) = make(&current) else { return Ok(Noted::Same) };
             if current.content.body.get("status").and_then(Value::as_object) == Some(&status) {
                 return Ok(Noted::Same);
             }

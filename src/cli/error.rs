@@ -132,7 +132,7 @@ pub enum CliError {
     #[error("cannot make a client certificate with the admin CA")]
     AdminUser(#[source] PkiError),
     /// Links were asked for, and not all of them are ready.
-    #[error("{not_ready} of {all} links not ready")]
+    #[error("{}", not_ready_of(*not_ready, *all))]
     LinksNotReady {
         /// How many are not.
         not_ready: usize,
@@ -261,6 +261,14 @@ fn admin_hint(error: &AdminError) -> Option<String> {
         AdminError::Refused(_) => return None,
     };
     Some(hint.to_owned())
+}
+
+fn not_ready_of(not_ready: usize, all: usize) -> String {
+    match (not_ready, all) {
+        (_, 1) => "the link is not ready".to_owned(),
+        (1, _) => format!("1 of {all} links is not ready"),
+        (_, _) => format!("{not_ready} of {all} links are not ready"),
+    }
 }
 
 /// Why a file cannot be written there, as far as that tells what to do.

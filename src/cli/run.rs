@@ -77,7 +77,10 @@ fn dispatch(cli: Cli, matches: &ArgMatches, console: &mut Console<'_>) -> Result
 /// One thread is enough for a command.
 fn wait_for(command: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
-    runtime.block_on(command)
+    let outcome = runtime.block_on(command);
+    // The system's resolver cannot be called off; nobody waits for a name server that the command has given up.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// An empty environment variable counts as not set; an empty flag is a variable of the shell that was forgotten.

@@ -6,7 +6,6 @@ use rustls::AlertDescription;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    time::timeout,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
@@ -63,19 +62,20 @@ impl NetworkProber {
             .await
             .map_err(|_| late(Step::Handshake, &time))?
             .map_err(|error| not_agreed(&error, host.as_str()))?;
-        let verdict = self.verdict(&mut stream).await;
-        // A courtesy to the router's log; what it says to that changes nothing.
-        let _ = timeout(self.verdict_within, stream.shutdown()).await;
+        let time = Budget::of(self.verdict_within);
+        let verdict = verdict(&mut stream, &time).await;
+        // A courtesy to the router's log, for which no more time is spent; what it says to that changes nothing.
+        let _ = time.within(stream.shutdown()).await;
         verdict
     }
+}
 
-    /// What the router says about our certificate: routers that take it wait for us to speak.
-    async fn verdict(&self, stream: &mut TlsStream<TcpStream>) -> Result<(), String> {
-        match timeout(self.verdict_within, stream.read(&mut [0; 1])).await {
-            // Nothing in that time, a byte, or a proper end.
-            Err(_) | Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(not_taken(&error)),
-        }
+/// What the router says about our certificate: routers that take it wait for us to speak.
+async fn verdict(stream: &mut TlsStream<TcpStream>, time: &Budget) -> Result<(), String> {
+    match time.within(stream.read(&mut [0; 1])).await {
+        // Nothing in that time, a byte, or a proper end.
+        Err(_) | Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(not_taken(&error)),
     }
 }
 

@@ -33,8 +33,14 @@ pub(super) enum FieldKind {
     List(&'static [Field]),
 }
 
+pub(super) mod access_token;
+
 const fn field(name: &'static str, kind: FieldKind, description: &'static str) -> Field {
     Field { name, description, kind, presence: Presence::Optional }
+}
+
+const fn required(name: &'static str, kind: FieldKind, description: &'static str) -> Field {
+    Field { name, description, kind, presence: Presence::Required }
 }
 
 /// What an AccessGrant is.
@@ -129,6 +135,8 @@ const ENDPOINT: &[Field] = &[
 ];
 
 const STATUS: Field = field("status", FieldKind::Text, "Ready or Error.");
+/// The status of what takes time.
+const STATUS_OR_PENDING: Field = field("status", FieldKind::Text, "Ready, Pending or Error.");
 const MESSAGE: Field = field("message", FieldKind::Text, "OK, or what is wrong, in words.");
 const CONDITIONS: Field =
     field("conditions", FieldKind::List(CONDITION), "What the status adds up from. The one named Ready is their sum.");

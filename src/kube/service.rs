@@ -37,9 +37,10 @@ use super::{
     reply::{Answer, Reply},
     reviews,
     sites::Sites,
+    stored::Stored,
     table::TableForm,
     target::Target,
-    types::{Behaviour, ResourceType, Verb},
+    types::{Behaviour, ResourceType, Shows, Verb},
     verbs,
 };
 use crate::{
@@ -201,9 +202,14 @@ impl Resources {
                 let question = read_object(request).await?;
                 reviews::answer(*review, &caller, &question, WriteOptions::read(&query)?)
             }
-            Target::Part { resource, namespace, name, .. } => match resource.behaviour {
-                Behaviour::AccessGrants => ledger::redemptions(&self.app, namespace, name, &query).await,
-                Behaviour::Sites => Err(Problem::NoSuchPath),
+            Target::Part { resource, part, namespace, name } => match part.shows {
+                Shows::Redemptions => ledger::redemptions(&self.app, namespace, name, &query).await,
+                Shows::Status => {
+                    let table = TableForm::read(request.headers(), &query)?;
+                    let action = Action::Get { namespace: namespace.clone(), name: name.clone() };
+                    let reply = self.perform(resource, action).await?;
+                    Ok(if let Some(table) = table { table.reply(resource, reply) } else { reply })
+                }
             },
             Target::Collection { resource, .. } | Target::Object { resource, .. } => {
                 let (parts, body) = request.into_parts();
@@ -221,6 +227,7 @@ impl Resources {
         match resource.behaviour {
             Behaviour::AccessGrants => verbs::perform(&self.app, AccessGrants, action).await,
             Behaviour::Sites => verbs::perform(&self.app, Sites, action).await,
+            Behaviour::Stored(stored) => verbs::perform(&self.app, Stored(stored), action).await,
         }
     }
 }

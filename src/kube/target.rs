@@ -7,7 +7,7 @@ use super::{
     problem::Problem,
     query::percent_decode,
     reviews::Review,
-    types::{CORE, GroupVersion, NOT_ALLOWED, ResourceType, SKUPPER, Subresource, Verb, find},
+    types::{CORE, GroupVersion, NOT_ALLOWED, ResourceType, SKUPPER, Shows, Subresource, Verb, find},
 };
 use crate::{grant::Namespace, metrics::AdminResource};
 
@@ -157,6 +157,12 @@ impl Target {
             Self::Unknown => return Err(Problem::NoSuchPath),
         };
         let found = verbs.iter().copied().find(|verb| http_method(*verb) == method);
+        let writes = [Method::PATCH, Method::PUT].contains(method);
+        if let (Self::Part { part, .. }, true) = (self, writes)
+            && part.shows == Shows::Status
+        {
+            return Err(Problem::Forbidden("status is written by this server alone"));
+        }
         found.ok_or_else(|| Problem::MethodNotAllowed {
             message: self.other_verbs(),
             allow: verbs.iter().map(|verb| http_method(*verb).to_string()).collect::<Vec<_>>().join(", "),
@@ -275,7 +281,7 @@ mod tests {
             "/apis/skupper.io/v2alpha1/accessgrants/g",
             "/apis/skupper.io/v2alpha1/namespaces/west/links",
             "/apis/skupper.io/v2alpha1/namespaces/west/accessgrants/",
-            "/apis/skupper.io/v2alpha1/namespaces/west/accessgrants/g/status",
+            "/apis/skupper.io/v2alpha1/namespaces/west/accessgrants/g/scale",
             "/apis/skupper.io/v2alpha1/namespaces/west/sites/s/redemptions",
             "/apis/skupper.io/v2alpha1/namespaces/west",
         ] {

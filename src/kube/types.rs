@@ -2,7 +2,11 @@
 //!
 //! A new kind is one entry here, one variant of [`Behaviour`], and the module that the variant leads to.
 
-use super::schema::{self, Field};
+use super::{
+    schema::{self, Field},
+    stored::StoredKind,
+    tokens,
+};
 use crate::metrics::{AdminResource, AdminVerb};
 
 /// An API group in one version.
@@ -73,6 +77,8 @@ impl Verb {
 pub(super) enum Behaviour {
     AccessGrants,
     Sites,
+    /// Kept as written.
+    Stored(&'static StoredKind),
 }
 
 /// A part of an object with a path of its own.
@@ -82,6 +88,21 @@ pub(super) struct Subresource {
     /// What it answers with.
     pub(super) kind: &'static str,
     pub(super) label: AdminResource,
+    pub(super) shows: Shows,
+}
+
+/// What a part shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shows {
+    /// The ledger of a grant.
+    Redemptions,
+    /// The whole object, which has its status; only the server writes one.
+    Status,
+}
+
+/// `/status`, as Kubernetes has it, but to be read only.
+const fn status_of(kind: &'static str, label: AdminResource) -> Subresource {
+    Subresource { name: "status", kind, label, shows: Shows::Status }
 }
 
 /// A column of the table that `kubectl get` prints.
@@ -160,7 +181,15 @@ pub(super) static ACCESS_GRANTS: ResourceType = ResourceType {
     short_names: &["grant", "gr"],
     verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update],
     other_verbs: NOT_ALLOWED,
-    subresources: &[Subresource { name: "redemptions", kind: "RedemptionList", label: AdminResource::Redemptions }],
+    subresources: &[
+        Subresource {
+            name: "redemptions",
+            kind: "RedemptionList",
+            label: AdminResource::Redemptions,
+            shows: Shows::Redemptions,
+        },
+        status_of("AccessGrant", AdminResource::AccessGrants),
+    ],
     columns: &[
         Column {
             name: "Redemptions Allowed",
@@ -198,7 +227,7 @@ pub(super) static SITES: ResourceType = ResourceType {
     short_names: &["st"],
     verbs: &[Verb::Get, Verb::List],
     other_verbs: "sites come from the server's configuration and cannot be changed here",
-    subresources: &[],
+    subresources: &[status_of("Site", AdminResource::Sites)],
     columns: &[
         STATUS,
         Column {
@@ -215,8 +244,35 @@ pub(super) static SITES: ResourceType = ResourceType {
     fields: schema::SITE,
 };
 
-/// Every type, in the order that discovery lists them.
-pub(super) static TYPES: [&ResourceType; 2] = [&ACCESS_GRANTS, &SITES];
+/// AccessTokens: what is redeemed here.
+pub(super) static ACCESS_TOKENS: ResourceType = ResourceType {
+    group_version: SKUPPER,
+    plural: "accesstokens",
+    singular: "accesstoken",
+    kind: "AccessToken",
+    short_names: &["token", "to"],
+    verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update],
+    other_verbs: NOT_ALLOWED,
+    subresources: &[status_of("AccessToken", AdminResource::AccessTokens)],
+    columns: &[
+        Column { name: "URL", value_type: "string", description: "Where it is redeemed", path: &["spec", "url"] },
+        Column {
+            name: "Redeemed",
+            value_type: "boolean",
+            description: "Whether it was redeemed",
+            path: &["status", "redeemed"],
+        },
+        STATUS,
+        MESSAGE,
+    ],
+    label: AdminResource::AccessTokens,
+    behaviour: Behaviour::Stored(&tokens::STORED),
+    description: schema::access_token::DESCRIPTION,
+    fields: schema::access_token::FIELDS,
+};
+
+/// Every type, in the order that discovery lists them; of the versions of a group, the preferred one first.
+pub(super) static TYPES: [&ResourceType; 3] = [&ACCESS_GRANTS, &SITES, &ACCESS_TOKENS];
 
 /// The type of this plural name.
 pub(super) fn find(group_version: GroupVersion, plural: &str) -> Option<&'static ResourceType> {

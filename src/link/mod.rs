@@ -14,7 +14,7 @@ pub use bundle::{Bundle, BundleParts, write_bundle};
 pub use document::{DocumentError, MAX_DOCUMENT_BYTES, Place};
 pub use metadata::ResourceName;
 pub use resource::Link;
-pub use secret::{KeyPem, TlsSecret};
+pub use secret::{KeyPem, TlsSecret, is_certificate_pem};
 pub use site::{Endpoint, EndpointError, EndpointName, Group, Host, Port, Site};
 pub use token::AccessToken;
 pub use url::{PublicUrl, PublicUrlError};

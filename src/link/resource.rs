@@ -164,6 +164,14 @@ pub(super) fn read_cost(cost: Field<String>, name: &str) -> Result<Option<u32>, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "(apiVersion: skupper.io/v2alpha1\nkind: Link\n)?.{0,80}") {
+            let _ = Link::read(&text);
+        }
+    }
 
     #[test]
     fn a_file_of_a_link_has_its_namespace_and_cost_when_they_were_given() {

@@ -171,7 +171,8 @@ fn decode(
 }
 
 /// Whether a text looks like PEM certificates; what they certify is for others to check.
-pub(super) fn is_certificate_pem(text: &str) -> bool {
+/// Whether a text holds at least one certificate in PEM, whatever is in it.
+pub fn is_certificate_pem(text: &str) -> bool {
     text.contains("-----BEGIN CERTIFICATE-----") && text.contains("-----END CERTIFICATE-----")
 }
 
@@ -204,6 +205,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_text_panics(text in "(apiVersion: v1\nkind: Secret\n)?.{0,80}") {
+            let _ = TlsSecret::read(&text);
+        }
+
         #[test]
         fn every_secret_is_read_back_as_it_was_written(
             name in "[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?(\\.[a-z0-9]{1,9}){0,3}",

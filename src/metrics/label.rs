@@ -174,6 +174,12 @@ label!(
         Redemptions => "redemptions",
         /// Sites.
         Sites => "sites",
+        /// AccessTokens.
+        AccessTokens => "accesstokens",
+        /// Links.
+        Links => "links",
+        /// Secrets.
+        Secrets => "secrets",
         /// Discovery documents.
         Discovery => "discovery",
         /// Anything else.

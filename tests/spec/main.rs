@@ -12,6 +12,7 @@ mod get;
 mod kube_rs;
 mod kubeconfig;
 mod kubectl;
+mod link_status;
 mod messages;
 mod pitfalls;
 mod port;

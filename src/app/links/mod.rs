@@ -215,7 +215,7 @@ impl Links {
         let conditions = [configured, operational, ("Ready", Some(whole.clone()))];
         let noted = self.app.note_status(stored, |link| {
             let basis = Basis { before: link.content.body.get("status"), generation: link.generation, now };
-            basis.status(&conditions, &whole)
+            Some(basis.status(&conditions, &whole))
         });
         match noted.await? {
             Noted::Written => log(&stored.key, &whole),

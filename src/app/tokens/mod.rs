@@ -129,7 +129,7 @@ impl Tokens {
         match stands(&stored) {
             Standing::Open => {}
             Standing::Redeemed | Standing::Refused => {
-                memory.discard(key);
+                memory.held = None;
                 return Ok(Look::Nothing(Next::Forget));
             }
         }
@@ -202,7 +202,8 @@ impl Tokens {
         for _ in 0..OFFERS {
             let now = self.app.clock().now();
             let Some(fruit) = Fruit::new(&stored, bundle, link_cost) else {
-                // A token's name is short enough for numbered Links; only a bundle of very many could do this.
+                // Not with any bundle that could be read: a token's name leaves room for a number of seven digits.
+                fault = Some("it came with too many links".to_owned());
                 break;
             };
             match self.app.write_objects(fruit.writes(now)).await {
@@ -224,6 +225,11 @@ impl Tokens {
                 }
             }
             match self.app.object(stored.key.clone()).await {
+                // The write that seemed to fail went through.
+                Ok(Some(newer)) if stands(&newer) == Standing::Redeemed => {
+                    memory.held = None;
+                    return Ok(Next::Forget);
+                }
                 Ok(Some(newer)) if is_same_wish(&newer, &stored) => stored = newer,
                 Ok(Some(_) | None) => {
                     memory.discard(&stored.key);
@@ -242,8 +248,12 @@ impl Tokens {
     /// Writes into the token's status why it is not redeemed.
     async fn tell(&self, stored: &StoredObject, message: &str, again: Again) -> Result<(), StoreError> {
         let now = self.app.clock().now();
-        let noted = self.app.note_status(stored, |token| standing::failed(token, message, again, now)).await?;
-        match noted {
+        let noted = self.app.note_status(stored, |token| match stands(token) {
+            Standing::Open => Some(standing::failed(token, message, again, now)),
+            // Redeemed by a write that seemed to fail.
+            Standing::Redeemed | Standing::Refused => None,
+        });
+        match noted.await? {
             Noted::Written => warn!(token = %stored.key, reason = message, retried = ?again, "token not redeemed"),
             Noted::Same | Noted::Outdated => {}
         }

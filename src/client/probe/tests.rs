@@ -5,7 +5,7 @@ use std::{
 
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, SanType};
 use rustls::{RootCertStore, ServerConfig, server::WebPkiClientVerifier};
-use tokio::{io::AsyncWriteExt as _, net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
@@ -19,6 +19,7 @@ enum Then {
     Wait,
     Speak,
     Close,
+    HangUp,
 }
 
 /// A router for one connection, which takes links of `clients` alone and tells which server name it was asked for.
@@ -42,6 +43,7 @@ async fn router(credential: Credential, clients: &Authority, then: Then) -> (Soc
             Then::Wait => {}
             Then::Speak => stream.write_all(b"AMQP").await.unwrap(),
             Then::Close => stream.shutdown().await.unwrap(),
+            Then::HangUp => return None,
         }
         // Until the other side has said goodbye.
         while stream.read(&mut [0; 64]).await.is_ok_and(|read| read > 0) {}
@@ -179,6 +181,45 @@ async fn a_router_that_refuses_our_certificate_after_the_handshake_is_not_ready(
     let failure = prober().probe(&endpoint("localhost", address.port()), &secret(&ca, &other)).await.unwrap_err();
     timeout(SOON, router).await.unwrap().unwrap();
     assert!(failure.message.contains("it refused our certificate: it does not know our CA"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_router_that_hangs_up_without_a_word_has_not_taken_the_link() {
+    let ca = authority();
+    let (address, router) = router(named(&ca, vec![dns("localhost")]), &ca, Then::HangUp).await;
+    let failure = prober().probe(&endpoint("localhost", address.port()), &secret(&ca, &ca)).await.unwrap_err();
+    timeout(SOON, router).await.unwrap().unwrap();
+    assert!(failure.message.contains("after the handshake, as when it refuses our certificate"), "{failure}");
+}
+
+#[test]
+fn a_key_may_be_in_any_form_that_routers_read() {
+    let ca_pem = authority().as_ref().pem();
+    for (label, make) in [
+        ("RSA PRIVATE KEY", "openssl genrsa -traditional 2048"),
+        ("PRIVATE KEY", "openssl genpkey -algorithm RSA"),
+        ("EC PARAMETERS", "openssl ecparam -name prime256v1 -genkey"),
+        ("EC PRIVATE KEY", "openssl ecparam -name prime256v1 -genkey -noout"),
+        ("PRIVATE KEY", "openssl genpkey -algorithm ED25519"),
+    ] {
+        // The key goes through the shell's memory, never through a file.
+        let script = format!(
+            "key=\"$({make})\" && echo \"$key\" && echo \"$key\" | openssl req -x509 -key /dev/stdin -subj /CN=east"
+        );
+        let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let (key, certificate) = printed.split_once("-----BEGIN CERTIFICATE").unwrap();
+        assert!(key.starts_with(&format!("-----BEGIN {label}-----")), "{make}");
+
+        let credentials = TlsSecret {
+            name: "west".parse().unwrap(),
+            ca_pem: ca_pem.clone(),
+            certificate_pem: format!("-----BEGIN CERTIFICATE{certificate}"),
+            key: crate::link::KeyPem::new(key.to_owned().into()),
+        };
+        let config = client_config(&credentials, &"localhost".parse().unwrap());
+        assert!(config.is_ok(), "{make}: {}", config.unwrap_err());
+    }
 }
 
 #[tokio::test]

@@ -14,7 +14,10 @@ use crate::{
         Admission, Allowance, CertificateRecord, CodeOrigin, ExpirationWindow, Grant, GrantId, GrantMetadata,
         KeyFingerprint, PresentedCode, RedemptionRequest, SerialNumber,
     },
-    store::{GrantChange, GrantStore, NewGrant, SqliteOptions, SqliteStore, Store, memory::MemoryStore},
+    store::{
+        GrantChange, GrantStore, NewGrant, ObjectContent, ObjectKey, ObjectKind, ObjectStore, ObjectWrite,
+        SqliteOptions, SqliteStore, Store, StoredObject, memory::MemoryStore,
+    },
     time::Timestamp,
 };
 
@@ -207,4 +210,44 @@ pub fn certificate() -> CertificateRecord {
         key_fingerprint: KeyFingerprint::from_bytes([random, random].concat().try_into().unwrap()),
         not_after: at(9000),
     }
+}
+
+/// The key of an object.
+pub fn key(kind: ObjectKind, namespace: &str, name: &str) -> ObjectKey {
+    ObjectKey { kind, namespace: namespace.parse().unwrap(), name: name.parse().unwrap() }
+}
+
+/// The key of a Site in namespace `west`.
+pub fn site_key(name: &str) -> ObjectKey {
+    key(ObjectKind::Site, "west", name)
+}
+
+/// A content that holds this text.
+pub fn content(text: &str) -> ObjectContent {
+    let body = serde_json::json!({"spec": {"text": text}}).as_object().cloned().unwrap();
+    ObjectContent { body, ..ObjectContent::default() }
+}
+
+/// Makes a Site that holds its name.
+pub fn create_object(name: &str) -> ObjectWrite {
+    let uid = uuid::Uuid::new_v4();
+    ObjectWrite::Create { key: site_key(name), uid, created_at: at(1000), content: content(name) }
+}
+
+/// Replaces what is in an object by this text, its labels staying.
+pub fn update_object(object: &StoredObject, text: &str) -> ObjectWrite {
+    ObjectWrite::Update {
+        key: object.key.clone(),
+        expected: object.revision,
+        generation: object.generation + 1,
+        content: ObjectContent { labels: object.content.labels.clone(), ..content(text) },
+        labels_before: None,
+    }
+}
+
+/// Does one write, and reads the object back.
+pub async fn read_object(store: &impl ObjectStore, write: ObjectWrite) -> StoredObject {
+    let written = store.write_objects(vec![write]).await.unwrap().remove(0);
+    assert_eq!(store.object(written.key.clone()).await.unwrap().as_ref(), Some(&written));
+    written
 }

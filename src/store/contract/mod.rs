@@ -1,11 +1,17 @@
 //! What every store promises, as tests that run on every store.
 
 mod bench;
+mod changes;
 mod model;
+mod objects;
 mod promises;
 mod reading;
+mod replay;
 
-pub use bench::{Bench, Files, MemoryBench, SqliteBench, admission, at, certificate, change, new_grant, within};
+pub use bench::{
+    Bench, Files, MemoryBench, SqliteBench, admission, at, certificate, change, content, create_object, key, new_grant,
+    read_object, site_key, update_object, within,
+};
 
 /// Makes a test of each promise for each store.
 macro_rules! on_every_store {

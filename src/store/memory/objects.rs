@@ -7,7 +7,7 @@ use crate::{
     grant::Revision,
     store::{
         ChangeEffect, ChangeSubject, GrantQuery, LastState, ObjectKey, ObjectPage, ObjectQuery, ObjectStore,
-        ObjectWrite, StoreFuture, StoredObject, WriteObjectsError,
+        ObjectWrite, StoreError, StoreFuture, StoredObject, WriteObjectsError,
         changes::{Committed, Told},
     },
 };
@@ -56,6 +56,10 @@ impl State {
                 ObjectWrite::Create { key, uid, created_at, content } => {
                     if objects.contains_key(&key) {
                         return Err(WriteObjectsError::Exists(key));
+                    }
+                    if objects.values().any(|object| object.uid == uid) {
+                        let (id, what) = (uid.to_string(), "breaks a rule of the schema");
+                        return Err(WriteObjectsError::Store(StoreError::Corrupt { id, what }));
                     }
                     (StoredObject { key, uid, generation: 1, revision, created_at, content }, ChangeEffect::Added)
                 }

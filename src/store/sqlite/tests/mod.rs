@@ -3,6 +3,7 @@
 mod disk_full;
 mod faults;
 mod freshness;
+mod objects;
 mod opening;
 
 use sqlx::SqliteConnection;

@@ -1,0 +1,389 @@
+//! An app over a real store in a directory of its own, with ports that follow a script.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+use tokio::{
+    sync::Notify,
+    task::JoinHandle,
+    time::{Instant, timeout},
+};
+use uuid::Uuid;
+
+use crate::{
+    app::{
+        Again, App, AppParts, ConfiguredSite, PortFuture, ProbeFailure, Prober, Publication, RedeemFailure, Redeemer,
+        Sites, backoff::Backoff, controllers::Schedule, links::ProbePace,
+    },
+    grant::Revision,
+    link::{AccessToken, Bundle, Endpoint, KeyPem, Link, PublicUrl, Site, TlsSecret},
+    metrics::Metrics,
+    pki::{CaKeyType, Profile, ServingIdentity, make_ca, make_serving},
+    store::{
+        ObjectContent, ObjectKey, ObjectKind, ObjectWrite, SqliteOptions, SqliteStore, Store, StoredObject,
+        WriteObjectsError,
+    },
+    time::{Clock, Timestamp},
+};
+
+/// 2023-11-14T22:13:20Z
+const NOW: i64 = 1_700_000_000;
+/// Longer than anything takes here.
+pub(super) const DEADLINE: Duration = Duration::from_secs(20);
+pub(super) const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+pub(super) const KEY: &str = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+
+/// A directory that goes with the test.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+pub(super) struct World {
+    pub(super) app: Arc<App>,
+    scratch: Scratch,
+}
+
+impl World {
+    /// With a configured site in `west`.
+    pub(super) async fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("grantd-app-{}", Uuid::new_v4()));
+        fs::create_dir(&path).unwrap();
+        let app = open(&path).await;
+        Self { app, scratch: Scratch(path) }
+    }
+
+    /// The same store after a restart.
+    pub(super) async fn reopened(self) -> Self {
+        self.app.close().await.unwrap();
+        let Self { app, scratch } = self;
+        drop(app);
+        Self { app: open(&scratch.0).await, scratch }
+    }
+
+    /// Starts the controllers, with short pauses.
+    pub(super) fn run(&self, redeemer: &Arc<Scripted>, prober: &Arc<Scripted>) -> JoinHandle<()> {
+        self.run_at(redeemer, prober, quick())
+    }
+
+    /// Starts the controllers as a server does, with pauses that no test waits for.
+    pub(super) fn run_slowly(&self, redeemer: &Arc<Scripted>, prober: &Arc<Scripted>) -> JoinHandle<()> {
+        self.run_at(redeemer, prober, Schedule::default())
+    }
+
+    fn run_at(&self, redeemer: &Arc<Scripted>, prober: &Arc<Scripted>, schedule: Schedule) -> JoinHandle<()> {
+        let app = Arc::clone(&self.app);
+        tokio::spawn(app.run_controllers_at(
+            Arc::clone(redeemer) as Arc<dyn Redeemer>,
+            Arc::clone(prober) as Arc<dyn Prober>,
+            schedule,
+        ))
+    }
+
+    pub(super) async fn create(&self, kind: ObjectKind, name: &str, body: Value) -> StoredObject {
+        self.try_create(kind, name, body).await.unwrap()
+    }
+
+    pub(super) async fn try_create(
+        &self,
+        kind: ObjectKind,
+        name: &str,
+        body: Value,
+    ) -> Result<StoredObject, WriteObjectsError> {
+        let create = ObjectWrite::Create {
+            key: key(kind, name),
+            uid: Uuid::new_v4(),
+            created_at: self.app.clock().now(),
+            content: ObjectContent { body: body.as_object().unwrap().clone(), ..ObjectContent::default() },
+        };
+        Ok(self.app.write_objects(vec![create]).await?.remove(0))
+    }
+
+    /// As a user does who changes a spec.
+    pub(super) async fn change_spec(&self, kind: ObjectKind, name: &str, spec: Value) {
+        self.change(kind, name, "spec", spec).await;
+    }
+
+    /// Replaces a member, as often as it takes until no other write comes between.
+    pub(super) async fn change(&self, kind: ObjectKind, name: &str, member: &str, value: Value) {
+        loop {
+            let mut object = self.get(kind, name).await.unwrap();
+            object.content.body.insert(member.to_owned(), value.clone());
+            let update = ObjectWrite::Update {
+                key: object.key,
+                expected: object.revision,
+                generation: object.generation + 1,
+                content: object.content,
+                labels_before: None,
+            };
+            match self.app.write_objects(vec![update]).await {
+                Err(WriteObjectsError::Conflict(_)) => {}
+                done => {
+                    done.unwrap();
+                    return;
+                }
+            }
+        }
+    }
+
+    pub(super) async fn delete(&self, kind: ObjectKind, name: &str) {
+        self.app.write_objects(vec![ObjectWrite::Delete { key: key(kind, name), expected: None }]).await.unwrap();
+    }
+
+    pub(super) async fn get(&self, kind: ObjectKind, name: &str) -> Option<StoredObject> {
+        self.app.object(key(kind, name)).await.unwrap()
+    }
+
+    pub(super) async fn status(&self, kind: ObjectKind, name: &str) -> Value {
+        let object = self.get(kind, name).await.unwrap();
+        object.content.body.get("status").cloned().unwrap_or(Value::Null)
+    }
+
+    /// Waits until the object's status is as wanted, and answers it.
+    pub(super) async fn wait_status(&self, kind: ObjectKind, name: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let waiting = async {
+            loop {
+                let head = self.app.changes().head();
+                let status = self.status(kind, name).await;
+                if wanted(&status) {
+                    return status;
+                }
+                self.app.changes().wait_past(head).await;
+            }
+        };
+        match timeout(DEADLINE, waiting).await {
+            Ok(status) => status,
+            Err(_) => panic!("it stays at {}", self.status(kind, name).await),
+        }
+    }
+
+    /// Waits for `status.message`, and answers the status.
+    pub(super) async fn wait_message(&self, kind: ObjectKind, name: &str, message: &str) -> Value {
+        self.wait_status(kind, name, |status| status["message"] == message).await
+    }
+
+    /// Stops the controllers, and waits until they have ended.
+    pub(super) async fn stop(&self, controllers: JoinHandle<()>) {
+        self.app.draining();
+        timeout(DEADLINE, controllers).await.unwrap().unwrap();
+    }
+}
+
+pub(super) fn key(kind: ObjectKind, name: &str) -> ObjectKey {
+    ObjectKey { kind, namespace: "west".parse().unwrap(), name: name.parse().unwrap() }
+}
+
+pub(super) fn token_body() -> Value {
+    json!({"spec": {"url": "https://east.example.com:9090/1", "code": "canary", "ca": CERTIFICATE}})
+}
+
+pub(super) fn link_body() -> Value {
+    json!({"spec": {
+        "endpoints": [
+            {"name": "edge", "host": "east.example.com", "port": "45671", "group": ""},
+            {"name": "inter-router", "host": "east.example.com", "port": "55671", "group": ""},
+        ],
+        "tlsCredentials": "keys",
+    }})
+}
+
+pub(super) fn secret_body() -> Value {
+    json!({"type": "kubernetes.io/tls", "data": {
+        "ca.crt": STANDARD.encode(CERTIFICATE), "tls.crt": STANDARD.encode(CERTIFICATE), "tls.key": STANDARD.encode(KEY),
+    }})
+}
+
+/// What the other site gives, with so many Links.
+pub(super) fn bundle(links: u16) -> Bundle {
+    let secret = TlsSecret {
+        name: "their-name".parse().unwrap(),
+        ca_pem: CERTIFICATE.to_owned(),
+        certificate_pem: CERTIFICATE.to_owned(),
+        key: KeyPem::new(KEY.to_owned().into()),
+    };
+    let link = |number: u16| Link {
+        name: format!("their-name-{number}").parse().unwrap(),
+        endpoints: vec![Endpoint {
+            group: format!("router-{number}").parse().unwrap(),
+            name: "inter-router".parse().unwrap(),
+            host: "east.example.com".parse().unwrap(),
+            port: (55670 + number).try_into().unwrap(),
+        }],
+        tls_credentials: "their-name".parse().unwrap(),
+        cost: None,
+    };
+    Bundle { secret, links: (1..=links).map(link).collect() }
+}
+
+pub(super) fn failure(message: &str, again: Again) -> RedeemFailure {
+    RedeemFailure { message: message.to_owned(), again }
+}
+
+fn quick() -> Schedule {
+    let milliseconds = Duration::from_millis;
+    Schedule {
+        redemptions: Backoff { first: milliseconds(20), longest: milliseconds(300) },
+        probes: ProbePace {
+            when_well: milliseconds(30),
+            when_not: Backoff { first: milliseconds(20), longest: milliseconds(40) },
+        },
+    }
+}
+
+/// What a port does, by the name of the token or the host of the endpoint.
+type Script<T, E> = dyn Fn(&str, usize) -> Answer<T, E> + Send + Sync;
+
+/// What is answered.
+pub(super) enum Answer<T, E> {
+    Now(Result<T, E>),
+    /// Once this is notified.
+    After(Arc<Notify>, Result<T, E>),
+    Never,
+}
+
+/// Both ports: counts its calls, and answers as the script says, which is told the number of calls before.
+pub(super) struct Scripted {
+    redeem: Box<Script<Bundle, RedeemFailure>>,
+    probe: Box<Script<(), ProbeFailure>>,
+    calls: Mutex<Vec<Call>>,
+    called: Notify,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    pub(super) name: String,
+    pub(super) subject: String,
+    pub(super) at: Instant,
+}
+
+impl Scripted {
+    pub(super) fn redeemer(
+        script: impl Fn(&str, usize) -> Answer<Bundle, RedeemFailure> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Self::new(Box::new(script), Box::new(|_, _| Answer::Never))
+    }
+
+    pub(super) fn prober(
+        script: impl Fn(&str, usize) -> Answer<(), ProbeFailure> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Self::new(Box::new(|_, _| Answer::Never), Box::new(script))
+    }
+
+    fn new(redeem: Box<Script<Bundle, RedeemFailure>>, probe: Box<Script<(), ProbeFailure>>) -> Arc<Self> {
+        Arc::new(Self { redeem, probe, calls: Mutex::new(Vec::new()), called: Notify::new() })
+    }
+
+    /// For the port that a test is not about.
+    pub(super) fn idle() -> Arc<Self> {
+        Self::redeemer(|_, _| Answer::Never)
+    }
+
+    pub(super) fn calls(&self) -> Vec<Call> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    /// Waits until there were so many calls.
+    pub(super) async fn wait_calls(&self, count: usize) -> Vec<Call> {
+        let waiting = async {
+            loop {
+                let called = self.called.notified();
+                if self.calls().len() >= count {
+                    return self.calls();
+                }
+                called.await;
+            }
+        };
+        timeout(DEADLINE, waiting).await.unwrap()
+    }
+
+    fn count(&self, name: &str, subject: &str) -> usize {
+        let mut calls = self.calls.lock().unwrap();
+        let before = calls.iter().filter(|call| call.name == name).count();
+        calls.push(Call { name: name.to_owned(), subject: subject.to_owned(), at: Instant::now() });
+        self.called.notify_waiters();
+        before
+    }
+}
+
+async fn give<T, E>(answer: Answer<T, E>) -> Result<T, E> {
+    match answer {
+        Answer::Now(result) => result,
+        Answer::After(told, result) => {
+            told.notified().await;
+            result
+        }
+        Answer::Never => std::future::pending().await,
+    }
+}
+
+impl Redeemer for Scripted {
+    fn redeem<'a>(&'a self, token: &'a AccessToken, subject: &'a str) -> PortFuture<'a, Bundle, RedeemFailure> {
+        let before = self.count(token.name.as_str(), subject);
+        Box::pin(give((self.redeem)(token.name.as_str(), before)))
+    }
+}
+
+impl Prober for Scripted {
+    fn probe<'a>(&'a self, endpoint: &'a Endpoint, credentials: &'a TlsSecret) -> PortFuture<'a, (), ProbeFailure> {
+        let at = format!("{}:{}", endpoint.host, endpoint.port);
+        let before = self.count(&at, credentials.name.as_str());
+        Box::pin(give((self.probe)(&at, before)))
+    }
+}
+
+async fn open(directory: &Path) -> Arc<App> {
+    let clock = Clock::fixed(Timestamp::from_unix_seconds(NOW));
+    let options = SqliteOptions {
+        database: directory.join("grantd.db"),
+        lock: directory.join("lock"),
+        key: directory.join("key"),
+        on_commit: Box::new(|_| {}),
+    };
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).await.unwrap());
+    let site = Site {
+        namespace: "west".parse().unwrap(),
+        name: "my-site".parse().unwrap(),
+        edge: false,
+        endpoints: Vec::new(),
+    };
+    let parts = AppParts {
+        clock,
+        metrics: Arc::new(Metrics::new()),
+        sites: Sites::new([ConfiguredSite::new(site, "ca".parse().unwrap(), [])]).unwrap(),
+        publication: publication(directory),
+        profile: Profile::default(),
+        longest_code: 1024,
+        retention: Duration::from_secs(3600),
+        loaded_at: Revision(1),
+    };
+    Arc::new(App::new(store, parts))
+}
+
+fn publication(directory: &Path) -> Publication {
+    let now = Timestamp::from_unix_seconds(NOW);
+    let ca = make_ca("test CA", CaKeyType::EcdsaP256, now).unwrap();
+    let hosts = ["grants.example.com".parse().unwrap()];
+    let day = Duration::from_secs(24 * 3600);
+    let (certificate, key) =
+        make_serving(ca.certificate_pem.as_bytes(), ca.key.expose().as_bytes(), &hosts, now, day).unwrap();
+    let file = |name: &str, text: &str| {
+        let path = directory.join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let certificate = file("tls.crt", &certificate);
+    let key = file("tls.key", key.expose());
+    let ca = file("ca.crt", &ca.certificate_pem);
+    let serving = ServingIdentity::load(&certificate, &key, &ca, now).unwrap();
+    let url = PublicUrl::new("grants.example.com".parse().unwrap(), 9090.try_into().unwrap());
+    Publication::new(url, serving)
+}

@@ -1,0 +1,72 @@
+//! AccessTokens: what a connecting site redeems (protocol.md 4.3).
+
+use hyper::Uri;
+use serde_json::{Map, Value, json};
+
+use super::{
+    cause::Cause,
+    fields::{Faults, text},
+    prune::prune,
+    stored::{Body, Generation, StoredKind},
+    types::ACCESS_TOKENS,
+};
+use crate::{
+    grant::{Code, LinkName},
+    link::is_certificate_pem,
+    store::{ObjectKind, StoredObject},
+};
+
+/// AccessTokens as they are stored: in this form.
+pub(super) static STORED: StoredKind = StoredKind {
+    resource: &ACCESS_TOKENS,
+    object: ObjectKind::AccessToken,
+    // The Secret and the Links that a token brings are called like it.
+    longest_name: LinkName::MAX_BYTES,
+    generation: Generation::Shown,
+    wanted,
+    keep: StoredKind::keep_nothing,
+    check_change: StoredKind::change_anything,
+    show,
+};
+
+/// No fault repeats a value: whoever swaps two fields writes the code into another.
+fn wanted(faults: &mut Faults, members: &Map<String, Value>) -> Option<Body> {
+    let empty = Map::new();
+    let spec = members.get("spec").and_then(Value::as_object).unwrap_or(&empty);
+    let before = faults.causes.len();
+    let mut refuse = |field: &str, why: &str| {
+        faults.add(Cause::invalid_unshown(&format!("spec.{field}"), format!("Invalid value: {why}")));
+    };
+    if let Some(Err(why)) = text(spec, "url").map(check_url) {
+        refuse("url", why);
+    }
+    if let Some(Err(error)) = text(spec, "code").map(str::parse::<Code>) {
+        refuse("code", &error.to_string());
+    }
+    if text(spec, "ca").is_some_and(|ca| !is_certificate_pem(ca)) {
+        refuse("ca", "must be PEM certificates ('-----BEGIN CERTIFICATE-----' ...)");
+    }
+    if let Some(Value::Number(cost)) = spec.get("linkCost")
+        && cost.as_u64().and_then(|cost| u32::try_from(cost).ok()).is_none()
+    {
+        faults.add(Cause::invalid("spec.linkCost", cost, "must be a whole number, 0 or more"));
+    }
+    (faults.causes.len() == before).then(|| prune(ACCESS_TOKENS.fields, members))
+}
+
+/// Skupper finds a wrong scheme only when it redeems; the words are its own.
+fn check_url(url: &str) -> Result<(), &'static str> {
+    let uri: Uri = url.parse().map_err(|_| "must be the address to redeem the token at, 'https://...'")?;
+    match (uri.scheme_str(), uri.host()) {
+        (Some("https"), Some(host)) if !host.is_empty() => Ok(()),
+        (Some("https"), _) => Err("must be the address to redeem the token at, 'https://...'"),
+        (_, _) => Err("token url scheme must be https"),
+    }
+}
+
+/// A token that nobody has tried to redeem yet is pending, so that templates have something to print.
+fn show(object: &StoredObject) -> Body {
+    let mut body = object.content.body.clone();
+    body.entry("status").or_insert_with(|| json!({"redeemed": false, "status": "Pending", "message": "Pending"}));
+    body
+}
