@@ -40,6 +40,7 @@ mod reviews;
 mod schema;
 mod selector;
 mod service;
+mod site_object;
 mod sites;
 mod stored;
 mod table;

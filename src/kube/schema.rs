@@ -96,12 +96,12 @@ const ACCESS_GRANT_STATUS: &[Field] = &[
 ];
 
 /// What a Site is.
-pub(super) const SITE_DESCRIPTION: &str = "A Site is where links lead: the routers of one namespace, as this server's configuration names them. Sites cannot be \
-     changed here.";
+pub(super) const SITE_DESCRIPTION: &str = "A Site is where links lead: the routers of one namespace. Sites of this server's configuration cannot be changed \
+     here; one that is made here shares the endpoints and the issuers of the site that was configured first.";
 
 /// The parts of a Site.
 pub(super) const SITE: &[Field] = &[
-    field("spec", FieldKind::Object(SITE_SPEC), "What the configuration says of the site. Read-only."),
+    field("spec", FieldKind::Object(SITE_SPEC), "What is wanted of the site. Every field may be left out."),
     field("status", FieldKind::Object(SITE_STATUS), "How the site stands, and where links reach it. Read-only."),
 ];
 
@@ -112,7 +112,15 @@ const SITE_SPEC: &[Field] = &[
         FieldKind::Boolean,
         "Whether it is an edge site, which no link can lead to. Left out when it is not.",
     ),
-    field("linkAccess", FieldKind::Text, "How links reach the site: \"default\", or left out when they do not."),
+    field("ha", FieldKind::Boolean, "Whether routers run in pairs. Kept and shown: grantd runs no routers."),
+    field(
+        "linkAccess",
+        FieldKind::Text,
+        "Whether links can lead to the site: \"none\", or left out, when they cannot. Every other value means the configured \
+         endpoints.",
+    ),
+    field("serviceAccount", FieldKind::Text, "Kept and shown. Has no meaning here."),
+    field("settings", FieldKind::Texts, "Free settings, kept and shown. None has a meaning here."),
 ];
 
 const SITE_STATUS: &[Field] = &[

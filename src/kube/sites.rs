@@ -1,164 +1,196 @@
-//! What can be done with Sites: look at them. They come from configuration.
+//! Sites: those of the configuration, which can only be looked at, and those that are made here, which share the
+//! configured endpoints and issuers.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
-    conditions::{Condition, State},
     fields::Faults,
     kind::{Created, Draft, Facts, Kind, Page, PageQuery, Removal, Replaced, Subject},
     manifest::Manifest,
     problem::Problem,
+    prune::prune,
     query::Effect,
-    types::{ResourceType, SITES, SKUPPER},
+    site_object,
+    stored::{Body, Generation, Stored, StoredKind},
+    types::{ResourceType, SITES},
 };
 use crate::{
     app::{App, ConfiguredSite},
-    grant::{GrantName, IssuerName, Namespace, Revision},
-    link::{Endpoint, Site},
-    store::{ChangeSubject, LastState},
+    grant::{Namespace, Revision},
+    link::ResourceName,
+    store::{ChangeSubject, LastState, ObjectKind, StoredObject},
 };
+
+/// Sites that are made here, as they are stored.
+pub(super) static APPLIED: StoredKind = StoredKind {
+    resource: &SITES,
+    object: ObjectKind::Site,
+    longest_name: crate::grant::GrantName::MAX_BYTES,
+    generation: Generation::Shown,
+    wanted,
+    keep: StoredKind::keep_nothing,
+    check_change: StoredKind::change_anything,
+    show,
+};
+
+fn wanted(_: &mut Faults, members: &Map<String, Value>) -> Option<Body> {
+    Some(prune(SITES.fields, members))
+}
+
+fn show(app: &App, site: &StoredObject) -> Body {
+    let mut body = site.content.body.clone();
+    body.insert("status".to_owned(), site_object::applied_status(app, site));
+    body
+}
 
 /// The behaviour of Sites.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sites;
 
-/// A site as it is shown.
+/// A site, wherever it comes from.
 #[derive(Debug, Clone)]
-pub(super) struct SiteState {
-    site: Site,
-    default_issuer: IssuerName,
-    uid: String,
-    revision: Revision,
+pub(super) enum SiteState {
+    /// From the configuration.
+    Configured(Arc<ConfiguredSite>, Revision),
+    /// Made here.
+    Applied(Box<StoredObject>),
 }
 
-static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
+const APPLIED_SITES: Stored = Stored(&APPLIED);
 
 impl SiteState {
-    fn of(app: &App, configured: &ConfiguredSite) -> Self {
-        Self {
-            site: configured.site().clone(),
-            default_issuer: configured.default_issuer().clone(),
-            uid: configured.uid().to_string(),
-            revision: app.loaded_revision(),
+    fn configured(app: &App, site: &Arc<ConfiguredSite>) -> Self {
+        Self::Configured(Arc::clone(site), app.loaded_revision())
+    }
+
+    fn place(&self) -> (&Namespace, &str) {
+        match self {
+            Self::Configured(site, _) => (&site.site().namespace, site.site().name.as_str()),
+            Self::Applied(object) => (&object.key.namespace, object.key.name.as_str()),
         }
     }
 }
 
 impl Kind for Sites {
-    type Name = GrantName;
-    const LONGEST_NAME: usize = GrantName::MAX_BYTES;
+    type Name = ResourceName;
+    const LONGEST_NAME: usize = Stored::LONGEST_NAME;
     type State = SiteState;
-    type Wanted = ();
+    type Wanted = Body;
 
     fn resource(self) -> &'static ResourceType {
         &SITES
     }
 
-    fn wanted(self, _: &mut Faults, _: &Map<String, Value>) -> Option<()> {
-        Some(())
+    fn wanted(self, faults: &mut Faults, members: &Map<String, Value>) -> Option<Body> {
+        APPLIED_SITES.wanted(faults, members)
     }
 
     fn facts(self, state: &SiteState) -> Facts<'_> {
-        Facts {
-            namespace: &state.site.namespace,
-            name: state.site.name.as_str(),
-            uid: state.uid.clone(),
-            revision: state.revision,
-            labels: &NO_LABELS,
+        match state {
+            SiteState::Configured(site, revision) => Facts {
+                namespace: &site.site().namespace,
+                name: site.site().name.as_str(),
+                uid: site.uid().to_string(),
+                revision: *revision,
+                labels: &site_object::NO_LABELS,
+            },
+            SiteState::Applied(object) => APPLIED_SITES.facts(object),
         }
     }
 
     fn object(self, app: &App, state: &SiteState) -> Value {
-        object(app, state)
+        match state {
+            SiteState::Configured(site, revision) => site_object::configured(app, site, *revision),
+            SiteState::Applied(object) => APPLIED_SITES.object(app, object),
+        }
     }
 
-    async fn find(self, app: &App, namespace: &Namespace, name: &GrantName) -> Result<Option<SiteState>, Problem> {
-        let site = app.sites().configured(namespace).filter(|site| site.site().name == *name);
-        Ok(site.map(|site| SiteState::of(app, site)))
+    async fn find(self, app: &App, namespace: &Namespace, name: &ResourceName) -> Result<Option<SiteState>, Problem> {
+        let configured = app.sites().configured(namespace).filter(|site| site.site().name.as_str() == name.as_str());
+        if let Some(site) = configured {
+            return Ok(Some(SiteState::configured(app, site)));
+        }
+        let applied = APPLIED_SITES.find(app, namespace, name).await?;
+        Ok(applied.map(|object| SiteState::Applied(Box::new(object))))
     }
 
-    /// All of them in one page: there are as many as the configuration file names.
-    async fn page(self, app: &App, query: PageQuery<GrantName>) -> Result<Page<SiteState, GrantName>, Problem> {
-        // The whole store's revision: later than every site, and never in a watcher's future.
-        let revision = app.revision().await.map_err(|error| Problem::from_store(&error))?;
-        let wanted = |site: &&Arc<ConfiguredSite>| {
-            let (site, PageQuery { namespace, after, .. }) = (site.site(), &query);
-            let place = (&site.namespace, &site.name);
-            namespace.as_ref().is_none_or(|namespace| site.namespace == *namespace)
-                && after.as_ref().is_none_or(|(namespace, name)| place > (namespace, name))
+    /// The configured ones besides those that a page of the store holds: there are as many as the configuration names.
+    async fn page(self, app: &App, query: PageQuery<ResourceName>) -> Result<Page<SiteState, ResourceName>, Problem> {
+        let (namespace, after) = (query.namespace.clone(), query.after.clone());
+        let Page { items, corrupt, revision, next } = APPLIED_SITES.page(app, query).await?;
+        let within = |site: &SiteState| {
+            let place = site.place();
+            namespace.as_ref().is_none_or(|namespace| place.0 == namespace)
+                && after.as_ref().is_none_or(|(namespace, name)| place > (namespace, name.as_str()))
+                && next.as_ref().is_none_or(|(namespace, name)| place <= (namespace, name.as_str()))
         };
-        let items = app.sites().iter().filter(wanted).map(|site| SiteState::of(app, site)).collect();
-        Ok(Page { items, corrupt: Vec::new(), revision, next: None })
+        let configured = app.sites().iter().map(|site| SiteState::configured(app, site)).filter(within);
+        // The configured one stands before the one of its name that was made here, which it hides.
+        let mut sites: Vec<SiteState> =
+            configured.chain(items.into_iter().map(|object| SiteState::Applied(Box::new(object)))).collect();
+        sites.sort_by(|one, other| one.place().cmp(&other.place()));
+        sites.dedup_by(|later, first| later.place() == first.place());
+        Ok(Page { items: sites, corrupt, revision, next })
     }
 
-    async fn create(self, _: &App, _: Draft<'_, Self>, _: Effect) -> Result<Created, Problem> {
-        Err(read_only())
+    async fn create(self, app: &App, draft: Draft<'_, Self>, effect: Effect) -> Result<Created, Problem> {
+        let Draft { namespace, name, manifest } = draft;
+        let manifest = as_stored(manifest);
+        APPLIED_SITES.create(app, Draft { namespace, name, manifest: &manifest }, effect).await
     }
 
-    async fn replace(self, _: &App, _: SiteState, _: Manifest<Self>, _: Effect) -> Result<Replaced, Problem> {
-        Err(read_only())
+    async fn replace(
+        self,
+        app: &App,
+        current: SiteState,
+        manifest: Manifest<Self>,
+        effect: Effect,
+    ) -> Result<Replaced, Problem> {
+        match current {
+            SiteState::Configured(site, _) => Err(read_only(site.site().name.as_str())),
+            SiteState::Applied(object) => APPLIED_SITES.replace(app, *object, as_stored(&manifest), effect).await,
+        }
     }
 
-    async fn remove(self, _: &App, _: &Namespace, _: &GrantName, _: Option<Revision>) -> Result<Removal, Problem> {
-        Err(read_only())
+    async fn remove(
+        self,
+        app: &App,
+        namespace: &Namespace,
+        name: &ResourceName,
+        expected: Option<Revision>,
+    ) -> Result<Removal, Problem> {
+        match self.find(app, namespace, name).await? {
+            Some(SiteState::Configured(site, _)) => Err(read_only(site.site().name.as_str())),
+            Some(SiteState::Applied(_)) | None => APPLIED_SITES.remove(app, namespace, name, expected).await,
+        }
     }
 
-    fn subject(self, _: &ChangeSubject) -> Option<Subject<'_>> {
-        None
+    fn subject(self, subject: &ChangeSubject) -> Option<Subject<'_>> {
+        APPLIED_SITES.subject(subject)
     }
 
-    fn last(self, _: &LastState) -> Option<SiteState> {
-        None
+    fn last(self, last: &LastState) -> Option<SiteState> {
+        APPLIED_SITES.last(last).map(|object| SiteState::Applied(Box::new(object)))
     }
 }
 
-fn read_only() -> Problem {
-    Problem::MethodNotAllowed { message: SITES.other_verbs, allow: "GET".to_owned() }
+fn read_only(name: &str) -> Problem {
+    let why = "it comes from the server's configuration and cannot be changed here".to_owned();
+    Problem::NotPermitted { group: SITES.group_version.group, resource: SITES.plural, name: name.to_owned(), why }
 }
 
-fn object(app: &App, state: &SiteState) -> Value {
-    let SiteState { site, default_issuer, uid, revision } = state;
-    let (issuer, loaded_at) = (default_issuer.as_str(), app.loaded_at());
-    let mut spec = json!({"defaultIssuer": issuer});
-    if site.edge {
-        spec["edge"] = true.into();
+fn as_stored(manifest: &Manifest<Sites>) -> Manifest<Stored> {
+    let Manifest { name, namespace, uid, revision, labels, annotations, wanted, warnings } = manifest;
+    Manifest {
+        name: name.clone(),
+        namespace: namespace.clone(),
+        uid: uid.clone(),
+        revision: *revision,
+        labels: labels.clone(),
+        annotations: annotations.clone(),
+        wanted: wanted.clone(),
+        warnings: warnings.clone(),
     }
-    if !site.endpoints.is_empty() {
-        // Skupper 2.0's `token issue` looks here instead of at status.endpoints (protocol.md 5.1).
-        spec["linkAccess"] = "default".into();
-    }
-    // `Resolved` is about endpoints; a site that wants none has no such condition (protocol.md 4.5).
-    let names: &[&str] = if site.endpoints.is_empty() {
-        &["Configured", "Running", "Ready"]
-    } else {
-        &["Configured", "Running", "Resolved", "Ready"]
-    };
-    let conditions: Vec<Value> = names
-        .iter()
-        .map(|name| Condition { name, state: State::Ready, since: loaded_at }.to_json(GENERATION))
-        .collect();
-    json!({
-        "apiVersion": SKUPPER.api_version(), "kind": SITES.kind,
-        "metadata": {
-            "name": site.name.as_str(), "namespace": site.namespace.as_str(), "uid": uid,
-            "creationTimestamp": loaded_at.to_string(), "generation": GENERATION, "resourceVersion": revision.to_string(),
-        },
-        "spec": spec,
-        "status": {
-            "status": State::Ready.status(), "message": State::Ready.message(), "defaultIssuer": issuer,
-            "endpoints": site.endpoints.iter().map(endpoint).collect::<Vec<_>>(), "conditions": conditions,
-        },
-    })
-}
-
-/// A running server's configuration does not change, so its sites have one generation.
-const GENERATION: u64 = 1;
-
-fn endpoint(endpoint: &Endpoint) -> Value {
-    json!({
-        "name": endpoint.name.as_str(), "host": endpoint.host.as_str(),
-        "port": endpoint.port.to_string(), "group": endpoint.group.as_str(),
-    })
 }

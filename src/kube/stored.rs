@@ -15,7 +15,7 @@ use super::{
     types::ResourceType,
 };
 use crate::{
-    app::App,
+    app::{App, WriteSiteError},
     grant::{Namespace, Revision},
     link::ResourceName,
     store::{
@@ -44,7 +44,7 @@ pub(super) struct StoredKind {
     /// What is wrong with a change from one body to another.
     pub(super) check_change: fn(&Body, &Body) -> Vec<Cause>,
     /// The body as callers see it.
-    pub(super) show: fn(&StoredObject) -> Body,
+    pub(super) show: fn(&App, &StoredObject) -> Body,
 }
 
 /// Whether objects of a type tell their generation.
@@ -112,7 +112,7 @@ impl Kind for Stored {
         }
     }
 
-    fn object(self, _: &App, object: &StoredObject) -> Value {
+    fn object(self, app: &App, object: &StoredObject) -> Value {
         let mut metadata = metadata(&object.key, &object.content);
         metadata["uid"] = object.uid.to_string().into();
         metadata["creationTimestamp"] = object.created_at.to_string().into();
@@ -121,7 +121,7 @@ impl Kind for Stored {
             Generation::Shown => metadata["generation"] = object.generation.into(),
             Generation::Hidden => {}
         }
-        self.whole(metadata, (self.0.show)(object))
+        self.whole(metadata, (self.0.show)(app, object))
     }
 
     async fn find(
@@ -154,9 +154,9 @@ impl Kind for Stored {
                     return Ok(Created::NameTaken);
                 }
                 let object = StoredObject { key, uid, generation: 1, revision: Revision(0), created_at, content };
-                Ok(Created::Done(self.unstored(&object)))
+                Ok(Created::Done(self.unstored(app, &object)))
             }
-            Effect::Lasting => match write(app, ObjectWrite::Create { key, uid, created_at, content }).await? {
+            Effect::Lasting => match self.write(app, ObjectWrite::Create { key, uid, created_at, content }).await? {
                 Written::Done(object) => Ok(Created::Done(self.object(app, &object))),
                 Written::Exists => Ok(Created::NameTaken),
                 Written::Gone | Written::Stale => Err(unexpected("created")),
@@ -189,7 +189,8 @@ impl Kind for Stored {
             Effect::Lasting => {
                 let (key, expected, labels) = (current.key, current.revision, current.content.labels);
                 let labels_before = (labels != content.labels).then_some(labels);
-                match write(app, ObjectWrite::Update { key, expected, generation, content, labels_before }).await? {
+                match self.write(app, ObjectWrite::Update { key, expected, generation, content, labels_before }).await?
+                {
                     Written::Done(object) => Ok(self.replaced(app, &object)),
                     Written::Stale => Ok(Replaced::Stale),
                     Written::Gone => Ok(Replaced::Gone),
@@ -206,7 +207,7 @@ impl Kind for Stored {
         name: &ResourceName,
         expected: Option<Revision>,
     ) -> Result<Removal, Problem> {
-        match write(app, ObjectWrite::Delete { key: self.key(namespace, name), expected }).await? {
+        match self.write(app, ObjectWrite::Delete { key: self.key(namespace, name), expected }).await? {
             Written::Done(object) => Ok(Removal::Done { uid: object.uid.to_string() }),
             Written::Stale => Ok(Removal::Stale),
             Written::Gone => Ok(Removal::Gone),
@@ -264,8 +265,8 @@ impl Stored {
     }
 
     /// An object that does not exist, as a dry run shows it: no uid, no status, nothing that only a stored one has.
-    fn unstored(self, object: &StoredObject) -> Value {
-        let mut body = (self.0.show)(object);
+    fn unstored(self, app: &App, object: &StoredObject) -> Value {
+        let mut body = (self.0.show)(app, object);
         body.remove(STATUS);
         self.whole(metadata(&object.key, &object.content), body)
     }
@@ -298,13 +299,35 @@ enum Written {
     Gone,
 }
 
-async fn write(app: &App, write: ObjectWrite) -> Result<Written, Problem> {
-    match app.write_objects(vec![write]).await {
-        Ok(mut written) => written.pop().map(Written::Done).ok_or_else(|| unexpected("written")),
-        Err(WriteObjectsError::Exists(_)) => Ok(Written::Exists),
-        Err(WriteObjectsError::Gone(_)) => Ok(Written::Gone),
-        Err(WriteObjectsError::Conflict(_)) => Ok(Written::Stale),
-        Err(WriteObjectsError::Store(error)) => Err(Problem::from_store(&error)),
+impl Stored {
+    async fn write(self, app: &App, write: ObjectWrite) -> Result<Written, Problem> {
+        let written = match self.0.object {
+            ObjectKind::Site => {
+                let (ObjectWrite::Create { key, .. }
+                | ObjectWrite::Update { key, .. }
+                | ObjectWrite::Delete { key, .. }) = &write;
+                let name = key.name.to_string();
+                match app.write_site(write).await {
+                    Err(WriteSiteError::Objects(error)) => Err(error),
+                    Err(why @ (WriteSiteError::Configured { .. } | WriteSiteError::AnotherOne { .. })) => {
+                        let ResourceType { group_version, plural: resource, .. } = *self.0.resource;
+                        let why = why.to_string();
+                        return Err(Problem::NotPermitted { group: group_version.group, resource, name, why });
+                    }
+                    Ok(written) => Ok(written),
+                }
+            }
+            ObjectKind::AccessToken | ObjectKind::Link | ObjectKind::Secret => {
+                app.write_objects(vec![write]).await.map(|mut written| written.pop())
+            }
+        };
+        match written {
+            Ok(written) => written.map(Written::Done).ok_or_else(|| unexpected("written")),
+            Err(WriteObjectsError::Exists(_)) => Ok(Written::Exists),
+            Err(WriteObjectsError::Gone(_)) => Ok(Written::Gone),
+            Err(WriteObjectsError::Conflict(_)) => Ok(Written::Stale),
+            Err(WriteObjectsError::Store(error)) => Err(Problem::from_store(&error)),
+        }
     }
 }
 

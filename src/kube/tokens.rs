@@ -11,6 +11,7 @@ use super::{
     types::ACCESS_TOKENS,
 };
 use crate::{
+    app::App,
     grant::{Code, LinkName},
     link::is_certificate_pem,
     store::{ObjectKind, StoredObject},
@@ -65,7 +66,7 @@ fn check_url(url: &str) -> Result<(), &'static str> {
 }
 
 /// A token that nobody has tried to redeem yet is pending, so that templates have something to print.
-fn show(object: &StoredObject) -> Body {
+fn show(_: &App, object: &StoredObject) -> Body {
     let mut body = object.content.body.clone();
     body.entry("status").or_insert_with(|| json!({"redeemed": false, "status": "Pending", "message": "Pending"}));
     body

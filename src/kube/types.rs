@@ -225,8 +225,8 @@ pub(super) static SITES: ResourceType = ResourceType {
     singular: "site",
     kind: "Site",
     short_names: &["st"],
-    verbs: &[Verb::Get, Verb::List],
-    other_verbs: "sites come from the server's configuration and cannot be changed here",
+    verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update],
+    other_verbs: NOT_ALLOWED,
     subresources: &[status_of("Site", AdminResource::Sites)],
     columns: &[
         STATUS,

@@ -363,7 +363,7 @@ async fn open(directory: &Path) -> Arc<App> {
         profile: Profile::default(),
         longest_code: 1024,
         retention: Duration::from_secs(3600),
-        loaded_at: Revision(1),
+        loaded_revision: Revision(1),
     };
     Arc::new(App::new(store, parts))
 }

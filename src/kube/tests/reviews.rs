@@ -36,8 +36,10 @@ async fn what_the_owner_may_do_is_allowed_and_the_rest_is_explained() {
     let create =
         |resource: &str| json!({"namespace": "west", "verb": "create", "group": "skupper.io", "resource": resource});
     assert_eq!(may_i(&world, create("accessgrants")).await, json!({"allowed": true}));
-    let sites = "sites come from the server's configuration and cannot be changed here";
-    assert_eq!(may_i(&world, create("sites")).await, json!({"allowed": false, "reason": sites}));
+    assert_eq!(may_i(&world, create("sites")).await, json!({"allowed": true}));
+    let namespaces = "namespaces exist implicitly and cannot be changed here";
+    let delete = may_i(&world, json!({"verb": "delete", "resource": "namespaces"})).await;
+    assert_eq!(delete, json!({"allowed": false, "reason": namespaces}));
     let pods = may_i(&world, json!({"verb": "get", "resource": "pods"})).await;
     assert_eq!(pods, json!({"allowed": false, "reason": "this server has no such resource"}));
 }
@@ -94,7 +96,7 @@ async fn a_caller_is_told_who_it_is_in_the_version_that_it_speaks() {
 #[tokio::test]
 async fn a_question_in_protobuf_is_the_same_question() {
     let world = World::start().await;
-    let attributes = [field(1, "west"), field(2, "create"), field(3, "skupper.io"), field(5, "sites"), field(6, "")];
+    let attributes = [field(1, "west"), field(2, "escalate"), field(3, "skupper.io"), field(5, "sites"), field(6, "")];
     let raw = field(2, field(1, attributes.concat()));
     let body = envelope("authorization.k8s.io/v1", "SelfSubjectAccessReview", &raw);
     let seen = send_protobuf(&world, ACCESS, body.clone()).await;

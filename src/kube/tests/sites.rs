@@ -1,5 +1,5 @@
 use super::world::{World, condition, grant};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const SITES: &str = "/apis/skupper.io/v2alpha1/namespaces/west/sites";
 
@@ -51,16 +51,102 @@ async fn an_edge_site_says_so() {
 }
 
 #[tokio::test]
-async fn sites_cannot_be_changed_here() {
+async fn sites_of_the_configuration_cannot_be_changed_here() {
     let world = World::start().await;
     let one = format!("{SITES}/west-site");
+    let before = world.get(&one).await.object();
+    let read_only = "sites.skupper.io \"west-site\" is forbidden: it comes from the server's configuration and cannot be \
+                     changed here";
     for seen in [
-        world.post(SITES, &grant("s", json!({}))).await,
-        world.put(&one, &json!({})).await,
-        world.patch(&one, &json!({})).await,
+        world.put(&one, &before).await,
+        world.patch(&one, &json!({"metadata": {"labels": {"a": "b"}}})).await,
         world.delete(&one, &json!(null)).await,
     ] {
-        let text = "sites come from the server's configuration and cannot be changed here";
-        assert_eq!(seen.failure(), (405, "MethodNotAllowed", text));
+        assert_eq!(seen.failure(), (403, "Forbidden", read_only));
     }
+    let taken = "sites.skupper.io \"s\" is forbidden: namespace west has the site west-site of the server's \
+                 configuration, which cannot be changed here";
+    assert_eq!(world.post(SITES, &site("s", json!({}))).await.failure(), (403, "Forbidden", taken));
+    assert_eq!(world.get(&one).await.object(), before);
+}
+
+const EAST: &str = "/apis/skupper.io/v2alpha1/namespaces/east/sites";
+
+fn site(name: &str, spec: Value) -> Value {
+    let mut site = grant(name, spec);
+    site["kind"] = "Site".into();
+    site
+}
+
+#[tokio::test]
+async fn a_site_that_is_made_here_has_the_configured_endpoints_and_issuer() {
+    let world = World::start().await;
+    let lender = world.get("/apis/skupper.io/v2alpha1/namespaces/west/sites/west-site").await.object();
+
+    let made = world.post(EAST, &site("east", json!({"linkAccess": "default"}))).await.object();
+
+    assert_eq!(made["status"]["endpoints"], lender["status"]["endpoints"]);
+    assert_eq!(made["status"]["defaultIssuer"], lender["status"]["defaultIssuer"]);
+    assert_eq!((&made["status"]["status"], &made["status"]["message"]), (&json!("Ready"), &json!("OK")));
+    assert_eq!(condition(&made, "Resolved")["status"], "True");
+    let grants = "/apis/skupper.io/v2alpha1/namespaces/east/accessgrants";
+    let granted = world.post(grants, &grant("g", json!({}))).await.object();
+    assert_eq!(condition(&granted, "Ready")["status"], "True");
+}
+
+#[tokio::test]
+async fn what_is_made_of_a_site_follows_what_is_wanted_of_it() {
+    let world = World::start().await;
+    let one = format!("{EAST}/east");
+    world.post(EAST, &site("east", json!({}))).await.object();
+    let grants = "/apis/skupper.io/v2alpha1/namespaces/east/accessgrants";
+    let granted = async || world.get(&format!("{grants}/g")).await.object()["status"]["message"].clone();
+    let made = world.post(grants, &grant("g", json!({}))).await.object();
+    assert_eq!(made["status"]["message"], "No valid endpoints found for site");
+
+    world.patch(&one, &json!({"spec": {"linkAccess": "route"}})).await.object();
+    assert_eq!(granted().await, "OK");
+
+    let edge = world.patch(&one, &json!({"spec": {"edge": true}})).await.object();
+    assert_eq!((&edge["metadata"]["generation"], &edge["spec"]["edge"]), (&json!(3), &json!(true)));
+    assert_eq!(granted().await, "Edge sites cannot accept incoming links from remote sites");
+
+    let other = json!({"spec": {"edge": null, "defaultIssuer": "nobody"}});
+    let faulty = world.patch(&one, &other).await.object();
+    assert_eq!(faulty["status"]["message"], "Could not get issuer for requested certificate");
+
+    world.delete(&one, &json!(null)).await.object();
+    assert_eq!(granted().await, "Site not yet defined for east");
+}
+
+#[tokio::test]
+async fn a_namespace_has_one_site() {
+    let world = World::start().await;
+    world.post(EAST, &site("east", json!({}))).await.object();
+
+    let refused = world.post(EAST, &site("other", json!({}))).await;
+
+    let why = "sites.skupper.io \"other\" is forbidden: namespace east has a site already, east: there is one site a \
+               namespace";
+    assert_eq!(refused.failure(), (403, "Forbidden", why));
+    assert_eq!(world.post(EAST, &site("east", json!({}))).await.failure().1, "AlreadyExists");
+    let all = world.get("/apis/skupper.io/v2alpha1/sites?limit=2").await.object();
+    assert_eq!(all["items"].as_array().unwrap().len(), 2);
+    let rest = all["metadata"]["continue"].as_str().unwrap();
+    let rest = world.get(&format!("/apis/skupper.io/v2alpha1/sites?limit=2&continue={rest}")).await.object();
+    let names = |list: &Value| {
+        list["items"].as_array().unwrap().iter().map(|s| s["metadata"]["name"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!([names(&all), names(&rest)].concat(), ["bare-site", "east", "edge-site", "west-site"]);
+}
+
+#[tokio::test]
+async fn a_site_that_is_made_here_outlives_a_restart() {
+    let world = World::start().await;
+    world.post(EAST, &site("east", json!({"linkAccess": "default"}))).await.object();
+
+    let world = world.restart().await;
+
+    let shown = world.get(&format!("{EAST}/east")).await.object();
+    assert_eq!(shown["status"]["status"], "Ready", "{shown}");
 }

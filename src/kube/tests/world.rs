@@ -93,7 +93,18 @@ impl Seen {
 impl World {
     /// Namespaces: `west` with a whole site, `edge` with an edge site, `bare` with a site without endpoints.
     pub(super) async fn start() -> Self {
-        let scratch = Scratch::new();
+        Self::start_in(Scratch::new()).await
+    }
+
+    /// The service of the same directory, stopped and started again.
+    pub(super) async fn restart(self) -> Self {
+        let Self { app, clock: _, scratch, service } = self;
+        app.close().await.unwrap();
+        drop((app, service));
+        Self::start_in(scratch).await
+    }
+
+    async fn start_in(scratch: Scratch) -> Self {
         let clock = Clock::fixed(Timestamp::from_unix_seconds(NOW));
         let options = SqliteOptions {
             database: scratch.path().join("grantd.db"),
@@ -101,7 +112,9 @@ impl World {
             key: scratch.path().join("key"),
             on_commit: Box::new(|_| {}),
         };
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).await.unwrap());
+        let store = SqliteStore::open(options).await.unwrap();
+        let loaded_revision = store.advance().await.unwrap();
+        let store: Arc<dyn Store> = Arc::new(store);
         let parts = AppParts {
             clock: clock.clone(),
             metrics: Arc::new(Metrics::new()),
@@ -110,9 +123,10 @@ impl World {
             profile: Profile::default(),
             longest_code: 1024,
             retention: Duration::from_secs(3600),
-            loaded_revision: crate::grant::Revision(1),
+            loaded_revision,
         };
         let app = Arc::new(App::new(store, parts));
+        app.load_sites().await.unwrap();
         let service = AdminService::new(Arc::clone(&app));
         Self { app, clock, scratch, service }
     }
