@@ -11,7 +11,7 @@
 //! | 2 | [`pki`] | keys and certificates: the issuer, the certificate profile, self-made CAs, the serving certificate |
 //! | 2 | [`store`] | what is remembered: the promises of a store, SQLite, sealing, the ledger |
 //! | 2 | [`metrics`] | every metric, by what happened |
-//! | 3 | [`app`] | the use cases: redemption, grants, sites, readiness, sweep |
+//! | 3 | [`app`] | the use cases: redemption, grants, sites, controllers, readiness, sweep |
 //! | 4 | [`http`] | the redeem door and the observe door: listener, TLS, limits, problems |
 //! | 4 | [`kube`] | the admin door: resources shaped as Kubernetes shapes them |
 //! | 4 | [`client`] | the other side of the doors: redeem a token, talk to the admin door |

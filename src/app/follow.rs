@@ -49,8 +49,8 @@ async fn tell(app: &App, interest: Interest, news: &mpsc::Sender<News>) -> Told<
     loop {
         let mut told = list_all(app, interest.kind, news).await?;
         loop {
-            // Read first: whatever it counts is in the ring by then. Some revisions have no change to tell of, and
-            // waiting for what comes after the last change would go round and round at these.
+            // Read first: whatever it counts is in the ring by then. It moves on also where nothing is told, so that a
+            // quiet follower is not behind what the ring remembers.
             let head = app.changes().head();
             let Ok(changes) = app.changes().since(told) else { break };
             told = told.max(head);

@@ -127,13 +127,12 @@ fn all_rules() -> Vec<Rule> {
         let parts = resource.subresources.iter();
         let parts = parts.map(|part| (format!("{}/{}", resource.plural, part.name), vec![Verb::Get]));
         let all = std::iter::once(own).chain(parts);
-        rules.extend(all.map(|(resource, verbs)| Rule {
-            group,
-            resource,
-            verbs,
-            other_verbs,
-            whose: Whose::Permitted,
-        }));
+        let all = all.map(|(resource, verbs)| Rule { group, resource, verbs, other_verbs, whose: Whose::Permitted });
+        // Rules know no versions: another one of a type is allowed as the first is.
+        let new =
+            all.filter(|rule| !rules.iter().any(|own: &Rule| own.group == group && own.resource == rule.resource));
+        let new: Vec<Rule> = new.collect();
+        rules.extend(new);
     }
     let core = |resource: &str, verbs: &[Verb], other_verbs| Rule {
         group: CORE.group,
@@ -166,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_owner_may_do_what_there_is_to_do_and_nothing_else() {
-        for verb in ["create", "delete", "get", "list", "patch", "update"] {
+        for verb in ["create", "delete", "get", "list", "patch", "update", "watch"] {
             assert!(owner_may(verb, "skupper.io", "accessgrants", ""), "{verb}");
         }
         assert!(owner_may("get", "skupper.io", "accessgrants", "redemptions"));
@@ -174,7 +173,7 @@ mod tests {
         assert!(owner_may("create", "authorization.k8s.io", "selfsubjectaccessreviews", ""));
         for (verb, group, resource, subresource) in [
             ("create", "skupper.io", "sites", ""),
-            ("watch", "skupper.io", "accessgrants", ""),
+            ("watch", "skupper.io", "accessgrants", "redemptions"),
             ("*", "*", "*", ""),
             ("get", "", "accessgrants", ""),
             ("delete", "skupper.io", "accessgrants", "redemptions"),

@@ -9,7 +9,7 @@ use super::{
     query::Query,
     reply::{Body, Reply},
     target::Document,
-    types::{CORE, GroupVersion, ResourceType, SKUPPER, TYPES, Verb},
+    types::{CORE, GroupVersion, ResourceType, TYPES, Verb, groups, versions},
 };
 
 /// The document.
@@ -19,9 +19,11 @@ use super::{
 pub(super) fn document(document: Document, query: &Query) -> Result<Reply, Problem> {
     let reply = match document {
         Document::CoreVersions => Reply::ok(json!({"kind": "APIVersions", "versions": [CORE.version]})),
-        Document::Groups => Reply::ok(json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": [group(SKUPPER)]})),
-        Document::Group => {
-            let mut group = group(SKUPPER);
+        Document::Groups => Reply::ok(
+            json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups().into_iter().map(group).collect::<Vec<_>>()}),
+        ),
+        Document::Group(name) => {
+            let mut group = group(name);
             group["kind"] = "APIGroup".into();
             group["apiVersion"] = "v1".into();
             Reply::ok(group)
@@ -39,9 +41,10 @@ pub(super) fn document(document: Document, query: &Query) -> Result<Reply, Probl
     Ok(reply)
 }
 
-fn group(group_version: GroupVersion) -> Value {
-    let version = json!({"groupVersion": group_version.api_version(), "version": group_version.version});
-    json!({"name": group_version.group, "versions": [version], "preferredVersion": version})
+fn group(name: &str) -> Value {
+    let version = |served: GroupVersion| json!({"groupVersion": served.api_version(), "version": served.version});
+    let versions: Vec<Value> = versions(name).into_iter().map(version).collect();
+    json!({"name": name, "versions": versions, "preferredVersion": versions.first()})
 }
 
 fn resources(group_version: GroupVersion) -> Value {

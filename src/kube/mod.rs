@@ -22,6 +22,8 @@ mod grants;
 mod json;
 mod kind;
 mod ledger;
+mod links;
+mod links_v1alpha1;
 mod list;
 mod manifest;
 mod merge;
@@ -51,5 +53,6 @@ mod tokens;
 mod types;
 mod validate;
 mod verbs;
+mod watch;
 
 pub use self::door::{AdminDoor, AdminDoorError, AdminTlsDoor};

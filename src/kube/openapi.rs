@@ -11,7 +11,7 @@ use super::{
     query::Query,
     reply::{Body, Keep, Reply},
     schema::{Field, FieldKind},
-    types::{ResourceType, TYPES, Verb},
+    types::{ResourceType, SKUPPER, TYPES, Verb},
 };
 use crate::app::fingerprint;
 
@@ -20,7 +20,8 @@ const PATH: &str = "apis/skupper.io/v2alpha1";
 
 /// The document as it is sent, and its mark.
 static DOCUMENT: LazyLock<(Bytes, String)> = LazyLock::new(|| {
-    let text = document_of(&TYPES).to_string();
+    let described: Vec<_> = TYPES.into_iter().filter(|resource| resource.group_version == SKUPPER).collect();
+    let text = document_of(&described).to_string();
     let hash = format!("{:032X}", fingerprint(text.bytes()));
     (Bytes::from(text), hash)
 });
@@ -114,6 +115,8 @@ fn paths(resource: &'static ResourceType) -> [(String, Value); 2] {
             Verb::Get => (&mut of_one, "get", "get"),
             Verb::Patch => (&mut of_one, "patch", "patch"),
             Verb::Update => (&mut of_one, "put", "put"),
+            // The parameters of a list say how.
+            Verb::Watch => continue,
         };
         operations.insert(method.to_owned(), operation(resource, *verb, action));
     }
@@ -130,8 +133,19 @@ fn operation(resource: &ResourceType, verb: Verb, action: &str) -> Value {
         // kubectl looks for `fieldValidation` at the patch and leaves validation to the server that has it.
         Verb::Create | Verb::Patch | Verb::Update => &["dryRun", "fieldValidation"],
         Verb::Delete => &["dryRun"],
-        Verb::List => &["continue", "fieldSelector", "labelSelector", "limit"],
-        Verb::Get => &[],
+        Verb::List => &[
+            "allowWatchBookmarks",
+            "continue",
+            "fieldSelector",
+            "labelSelector",
+            "limit",
+            "resourceVersion",
+            "resourceVersionMatch",
+            "sendInitialEvents",
+            "timeoutSeconds",
+            "watch",
+        ],
+        Verb::Get | Verb::Watch => &[],
     };
     let parameters: Vec<Value> = parameters.iter().map(|name| parameter(name, "query")).collect();
     json!({
@@ -147,11 +161,9 @@ fn parameter(name: &str, place: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kube::types::SKUPPER;
 
     #[test]
     fn the_document_stands_where_its_types_are() {
         assert_eq!(PATH, format!("apis/{}", SKUPPER.api_version()));
-        assert!(TYPES.iter().all(|resource| resource.group_version == SKUPPER), "types of no document");
     }
 }

@@ -10,7 +10,10 @@ use super::{
     reply::{Body, Reply},
     types::{ResourceType, qualified},
 };
-use crate::{grant::Namespace, store::StoreError};
+use crate::{
+    grant::{Namespace, Revision},
+    store::StoreError,
+};
 
 /// The most characters of a sentence that repeats parts of the request.
 const LONGEST_MESSAGE: usize = 2048;
@@ -52,8 +55,13 @@ pub(super) enum Problem {
     BodyTimedOut,
     /// Work that was not done in time; whether it will be is not known.
     TimedOut,
+    /// What changed after this revision cannot be told: it is too old, or there is none yet. Told as an event, it makes
+    /// every client begin anew (kubectl.md 3.10).
+    Expired { revision: Revision, head: Revision },
     /// Too many requests at once.
     Overloaded,
+    /// Too many watches at once.
+    TooManyWatches,
     /// The store did not answer.
     Unavailable,
     /// A fault of ours.
@@ -73,6 +81,17 @@ struct Parts {
 impl Parts {
     fn new(status: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
         Self { status, reason, message: message.into(), details: Value::Null, allow: None, retry_after_seconds: None }
+    }
+
+    fn into_status(self) -> Value {
+        let mut object = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "code": self.status.as_u16(), "reason": self.reason, "message": self.message,
+        });
+        if !self.details.is_null() {
+            object["details"] = self.details;
+        }
+        object
     }
 
     fn about(self, resource: &ResourceType, name: &str) -> Self {
@@ -118,15 +137,14 @@ impl Problem {
         if matches!(self, Self::NoSuchPath) {
             return Reply::new(StatusCode::NOT_FOUND, Body::Text("404 page not found\n"));
         }
-        let Parts { status, reason, message, details, allow, retry_after_seconds } = self.parts();
-        let mut object = json!({
-            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-            "code": status.as_u16(), "reason": reason, "message": message,
-        });
-        if !details.is_null() {
-            object["details"] = details;
-        }
-        Reply { allow, retry_after_seconds, ..Reply::new(status, Body::Json(object)) }
+        let parts = self.parts();
+        let (status, allow, retry_after_seconds) = (parts.status, parts.allow.clone(), parts.retry_after_seconds);
+        Reply { allow, retry_after_seconds, ..Reply::new(status, Body::Json(parts.into_status())) }
+    }
+
+    /// The same as an object.
+    pub(super) fn into_status(self) -> Value {
+        self.parts().into_status()
     }
 
     fn parts(self) -> Parts {
@@ -185,6 +203,14 @@ impl Problem {
                 let message = "the request was not done in time, and may still be done";
                 Parts::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", message)
             }
+            Self::Expired { revision, head } => {
+                let message = format!("too old resource version: {revision} ({head})");
+                Parts::new(StatusCode::GONE, "Expired", message)
+            }
+            Self::TooManyWatches => {
+                let message = "too many watches at once, please try again later";
+                Parts::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message).again_after(5)
+            }
             Self::Overloaded => {
                 let message = "too many requests at once, please try again later";
                 Parts::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message).again_after(1)
@@ -242,7 +268,7 @@ mod tests {
     fn body(problem: Problem) -> Value {
         match problem.into_reply().body {
             Body::Json(value) => value,
-            Body::Written(_) | Body::Text(_) | Body::EmptyProtobuf => panic!("not a Status"),
+            Body::Written(_) | Body::Text(_) | Body::EmptyProtobuf | Body::Events(_) => panic!("not a Status"),
         }
     }
 

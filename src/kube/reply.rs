@@ -1,21 +1,64 @@
 //! An answer, before and after it is HTTP.
 
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
 use http_body_util::Full;
 use hyper::{
     Response, StatusCode,
-    body::Bytes,
+    body::{Body as HttpBody, Bytes, Frame, SizeHint},
     header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WARNING},
 };
 use serde_json::{Value, json};
 
-use super::types::ResourceType;
+use super::{
+    types::ResourceType,
+    watch::{BrokenOff, EventStream},
+};
 
 /// The most warnings one answer carries, and the most characters of each: headers have limits of their own.
 const MOST_WARNINGS: usize = 16;
 const LONGEST_WARNING: usize = 200;
 
 /// An answer as HTTP.
-pub(super) type Answer = Response<Full<Bytes>>;
+pub(super) type Answer = Response<AnswerBody>;
+
+/// What follows the head of an answer.
+#[derive(Debug)]
+pub(super) enum AnswerBody {
+    /// All of it.
+    Whole(Full<Bytes>),
+    /// Event after event.
+    Events(EventStream),
+}
+
+impl HttpBody for AnswerBody {
+    type Data = Bytes;
+    type Error = BrokenOff;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        match self.get_mut() {
+            Self::Whole(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
+            Self::Events(body) => Pin::new(body).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(body) => body.is_end_stream(),
+            Self::Events(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(body) => body.size_hint(),
+            Self::Events(body) => body.size_hint(),
+        }
+    }
+}
 
 /// What an answer says.
 #[derive(Debug)]
@@ -48,6 +91,8 @@ pub(super) enum Body {
     /// Zero bytes are a whole protobuf document: with it kubectl has no client-side schema, and validation is ours
     /// (kubectl.md 0.2).
     EmptyProtobuf,
+    /// What a watch tells.
+    Events(EventStream),
 }
 
 impl Reply {
@@ -87,20 +132,22 @@ impl Reply {
             Body::Json(object) => {
                 object.pointer("/metadata/name").or_else(|| object.pointer("/details/name")).and_then(Value::as_str)
             }
-            Body::Written(_) | Body::Text(_) | Body::EmptyProtobuf => None,
+            Body::Written(_) | Body::Text(_) | Body::EmptyProtobuf | Body::Events(_) => None,
         }
     }
 
     /// As HTTP. JSON to everyone, whatever `Accept` says.
     pub(super) fn into_answer(self) -> Answer {
-        let (content_type, bytes) = match self.body {
+        let whole = |bytes| AnswerBody::Whole(Full::new(bytes));
+        let (content_type, body) = match self.body {
             // Writing a Value cannot fail: its keys are strings.
-            Body::Json(value) => ("application/json", Bytes::from(value.to_string())),
-            Body::Written(bytes) => ("application/json", bytes),
-            Body::Text(text) => ("text/plain; charset=utf-8", Bytes::from_static(text.as_bytes())),
-            Body::EmptyProtobuf => ("application/com.github.proto-openapi.spec.v2.v1.0+protobuf", Bytes::new()),
+            Body::Json(value) => ("application/json", whole(Bytes::from(value.to_string()))),
+            Body::Written(bytes) => ("application/json", whole(bytes)),
+            Body::Text(text) => ("text/plain; charset=utf-8", whole(Bytes::from_static(text.as_bytes()))),
+            Body::EmptyProtobuf => ("application/com.github.proto-openapi.spec.v2.v1.0+protobuf", whole(Bytes::new())),
+            Body::Events(stream) => ("application/json", AnswerBody::Events(stream)),
         };
-        let mut answer = Response::new(Full::new(bytes));
+        let mut answer = Response::new(body);
         *answer.status_mut() = self.status;
         let headers = answer.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

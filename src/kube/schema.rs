@@ -34,6 +34,8 @@ pub(super) enum FieldKind {
 }
 
 pub(super) mod access_token;
+pub(super) mod link;
+pub(super) mod link_v1alpha1;
 
 const fn field(name: &'static str, kind: FieldKind, description: &'static str) -> Field {
     Field { name, description, kind, presence: Presence::Optional }

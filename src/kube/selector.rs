@@ -63,14 +63,18 @@ impl Selector {
 
     /// Whether the item is meant.
     pub(super) fn selects(&self, namespace: &str, name: &str, labels: &BTreeMap<String, String>) -> bool {
-        let fields = self.fields.iter().all(|requirement| {
+        self.selects_place(namespace, name) && self.labels.iter().all(|requirement| requirement.is_met_by(labels))
+    }
+
+    /// Whether an item there is meant, if its labels are such.
+    pub(super) fn selects_place(&self, namespace: &str, name: &str) -> bool {
+        self.fields.iter().all(|requirement| {
             let found = match requirement.field {
                 Field::Name => name,
                 Field::Namespace => namespace,
             };
             (found == requirement.value) == requirement.equal
-        });
-        fields && self.labels.iter().all(|requirement| requirement.is_met_by(labels))
+        })
     }
 }
 

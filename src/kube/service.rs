@@ -16,6 +16,7 @@ use hyper::{
     header::CONTENT_TYPE,
 };
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use tower::{
     BoxError, Service, ServiceBuilder, ServiceExt,
     limit::ConcurrencyLimit,
@@ -33,7 +34,7 @@ use super::{
     patch::Patch,
     problem::Problem,
     protobuf,
-    query::{ListOptions, Query, WriteOptions},
+    query::{ListOptions, Query, WatchOptions, WriteOptions},
     reply::{Answer, Reply},
     reviews,
     sites::Sites,
@@ -42,6 +43,7 @@ use super::{
     target::Target,
     types::{Behaviour, ResourceType, Shows, Verb},
     verbs,
+    watch::{self, MOST_WATCHES, Wanted},
 };
 use crate::{
     app::App,
@@ -75,7 +77,7 @@ impl AdminService {
             .load_shed()
             .concurrency_limit(MOST_REQUESTS)
             .timeout(REQUEST_DEADLINE)
-            .service(Resources { app: Arc::clone(&app) });
+            .service(Resources { app: Arc::clone(&app), watches: Arc::new(Semaphore::new(MOST_WATCHES)) });
         Self { app, peer: Arc::new(Peer::Nobody), limited }
     }
 
@@ -102,7 +104,7 @@ where
         let (app, peer, limited) = (Arc::clone(&self.app), Arc::clone(&self.peer), self.limited.clone());
         Box::pin(async move {
             let target = Arc::new(Target::read(request.uri().path()));
-            let verb = target.verb(request.method());
+            let verb = target.verb(request.method()).map(|verb| as_asked(verb, &target, request.uri().query()));
             let known = verb.as_ref().ok().copied();
             let answered = limited
                 .oneshot(Addressed { peer: Arc::clone(&peer), target: Arc::clone(&target), verb, request })
@@ -115,6 +117,14 @@ where
             Ok(reply.into_answer())
         })
     }
+}
+
+/// A list of objects is a watch when the query says so.
+fn as_asked(verb: Verb, target: &Target, query: Option<&str>) -> Verb {
+    let Target::Collection { resource, .. } = target else { return verb };
+    // A query that cannot be read is told when it is.
+    let asked = || Query::read(query.unwrap_or_default()).is_ok_and(|query| query.wants_watch());
+    if verb == Verb::List && resource.verbs.contains(&Verb::Watch) && asked() { Verb::Watch } else { verb }
 }
 
 fn limit_reached(error: &BoxError) -> Problem {
@@ -150,6 +160,8 @@ struct Addressed<B> {
 #[derive(Clone)]
 struct Resources {
     app: Arc<App>,
+    /// The places of watches, which keep them for much longer than those of other requests.
+    watches: Arc<Semaphore>,
 }
 
 impl<B> Service<Addressed<B>> for Resources
@@ -183,9 +195,10 @@ impl Resources {
         refuse_impersonation(&target, request.headers())?;
         authorize(&peer, &target, verb)?;
         let query = Query::read(request.uri().query().unwrap_or_default())?;
-        if !verb.writes() && query.wants_watch() {
-            // Answered with a list, a watch would wait for ever for the next line.
-            let message = "watch is not supported by this server: list again instead";
+        if !verb.writes() && verb != Verb::Watch && query.wants_watch() {
+            // Answered with what is asked for once, a watch would wait for ever for the next line.
+            let message = "only collections of objects are watched here; one object of them is selected with \
+                           fieldSelector=metadata.name=NAME";
             return Err(Problem::MethodNotAllowed { message, allow: "GET".to_owned() });
         }
         match target.as_ref() {
@@ -211,6 +224,14 @@ impl Resources {
                     Ok(if let Some(table) = table { table.reply(resource, reply) } else { reply })
                 }
             },
+            Target::Collection { resource, namespace } if verb == Verb::Watch => {
+                let wanted = Wanted {
+                    namespace: namespace.clone(),
+                    options: WatchOptions::read(resource, &query)?,
+                    table: TableForm::read(request.headers(), &query)?,
+                };
+                self.watch(resource, wanted).await
+            }
             Target::Collection { resource, .. } | Target::Object { resource, .. } => {
                 let (parts, body) = request.into_parts();
                 let body = if verb.writes() { read_body(body).await? } else { Bytes::new() };
@@ -228,6 +249,15 @@ impl Resources {
             Behaviour::AccessGrants => verbs::perform(&self.app, AccessGrants, action).await,
             Behaviour::Sites => verbs::perform(&self.app, Sites, action).await,
             Behaviour::Stored(stored) => verbs::perform(&self.app, Stored(stored), action).await,
+        }
+    }
+
+    async fn watch(&self, resource: &ResourceType, wanted: Wanted) -> Result<Reply, Problem> {
+        let place = Arc::clone(&self.watches).try_acquire_owned().map_err(|_| Problem::TooManyWatches)?;
+        match resource.behaviour {
+            Behaviour::AccessGrants => watch::open(&self.app, AccessGrants, wanted, place).await,
+            Behaviour::Sites => watch::open(&self.app, Sites, wanted, place).await,
+            Behaviour::Stored(stored) => watch::open(&self.app, Stored(stored), wanted, place).await,
         }
     }
 }
@@ -259,6 +289,8 @@ fn action(target: &Target, verb: Verb, headers: &HeaderMap, body: &[u8], query: 
     // Only lists are of all namespaces (`Target::verb`).
     let one_namespace = || namespace.clone().ok_or(Problem::NoSuchPath);
     match verb {
+        // A watch is no single action: it was opened before.
+        Verb::Watch => Err(Problem::NoSuchPath),
         Verb::List => Ok(Action::List { namespace, options: ListOptions::read(query)? }),
         Verb::Get => Ok(Action::Get { namespace: one_namespace()?, name }),
         Verb::Create => {

@@ -33,7 +33,7 @@ pub(super) type Body = Map<String, Value>;
 pub(super) struct StoredKind {
     pub(super) resource: &'static ResourceType,
     pub(super) object: ObjectKind,
-    /// The most bytes of a name; at most [`Stored::LONGEST_NAME`].
+    /// The most bytes of a name; at most [`Self::LONGEST_NAME`].
     pub(super) longest_name: usize,
     pub(super) generation: Generation,
     /// Reads what a caller wrote, whose fields are of the types of the table, into the stored form, without a status.
@@ -57,6 +57,9 @@ pub(super) enum Generation {
 }
 
 impl StoredKind {
+    /// The most bytes of a [`ResourceName`].
+    pub(super) const LONGEST_NAME: usize = 253;
+
     /// For types that say all that is stored.
     pub(super) fn keep_nothing(wanted: Body, _: &Body) -> Body {
         wanted
@@ -89,7 +92,7 @@ pub(super) struct Stored(pub(super) &'static StoredKind);
 
 impl Kind for Stored {
     type Name = ResourceName;
-    const LONGEST_NAME: usize = 253;
+    const LONGEST_NAME: usize = StoredKind::LONGEST_NAME;
     type State = StoredObject;
     type Wanted = Body;
 

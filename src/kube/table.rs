@@ -57,7 +57,7 @@ impl TableForm {
     pub(super) fn reply(self, resource: &ResourceType, reply: Reply) -> Reply {
         let body = match reply.body {
             Body::Json(value) => Body::Json(self.table(resource, value)),
-            other @ (Body::Text(_) | Body::Written(_) | Body::EmptyProtobuf) => other,
+            other @ (Body::Text(_) | Body::Written(_) | Body::EmptyProtobuf | Body::Events(_)) => other,
         };
         Reply { body, ..reply }
     }

@@ -7,7 +7,7 @@ use super::{
     problem::Problem,
     query::percent_decode,
     reviews::Review,
-    types::{CORE, GroupVersion, NOT_ALLOWED, ResourceType, SKUPPER, Shows, Subresource, Verb, find},
+    types::{CORE, GroupVersion, NOT_ALLOWED, ResourceType, SKUPPER, Shows, Subresource, Verb, find, groups, versions},
 };
 use crate::{grant::Namespace, metrics::AdminResource};
 
@@ -44,7 +44,7 @@ pub(super) enum Document {
     /// `/apis`
     Groups,
     /// `/apis/GROUP`
-    Group,
+    Group(&'static str),
     /// `/api/v1` and `/apis/GROUP/VERSION`
     Resources(GroupVersion),
     /// `/version`
@@ -77,13 +77,17 @@ impl Target {
             ["openapi", "v3", "apis", group, version] if *group == SKUPPER.group && *version == SKUPPER.version => {
                 Self::Discovery(Document::OpenApi)
             }
-            ["apis", group] if *group == SKUPPER.group => Self::Discovery(Document::Group),
+            ["apis", group] => match groups().into_iter().find(|served| served == group) {
+                Some(served) => Self::Discovery(Document::Group(served)),
+                None => Self::Unknown,
+            },
             ["api", version, rest @ ..] if *version == CORE.version => Self::within(CORE, rest),
-            ["apis", group, version, rest @ ..] if *group == SKUPPER.group && *version == SKUPPER.version => {
-                Self::within(SKUPPER, rest)
-            }
-            ["apis", group, version, plural] => {
-                Review::find(group, version, plural).map_or(Self::Unknown, Self::Review)
+            ["apis", group, version, rest @ ..] if !group.is_empty() => {
+                match (versions(group).into_iter().find(|served| served.version == *version), rest) {
+                    (Some(served), rest) => Self::within(served, rest),
+                    (None, [plural]) => Review::find(group, version, plural).map_or(Self::Unknown, Self::Review),
+                    (None, _) => Self::Unknown,
+                }
             }
             _ => Self::Unknown,
         }
@@ -142,14 +146,15 @@ impl Target {
                 let here = |verb: &Verb| match verb {
                     Verb::List => true,
                     Verb::Create => namespace.is_some(),
-                    Verb::Delete | Verb::Get | Verb::Patch | Verb::Update => false,
+                    // A list becomes a watch by its query.
+                    Verb::Delete | Verb::Get | Verb::Patch | Verb::Update | Verb::Watch => false,
                 };
                 resource.verbs.iter().copied().filter(here).collect()
             }
             Self::Object { resource, .. } => {
                 let here = |verb: &Verb| match verb {
                     Verb::Delete | Verb::Get | Verb::Patch | Verb::Update => true,
-                    Verb::Create | Verb::List => false,
+                    Verb::Create | Verb::List | Verb::Watch => false,
                 };
                 resource.verbs.iter().copied().filter(here).collect()
             }
@@ -217,7 +222,7 @@ fn http_method(verb: Verb) -> Method {
     match verb {
         Verb::Create => Method::POST,
         Verb::Delete => Method::DELETE,
-        Verb::Get | Verb::List => Method::GET,
+        Verb::Get | Verb::List | Verb::Watch => Method::GET,
         Verb::Patch => Method::PATCH,
         Verb::Update => Method::PUT,
     }
@@ -279,7 +284,9 @@ mod tests {
             "/apis/authentication.k8s.io/v1alpha1/selfsubjectreviews",
             "/apis/skupper.io/v1",
             "/apis/skupper.io/v2alpha1/accessgrants/g",
-            "/apis/skupper.io/v2alpha1/namespaces/west/links",
+            "/apis/skupper.io/v2alpha1/namespaces/west/listeners",
+            "/apis/skupper.io/v1alpha1/namespaces/west/accessgrants",
+            "/apis//v1/links",
             "/apis/skupper.io/v2alpha1/namespaces/west/accessgrants/",
             "/apis/skupper.io/v2alpha1/namespaces/west/accessgrants/g/scale",
             "/apis/skupper.io/v2alpha1/namespaces/west/sites/s/redemptions",

@@ -3,6 +3,7 @@
 //! A new kind is one entry here, one variant of [`Behaviour`], and the module that the variant leads to.
 
 use super::{
+    links, links_v1alpha1,
     schema::{self, Field},
     stored::StoredKind,
     tokens,
@@ -26,6 +27,8 @@ impl GroupVersion {
 
 /// Skupper's own resources.
 pub(super) const SKUPPER: GroupVersion = GroupVersion { group: "skupper.io", version: "v2alpha1" };
+/// The oldest form of Skupper's own resources.
+pub(super) const SKUPPER_V1ALPHA1: GroupVersion = GroupVersion { group: "skupper.io", version: "v1alpha1" };
 /// Kubernetes' core group.
 pub(super) const CORE: GroupVersion = GroupVersion { group: "", version: "v1" };
 
@@ -38,7 +41,11 @@ pub(super) enum Verb {
     List,
     Patch,
     Update,
+    Watch,
 }
+
+/// Those of a type whose objects come and go.
+const ALL_VERBS: &[Verb] = &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update, Verb::Watch];
 
 impl Verb {
     pub(super) fn as_str(self) -> &'static str {
@@ -49,6 +56,7 @@ impl Verb {
             Self::List => "list",
             Self::Patch => "patch",
             Self::Update => "update",
+            Self::Watch => "watch",
         }
     }
 
@@ -60,6 +68,7 @@ impl Verb {
             Self::List => AdminVerb::List,
             Self::Patch => AdminVerb::Patch,
             Self::Update => AdminVerb::Update,
+            Self::Watch => AdminVerb::Watch,
         }
     }
 
@@ -67,7 +76,7 @@ impl Verb {
     pub(super) fn writes(self) -> bool {
         match self {
             Self::Create | Self::Delete | Self::Patch | Self::Update => true,
-            Self::Get | Self::List => false,
+            Self::Get | Self::List | Self::Watch => false,
         }
     }
 }
@@ -179,7 +188,7 @@ pub(super) static ACCESS_GRANTS: ResourceType = ResourceType {
     singular: "accessgrant",
     kind: "AccessGrant",
     short_names: &["grant", "gr"],
-    verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update],
+    verbs: ALL_VERBS,
     other_verbs: NOT_ALLOWED,
     subresources: &[
         Subresource {
@@ -225,7 +234,7 @@ pub(super) static SITES: ResourceType = ResourceType {
     singular: "site",
     kind: "Site",
     short_names: &["st"],
-    verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update],
+    verbs: ALL_VERBS,
     other_verbs: NOT_ALLOWED,
     subresources: &[status_of("Site", AdminResource::Sites)],
     columns: &[
@@ -251,7 +260,7 @@ pub(super) static ACCESS_TOKENS: ResourceType = ResourceType {
     singular: "accesstoken",
     kind: "AccessToken",
     short_names: &["token", "to"],
-    verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update],
+    verbs: ALL_VERBS,
     other_verbs: NOT_ALLOWED,
     subresources: &[status_of("AccessToken", AdminResource::AccessTokens)],
     columns: &[
@@ -271,8 +280,94 @@ pub(super) static ACCESS_TOKENS: ResourceType = ResourceType {
     fields: schema::access_token::FIELDS,
 };
 
+/// Links: where sites connect to.
+pub(super) static LINKS: ResourceType = ResourceType {
+    group_version: SKUPPER,
+    plural: "links",
+    singular: "link",
+    kind: "Link",
+    short_names: &["ln"],
+    verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update],
+    other_verbs: NOT_ALLOWED,
+    subresources: &[status_of("Link", AdminResource::Links)],
+    columns: &[
+        STATUS,
+        Column {
+            name: "Remote Site",
+            value_type: "string",
+            description: "The site that it goes to",
+            path: &["status", "remoteSiteName"],
+        },
+        MESSAGE,
+    ],
+    label: AdminResource::Links,
+    behaviour: Behaviour::Stored(&links::STORED),
+    description: schema::link::DESCRIPTION,
+    fields: schema::link::FIELDS,
+};
+
+/// The same Links in their oldest form.
+pub(super) static LINKS_V1ALPHA1: ResourceType = ResourceType {
+    group_version: SKUPPER_V1ALPHA1,
+    plural: "links",
+    singular: "link",
+    kind: "Link",
+    short_names: &["ln"],
+    verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update],
+    other_verbs: NOT_ALLOWED,
+    subresources: &[status_of("Link", AdminResource::Links)],
+    columns: &[
+        Column {
+            name: "Configured",
+            value_type: "boolean",
+            description: "Whether the router was told of it",
+            path: &["status", "configured"],
+        },
+        Column { name: "URL", value_type: "string", description: "Where it goes to", path: &["status", "url"] },
+        Column {
+            name: "Site",
+            value_type: "string",
+            description: "The site that it goes to",
+            path: &["status", "site"],
+        },
+        Column {
+            name: "Status",
+            value_type: "string",
+            description: "OK, or what keeps it from being so",
+            path: &["status", "status"],
+        },
+    ],
+    label: AdminResource::Links,
+    behaviour: Behaviour::Stored(&links_v1alpha1::STORED),
+    description: schema::link_v1alpha1::DESCRIPTION,
+    fields: schema::link_v1alpha1::FIELDS,
+};
+
 /// Every type, in the order that discovery lists them; of the versions of a group, the preferred one first.
-pub(super) static TYPES: [&ResourceType; 3] = [&ACCESS_GRANTS, &SITES, &ACCESS_TOKENS];
+pub(super) static TYPES: [&ResourceType; 5] = [&ACCESS_GRANTS, &SITES, &ACCESS_TOKENS, &LINKS, &LINKS_V1ALPHA1];
+
+/// The versions of a group, the preferred one first; none of a group that is not served.
+pub(super) fn versions(group: &str) -> Vec<GroupVersion> {
+    let mut versions: Vec<GroupVersion> = Vec::new();
+    for GroupVersion { group: own, version } in TYPES.into_iter().map(|resource| resource.group_version) {
+        let found = GroupVersion { group: own, version };
+        if own == group && !versions.contains(&found) {
+            versions.push(found);
+        }
+    }
+    versions
+}
+
+/// The groups that are served beside the core group.
+pub(super) fn groups() -> Vec<&'static str> {
+    let mut groups = Vec::new();
+    for group in TYPES.into_iter().map(|resource| resource.group_version.group) {
+        if !group.is_empty() && !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
+    groups
+}
 
 /// The type of this plural name.
 pub(super) fn find(group_version: GroupVersion, plural: &str) -> Option<&'static ResourceType> {
@@ -285,11 +380,22 @@ mod tests {
 
     #[test]
     fn no_two_types_answer_to_one_name() {
-        let names = TYPES.iter().flat_map(|t| [t.plural, t.singular].into_iter().chain(t.short_names.iter().copied()));
-        let mut seen = std::collections::BTreeSet::new();
-        for name in names {
-            assert!(seen.insert(name), "{name} names two types");
+        let mut seen = std::collections::BTreeMap::new();
+        for resource in TYPES {
+            let names = [resource.plural, resource.singular].into_iter().chain(resource.short_names.iter().copied());
+            for name in names {
+                // Another version of a type is the same type.
+                let kind = seen.entry(name).or_insert_with(|| resource.qualified_kind());
+                assert_eq!(*kind, resource.qualified_kind(), "{name} names two types");
+            }
         }
+    }
+
+    #[test]
+    fn of_two_versions_the_newer_one_is_preferred() {
+        assert_eq!(groups(), ["skupper.io"]);
+        assert_eq!(versions("skupper.io"), [SKUPPER, SKUPPER_V1ALPHA1]);
+        assert_eq!(versions("apps"), []);
     }
 
     #[test]

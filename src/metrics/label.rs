@@ -153,6 +153,8 @@ label!(
         Get => "get",
         /// A list.
         List => "list",
+        /// A list, and then every change.
+        Watch => "watch",
         /// A new object.
         Create => "create",
         /// A whole object replaced.

@@ -135,13 +135,14 @@ pub(super) struct Committed {
 #[derive(Debug)]
 pub struct Changes {
     ring: Mutex<Ring>,
-    head: watch::Sender<Revision>,
+    /// [`Ring::news`], for those who wait.
+    news: watch::Sender<Revision>,
 }
 
 impl Changes {
     /// A ring that begins at this revision.
     pub(super) fn new(head: Revision) -> Self {
-        Self { ring: Mutex::new(Ring::new(head)), head: watch::Sender::new(head) }
+        Self { ring: Mutex::new(Ring::new(head)), news: watch::Sender::new(head) }
     }
 
     /// Every change after `revision` that is still known, in order; none when it is the newest.
@@ -155,15 +156,18 @@ impl Changes {
         self.ring().since(revision)
     }
 
-    /// The newest revision.
+    /// The newest revision. Some revisions have no entry, so it can be greater than that of the last one.
+    ///
+    /// Whoever tells others how far they are asks for this first and for the changes then: nothing up to it is missing.
     pub fn head(&self) -> Revision {
-        *self.head.borrow()
+        self.ring().head()
     }
 
-    /// Waits until there is a change after `revision`, and does not wait at all when there is one already.
+    /// Waits until [`since`](Self::since) this revision has something to say, a change or that some are forgotten; does
+    /// not wait at all when it has already.
     pub async fn wait_past(&self, revision: Revision) {
         // Fails only when the sender is gone, which is borrowed here.
-        let _ = self.head.subscribe().wait_for(|head| *head > revision).await;
+        let _ = self.news.subscribe().wait_for(|news| *news > revision).await;
     }
 
     /// To be called before a transaction is committed: as soon as it is, readers can see this revision.
@@ -173,10 +177,12 @@ impl Changes {
 
     /// To be called after the commit.
     pub(super) fn publish(&self, committed: Committed) {
-        let head = committed.head;
-        self.ring().publish(committed);
+        let mut ring = self.ring();
+        ring.publish(committed);
+        let news = ring.news();
+        drop(ring);
         // Costs a few uncontended locks when nobody waits.
-        self.head.send_replace(head);
+        self.news.send_replace(news);
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {

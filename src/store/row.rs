@@ -7,7 +7,7 @@ use sqlx::{Row as _, sqlite::SqliteRow as Row};
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
-pub(super) use object::{object, object_json, removed_object, seal_object, stored_at};
+pub(super) use object::{object, object_json, object_state, removed_object};
 
 use super::{
     ChangeEffect, ChangeSubject, CorruptGrant, Labels, LastState,

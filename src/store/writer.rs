@@ -10,6 +10,10 @@
 //! When the commit itself fails, everybody is told that nothing was counted. If the machine crashes in that moment, the
 //! log can hold the transaction whole, and the next start finds redemptions recorded that were released to nobody. The
 //! other way round, something released that is not recorded, cannot happen.
+//!
+//! What a batch changed is told to the ring of changes after its commit and before its answers. Each batch learns from the
+//! database at which revision it began; where that is not the one the last batch ended with, the ring says that there is
+//! a gap.
 
 use std::{
     sync::Arc,

@@ -14,7 +14,7 @@ use tokio::{
 };
 use tracing::{debug, error, info};
 
-use super::super::service::AdminService;
+use super::{super::service::AdminService, progress::Progressing};
 
 /// For the header of each request, and so for an idle connection too.
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
@@ -26,6 +26,8 @@ const MOST_STREAMS: u32 = 64;
 /// take to say so.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a client may take nothing of what is written to it.
+const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// Somewhat more than one request may take.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(22);
 /// Without a pause, a failure that lasts (no file descriptor left) would keep a core busy.
@@ -111,7 +113,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let http = http(protocol);
-    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let connection = http
+        .serve_connection(TokioIo::new(Progressing::new(stream, WRITE_DEADLINE)), TowerToHyperService::new(service));
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

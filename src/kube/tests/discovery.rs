@@ -6,18 +6,28 @@ use serde_json::json;
 async fn the_documents_are_as_kubectl_wants_them() {
     let world = World::start().await;
     let version = json!({"groupVersion": "skupper.io/v2alpha1", "version": "v2alpha1"});
+    let versions = json!([version, {"groupVersion": "skupper.io/v1alpha1", "version": "v1alpha1"}]);
+    let status = |plural: &str, kind: &str| {
+        json!({
+            "name": format!("{plural}/status"), "singularName": "", "namespaced": true, "kind": kind, "verbs": ["get"],
+        })
+    };
+    let links = json!({
+        "name": "links", "singularName": "link", "shortNames": ["ln"], "namespaced": true, "kind": "Link",
+        "verbs": ["create", "delete", "get", "list", "patch", "update"],
+    });
     let table = [
         ("/api", json!({"kind": "APIVersions", "versions": ["v1"]})),
         (
             "/apis",
             json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": [
-                {"name": "skupper.io", "versions": [version], "preferredVersion": version},
+                {"name": "skupper.io", "versions": versions, "preferredVersion": version},
             ]}),
         ),
         (
             "/apis/skupper.io",
             json!({
-                "kind": "APIGroup", "apiVersion": "v1", "name": "skupper.io", "versions": [version],
+                "kind": "APIGroup", "apiVersion": "v1", "name": "skupper.io", "versions": versions,
                 "preferredVersion": version,
             }),
         ),
@@ -45,11 +55,28 @@ async fn the_documents_are_as_kubectl_wants_them() {
                         "name": "accessgrants/redemptions", "singularName": "", "namespaced": true,
                         "kind": "RedemptionList", "verbs": ["get"],
                     },
+                    status("accessgrants", "AccessGrant"),
                     {
                         "name": "sites", "singularName": "site", "shortNames": ["st"], "namespaced": true,
                         "kind": "Site", "verbs": ["get", "list"],
                     },
+                    status("sites", "Site"),
+                    {
+                        "name": "accesstokens", "singularName": "accesstoken", "shortNames": ["token", "to"],
+                        "namespaced": true, "kind": "AccessToken",
+                        "verbs": ["create", "delete", "get", "list", "patch", "update"],
+                    },
+                    status("accesstokens", "AccessToken"),
+                    links,
+                    status("links", "Link"),
                 ],
+            }),
+        ),
+        (
+            "/apis/skupper.io/v1alpha1",
+            json!({
+                "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "skupper.io/v1alpha1",
+                "resources": [links, status("links", "Link")],
             }),
         ),
         (
@@ -78,9 +105,12 @@ async fn the_openapi_document_is_empty_and_there() {
 #[tokio::test]
 async fn unknown_paths_are_plain_text_so_that_clients_name_the_missing_type() {
     let world = World::start().await;
-    for path in
-        ["/", "/openapi/v3/api/v1", "/apis/route.openshift.io/v1", "/apis/skupper.io/v2alpha1/namespaces/west/links"]
-    {
+    for path in [
+        "/",
+        "/openapi/v3/api/v1",
+        "/apis/route.openshift.io/v1",
+        "/apis/skupper.io/v2alpha1/namespaces/west/listeners",
+    ] {
         for method in [Method::GET, Method::POST] {
             let seen = world.send(method, path, "application/json", "{}").await;
             assert_eq!((seen.status, seen.text.as_str()), (404, "404 page not found\n"), "{path}");

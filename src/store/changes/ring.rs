@@ -26,6 +26,15 @@ impl Ring {
         Self { entries: VecDeque::new(), bytes: 0, oldest: head, head, announced: head }
     }
 
+    pub(super) fn head(&self) -> Revision {
+        self.head
+    }
+
+    /// The greatest revision such that something can be said since the ones before it.
+    pub(super) fn news(&self) -> Revision {
+        self.entries.back().map_or(self.oldest, |(change, _)| change.revision)
+    }
+
     pub(super) fn since(&self, revision: Revision) -> Result<Vec<Arc<Change>>, ChangesError> {
         if revision < self.oldest {
             return Err(ChangesError::TooOld { oldest: self.oldest });

@@ -13,7 +13,7 @@ use crate::{
         WriteObjectsError,
         batch::{Batch, Decision, Failure, Operation, revision_of},
         row,
-        seal::SealingKey,
+        seal::{Purpose, SealingKey},
         sql,
     },
     time::Timestamp,
@@ -85,7 +85,7 @@ impl WriteObjects {
         const GENERATION: u64 = 1;
         let New { key, uid, created_at } = new;
         let failure = |error| Failure::of(error, &uid);
-        let sealed = match row::seal_object(json, uid, &self.key) {
+        let sealed = match self.key.seal(json, Purpose::Object(uid)) {
             Ok(sealed) => sealed,
             Err(source) => return Ok(Err(unsealed(StoreFailure::Sealing(source)))),
         };
@@ -118,11 +118,11 @@ impl WriteObjects {
         let Replacement { key, expected, generation, effect } = change;
         let failure = |error| Failure::of(error, key);
         let Some(state) = state(batch, key).await? else { return Ok(Err(WriteObjectsError::Gone(key.clone()))) };
-        let (uid, found, created_at) = row::stored_at(&state)?;
+        let (uid, found, created_at) = row::object_state(&state)?;
         if found != expected {
             return Ok(Err(WriteObjectsError::Conflict(key.clone())));
         }
-        let sealed = match row::seal_object(json, uid, &self.key) {
+        let sealed = match self.key.seal(json, Purpose::Object(uid)) {
             Ok(sealed) => sealed,
             Err(source) => return Ok(Err(unsealed(StoreFailure::Sealing(source)))),
         };

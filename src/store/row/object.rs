@@ -14,7 +14,7 @@ use crate::{
     store::{
         ChangeEffect, ChangeSubject, CorruptGrant, Labels, LastState, ObjectContent, ObjectKey, ObjectKind,
         StoredObject,
-        seal::{Purpose, SealError, SealingKey},
+        seal::{Purpose, SealingKey},
     },
     time::Timestamp,
 };
@@ -39,8 +39,8 @@ fn read_object(row: &Row, key: &SealingKey) -> Column<StoredObject> {
     })
 }
 
-/// The uid of an object, and when it was made.
-pub(in crate::store) fn stored_at(row: &Row) -> Result<(Uuid, Revision, Timestamp), CorruptGrant> {
+/// The uid of an object, its revision, and when it was made.
+pub(in crate::store) fn object_state(row: &Row) -> Result<(Uuid, Revision, Timestamp), CorruptGrant> {
     let read = || Ok((parsed(row, "uid")?, Revision(number(row, "revision")?), instant(row, "created_at")?));
     read().map_err(|Broken(what)| CorruptGrant { id: uid(row), what })
 }
@@ -132,9 +132,4 @@ pub(in crate::store) fn object_json(content: &ObjectContent) -> Zeroizing<Vec<u8
     #[expect(clippy::expect_used, reason = "as above, and a vector takes every byte")]
     serde_json::to_writer(&mut *json, &content).expect(ALWAYS);
     json
-}
-
-/// The column `sealed_content`.
-pub(in crate::store) fn seal_object(json: &[u8], uid: Uuid, key: &SealingKey) -> Result<Vec<u8>, SealError> {
-    key.seal(json, Purpose::Object(uid))
 }
