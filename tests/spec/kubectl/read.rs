@@ -1,8 +1,15 @@
 //! `kubectl get` and what else only looks.
 
-use serde_json::Value;
+use std::process::Stdio;
 
-use super::{Kubectl, versions};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    time::timeout,
+};
+
+use super::{Kubectl, MANIFEST, versions};
+use crate::server::PATIENCE;
 
 const TWO: &str = "\
 apiVersion: skupper.io/v2alpha1
@@ -137,7 +144,7 @@ async fn what_is_served_is_discovered() {
             "{types:?}"
         );
         assert!(types.contains(&vec!["sites", "st", "skupper.io/v2alpha1", "true", "Site"]), "{types:?}");
-        assert_eq!(kubectl.says(&["api-versions"]).await, "skupper.io/v2alpha1\nv1\n");
+        assert_eq!(kubectl.says(&["api-versions"]).await, "skupper.io/v1alpha1\nskupper.io/v2alpha1\nv1\n");
         assert!(kubectl.says(&["version"]).await.contains("+grantd"));
 
         let described = kubectl.says(&["describe", "accessgrant", "west"]).await;
@@ -192,15 +199,23 @@ async fn waiting_ends_at_once_for_what_is_so_already_and_in_time_for_what_is_not
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_watch_shows_what_is_there_and_then_says_that_there_is_no_watch() {
+async fn a_watch_shows_what_is_there_and_then_each_change() {
     for binary in versions() {
         let kubectl = Kubectl::start(binary).await.with_grant().await;
+        kubectl.write("more.yaml", &MANIFEST.replace("name: west", "name: more"));
+        let mut watch = kubectl.command(&["get", "accessgrants", "--watch"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+        let mut row = async || timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
 
-        let output = kubectl.run(&["get", "accessgrants", "--watch"]).await;
-
-        assert_eq!(output.status.code(), Some(1));
-        assert!(String::from_utf8_lossy(&output.stdout).contains("\nwest "), "{output:?}");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(said.starts_with("Error from server (MethodNotAllowed): "), "{said}");
+        assert!(row().await.starts_with("NAME "));
+        let there = row().await;
+        assert!(cells(&there)[0].starts_with(&["west", "2", "0"]), "{there}");
+        kubectl.says(&["patch", "gr", "west", "--type=merge", "-p", r#"{"spec":{"redemptionsAllowed":4}}"#]).await;
+        let changed = row().await;
+        assert!(cells(&changed)[0].starts_with(&["west", "4", "0"]), "{changed}");
+        kubectl.says(&["create", "-f", "more.yaml"]).await;
+        assert!(row().await.starts_with("more "));
+        kubectl.says(&["delete", "gr", "west"]).await;
+        assert!(row().await.starts_with("west "));
     }
 }
