@@ -10,6 +10,7 @@ use super::{
     types::LINKS,
 };
 use crate::{
+    app::App,
     link::{EndpointName, Group, Host, Port, ResourceName},
     store::{ObjectKind, StoredObject},
 };
@@ -75,7 +76,7 @@ pub(super) fn check_cost(faults: &mut Faults, spec: &Map<String, Value>) {
 }
 
 /// A link that nobody has looked at yet is pending, in the words that Skupper has for it.
-pub(super) fn show(object: &StoredObject) -> Body {
+pub(super) fn show(_: &App, object: &StoredObject) -> Body {
     let mut body = object.content.body.clone();
     body.entry("status").or_insert_with(|| json!({"status": "Pending", "message": "Not Operational"}));
     body

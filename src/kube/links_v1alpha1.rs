@@ -12,6 +12,7 @@ use super::{
     types::LINKS_V1ALPHA1,
 };
 use crate::{
+    app::App,
     link::{Host, Port, ResourceName},
     store::{ObjectKind, StoredObject},
 };
@@ -100,28 +101,20 @@ fn endpoints(faults: &mut Faults, options: &Map<String, Value>) -> Vec<Value> {
     endpoints
 }
 
-/// Groups, endpoints beyond the first of a kind, settings that are called like one of the four options, and whatever
-/// else a Link has or will have.
-fn keep(wanted: Body, before: &Body) -> Body {
-    let part = |body: &Body| body.get("spec").and_then(Value::as_object).cloned().unwrap_or_default();
-    let (mut wanted, before_spec) = (part(&wanted), part(before));
-    let endpoints = keep_endpoints(list(&wanted), list(&before_spec));
-    wanted.insert(ENDPOINTS.to_owned(), endpoints.into());
+/// Groups, endpoints beyond the first of a kind, and settings that are called like one of the four options.
+fn keep(mut wanted: Body, before: &Body) -> Body {
+    let (mut spec, before) = (members(&wanted, "spec"), members(before, "spec"));
+    let endpoints = keep_endpoints(list(&spec), list(&before));
+    spec.insert(ENDPOINTS.to_owned(), endpoints.into());
 
-    let mut settings = members(&wanted, SETTINGS);
-    let kept = members(&before_spec, SETTINGS);
-    let had_an_empty_map = before_spec.contains_key(SETTINGS) && kept.is_empty();
+    let (mut settings, kept) = (members(&spec, SETTINGS), members(&before, SETTINGS));
+    let had_an_empty_map = before.contains_key(SETTINGS) && kept.is_empty();
     settings.extend(kept.into_iter().filter(|(name, _)| is_of_a_role(name)));
     if !settings.is_empty() || had_an_empty_map {
-        wanted.insert(SETTINGS.to_owned(), settings.into());
+        spec.insert(SETTINGS.to_owned(), settings.into());
     }
-
-    let said = [ENDPOINTS, CREDENTIALS, COST, SETTINGS];
-    let unsaid = before_spec.into_iter().filter(|(name, _)| !said.contains(&name.as_str()));
-    wanted.extend(unsaid);
-    let mut body = before.clone();
-    body.insert("spec".to_owned(), wanted.into());
-    body
+    wanted.insert("spec".to_owned(), spec.into());
+    wanted
 }
 
 fn list(spec: &Map<String, Value>) -> &[Value] {
@@ -165,8 +158,8 @@ fn keep_endpoints(wanted: &[Value], before: &[Value]) -> Vec<Value> {
     kept
 }
 
-fn show(object: &StoredObject) -> Body {
-    let stored = links::show(object);
+fn show(app: &App, object: &StoredObject) -> Body {
+    let stored = links::show(app, object);
     let spec = members(&stored, "spec");
     let first = |role: &Role| list(&spec).iter().find(|endpoint| is_called(endpoint, role.name));
 

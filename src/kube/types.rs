@@ -1,12 +1,17 @@
 //! The types this API serves: the one table that discovery, routing and messages come from.
 //!
-//! A new kind is one entry here, one variant of [`Behaviour`], and the module that the variant leads to.
+//! A new kind is one entry here or in a file below, a [`Behaviour`], and the module that this leads to.
 
+mod access_token;
+mod link;
+
+pub(super) use self::{
+    access_token::ACCESS_TOKENS,
+    link::{LINKS, LINKS_V1ALPHA1},
+};
 use super::{
-    links, links_v1alpha1,
     schema::{self, Field},
     stored::StoredKind,
-    tokens,
 };
 use crate::metrics::{AdminResource, AdminVerb};
 
@@ -251,96 +256,6 @@ pub(super) static SITES: ResourceType = ResourceType {
     behaviour: Behaviour::Sites,
     description: schema::SITE_DESCRIPTION,
     fields: schema::SITE,
-};
-
-/// AccessTokens: what is redeemed here.
-pub(super) static ACCESS_TOKENS: ResourceType = ResourceType {
-    group_version: SKUPPER,
-    plural: "accesstokens",
-    singular: "accesstoken",
-    kind: "AccessToken",
-    short_names: &["token", "to"],
-    verbs: ALL_VERBS,
-    other_verbs: NOT_ALLOWED,
-    subresources: &[status_of("AccessToken", AdminResource::AccessTokens)],
-    columns: &[
-        Column { name: "URL", value_type: "string", description: "Where it is redeemed", path: &["spec", "url"] },
-        Column {
-            name: "Redeemed",
-            value_type: "boolean",
-            description: "Whether it was redeemed",
-            path: &["status", "redeemed"],
-        },
-        STATUS,
-        MESSAGE,
-    ],
-    label: AdminResource::AccessTokens,
-    behaviour: Behaviour::Stored(&tokens::STORED),
-    description: schema::access_token::DESCRIPTION,
-    fields: schema::access_token::FIELDS,
-};
-
-/// Links: where sites connect to.
-pub(super) static LINKS: ResourceType = ResourceType {
-    group_version: SKUPPER,
-    plural: "links",
-    singular: "link",
-    kind: "Link",
-    short_names: &["ln"],
-    verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update],
-    other_verbs: NOT_ALLOWED,
-    subresources: &[status_of("Link", AdminResource::Links)],
-    columns: &[
-        STATUS,
-        Column {
-            name: "Remote Site",
-            value_type: "string",
-            description: "The site that it goes to",
-            path: &["status", "remoteSiteName"],
-        },
-        MESSAGE,
-    ],
-    label: AdminResource::Links,
-    behaviour: Behaviour::Stored(&links::STORED),
-    description: schema::link::DESCRIPTION,
-    fields: schema::link::FIELDS,
-};
-
-/// The same Links in their oldest form.
-pub(super) static LINKS_V1ALPHA1: ResourceType = ResourceType {
-    group_version: SKUPPER_V1ALPHA1,
-    plural: "links",
-    singular: "link",
-    kind: "Link",
-    short_names: &["ln"],
-    verbs: &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update],
-    other_verbs: NOT_ALLOWED,
-    subresources: &[status_of("Link", AdminResource::Links)],
-    columns: &[
-        Column {
-            name: "Configured",
-            value_type: "boolean",
-            description: "Whether the router was told of it",
-            path: &["status", "configured"],
-        },
-        Column { name: "URL", value_type: "string", description: "Where it goes to", path: &["status", "url"] },
-        Column {
-            name: "Site",
-            value_type: "string",
-            description: "The site that it goes to",
-            path: &["status", "site"],
-        },
-        Column {
-            name: "Status",
-            value_type: "string",
-            description: "OK, or what keeps it from being so",
-            path: &["status", "status"],
-        },
-    ],
-    label: AdminResource::Links,
-    behaviour: Behaviour::Stored(&links_v1alpha1::STORED),
-    description: schema::link_v1alpha1::DESCRIPTION,
-    fields: schema::link_v1alpha1::FIELDS,
 };
 
 /// Every type, in the order that discovery lists them; of the versions of a group, the preferred one first.

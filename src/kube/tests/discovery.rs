@@ -49,7 +49,7 @@ async fn the_documents_are_as_kubectl_wants_them() {
                     {
                         "name": "accessgrants", "singularName": "accessgrant", "shortNames": ["grant", "gr"],
                         "namespaced": true, "kind": "AccessGrant",
-                        "verbs": ["create", "delete", "get", "list", "patch", "update"],
+                        "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
                     },
                     {
                         "name": "accessgrants/redemptions", "singularName": "", "namespaced": true,
@@ -58,7 +58,7 @@ async fn the_documents_are_as_kubectl_wants_them() {
                     status("accessgrants", "AccessGrant"),
                     {
                         "name": "sites", "singularName": "site", "shortNames": ["st"], "namespaced": true,
-                        "kind": "Site", "verbs": ["get", "list"],
+                        "kind": "Site", "verbs": ["get", "list", "watch"],
                     },
                     status("sites", "Site"),
                     {

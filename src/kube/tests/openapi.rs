@@ -60,7 +60,9 @@ async fn every_type_is_found_by_its_schema_and_by_an_operation() {
     for resource in described() {
         let kind = kind_of(resource);
         assert_eq!(schema(&document, resource.kind)["x-kubernetes-group-version-kind"], json!([kind]));
-        assert_eq!(operations(&document, &kind).count(), resource.verbs.len(), "{}", resource.kind);
+        // A watch is a list with other parameters.
+        let verbs = resource.verbs.iter().filter(|verb| verb.as_str() != "watch");
+        assert_eq!(operations(&document, &kind).count(), verbs.count(), "{}", resource.kind);
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) struct World {
     pub(super) app: Arc<App>,
     pub(super) clock: Clock,
     pub(super) scratch: Scratch,
-    service: AdminService,
+    pub(super) service: AdminService,
 }
 
 /// An answer, taken apart.
@@ -200,9 +200,22 @@ impl World {
 /// A manifest.
 #[expect(clippy::needless_pass_by_value, reason = "callers write the spec in place")]
 pub(super) fn grant(name: &str, spec: Value) -> Value {
-    json!({
-        "apiVersion": "skupper.io/v2alpha1", "kind": "AccessGrant", "metadata": {"name": name}, "spec": spec,
-    })
+    manifest("AccessGrant", name, &spec)
+}
+
+/// A manifest of this kind.
+pub(super) fn manifest(kind: &str, name: &str, spec: &Value) -> Value {
+    json!({"apiVersion": "skupper.io/v2alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})
+}
+
+/// What is wrong with the fields of an object, and with which, in order; of an answer that has to be a refusal.
+pub(super) fn causes(seen: &Seen) -> Vec<(&str, &str)> {
+    assert_eq!(seen.failure().1, "Invalid", "{}", seen.text);
+    let all = seen.json["details"]["causes"].as_array().unwrap();
+    let mut causes: Vec<(&str, &str)> =
+        all.iter().map(|cause| (cause["field"].as_str().unwrap(), cause["message"].as_str().unwrap())).collect();
+    causes.sort_unstable();
+    causes
 }
 
 /// The condition of this type.

@@ -1,15 +1,8 @@
 //! `kubectl get` and what else only looks.
 
-use std::process::Stdio;
-
 use serde_json::Value;
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    time::timeout,
-};
 
-use super::{Kubectl, MANIFEST, versions};
-use crate::server::PATIENCE;
+use super::{Kubectl, versions};
 
 const TWO: &str = "\
 apiVersion: skupper.io/v2alpha1
@@ -195,27 +188,5 @@ async fn waiting_ends_at_once_for_what_is_so_already_and_in_time_for_what_is_not
         assert!(String::from_utf8_lossy(&output.stderr).contains("timed out waiting"), "{output:?}");
         let gone = kubectl.says(&["wait", "accessgrant/nope", "--for=delete", "--timeout=20s"]);
         gone.await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_watch_shows_what_is_there_and_then_each_change() {
-    for binary in versions() {
-        let kubectl = Kubectl::start(binary).await.with_grant().await;
-        kubectl.write("more.yaml", &MANIFEST.replace("name: west", "name: more"));
-        let mut watch = kubectl.command(&["get", "accessgrants", "--watch"]).stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
-        let mut row = async || timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
-
-        assert!(row().await.starts_with("NAME "));
-        let there = row().await;
-        assert!(cells(&there)[0].starts_with(&["west", "2", "0"]), "{there}");
-        kubectl.says(&["patch", "gr", "west", "--type=merge", "-p", r#"{"spec":{"redemptionsAllowed":4}}"#]).await;
-        let changed = row().await;
-        assert!(cells(&changed)[0].starts_with(&["west", "4", "0"]), "{changed}");
-        kubectl.says(&["create", "-f", "more.yaml"]).await;
-        assert!(row().await.starts_with("more "));
-        kubectl.says(&["delete", "gr", "west"]).await;
-        assert!(row().await.starts_with("west "));
     }
 }
