@@ -5,7 +5,7 @@ use super::{
     namespaces,
     reviews::Review,
     target::Target,
-    types::{CORE, NOT_ALLOWED, TYPES, Verb},
+    types::{CORE, NOT_ALLOWED, Readers, ResourceType, TYPES, Verb},
 };
 use crate::pki::AdminUser;
 
@@ -39,9 +39,9 @@ impl Caller {
     /// Whether this verb of a rule may be used in this namespace; empty stands for all of them.
     fn may(&self, rule: &Rule, verb: Verb, namespace: &str) -> bool {
         match (self, rule.whose) {
-            (Self::Owner, Whose::Permitted | Whose::Everybodys) | (Self::User(_), Whose::Everybodys) => true,
-            (Self::User(user), Whose::Permitted) => {
-                permits(&user.scope, Some(namespace).filter(|namespace| !namespace.is_empty()), verb)
+            (Self::Owner, Whose::Permitted(_) | Whose::Everybodys) | (Self::User(_), Whose::Everybodys) => true,
+            (Self::User(user), Whose::Permitted(readers)) => {
+                permits(&user.scope, Some(namespace).filter(|namespace| !namespace.is_empty()), readers, verb)
             }
         }
     }
@@ -62,8 +62,8 @@ pub(super) struct Rule {
 /// To whom a rule applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Whose {
-    /// To those whose scope permits it.
-    Permitted,
+    /// To those whose scope permits it, of what these may read.
+    Permitted(Readers),
     /// To all who are known.
     Everybodys,
 }
@@ -121,13 +121,15 @@ impl Rule {
 /// Everything that can be done here.
 fn all_rules() -> Vec<Rule> {
     let mut rules = Vec::new();
-    for resource in TYPES {
-        let (group, other_verbs) = (resource.group_version.group, resource.other_verbs);
-        let own = (resource.plural.to_owned(), resource.verbs.to_vec());
-        let parts = resource.subresources.iter();
-        let parts = parts.map(|part| (format!("{}/{}", resource.plural, part.name), vec![Verb::Get]));
+    for resource_type in TYPES {
+        let ResourceType { plural, other_verbs, .. } = *resource_type;
+        let group = resource_type.group_version.group;
+        let own = (plural.to_owned(), resource_type.verbs.to_vec());
+        let parts = resource_type.subresources.iter();
+        let parts = parts.map(|part| (format!("{plural}/{}", part.name), vec![Verb::Get]));
         let all = std::iter::once(own).chain(parts);
-        let all = all.map(|(resource, verbs)| Rule { group, resource, verbs, other_verbs, whose: Whose::Permitted });
+        let whose = Whose::Permitted(resource_type.readers);
+        let all = all.map(|(resource, verbs)| Rule { group, resource, verbs, other_verbs, whose });
         // Rules know no versions: another one of a type is allowed as the first is.
         let new =
             all.filter(|rule| !rules.iter().any(|own: &Rule| own.group == group && own.resource == rule.resource));
@@ -139,7 +141,7 @@ fn all_rules() -> Vec<Rule> {
         resource: resource.to_owned(),
         verbs: verbs.to_vec(),
         other_verbs,
-        whose: Whose::Permitted,
+        whose: Whose::Permitted(Readers::Everyone),
     };
     rules.push(core("namespaces", &namespaces::VERBS, namespaces::OTHER_VERBS));
     rules.push(core("events", &[Verb::List], NOT_ALLOWED));
@@ -191,8 +193,7 @@ mod tests {
             [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE].map(|m| target.verb(&m).ok())
         };
         for resource in TYPES {
-            let version = resource.group_version.api_version();
-            let path = format!("/apis/{version}/namespaces/west/{}", resource.plural);
+            let path = format!("/{}/namespaces/west/{}", resource.group_version.path(), resource.plural);
             let served = [methods(&Target::read(&path)), methods(&Target::read(&format!("{path}/x")))].concat();
             for verb in served.into_iter().flatten() {
                 assert!(owner_may(verb.as_str(), resource.group_version.group, resource.plural, ""), "{verb:?} {path}");

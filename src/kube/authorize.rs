@@ -2,7 +2,13 @@
 
 use hyper::{HeaderMap, header::AUTHORIZATION};
 
-use super::{access::Caller, cause::shortened_name, problem::Problem, target::Target, types::Verb};
+use super::{
+    access::Caller,
+    cause::shortened_name,
+    problem::Problem,
+    target::Target,
+    types::{CORE, Readers, Verb},
+};
 use crate::{
     grant::Namespace,
     pki::{AdminAccess, AdminScope, AdminUser},
@@ -80,15 +86,18 @@ pub(super) fn authorize(peer: &Peer, target: &Target, verb: Verb) -> Result<(), 
     };
     let Some(wanted) = Wanted::of(target) else { return Ok(()) };
     let namespace = wanted.namespace.map(Namespace::as_str);
-    if permits(&user.scope, namespace, verb) { Ok(()) } else { Err(wanted.refused_to(user, verb)) }
+    if permits(&user.scope, namespace, wanted.readers, verb) { Ok(()) } else { Err(wanted.refused_to(user, verb)) }
 }
 
-/// Whether this scope covers the verb in this namespace, or in all of them when there is none.
-pub(super) fn permits(scope: &AdminScope, namespace: Option<&str>, verb: Verb) -> bool {
+/// Whether this scope covers the verb in this namespace, or in all of them when there is none, on what these may read.
+pub(super) fn permits(scope: &AdminScope, namespace: Option<&str>, readers: Readers, verb: Verb) -> bool {
     let here = scope.namespace.as_ref().is_none_or(|own| namespace == Some(own.as_str()));
     let does = match scope.access {
         AdminAccess::ReadWrite => true,
-        AdminAccess::ReadOnly => !verb.writes(),
+        AdminAccess::ReadOnly => match readers {
+            Readers::Everyone => !verb.writes(),
+            Readers::Writers => false,
+        },
     };
     here && does
 }
@@ -100,6 +109,7 @@ struct Wanted<'a> {
     part: Option<&'static str>,
     namespace: Option<&'a Namespace>,
     name: &'a str,
+    readers: Readers,
 }
 
 impl<'a> Wanted<'a> {
@@ -113,25 +123,25 @@ impl<'a> Wanted<'a> {
             }
             // Kubernetes takes a namespace to be within itself.
             Target::Namespace(namespace) => {
-                let name = namespace.as_str();
-                return Some(Self { group: "", resource: "namespaces", part: None, namespace: Some(namespace), name });
+                return Some(Self::implicit("namespaces", Some(namespace), namespace.as_str()));
             }
-            Target::Namespaces => {
-                return Some(Self { group: "", resource: "namespaces", part: None, namespace: None, name: "" });
-            }
-            Target::Events(namespace) => {
-                return Some(Self { group: "", resource: "events", part: None, namespace: Some(namespace), name: "" });
-            }
+            Target::Namespaces => return Some(Self::implicit("namespaces", None, "")),
+            Target::Events(namespace) => return Some(Self::implicit("events", Some(namespace), "")),
             // Everybody may ask what they may do.
             Target::Review(_) | Target::Discovery(_) | Target::Malformed(_) | Target::Unknown => return None,
         };
-        let (group, resource) = (resource.group_version.group, resource.plural);
-        Some(Self { group, resource, part, namespace, name })
+        let (group, readers, resource) = (resource.group_version.group, resource.readers, resource.plural);
+        Some(Self { group, resource, part, namespace, name, readers })
+    }
+
+    /// What is in no table of types.
+    fn implicit(resource: &'static str, namespace: Option<&'a Namespace>, name: &'a str) -> Self {
+        Self { group: CORE.group, resource, part: None, namespace, name, readers: Readers::Everyone }
     }
 
     /// As Kubernetes' API server words it.
     fn refused_to(&self, user: &AdminUser, verb: Verb) -> Problem {
-        let Self { group, resource, part, namespace, name } = *self;
+        let Self { group, resource, part, namespace, name, readers: _ } = *self;
         let name = shortened_name(name);
         let part = part.map(|part| format!("/{part}")).unwrap_or_default();
         let place = match namespace {

@@ -65,6 +65,11 @@ impl Cause {
     }
 }
 
+/// A place in a map, as messages name it: `data[tls.key]`.
+pub(super) fn keyed(map: &str, key: &str) -> String {
+    format!("{map}[{}]", shortened_name(key).escape_debug())
+}
+
 /// How a wrong value is repeated: quoted as Go quotes strings, and cut.
 pub(super) trait Shown {
     fn shown(&self) -> String;

@@ -36,7 +36,7 @@ pub(super) fn document(document: Document, query: &Query) -> Result<Reply, Probl
         // Kept beside v3, which lists and unknown kinds never ask (kubectl.md 3.2).
         Document::OpenApiV2 => Reply::new(StatusCode::OK, Body::EmptyProtobuf),
         Document::OpenApiIndex => openapi::index(),
-        Document::OpenApi => openapi::document(query)?,
+        Document::OpenApi(group_version) => openapi::document(group_version, query)?,
     };
     Ok(reply)
 }

@@ -8,7 +8,9 @@ use super::{
     operations::Operations,
     protobuf,
     query::{FieldValidation, Query},
+    secrets,
     selector::Selector,
+    stored::Stored,
     target::Target,
 };
 use crate::grant::Allowance;
@@ -19,6 +21,7 @@ pub fn body(bytes: &[u8]) {
     if let Ok(manifest) = Manifest::read(AccessGrants, &object, FieldValidation::Ignore) {
         assert!(Allowance::new(manifest.wanted.spec.allowed, 0).is_ok(), "an allowance that cannot be");
     }
+    let _ = Manifest::read(Stored(&secrets::STORED), &object, FieldValidation::Ignore);
     let once = merge(object.clone(), object.clone());
     assert_eq!(merge(once.clone(), object), once, "the same patch again changes nothing (RFC 7386)");
 }
@@ -41,5 +44,5 @@ pub fn address(path: &str, query: &str) {
     if let Ok(query) = Query::read(query) {
         let _ = (query.limit(), query.wants_watch());
     }
-    let _ = Selector::read(Some(path), Some(query));
+    let _ = Selector::read(Some(path), Some(query), &["type"]);
 }

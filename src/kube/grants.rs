@@ -57,6 +57,7 @@ impl Kind for AccessGrants {
             uid: grant.id.to_string(),
             revision: grant.revision,
             labels: &grant.metadata.labels,
+            members: None,
         }
     }
 

@@ -92,6 +92,8 @@ pub(super) struct Facts<'a> {
     pub(super) uid: String,
     pub(super) revision: Revision,
     pub(super) labels: &'a BTreeMap<String, String>,
+    /// Its members beside the metadata, where it is kept as they are: what it can be selected by is among them.
+    pub(super) members: Option<&'a Map<String, Value>>,
 }
 
 /// Which object a change is about.

@@ -75,8 +75,12 @@ pub(super) fn check_cost(faults: &mut Faults, spec: &Map<String, Value>) {
     }
 }
 
+fn show(_: &App, object: &StoredObject) -> Body {
+    shown(object)
+}
+
 /// A link that nobody has looked at yet is pending, in the words that Skupper has for it.
-pub(super) fn show(_: &App, object: &StoredObject) -> Body {
+pub(super) fn shown(object: &StoredObject) -> Body {
     let mut body = object.content.body.clone();
     body.entry("status").or_insert_with(|| json!({"status": "Pending", "message": "Not Operational"}));
     body

@@ -158,8 +158,12 @@ fn keep_endpoints(wanted: &[Value], before: &[Value]) -> Vec<Value> {
     kept
 }
 
-fn show(app: &App, object: &StoredObject) -> Body {
-    let stored = links::show(app, object);
+fn show(_: &App, object: &StoredObject) -> Body {
+    shown(object)
+}
+
+pub(super) fn shown(object: &StoredObject) -> Body {
+    let stored = links::shown(object);
     let spec = members(&stored, "spec");
     let first = |role: &Role| list(&spec).iter().find(|endpoint| is_called(endpoint, role.name));
 

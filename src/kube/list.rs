@@ -71,8 +71,8 @@ async fn collect<K: Kind>(
         let revision = *revision.insert(revision.map_or(page.revision, |first| first.min(page.revision)));
         corrupt.extend(page.corrupt);
         for state in page.items {
-            let Facts { namespace, name, labels, .. } = kind.facts(&state);
-            if !options.selector.selects(namespace.as_str(), name, labels) {
+            let Facts { namespace, name, labels, members, .. } = kind.facts(&state);
+            if !options.selector.selects(namespace.as_str(), name, labels, members) {
                 continue;
             }
             if let Some(last) = states.last().filter(|_| states.len() == most) {

@@ -8,8 +8,10 @@
 
 mod access;
 mod action;
+mod age;
 mod authorize;
 mod cause;
+mod column;
 mod conditions;
 mod discovery;
 mod door;
@@ -40,6 +42,7 @@ mod query;
 mod reply;
 mod reviews;
 mod schema;
+mod secrets;
 mod selector;
 mod service;
 mod site_object;

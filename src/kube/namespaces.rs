@@ -35,7 +35,7 @@ pub(super) async fn list(app: &App, options: &ListOptions) -> Result<Reply, Prob
         return Err(Problem::BadRequest("continue key is not valid: namespaces come in one page".to_owned()));
     }
     let known = known(app);
-    let selected = known.iter().filter(|name| options.selector.selects("", name.as_str(), &BTreeMap::new()));
+    let selected = known.iter().filter(|name| options.selector.selects("", name.as_str(), &BTreeMap::new(), None));
     let items: Vec<Value> = selected.map(namespace).collect();
     Ok(Reply::ok(list_of(app, "NamespaceList", items).await?))
 }

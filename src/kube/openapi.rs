@@ -1,5 +1,5 @@
-//! The types as an OpenAPI v3 document (kubectl.md 4.2), made from the type table: `kubectl explain` prints it, and kubectl
-//! reads from it that fields are validated here.
+//! The types as OpenAPI v3 documents (kubectl.md 4.2), one for each version of a group, made from the type table: `kubectl
+//! explain` prints them, and kubectl reads from them that fields are validated here.
 
 use std::sync::LazyLock;
 
@@ -10,38 +10,50 @@ use super::{
     problem::Problem,
     query::Query,
     reply::{Body, Keep, Reply},
-    schema::{Field, FieldKind},
-    types::{ResourceType, SKUPPER, TYPES, Verb},
+    schema::{Encoding, Field, FieldKind, Presence},
+    types::{CORE, GroupVersion, ResourceType, TYPES, Verb, group_versions},
 };
 use crate::app::fingerprint;
 
-/// Where the one document is, without its hash. The core group has no types, and so no document.
-const PATH: &str = "apis/skupper.io/v2alpha1";
+/// What describes the types of one version of a group.
+struct Document {
+    group_version: GroupVersion,
+    /// As it is sent.
+    text: Bytes,
+    /// Its mark: another document has another one.
+    hash: String,
+}
 
-/// The document as it is sent, and its mark.
-static DOCUMENT: LazyLock<(Bytes, String)> = LazyLock::new(|| {
-    let described: Vec<_> = TYPES.into_iter().filter(|resource| resource.group_version == SKUPPER).collect();
-    let text = document_of(&described).to_string();
-    let hash = format!("{:032X}", fingerprint(text.bytes()));
-    (Bytes::from(text), hash)
+static DOCUMENTS: LazyLock<Vec<Document>> = LazyLock::new(|| {
+    let document = |group_version| {
+        let types = TYPES.into_iter().filter(|resource| resource.group_version == group_version);
+        let text = document_of(&types.collect::<Vec<_>>()).to_string();
+        let hash = format!("{:032X}", fingerprint(text.bytes()));
+        Document { group_version, text: Bytes::from(text), hash }
+    };
+    group_versions().into_iter().map(document).collect()
 });
 
 /// `/openapi/v3`: the documents there are, each with the hash of what it says.
 pub(super) fn index() -> Reply {
-    let url = format!("/openapi/v3/{PATH}?hash={}", DOCUMENT.1);
-    Reply::ok(json!({"paths": {PATH: {"serverRelativeURL": url}}}))
+    let entry = |document: &Document| {
+        let path = document.group_version.path();
+        let url = format!("/openapi/v3/{path}?hash={}", document.hash);
+        (path, json!({"serverRelativeURL": url}))
+    };
+    Reply::ok(json!({"paths": DOCUMENTS.iter().map(entry).collect::<Map<_, _>>()}))
 }
 
-/// `/openapi/v3/apis/skupper.io/v2alpha1`. Whoever names the hash of the index may keep it: another document has another
-/// hash. A wrong hash is answered with the document as it is now.
+/// `/openapi/v3/apis/GROUP/VERSION`, or `/openapi/v3/api/v1` for the core group. Whoever names the hash of the index may keep
+/// it. A wrong hash is answered with the document as it is now.
 ///
 /// # Errors
-/// 400 for a hash that stands twice.
-pub(super) fn document(query: &Query) -> Result<Reply, Problem> {
-    let (bytes, hash) = &*DOCUMENT;
-    let asked = query.one("hash")?;
-    let keep = if asked == Some(hash.as_str()) { Keep::Forever } else { Keep::Never };
-    Ok(Reply { keep, ..Reply::new(StatusCode::OK, Body::Written(bytes.clone())) })
+/// 400 for a hash that stands twice; 404 for a version without types.
+pub(super) fn document(group_version: GroupVersion, query: &Query) -> Result<Reply, Problem> {
+    let found = DOCUMENTS.iter().find(|document| document.group_version == group_version);
+    let Document { text, hash, .. } = found.ok_or(Problem::NoSuchPath)?;
+    let keep = if query.one("hash")? == Some(hash.as_str()) { Keep::Forever } else { Keep::Never };
+    Ok(Reply { keep, ..Reply::new(StatusCode::OK, Body::Written(text.clone())) })
 }
 
 fn document_of(types: &[&'static ResourceType]) -> Value {
@@ -53,10 +65,15 @@ fn document_of(types: &[&'static ResourceType]) -> Value {
     })
 }
 
-/// Group backwards, version and kind, as Kubernetes names schemas.
+/// Group backwards, version and kind, as Kubernetes names schemas; its own have a name in front.
 fn schema_name(resource: &ResourceType) -> String {
-    let group: Vec<&str> = resource.group_version.group.rsplit('.').collect();
-    format!("{}.{}.{}", group.join("."), resource.group_version.version, resource.kind)
+    let GroupVersion { group, version } = resource.group_version;
+    let group = if resource.group_version == CORE {
+        "io.k8s.api.core".to_owned()
+    } else {
+        group.rsplit('.').collect::<Vec<_>>().join(".")
+    };
+    format!("{group}.{version}.{}", resource.kind)
 }
 
 fn group_version_kind(resource: &ResourceType) -> Value {
@@ -66,17 +83,29 @@ fn group_version_kind(resource: &ResourceType) -> Value {
 }
 
 fn schema(resource: &ResourceType) -> Value {
-    let mut properties = properties(resource.fields);
+    let mut schema = object(resource.fields);
     let version = "The version of this form of the object.";
-    properties.insert("apiVersion".to_owned(), json!({"type": "string", "description": version}));
-    properties.insert("kind".to_owned(), json!({"type": "string", "description": "The type of the object."}));
     let metadata = "Its name, namespace, labels, annotations and what else Kubernetes keeps of every object.";
-    properties.insert("metadata".to_owned(), json!({"type": "object", "description": metadata}));
-    json!({
-        "type": "object", "description": resource.description, "properties": properties,
-        // An array here, and an object on an operation.
-        "x-kubernetes-group-version-kind": [group_version_kind(resource)],
-    })
+    let properties = &mut schema["properties"];
+    properties["apiVersion"] = json!({"type": "string", "description": version});
+    properties["kind"] = json!({"type": "string", "description": "The type of the object."});
+    properties["metadata"] = json!({"type": "object", "description": metadata});
+    schema["description"] = resource.description.into();
+    // An array here, and an object on an operation.
+    schema["x-kubernetes-group-version-kind"] = json!([group_version_kind(resource)]);
+    schema
+}
+
+/// An object with these fields, of which some must be there.
+fn object(fields: &[Field]) -> Value {
+    let required = fields.iter().filter(|field| field.presence == Presence::Required);
+    let required: Vec<&str> = required.map(|field| field.name).collect();
+    let mut object = json!({"type": "object", "properties": properties(fields)});
+    // OpenAPI 3.0 takes no empty list.
+    if !required.is_empty() {
+        object["required"] = required.into();
+    }
+    object
 }
 
 fn properties(fields: &[Field]) -> Map<String, Value> {
@@ -95,16 +124,18 @@ fn property(kind: &FieldKind) -> Value {
         FieldKind::Boolean => json!({"type": "boolean"}),
         FieldKind::Duration => json!({"type": "string", "format": "duration"}),
         FieldKind::Texts => json!({"type": "object", "additionalProperties": {"type": "string"}}),
-        FieldKind::Object(fields) => json!({"type": "object", "properties": properties(fields)}),
-        FieldKind::List(fields) => {
-            json!({"type": "array", "items": {"type": "object", "properties": properties(fields)}})
+        FieldKind::Data(Encoding::Plain) => json!({"type": "object", "additionalProperties": {"type": "string"}}),
+        FieldKind::Data(Encoding::Base64) => {
+            json!({"type": "object", "additionalProperties": {"type": "string", "format": "byte"}})
         }
+        FieldKind::Object(fields) => object(fields),
+        FieldKind::List(fields) => json!({"type": "array", "items": object(fields)}),
     }
 }
 
 /// The collection and the object of a type, with an operation for each verb. kubectl finds a type by its operations.
 fn paths(resource: &'static ResourceType) -> [(String, Value); 2] {
-    let collection = format!("/{PATH}/namespaces/{{namespace}}/{}", resource.plural);
+    let collection = format!("/{}/namespaces/{{namespace}}/{}", resource.group_version.path(), resource.plural);
     let object = format!("{collection}/{{name}}");
     let (mut of_all, mut of_one) = (Map::new(), Map::new());
     for verb in resource.verbs {
@@ -161,9 +192,42 @@ fn parameter(name: &str, place: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kube::types::ACCESS_GRANTS;
+
+    const fn text(name: &'static str, presence: Presence) -> Field {
+        Field { name, description: "", kind: FieldKind::Text, presence }
+    }
 
     #[test]
-    fn the_document_stands_where_its_types_are() {
-        assert_eq!(PATH, format!("apis/{}", SKUPPER.api_version()));
+    fn what_must_be_there_is_said_at_every_depth_and_nowhere_else() {
+        const INNER: &[Field] = &[text("a", Presence::Required), text("b", Presence::Optional)];
+        const FREE: &[Field] = &[text("c", Presence::Optional)];
+        let fields = |kind| Field { name: "inner", description: "", kind, presence: Presence::Required };
+        let outer = [fields(FieldKind::Object(INNER))];
+        let object = object(&outer);
+        assert_eq!(object["required"], json!(["inner"]));
+        assert_eq!(object["properties"]["inner"]["required"], json!(["a"]));
+        assert_eq!(property(&FieldKind::List(INNER))["items"]["required"], json!(["a"]));
+        assert_eq!(property(&FieldKind::Object(FREE)).get("required"), None);
+    }
+
+    #[test]
+    fn schemas_are_named_as_kubernetes_names_them() {
+        assert_eq!(schema_name(&ACCESS_GRANTS), "io.skupper.v2alpha1.AccessGrant");
+        assert_eq!(CORE.path(), "api/v1");
+    }
+
+    #[test]
+    fn a_document_describes_the_types_of_its_version_and_no_others() {
+        let described: usize = DOCUMENTS
+            .iter()
+            .map(|document| {
+                let read: Value = serde_json::from_slice(&document.text).unwrap();
+                let under = format!("/{}/", document.group_version.path());
+                assert!(read["paths"].as_object().unwrap().keys().all(|path| path.starts_with(&under)));
+                read["components"]["schemas"].as_object().unwrap().len()
+            })
+            .sum();
+        assert_eq!(described, TYPES.len());
     }
 }

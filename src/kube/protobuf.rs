@@ -4,6 +4,7 @@
 //! Fields that are not known are skipped, as protobuf wants it; what is known and broken is refused. Depth is bounded: by
 //! the tables for messages, by a limit for the groups that are skipped.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value};
 
 use super::problem::Problem;
@@ -15,7 +16,7 @@ const MAGIC: &[u8] = b"k8s\0";
 /// How deep groups may be nested; Kubernetes uses none.
 const DEEPEST_GROUP: u32 = 16;
 const UNKNOWN_KIND: &str =
-    "protobuf is read for reviews and namespaces only - accepted media types include: application/json";
+    "protobuf is read for reviews, namespaces and secrets only - accepted media types include: application/json";
 
 /// A field that is read.
 struct Field {
@@ -28,8 +29,11 @@ struct Field {
 /// What a field holds.
 enum Shape {
     Text,
+    Flag,
     /// Texts by texts.
     Texts,
+    /// Bytes by texts; JSON has them in base64.
+    Encoded,
     Message(&'static [Field]),
 }
 
@@ -41,12 +45,16 @@ const fn message(number: u32, name: &'static str, fields: &'static [Field]) -> F
     Field { number, name, shape: Shape::Message(fields) }
 }
 
+const fn field(number: u32, name: &'static str, shape: Shape) -> Field {
+    Field { number, name, shape }
+}
+
 static METADATA: [Field; 5] = [
     text(1, "name"),
     text(2, "generateName"),
     text(3, "namespace"),
-    Field { number: 11, name: "labels", shape: Shape::Texts },
-    Field { number: 12, name: "annotations", shape: Shape::Texts },
+    field(11, "labels", Shape::Texts),
+    field(12, "annotations", Shape::Texts),
 ];
 static RESOURCE_ATTRIBUTES: [Field; 7] = [
     text(1, "namespace"),
@@ -64,6 +72,13 @@ static ACCESS_SPEC: [Field; 2] = [
 static ACCESS_REVIEW: [Field; 1] = [message(2, "spec", &ACCESS_SPEC)];
 static RULES_REVIEW: [Field; 1] = [message(2, "spec", &[text(1, "namespace")])];
 static NAMESPACE: [Field; 1] = [message(1, "metadata", &METADATA)];
+static SECRET: [Field; 5] = [
+    message(1, "metadata", &METADATA),
+    field(2, "data", Shape::Encoded),
+    text(3, "type"),
+    field(4, "stringData", Shape::Texts),
+    field(5, "immutable", Shape::Flag),
+];
 static ENVELOPE: [Field; 1] = [message(1, "type", &[text(1, "apiVersion"), text(2, "kind")])];
 
 fn fields_of(api_version: &str, kind: &str) -> Option<&'static [Field]> {
@@ -73,6 +88,7 @@ fn fields_of(api_version: &str, kind: &str) -> Option<&'static [Field]> {
         // All it has is the answer.
         ("authentication.k8s.io/v1" | "authentication.k8s.io/v1beta1", "SelfSubjectReview") => Some(&[]),
         ("v1", "Namespace") => Some(&NAMESPACE),
+        ("v1", "Secret") => Some(&SECRET),
         _ => None,
     }
 }
@@ -96,6 +112,7 @@ pub(super) fn object(bytes: &[u8]) -> Result<Value, Problem> {
 /// What is wrong with the bytes; never what they are.
 struct Malformed(&'static str);
 
+const WRONG_TYPE: Malformed = Malformed("holds a field of the wrong type");
 const CUT_SHORT: Malformed = Malformed("ends too early");
 
 fn malformed(fault: &Malformed) -> Problem {
@@ -127,20 +144,28 @@ fn read(fields: &[Field], bytes: &[u8], into: &mut Map<String, Value>) -> Result
     let mut wire = Wire(bytes);
     while let Some(entry) = wire.entry()? {
         let Some(field) = fields.iter().find(|field| field.number == entry.number) else { continue };
-        let bytes = entry.content.bytes()?;
         match field.shape {
             Shape::Text => {
-                into.insert(field.name.to_owned(), utf8(bytes)?.into());
+                into.insert(field.name.to_owned(), utf8(entry.content.bytes()?)?.into());
+            }
+            Shape::Flag => {
+                into.insert(field.name.to_owned(), (entry.content.number()? != 0).into());
             }
             Shape::Texts => {
-                let (key, value) = read_pair(bytes)?;
+                let (key, value) = read_pair(entry.content.bytes()?)?;
                 if let Value::Object(texts) = inner(into, field.name) {
-                    texts.insert(key, value.into());
+                    texts.insert(key, utf8(value)?.into());
+                }
+            }
+            Shape::Encoded => {
+                let (key, value) = read_pair(entry.content.bytes()?)?;
+                if let Value::Object(texts) = inner(into, field.name) {
+                    texts.insert(key, STANDARD.encode(value).into());
                 }
             }
             Shape::Message(fields) => {
                 if let Value::Object(members) = inner(into, field.name) {
-                    read(fields, bytes, members)?;
+                    read(fields, entry.content.bytes()?, members)?;
                 }
             }
         }
@@ -153,13 +178,13 @@ fn inner<'m>(members: &'m mut Map<String, Value>, name: &str) -> &'m mut Value {
 }
 
 /// An entry of a map.
-fn read_pair(bytes: &[u8]) -> Result<(String, String), Malformed> {
-    let (mut key, mut value) = (String::new(), String::new());
+fn read_pair(bytes: &[u8]) -> Result<(String, &[u8]), Malformed> {
+    let (mut key, mut value): (_, &[u8]) = (String::new(), &[]);
     let mut wire = Wire(bytes);
     while let Some(entry) = wire.entry()? {
         match entry.number {
             1 => key = utf8(entry.content.bytes()?)?,
-            2 => value = utf8(entry.content.bytes()?)?,
+            2 => value = entry.content.bytes()?,
             _ => {}
         }
     }
@@ -181,7 +206,8 @@ struct Entry<'b> {
 #[derive(Clone, Copy)]
 enum Content<'b> {
     Bytes(&'b [u8]),
-    /// A number or a group, of which no known field is one.
+    Number(u64),
+    /// A number of fixed length or a group, of which no known field is one.
     Skipped,
 }
 
@@ -189,7 +215,14 @@ impl<'b> Content<'b> {
     fn bytes(self) -> Result<&'b [u8], Malformed> {
         match self {
             Self::Bytes(bytes) => Ok(bytes),
-            Self::Skipped => Err(Malformed("holds a field of the wrong type")),
+            Self::Number(_) | Self::Skipped => Err(WRONG_TYPE),
+        }
+    }
+
+    fn number(self) -> Result<u64, Malformed> {
+        match self {
+            Self::Number(number) => Ok(number),
+            Self::Bytes(_) | Self::Skipped => Err(WRONG_TYPE),
         }
     }
 }
@@ -223,7 +256,7 @@ impl<'b> Wire<'b> {
 
     fn content(&mut self, number: u32, wire_type: u32, depth: u32) -> Result<Content<'b>, Malformed> {
         match wire_type {
-            NUMBER => self.varint().map(|_| Content::Skipped),
+            NUMBER => self.varint().map(Content::Number),
             EIGHT_BYTES => self.take(8).map(|_| Content::Skipped),
             FOUR_BYTES => self.take(4).map(|_| Content::Skipped),
             LENGTH => {

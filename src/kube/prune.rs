@@ -32,6 +32,7 @@ fn within(kind: &FieldKind, value: &Value) -> Value {
             | FieldKind::Boolean
             | FieldKind::Duration
             | FieldKind::Texts
+            | FieldKind::Data(_)
             | FieldKind::Object(_)
             | FieldKind::List(_),
             _,

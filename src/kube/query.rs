@@ -98,14 +98,16 @@ pub(super) struct ListOptions {
 }
 
 impl ListOptions {
+    /// Options for a list of items that can be selected by these texts, besides their names.
+    ///
     /// # Errors
     /// 400 for an option that cannot be honoured.
-    pub(super) fn read(query: &Query) -> Result<Self, Problem> {
+    pub(super) fn read(query: &Query, selectable: &'static [&'static str]) -> Result<Self, Problem> {
+        let (labels, fields) = (query.one("labelSelector")?, query.one("fieldSelector")?);
         Ok(Self {
             limit: query.limit()?,
             start: query.one("continue")?.map(str::parse).transpose().map_err(Problem::BadRequest)?,
-            selector: Selector::read(query.one("labelSelector")?, query.one("fieldSelector")?)
-                .map_err(Problem::BadRequest)?,
+            selector: Selector::read(labels, fields, selectable).map_err(Problem::BadRequest)?,
         })
     }
 }
@@ -171,9 +173,9 @@ impl WatchOptions {
             false => Bookmarks::Unwanted,
         };
         let (start, end_of_initial_events) = Start::read(resource, query)?;
+        let (labels, fields) = (query.one("labelSelector")?, query.one("fieldSelector")?);
         Ok(Self {
-            selector: Selector::read(query.one("labelSelector")?, query.one("fieldSelector")?)
-                .map_err(Problem::BadRequest)?,
+            selector: Selector::read(labels, fields, resource.selectable).map_err(Problem::BadRequest)?,
             start,
             end_of_initial_events,
             bookmarks,
@@ -311,7 +313,7 @@ mod tests {
     #[test]
     fn an_option_that_stands_twice_is_refused() {
         let query = Query::read("fieldSelector=metadata.name%3Da&fieldSelector=metadata.name%3Db").unwrap();
-        assert!(ListOptions::read(&query).is_err());
+        assert!(ListOptions::read(&query, &[]).is_err());
     }
 
     #[test]
@@ -381,7 +383,7 @@ mod tests {
         #[test]
         fn no_query_panics(text in ".{0,80}") {
             if let Ok(query) = Query::read(&text) {
-                let _ = (ListOptions::read(&query), WriteOptions::read(&query));
+                let _ = (ListOptions::read(&query, &[]), WriteOptions::read(&query));
                 let _ = WatchOptions::read(&ACCESS_GRANTS, &query);
             }
         }

@@ -28,14 +28,25 @@ pub(super) enum FieldKind {
     Duration,
     /// A map of texts.
     Texts,
+    /// What a Secret holds: a map of secret texts, or of bytes.
+    Data(Encoding),
     Object(&'static [Field]),
     /// A list of objects.
     List(&'static [Field]),
 }
 
+/// How what a Secret holds is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Plain,
+    /// RFC 4648 4.
+    Base64,
+}
+
 pub(super) mod access_token;
 pub(super) mod link;
 pub(super) mod link_v1alpha1;
+pub(super) mod secret;
 
 const fn field(name: &'static str, kind: FieldKind, description: &'static str) -> Field {
     Field { name, description, kind, presence: Presence::Optional }

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value};
+
 use super::cause::shortened;
 use crate::grant::IssuerName;
 
@@ -36,6 +38,8 @@ enum Test {
 enum Field {
     Name,
     Namespace,
+    /// A text beside the metadata; absent is empty.
+    Member(&'static str),
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -46,13 +50,17 @@ struct FieldRequirement {
 }
 
 impl Selector {
-    /// Reads both kinds of selector.
+    /// Reads both kinds of selector, for items that can be selected by these texts too.
     ///
     /// # Errors
     /// A sentence for the caller.
-    pub(super) fn read(labels: Option<&str>, fields: Option<&str>) -> Result<Self, String> {
+    pub(super) fn read(
+        labels: Option<&str>,
+        fields: Option<&str>,
+        selectable: &'static [&'static str],
+    ) -> Result<Self, String> {
         let labels = labels.map(read_labels).transpose()?.unwrap_or_default();
-        let fields = fields.map(read_fields).transpose()?.unwrap_or_default();
+        let fields = fields.map(|fields| read_fields(fields, selectable)).transpose()?.unwrap_or_default();
         Ok(Self { labels, fields })
     }
 
@@ -62,19 +70,45 @@ impl Selector {
     }
 
     /// Whether the item is meant.
-    pub(super) fn selects(&self, namespace: &str, name: &str, labels: &BTreeMap<String, String>) -> bool {
-        self.selects_place(namespace, name) && self.labels.iter().all(|requirement| requirement.is_met_by(labels))
+    pub(super) fn selects(
+        &self,
+        namespace: &str,
+        name: &str,
+        labels: &BTreeMap<String, String>,
+        members: Option<&Map<String, Value>>,
+    ) -> bool {
+        self.selects_place(namespace, name) && self.selects_members(members) && self.selects_labels(labels)
     }
 
-    /// Whether an item there is meant, if its labels are such.
+    /// Whether an item with these labels is meant, if all else is such.
+    pub(super) fn selects_labels(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.labels.iter().all(|requirement| requirement.is_met_by(labels))
+    }
+
+    /// Whether an item there is meant, if its labels and members are such.
     pub(super) fn selects_place(&self, namespace: &str, name: &str) -> bool {
-        self.fields.iter().all(|requirement| {
-            let found = match requirement.field {
-                Field::Name => name,
-                Field::Namespace => namespace,
-            };
-            (found == requirement.value) == requirement.equal
+        self.fields.iter().all(|requirement| match requirement.field {
+            Field::Name => requirement.is_met_by(name),
+            Field::Namespace => requirement.is_met_by(namespace),
+            Field::Member(_) => true,
         })
+    }
+
+    /// Whether an item with these members is meant, if its name and labels are such.
+    pub(super) fn selects_members(&self, members: Option<&Map<String, Value>>) -> bool {
+        self.fields.iter().all(|requirement| match requirement.field {
+            Field::Name | Field::Namespace => true,
+            Field::Member(name) => {
+                let text = members.and_then(|members| members.get(name)).and_then(Value::as_str);
+                requirement.is_met_by(text.unwrap_or_default())
+            }
+        })
+    }
+}
+
+impl FieldRequirement {
+    fn is_met_by(&self, found: &str) -> bool {
+        (found == self.value) == self.equal
     }
 }
 
@@ -90,17 +124,20 @@ impl Requirement {
     }
 }
 
-fn read_fields(text: &str) -> Result<Vec<FieldRequirement>, String> {
-    text.split(',').filter(|term| !term.is_empty()).map(read_field).collect()
+fn read_fields(text: &str, selectable: &'static [&'static str]) -> Result<Vec<FieldRequirement>, String> {
+    text.split(',').filter(|term| !term.is_empty()).map(|term| read_field(term, selectable)).collect()
 }
 
-fn read_field(term: &str) -> Result<FieldRequirement, String> {
+fn read_field(term: &str, selectable: &'static [&'static str]) -> Result<FieldRequirement, String> {
     let (field, value, equal) = split_equation(term)
         .ok_or_else(|| format!("invalid selector: {term:?}; can't understand it, expected FIELD=VALUE"))?;
     let field = match field {
         "metadata.name" => Field::Name,
         "metadata.namespace" => Field::Namespace,
-        _ => return Err(format!("field label not supported: {field}")),
+        _ => match selectable.iter().find(|name| **name == field) {
+            Some(name) => Field::Member(name),
+            None => return Err(format!("field label not supported: {field}")),
+        },
     };
     Ok(FieldRequirement { field, value: value.to_owned(), equal })
 }
@@ -203,10 +240,11 @@ pub(super) fn is_label_value(value: &str) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use serde_json::json;
 
     fn selects(selector: &str, labels: &[(&str, &str)]) -> bool {
         let labels = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        Selector::read(Some(selector), None).unwrap().selects("west", "g", &labels)
+        Selector::read(Some(selector), None, &[]).unwrap().selects("west", "g", &labels, None)
     }
 
     #[test]
@@ -241,10 +279,13 @@ mod tests {
     fn what_is_not_understood_is_refused() {
         for selector in ["a>1", "a in b", "a in (b", "a in (b))", "=a", ",", "a=b=c", "a b", "a in ((b))", "a=ä", "!"]
         {
-            assert!(Selector::read(Some(selector), None).is_err(), "{selector}");
+            assert!(Selector::read(Some(selector), None, &[]).is_err(), "{selector}");
         }
-        assert_eq!(Selector::read(None, Some("spec.code=x")).unwrap_err(), "field label not supported: spec.code");
-        assert!(Selector::read(None, Some("metadata.name")).is_err());
+        assert_eq!(
+            Selector::read(None, Some("spec.code=x"), &["type"]).unwrap_err(),
+            "field label not supported: spec.code"
+        );
+        assert!(Selector::read(None, Some("metadata.name"), &[]).is_err());
     }
 
     #[test]
@@ -257,22 +298,35 @@ mod tests {
             ("metadata.namespace!=east", true),
         ];
         for (selector, selected) in table {
-            let read = Selector::read(None, Some(selector)).unwrap();
-            assert_eq!(read.selects("west", "g", &BTreeMap::new()), selected, "{selector}");
+            let read = Selector::read(None, Some(selector), &[]).unwrap();
+            assert_eq!(read.selects("west", "g", &BTreeMap::new(), None), selected, "{selector}");
         }
+    }
+
+    #[test]
+    fn texts_beside_the_metadata_are_fields_of_the_types_that_say_so() {
+        let members = json!({"type": "Opaque", "other": "x"});
+        let selects = |selector: &str| {
+            let read = Selector::read(None, Some(selector), &["type", "absent"]).unwrap();
+            read.selects("west", "s", &BTreeMap::new(), members.as_object())
+        };
+        assert!(selects("type=Opaque") && selects("type!=x,metadata.name=s") && selects("absent="));
+        assert!(!selects("type=x") && !selects("type!=Opaque") && !selects("type=Opaque,metadata.name=t"));
+        let unknown = Selector::read(None, Some("other=x"), &["type"]);
+        assert_eq!(unknown.unwrap_err(), "field label not supported: other");
     }
 
     proptest! {
         #[test]
         fn no_selector_panics(text in "[a-c!=<>(), ]{0,24}|.{0,40}") {
-            let _ = Selector::read(Some(&text), Some(&text));
+            let _ = Selector::read(Some(&text), Some(&text), &["a"]);
         }
 
         #[test]
         fn an_equality_and_its_negation_split_all_items(
             key in "[a-z]{1,3}", value in "[a-z]{0,2}", labels in prop::collection::btree_map("[a-z]{1,3}", "[a-z]{0,2}", 0..4)
         ) {
-            let one = |text: String| Selector::read(Some(&text), None).unwrap().selects("w", "g", &labels);
+            let one = |text: String| Selector::read(Some(&text), None, &[]).unwrap().selects("w", "g", &labels, None);
             prop_assert_ne!(one(format!("{key}={value}")), one(format!("{key}!={value}")));
             prop_assert_ne!(one(key.clone()), one(format!("!{key}")));
         }

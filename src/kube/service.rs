@@ -41,7 +41,7 @@ use super::{
     stored::Stored,
     table::TableForm,
     target::Target,
-    types::{Behaviour, ResourceType, Shows, Verb},
+    types::{Behaviour, Origin, ResourceType, Shows, Verb},
     verbs,
     watch::{self, MOST_WATCHES, Wanted},
 };
@@ -208,7 +208,7 @@ impl Resources {
                 let object = read_object(request).await?;
                 namespaces::create(&self.app, &object, WriteOptions::read(&query)?)
             }
-            Target::Namespaces => namespaces::list(&self.app, &ListOptions::read(&query)?).await,
+            Target::Namespaces => namespaces::list(&self.app, &ListOptions::read(&query, &[])?).await,
             Target::Events(_) => namespaces::events(&self.app).await,
             Target::Review(review) => {
                 let caller = peer.caller().ok_or(Problem::Unauthorized("Unauthorized"))?;
@@ -221,7 +221,11 @@ impl Resources {
                     let table = TableForm::read(request.headers(), &query)?;
                     let action = Action::Get { namespace: namespace.clone(), name: name.clone() };
                     let reply = self.perform(resource, action).await?;
-                    Ok(if let Some(table) = table { table.reply(resource, reply) } else { reply })
+                    Ok(if let Some(table) = table {
+                        table.reply(resource, reply, self.app.clock().now())
+                    } else {
+                        reply
+                    })
                 }
             },
             Target::Collection { resource, namespace } if verb == Verb::Watch => {
@@ -238,7 +242,7 @@ impl Resources {
                 let action = action(&target, verb, &parts.headers, &body, &query)?;
                 let table = if verb.writes() { None } else { TableForm::read(&parts.headers, &query)? };
                 let reply = self.perform(resource, action).await?;
-                Ok(if let Some(table) = table { table.reply(resource, reply) } else { reply })
+                Ok(if let Some(table) = table { table.reply(resource, reply, self.app.clock().now()) } else { reply })
             }
             Target::Malformed(_) | Target::Unknown => Err(Problem::NoSuchPath),
         }
@@ -274,9 +278,9 @@ fn refuse_impersonation(target: &Target, headers: &HeaderMap) -> Result<(), Prob
 
 /// Puts together what is wanted.
 fn action(target: &Target, verb: Verb, headers: &HeaderMap, body: &[u8], query: &Query) -> Result<Action, Problem> {
-    let (namespace, name) = match target {
-        Target::Collection { namespace, .. } => (namespace.clone(), String::new()),
-        Target::Object { namespace, name, .. } => (Some(namespace.clone()), name.clone()),
+    let (resource, namespace, name) = match target {
+        Target::Collection { resource, namespace } => (*resource, namespace.clone(), String::new()),
+        Target::Object { resource, namespace, name } => (*resource, Some(namespace.clone()), name.clone()),
         Target::Discovery(_)
         | Target::Namespaces
         | Target::Namespace(_)
@@ -291,10 +295,14 @@ fn action(target: &Target, verb: Verb, headers: &HeaderMap, body: &[u8], query: 
     match verb {
         // A watch is no single action: it was opened before.
         Verb::Watch => Err(Problem::NoSuchPath),
-        Verb::List => Ok(Action::List { namespace, options: ListOptions::read(query)? }),
+        Verb::List => Ok(Action::List { namespace, options: ListOptions::read(query, resource.selectable)? }),
         Verb::Get => Ok(Action::Get { namespace: one_namespace()?, name }),
         Verb::Create => {
-            let (namespace, object) = (one_namespace()?, json_body(headers, body)?);
+            let object = match resource.origin {
+                Origin::Kubernetes => any_body(headers, body)?,
+                Origin::Skupper => json_body(headers, body)?,
+            };
+            let namespace = one_namespace()?;
             Ok(Action::Create { namespace, object, options: WriteOptions::read(query)? })
         }
         Verb::Update => {
@@ -302,7 +310,8 @@ fn action(target: &Target, verb: Verb, headers: &HeaderMap, body: &[u8], query: 
             Ok(Action::Update { namespace, name, object, options: WriteOptions::read(query)? })
         }
         Verb::Patch => {
-            let (namespace, patch) = (one_namespace()?, Patch::read(&media_type(headers), body)?);
+            let patch = Patch::read(&media_type(headers), body, resource.origin)?;
+            let namespace = one_namespace()?;
             Ok(Action::Patch { namespace, name, patch, options: WriteOptions::read(query)? })
         }
         Verb::Delete => {
@@ -326,10 +335,13 @@ where
     B: Body<Data = Bytes>,
 {
     let (parts, body) = request.into_parts();
-    let body = read_body(body).await?;
-    match media_type(&parts.headers).as_str() {
-        protobuf::MEDIA_TYPE => protobuf::object(&body),
-        "" | "application/json" => json::object(&body),
+    any_body(&parts.headers, &read_body(body).await?)
+}
+
+fn any_body(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
+    match media_type(headers).as_str() {
+        protobuf::MEDIA_TYPE => protobuf::object(body),
+        "" | "application/json" => json::object(body),
         _ => Err(Problem::UnsupportedMediaType(
             "the body of the request was in an unknown format - accepted media types include: application/json, \
              application/vnd.kubernetes.protobuf",

@@ -95,6 +95,7 @@ impl Kind for Sites {
                 uid: site.uid().to_string(),
                 revision: *revision,
                 labels: &site_object::NO_LABELS,
+                members: None,
             },
             SiteState::Applied(object) => APPLIED_SITES.facts(object),
         }

@@ -52,7 +52,6 @@ pub(super) struct StoredKind {
 pub(super) enum Generation {
     Shown,
     /// Kubernetes counts none for Secrets.
-    #[expect(dead_code, reason = "for types that have none")]
     Hidden,
 }
 
@@ -112,6 +111,7 @@ impl Kind for Stored {
             uid: object.uid.to_string(),
             revision: object.revision,
             labels: &object.content.labels,
+            members: Some(&object.content.body),
         }
     }
 

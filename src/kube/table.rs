@@ -4,15 +4,22 @@ use hyper::{HeaderMap, header::ACCEPT};
 use serde_json::{Map, Value, json};
 
 use super::{
+    age::age,
+    column::{Cell, Column},
     problem::Problem,
     query::Query,
     reply::{Body, Reply},
-    types::{Column, ResourceType},
+    types::ResourceType,
 };
+use crate::time::Timestamp;
 
 /// The column that comes first, whatever the type.
-static NAME: Column =
-    Column { name: "Name", value_type: "string", description: "Unique in its namespace", path: &["metadata", "name"] };
+static NAME: Column = Column {
+    name: "Name",
+    value_type: "string",
+    description: "Unique in its namespace",
+    cell: Cell::Path(&["metadata", "name"]),
+};
 
 /// What a row says of its object's metadata. Not the annotations: kubectl keeps the manifest that was applied in one of
 /// them, and a manifest may hold a code.
@@ -54,16 +61,16 @@ impl TableForm {
     }
 
     /// A reply with an object or a list in it, with the table in its place and everything else as it was.
-    pub(super) fn reply(self, resource: &ResourceType, reply: Reply) -> Reply {
+    pub(super) fn reply(self, resource: &ResourceType, reply: Reply, now: Timestamp) -> Reply {
         let body = match reply.body {
-            Body::Json(value) => Body::Json(self.table(resource, value)),
+            Body::Json(value) => Body::Json(self.table(resource, value, now)),
             other @ (Body::Text(_) | Body::Written(_) | Body::EmptyProtobuf | Body::Events(_)) => other,
         };
         Reply { body, ..reply }
     }
 
-    /// The table of an object or of a list.
-    pub(super) fn table(self, resource: &ResourceType, mut value: Value) -> Value {
+    /// The table of an object or of a list, with the ages that they have `now`.
+    pub(super) fn table(self, resource: &ResourceType, mut value: Value, now: Timestamp) -> Value {
         let metadata: Map<String, Value> = TABLE_METADATA
             .iter()
             .filter_map(|name| Some(((*name).to_owned(), value.get("metadata")?.get(name)?.clone())))
@@ -75,12 +82,12 @@ impl TableForm {
         let mut table = json!({"kind": "Table", "apiVersion": self.api_version});
         table["metadata"] = metadata.into();
         table["columnDefinitions"] = columns(resource).map(definition).collect();
-        table["rows"] = objects.into_iter().map(|object| self.row(resource, object)).collect();
+        table["rows"] = objects.into_iter().map(|object| self.row(resource, object, now)).collect();
         table
     }
 
-    fn row(self, resource: &ResourceType, object: Value) -> Value {
-        let cells: Value = columns(resource).map(|column| cell(&object, column)).collect();
+    fn row(self, resource: &ResourceType, object: Value, now: Timestamp) -> Value {
+        let cells: Value = columns(resource).map(|column| cell(&object, column.cell, now)).collect();
         let mut row = json!({});
         row["cells"] = cells;
         match self.include {
@@ -157,7 +164,7 @@ fn columns(resource: &ResourceType) -> impl Iterator<Item = &'static Column> {
 
 /// As clients with types expect it: Kubernetes leaves no member out.
 fn definition(column: &Column) -> Value {
-    let format = if column.path == NAME.path { "name" } else { "" };
+    let format = if column.cell == NAME.cell { "name" } else { "" };
     json!({
         "name": column.name, "type": column.value_type, "format": format, "description": column.description,
         "priority": 0,
@@ -165,6 +172,54 @@ fn definition(column: &Column) -> Value {
 }
 
 /// Null where the object has no such member.
-fn cell(object: &Value, column: &Column) -> Value {
-    column.path.iter().try_fold(object, |value, member| value.get(member)).cloned().unwrap_or_default()
+fn cell(object: &Value, cell: Cell, now: Timestamp) -> Value {
+    match cell {
+        Cell::Path(path) => at(object, path).cloned().unwrap_or_default(),
+        Cell::CountOf(path) => at(object, path).map_or(0, count).into(),
+        Cell::AgeOf(path) => {
+            let since = at(object, path).and_then(Value::as_str).and_then(|text| text.parse::<Timestamp>().ok());
+            since.map(|since| age(now.since(since))).into()
+        }
+    }
+}
+
+fn at<'v>(object: &'v Value, path: &[&str]) -> Option<&'v Value> {
+    path.iter().try_fold(object, |value, member| value.get(member))
+}
+
+fn count(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => items.len(),
+        Value::Object(members) => members.len(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_holds_a_value_a_number_or_an_age() {
+        let now = Timestamp::from_unix_seconds(1_700_000_000);
+        let object = json!({
+            "metadata": {"creationTimestamp": "2023-11-14T22:10:50Z", "labels": {"a": "1", "b": "2"}}, "items": [1],
+        });
+        let table: [(Cell, Value); 9] = [
+            (Cell::Path(&["metadata", "labels", "b"]), json!("2")),
+            (Cell::Path(&["metadata", "none", "b"]), json!(null)),
+            (Cell::CountOf(&["metadata", "labels"]), json!(2)),
+            (Cell::CountOf(&["items"]), json!(1)),
+            (Cell::CountOf(&["none"]), json!(0)),
+            (Cell::AgeOf(&["metadata", "creationTimestamp"]), json!("2m30s")),
+            (Cell::AgeOf(&["metadata", "labels", "a"]), json!(null)),
+            (Cell::AgeOf(&["none"]), json!(null)),
+            (Cell::AgeOf(&["items"]), json!(null)),
+        ];
+        for (kind, written) in table {
+            assert_eq!(cell(&object, kind, now), written, "{kind:?}");
+        }
+        let earlier = Timestamp::from_unix_seconds(1_600_000_000);
+        assert_eq!(cell(&object, Cell::AgeOf(&["metadata", "creationTimestamp"]), earlier), "0s");
+    }
 }

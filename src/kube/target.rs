@@ -7,7 +7,9 @@ use super::{
     problem::Problem,
     query::percent_decode,
     reviews::Review,
-    types::{CORE, GroupVersion, NOT_ALLOWED, ResourceType, SKUPPER, Shows, Subresource, Verb, find, groups, versions},
+    types::{
+        CORE, GroupVersion, NOT_ALLOWED, ResourceType, Shows, Subresource, Verb, find, group_versions, groups, versions,
+    },
 };
 use crate::{grant::Namespace, metrics::AdminResource};
 
@@ -53,8 +55,8 @@ pub(super) enum Document {
     OpenApiV2,
     /// `/openapi/v3`
     OpenApiIndex,
-    /// `/openapi/v3/apis/GROUP/VERSION`
-    OpenApi,
+    /// `/openapi/v3/api/v1` and `/openapi/v3/apis/GROUP/VERSION`
+    OpenApi(GroupVersion),
 }
 
 impl Target {
@@ -74,9 +76,8 @@ impl Target {
             ["version"] => Self::Discovery(Document::Version),
             ["openapi", "v2"] => Self::Discovery(Document::OpenApiV2),
             ["openapi", "v3"] => Self::Discovery(Document::OpenApiIndex),
-            ["openapi", "v3", "apis", group, version] if *group == SKUPPER.group && *version == SKUPPER.version => {
-                Self::Discovery(Document::OpenApi)
-            }
+            ["openapi", "v3", "api", version] => Self::open_api("", version),
+            ["openapi", "v3", "apis", group, version] if !group.is_empty() => Self::open_api(group, version),
             ["apis", group] => match groups().into_iter().find(|served| served == group) {
                 Some(served) => Self::Discovery(Document::Group(served)),
                 None => Self::Unknown,
@@ -91,6 +92,11 @@ impl Target {
             }
             _ => Self::Unknown,
         }
+    }
+
+    fn open_api(group: &str, version: &str) -> Self {
+        let found = group_versions().into_iter().find(|own| (own.group, own.version) == (group, version));
+        found.map_or(Self::Unknown, |found| Self::Discovery(Document::OpenApi(found)))
     }
 
     fn within(group_version: GroupVersion, rest: &[&str]) -> Self {
@@ -231,7 +237,7 @@ fn http_method(verb: Verb) -> Method {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kube::types::{ACCESS_GRANTS, SITES};
+    use crate::kube::types::{ACCESS_GRANTS, SITES, SKUPPER};
     use proptest::prelude::*;
 
     #[test]
@@ -259,6 +265,7 @@ mod tests {
             ),
             ("/api/v1/namespaces/west".to_owned(), Target::Namespace(west)),
             (base.to_owned(), Target::Discovery(Document::Resources(SKUPPER))),
+            (format!("/openapi/v3{base}"), Target::Discovery(Document::OpenApi(SKUPPER))),
         ];
         for (path, target) in table {
             assert_eq!(Target::read(&path), target, "{path}");
@@ -291,6 +298,13 @@ mod tests {
             "/apis/skupper.io/v2alpha1/namespaces/west/accessgrants/g/scale",
             "/apis/skupper.io/v2alpha1/namespaces/west/sites/s/redemptions",
             "/apis/skupper.io/v2alpha1/namespaces/west",
+            "/openapi/v3/",
+            "/openapi/v3/api",
+            "/openapi/v3/apis/skupper.io",
+            "/openapi/v3/apis/skupper.io/v1",
+            "/openapi/v3/apis//v1",
+            "/openapi/v3/apis/skupper.io/v2alpha1/sites",
+            "/openapi/v3/apis/skupper.io%2Fv2alpha1",
         ] {
             assert_eq!(Target::read(path), Target::Unknown, "{path}");
         }

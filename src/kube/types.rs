@@ -4,12 +4,15 @@
 
 mod access_token;
 mod link;
+mod secret;
 
 pub(super) use self::{
     access_token::ACCESS_TOKENS,
     link::{LINKS, LINKS_V1ALPHA1},
+    secret::SECRETS,
 };
 use super::{
+    column::{Cell, Column, MESSAGE, STATUS},
     schema::{self, Field},
     stored::StoredKind,
 };
@@ -27,6 +30,12 @@ impl GroupVersion {
     /// As in `apiVersion`.
     pub(super) fn api_version(self) -> String {
         if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
+    }
+
+    /// Where its types are, without the slash before: `apis/GROUP/VERSION`, or `api/v1` for the core group.
+    pub(super) fn path(self) -> String {
+        let root = if self.group.is_empty() { "api" } else { "apis" };
+        format!("{root}/{}", self.api_version())
     }
 }
 
@@ -95,6 +104,24 @@ pub(super) enum Behaviour {
     Stored(&'static StoredKind),
 }
 
+/// Whose type it is, and so what clients know of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Skupper's, of whose fields clients know nothing, as of every custom resource.
+    Skupper,
+    /// Kubernetes' own, of whose fields clients know all. Some write it in protobuf, and patch it strategically: which here
+    /// is a merge, so it must have no lists.
+    Kubernetes,
+}
+
+/// Who may look at objects of a type, as far as their namespaces go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Readers {
+    Everyone,
+    /// Those who may change them too: as in Kubernetes, where the role `view` leaves Secrets out.
+    Writers,
+}
+
 /// A part of an object with a path of its own.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Subresource {
@@ -119,31 +146,6 @@ const fn status_of(kind: &'static str, label: AdminResource) -> Subresource {
     Subresource { name: "status", kind, label, shows: Shows::Status }
 }
 
-/// A column of the table that `kubectl get` prints.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Column {
-    /// As headed; kubectl writes it in capitals.
-    pub(super) name: &'static str,
-    /// A type of OpenAPI: `string` or `integer`.
-    pub(super) value_type: &'static str,
-    pub(super) description: &'static str,
-    /// Where an object holds it: the member of the object, that member's member, and so on.
-    pub(super) path: &'static [&'static str],
-}
-
-const STATUS: Column = Column {
-    name: "Status",
-    value_type: "string",
-    description: "Ready, or what keeps it from being so",
-    path: &["status", "status"],
-};
-const MESSAGE: Column = Column {
-    name: "Message",
-    value_type: "string",
-    description: "The status for humans",
-    path: &["status", "message"],
-};
-
 /// What Kubernetes says of a verb that is not there.
 pub(super) const NOT_ALLOWED: &str = "the server does not allow this method on the requested resource";
 
@@ -151,10 +153,12 @@ pub(super) const NOT_ALLOWED: &str = "the server does not allow this method on t
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ResourceType {
     pub(super) group_version: GroupVersion,
+    pub(super) origin: Origin,
     pub(super) plural: &'static str,
     pub(super) singular: &'static str,
     pub(super) kind: &'static str,
     pub(super) short_names: &'static [&'static str],
+    pub(super) readers: Readers,
     pub(super) verbs: &'static [Verb],
     /// Why the other verbs are not there.
     pub(super) other_verbs: &'static str,
@@ -162,6 +166,8 @@ pub(super) struct ResourceType {
     pub(super) subresources: &'static [Subresource],
     /// The columns of its table behind the name, which every type has; the headings are those of Skupper's CRDs.
     pub(super) columns: &'static [Column],
+    /// The texts beside the metadata by which a list can be narrowed, as Kubernetes can for this type.
+    pub(super) selectable: &'static [&'static str],
     pub(super) label: AdminResource,
     pub(super) behaviour: Behaviour,
     pub(super) description: &'static str,
@@ -189,10 +195,12 @@ pub(super) fn qualified(name: &str, group: &str) -> String {
 /// AccessGrants: the offers of the sites.
 pub(super) static ACCESS_GRANTS: ResourceType = ResourceType {
     group_version: SKUPPER,
+    origin: Origin::Skupper,
     plural: "accessgrants",
     singular: "accessgrant",
     kind: "AccessGrant",
     short_names: &["grant", "gr"],
+    readers: Readers::Everyone,
     verbs: ALL_VERBS,
     other_verbs: NOT_ALLOWED,
     subresources: &[
@@ -209,23 +217,24 @@ pub(super) static ACCESS_GRANTS: ResourceType = ResourceType {
             name: "Redemptions Allowed",
             value_type: "integer",
             description: "How often it can be redeemed in all",
-            path: &["spec", "redemptionsAllowed"],
+            cell: Cell::Path(&["spec", "redemptionsAllowed"]),
         },
         Column {
             name: "Redemptions Made",
             value_type: "integer",
             description: "How often it was redeemed",
-            path: &["status", "redemptions"],
+            cell: Cell::Path(&["status", "redemptions"]),
         },
         Column {
             name: "Expiration",
             value_type: "string",
             description: "When it stops being redeemable",
-            path: &["status", "expirationTime"],
+            cell: Cell::Path(&["status", "expirationTime"]),
         },
         STATUS,
         MESSAGE,
     ],
+    selectable: &[],
     label: AdminResource::AccessGrants,
     behaviour: Behaviour::AccessGrants,
     description: schema::ACCESS_GRANT_DESCRIPTION,
@@ -235,10 +244,12 @@ pub(super) static ACCESS_GRANTS: ResourceType = ResourceType {
 /// Sites: where links lead.
 pub(super) static SITES: ResourceType = ResourceType {
     group_version: SKUPPER,
+    origin: Origin::Skupper,
     plural: "sites",
     singular: "site",
     kind: "Site",
     short_names: &["st"],
+    readers: Readers::Everyone,
     verbs: ALL_VERBS,
     other_verbs: NOT_ALLOWED,
     subresources: &[status_of("Site", AdminResource::Sites)],
@@ -248,10 +259,11 @@ pub(super) static SITES: ResourceType = ResourceType {
             name: "Sites In Network",
             value_type: "integer",
             description: "How many sites are linked, as far as known",
-            path: &["status", "sitesInNetwork"],
+            cell: Cell::Path(&["status", "sitesInNetwork"]),
         },
         MESSAGE,
     ],
+    selectable: &[],
     label: AdminResource::Sites,
     behaviour: Behaviour::Sites,
     description: schema::SITE_DESCRIPTION,
@@ -259,18 +271,12 @@ pub(super) static SITES: ResourceType = ResourceType {
 };
 
 /// Every type, in the order that discovery lists them; of the versions of a group, the preferred one first.
-pub(super) static TYPES: [&ResourceType; 5] = [&ACCESS_GRANTS, &SITES, &ACCESS_TOKENS, &LINKS, &LINKS_V1ALPHA1];
+pub(super) static TYPES: [&ResourceType; 6] =
+    [&ACCESS_GRANTS, &SITES, &ACCESS_TOKENS, &LINKS, &LINKS_V1ALPHA1, &SECRETS];
 
 /// The versions of a group, the preferred one first; none of a group that is not served.
 pub(super) fn versions(group: &str) -> Vec<GroupVersion> {
-    let mut versions: Vec<GroupVersion> = Vec::new();
-    for GroupVersion { group: own, version } in TYPES.into_iter().map(|resource| resource.group_version) {
-        let found = GroupVersion { group: own, version };
-        if own == group && !versions.contains(&found) {
-            versions.push(found);
-        }
-    }
-    versions
+    group_versions().into_iter().filter(|version| version.group == group).collect()
 }
 
 /// The groups that are served beside the core group.
@@ -287,6 +293,17 @@ pub(super) fn groups() -> Vec<&'static str> {
 /// The type of this plural name.
 pub(super) fn find(group_version: GroupVersion, plural: &str) -> Option<&'static ResourceType> {
     TYPES.into_iter().find(|t| t.group_version == group_version && t.plural == plural)
+}
+
+/// The groups, each in its versions, that have types.
+pub(super) fn group_versions() -> Vec<GroupVersion> {
+    let mut all = Vec::new();
+    for resource in TYPES {
+        if !all.contains(&resource.group_version) {
+            all.push(resource.group_version);
+        }
+    }
+    all
 }
 
 #[cfg(test)]

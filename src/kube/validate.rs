@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{
-    cause::Cause,
+    cause::{Cause, keyed},
     fields::Faults,
     schema::{Field, FieldKind, Presence},
     types::ResourceType,
@@ -45,6 +45,13 @@ fn check(faults: &mut Faults, path: &str, field: &Field, value: Option<&Value>) 
         FieldKind::Boolean => faults.add(Cause::wrong_type(path, value, "boolean")),
         FieldKind::Texts => {
             let _ = faults.texts(path, Some(value));
+        }
+        FieldKind::Data(_) => {
+            for (key, value) in faults.object(path, Some(value)).into_iter().flatten() {
+                if !value.is_string() && !value.is_null() {
+                    faults.add(Cause::wrong_type(&keyed(path, key), value, "string"));
+                }
+            }
         }
         FieldKind::Object(fields) => {
             if let Some(members) = faults.object(path, Some(value)) {

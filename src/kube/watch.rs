@@ -7,7 +7,12 @@ mod event;
 mod step;
 mod stream;
 
-use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    convert::Infallible,
+    sync::Arc,
+    time::Duration,
+};
 
 use hyper::StatusCode;
 use serde_json::Value;
@@ -115,7 +120,7 @@ struct Watch<K> {
 impl<K: Kind> Watch<K> {
     fn new(app: Arc<App>, kind: K, wanted: Wanted) -> Self {
         let Wanted { namespace, options, table } = wanted;
-        let form = Form { resource: kind.resource(), table };
+        let form = Form { resource: kind.resource(), table, clock: app.clock().clone() };
         Self { app, kind, namespace, options, form, position: None, told: None }
     }
 
@@ -191,8 +196,8 @@ impl<K: Kind> Watch<K> {
             let Page { items, corrupt: _, revision, next } = self.kind.page(&self.app, query).await?;
             let first = *first.get_or_insert(revision);
             for state in &items {
-                let Facts { namespace, name, labels, revision, .. } = self.kind.facts(state);
-                if self.options.selector.selects(namespace.as_str(), name, labels) {
+                let Facts { namespace, name, labels, members, revision, .. } = self.kind.facts(state);
+                if self.options.selector.selects(namespace.as_str(), name, labels, members) {
                     let object = self.kind.object(&self.app, state);
                     // Whoever goes on from a later page must not miss what changed on an earlier one.
                     events.send(self.form.event(EventType::Added, object, revision.min(first))).await?;
@@ -218,10 +223,10 @@ impl<K: Kind> Watch<K> {
             };
             let now = self.read(&relevant).await?;
             let known = self.changes_up_to(position, &now).await?;
-            let entries = self.entries(&known).filter(|entry| now.contains_key(&entry.subject.uid)).collect();
-            let selects = |subject: &Subject<'_>, labels: &_| {
-                self.options.selector.selects(subject.namespace.as_str(), subject.name, labels)
-            };
+            let selected = self.selected_by_members(&now, &known);
+            let entries = self.entries(&known).filter(|entry| selected.contains(entry.subject.uid.as_str())).collect();
+            // That its place is a selected one is why it was read.
+            let selects = |_: &Subject<'_>, labels: &_| self.options.selector.selects_labels(labels);
             let steps = steps(self.kind, entries, &now, selects, last);
             let mut lines = Vec::new();
             for step in steps {
@@ -285,6 +290,31 @@ impl<K: Kind> Watch<K> {
             read.insert(subject.uid.clone(), now);
         }
         Ok(read)
+    }
+
+    /// Those of the objects that were read whose members are selected: what can be selected by never changes, so what is
+    /// known of one now, or was last, was always so.
+    fn selected_by_members<'n>(
+        &self,
+        read: &'n HashMap<String, Now<K::State>>,
+        changes: &[Arc<Change>],
+    ) -> HashSet<&'n str> {
+        let selects = |state: &K::State| self.options.selector.selects_members(self.kind.facts(state).members);
+        let last = |uid: &str| {
+            changes.iter().find_map(|change| match &change.effect {
+                ChangeEffect::Removed(last) => {
+                    let about = self.kind.subject(&change.subject).is_some_and(|subject| subject.uid == *uid);
+                    self.kind.last(last).filter(|_| about)
+                }
+                ChangeEffect::Added | ChangeEffect::Modified { .. } => None,
+            })
+        };
+        let selected = read.iter().filter(|(uid, now)| match now {
+            Now::Is(state) => selects(state),
+            // Better told of what it never saw than left with what is no more.
+            Now::Gone | Now::Unreadable => last(uid).is_none_or(|state| selects(&state)),
+        });
+        selected.map(|(uid, _)| uid.as_str()).collect()
     }
 
     /// The changes after `position`, among them all that led to what was read.

@@ -35,10 +35,16 @@ async fn the_documents_are_as_kubectl_wants_them() {
             "/api/v1",
             json!({
                 "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "v1",
-                "resources": [{
-                    "name": "namespaces", "singularName": "namespace", "shortNames": ["ns"], "namespaced": false,
-                    "kind": "Namespace", "verbs": ["create", "get", "list"],
-                }],
+                "resources": [
+                    {
+                        "name": "namespaces", "singularName": "namespace", "shortNames": ["ns"], "namespaced": false,
+                        "kind": "Namespace", "verbs": ["create", "get", "list"],
+                    },
+                    {
+                        "name": "secrets", "singularName": "secret", "shortNames": [], "namespaced": true,
+                        "kind": "Secret", "verbs": ["create", "delete", "get", "list", "patch", "update"],
+                    },
+                ],
             }),
         ),
         (
@@ -107,7 +113,7 @@ async fn unknown_paths_are_plain_text_so_that_clients_name_the_missing_type() {
     let world = World::start().await;
     for path in [
         "/",
-        "/openapi/v3/api/v1",
+        "/openapi/v3/api/v2",
         "/apis/route.openshift.io/v1",
         "/apis/skupper.io/v2alpha1/namespaces/west/listeners",
     ] {

@@ -1,15 +1,25 @@
 use super::world::{World, grant};
 use crate::kube::{
-    schema::{ACCESS_GRANT_SPEC, Field, FieldKind},
+    schema::{ACCESS_GRANT_SPEC, Encoding, Field, FieldKind},
     tests::world::GRANTS,
-    types::{ResourceType, SKUPPER, TYPES},
+    types::{GroupVersion, ResourceType, TYPES, group_versions},
 };
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 const DOCUMENT: &str = "/openapi/v3/apis/skupper.io/v2alpha1";
 
-fn schema<'v>(document: &'v Value, kind: &str) -> &'v Value {
-    &document["components"]["schemas"][format!("io.skupper.v2alpha1.{kind}")]
+/// The document that describes this type.
+async fn document_of(world: &World, resource: &ResourceType) -> Value {
+    world.get(&format!("/openapi/v3/{}", resource.group_version.path())).await.object()
+}
+
+/// The only schema of this type.
+fn schema<'v>(document: &'v Value, resource: &ResourceType) -> &'v Value {
+    let kinds = json!([kind_of(resource)]);
+    let mut schemas = document["components"]["schemas"].as_object().unwrap().values();
+    let found = schemas.find(|schema| schema["x-kubernetes-group-version-kind"] == kinds);
+    found.unwrap_or_else(|| panic!("no schema of {}", resource.kind))
 }
 
 /// Operations of these types, each with its method.
@@ -19,12 +29,9 @@ fn operations<'v>(document: &'v Value, kind: &'v Value) -> impl Iterator<Item = 
     all.filter(move |(_, operation)| &operation["x-kubernetes-group-version-kind"] == kind)
 }
 
-fn described() -> impl Iterator<Item = &'static ResourceType> {
-    TYPES.into_iter().filter(|resource| resource.group_version == SKUPPER)
-}
-
 fn kind_of(resource: &ResourceType) -> Value {
-    json!({"group": "skupper.io", "version": "v2alpha1", "kind": resource.kind})
+    let GroupVersion { group, version } = resource.group_version;
+    json!({"group": group, "version": version, "kind": resource.kind})
 }
 
 #[tokio::test]
@@ -44,6 +51,24 @@ async fn the_index_leads_to_a_document_that_may_be_kept() {
 }
 
 #[tokio::test]
+async fn every_version_of_a_group_has_a_document_of_its_own() {
+    let world = World::start().await;
+    let index = world.get("/openapi/v3").await.object();
+    let listed = index["paths"].as_object().unwrap();
+    assert_eq!(listed.len(), group_versions().len());
+    let mut hashes = BTreeSet::new();
+    for group_version in group_versions() {
+        let url = listed[&group_version.path()]["serverRelativeURL"].as_str().unwrap();
+        let (path, hash) = url.split_once("?hash=").unwrap();
+        assert_eq!(path, format!("/openapi/v3/{}", group_version.path()));
+        assert!(hashes.insert(hash.to_owned()), "{url}");
+        let kept = world.get(url).await;
+        assert_eq!((kept.status, kept.header("cache-control")), (200, "public, max-age=31536000"));
+    }
+    assert_eq!(world.get("/openapi/v3/apis/apps/v1").await.status, 404);
+}
+
+#[tokio::test]
 async fn a_document_that_is_asked_for_by_another_hash_is_not_kept() {
     let world = World::start().await;
     for query in ["", "?hash=", "?hash=00", "?timeout=32s"] {
@@ -56,10 +81,9 @@ async fn a_document_that_is_asked_for_by_another_hash_is_not_kept() {
 #[tokio::test]
 async fn every_type_is_found_by_its_schema_and_by_an_operation() {
     let world = World::start().await;
-    let document = world.get(DOCUMENT).await.object();
-    for resource in described() {
-        let kind = kind_of(resource);
-        assert_eq!(schema(&document, resource.kind)["x-kubernetes-group-version-kind"], json!([kind]));
+    for resource in TYPES {
+        let (document, kind) = (document_of(&world, resource).await, kind_of(resource));
+        assert_eq!(schema(&document, resource)["type"], "object");
         // A watch is a list with other parameters.
         let verbs = resource.verbs.iter().filter(|verb| verb.as_str() != "watch");
         assert_eq!(operations(&document, &kind).count(), verbs.count(), "{}", resource.kind);
@@ -87,14 +111,19 @@ fn assert_described(properties: &Value, fields: &[Field]) {
             FieldKind::Duration => ("string", json!("duration")),
             FieldKind::Integer => ("integer", Value::Null),
             FieldKind::Boolean => ("boolean", Value::Null),
-            FieldKind::Texts | FieldKind::Object(_) => ("object", Value::Null),
+            FieldKind::Texts | FieldKind::Data(_) | FieldKind::Object(_) => ("object", Value::Null),
             FieldKind::List(_) => ("array", Value::Null),
         };
         assert_eq!((&property["type"], &property["format"]), (&json!(name), &format), "{}", field.name);
         match &field.kind {
             FieldKind::Object(fields) => assert_described(&property["properties"], fields),
             FieldKind::List(fields) => assert_described(&property["items"]["properties"], fields),
-            FieldKind::Texts => assert_eq!(property["additionalProperties"], json!({"type": "string"})),
+            FieldKind::Texts | FieldKind::Data(Encoding::Plain) => {
+                assert_eq!(property["additionalProperties"], json!({"type": "string"}));
+            }
+            FieldKind::Data(Encoding::Base64) => {
+                assert_eq!(property["additionalProperties"], json!({"type": "string", "format": "byte"}));
+            }
             FieldKind::Text | FieldKind::Duration | FieldKind::Integer | FieldKind::Boolean => {}
         }
     }
@@ -103,10 +132,11 @@ fn assert_described(properties: &Value, fields: &[Field]) {
 #[tokio::test]
 async fn every_field_of_the_table_is_described() {
     let world = World::start().await;
-    let document = world.get(DOCUMENT).await.object();
-    for resource in described() {
-        let properties = &schema(&document, resource.kind)["properties"];
-        assert_eq!(schema(&document, resource.kind)["description"], resource.description);
+    for resource in TYPES {
+        let document = document_of(&world, resource).await;
+        let schema = schema(&document, resource);
+        let properties = &schema["properties"];
+        assert_eq!(schema["description"], resource.description);
         for field in resource.fields {
             assert_described(&json!({field.name: properties[field.name]}), std::slice::from_ref(field));
         }
@@ -126,7 +156,9 @@ fn assert_known(object: &Value, fields: &[Field]) {
             FieldKind::Text | FieldKind::Duration => assert!(value.is_string(), "{name}"),
             FieldKind::Integer => assert!(value.is_u64(), "{name}"),
             FieldKind::Boolean => assert!(value.is_boolean(), "{name}"),
-            FieldKind::Texts => assert!(value.as_object().unwrap().values().all(Value::is_string), "{name}"),
+            FieldKind::Texts | FieldKind::Data(_) => {
+                assert!(value.as_object().unwrap().values().all(Value::is_string), "{name}")
+            }
         }
     }
 }

@@ -1,3 +1,4 @@
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -63,12 +64,51 @@ fn fields_that_are_not_known_are_skipped_whatever_their_type() {
 
 #[test]
 fn other_kinds_are_refused_with_what_is_read_instead() {
-    for (api_version, kind) in [("v1", "Secret"), ("v2", "Namespace"), ("skupper.io/v2alpha1", "AccessGrant"), ("", "")]
+    for (api_version, kind) in
+        [("v1", "ConfigMap"), ("v2", "Namespace"), ("skupper.io/v2alpha1", "AccessGrant"), ("", "")]
     {
         let Problem::UnsupportedMediaType(message) = object(&envelope(api_version, kind, b"")).unwrap_err() else {
             panic!("{kind}")
         };
         assert!(message.ends_with("accepted media types include: application/json"), "{message}");
+    }
+}
+
+#[test]
+fn a_secret_is_read_with_its_bytes_in_base64() {
+    let data = [field(1, "a"), field(2, [0xff, 0])].concat();
+    let text = [field(1, "b"), field(2, "text")].concat();
+    let raw = [
+        field(1, [field(1, "s"), field(3, "west")].concat()),
+        field(2, data),
+        field(2, field(1, "empty")),
+        field(3, "Opaque"),
+        field(4, text),
+        vec![5 << 3, 1],
+    ];
+    let read = object(&envelope("v1", "Secret", &raw.concat())).unwrap();
+    assert_eq!(
+        read,
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "west"}, "type": "Opaque",
+            "data": {"a": "/wA=", "empty": ""}, "stringData": {"b": "text"}, "immutable": true,
+        })
+    );
+}
+
+#[test]
+fn what_is_broken_in_a_secret_is_refused_without_its_values() {
+    let canary = b"canary\xff";
+    let table = [
+        (vec![5 << 3 | 2, 1, 0], "holds a field of the wrong type"),
+        ([vec![5 << 3 | 1], vec![0; 8]].concat(), "holds a field of the wrong type"),
+        (vec![2 << 3, 1], "holds a field of the wrong type"),
+        (field(2, [field(1, canary), field(2, canary)].concat()), "holds a text that is not UTF-8"),
+        (field(4, [field(1, "a"), field(2, canary)].concat()), "holds a text that is not UTF-8"),
+    ];
+    for (raw, fault) in table {
+        let message = refusal(&envelope("v1", "Secret", &raw));
+        assert_eq!(message, format!("the body is not valid protobuf: it {fault}"), "{raw:?}");
     }
 }
 
@@ -113,6 +153,8 @@ proptest! {
         let _ = object(&[b"k8s\0", bytes.as_slice()].concat());
         let _ = namespace(&bytes);
         let _ = namespace(&field(1, &bytes));
+        let _ = object(&envelope("v1", "Secret", &bytes));
+        let _ = object(&envelope("v1", "Secret", &field(2, &bytes)));
         let _ = object(&envelope("authorization.k8s.io/v1", "SelfSubjectAccessReview", &field(2, &bytes)));
     }
 
@@ -130,6 +172,17 @@ proptest! {
         let (json, bytes) = members(&names, &texts);
         let read = object(&envelope("authorization.k8s.io/v1", "SelfSubjectAccessReview", &field(2, field(1, bytes))));
         prop_assert_eq!(&read.unwrap()["spec"]["resourceAttributes"], &Value::Object(json));
+    }
+
+    #[test]
+    fn data_is_read_as_it_was_written(
+        data in prop::collection::btree_map(".{0,9}", prop::collection::vec(any::<u8>(), 0..40), 1..5)
+    ) {
+        let pairs = data.iter().flat_map(|(key, value)| field(2, [field(1, key), field(2, value)].concat()));
+        let read = object(&envelope("v1", "Secret", &pairs.collect::<Vec<u8>>())).unwrap();
+        for (key, value) in &data {
+            prop_assert_eq!(STANDARD.decode(read["data"][key].as_str().unwrap()).unwrap(), value.as_slice());
+        }
     }
 
     #[test]

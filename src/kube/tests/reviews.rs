@@ -106,8 +106,8 @@ async fn a_question_in_protobuf_is_the_same_question() {
 
     let elsewhere = send_protobuf(&world, RULES, body.clone()).await;
     assert_eq!(elsewhere.failure().0, 400);
-    let secret = send_protobuf(&world, RULES, envelope("v1", "Secret", b"")).await;
-    assert_eq!(secret.failure().0, 415);
+    let unread = send_protobuf(&world, RULES, envelope("v1", "ConfigMap", b"")).await;
+    assert_eq!(unread.failure().0, 415);
     let grants = send_protobuf(&world, super::world::GRANTS, body).await;
     assert_eq!(grants.failure().0, 415);
     assert!(grants.failure().2.ends_with("accepted media types include: application/json"), "{}", grants.text);

@@ -6,8 +6,11 @@ use hyper::{
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::world::{GRANTS, Seen, World, grant};
-use crate::kube::{query::Query, reply::Reply, table::TableForm, types::ACCESS_GRANTS};
+use super::world::{GRANTS, NOW, Seen, World, grant};
+use crate::{
+    kube::{query::Query, reply::Reply, table::TableForm, types::ACCESS_GRANTS},
+    time::Timestamp,
+};
 
 const SITES: &str = "/apis/skupper.io/v2alpha1/namespaces/west/sites";
 /// As kubectl sends it.
@@ -196,7 +199,8 @@ fn warnings_are_kept() {
     let form = TableForm::read(&headers, &Query::read("").unwrap()).unwrap().unwrap();
     let list = Reply::list(&ACCESS_GRANTS, json!({"resourceVersion": "1"}), Vec::new());
 
-    let reply = form.reply(&ACCESS_GRANTS, list.warning(vec!["a grant is not shown".to_owned()]));
+    let warned = list.warning(vec!["a grant is not shown".to_owned()]);
+    let reply = form.reply(&ACCESS_GRANTS, warned, Timestamp::from_unix_seconds(NOW));
 
     let answer = reply.into_answer();
     assert_eq!(answer.headers()[WARNING], "299 - \"a grant is not shown\"");

@@ -1,20 +1,23 @@
 //! The entries of Links, one for each form.
 
-use super::{
-    ALL_VERBS, Behaviour, Column, MESSAGE, NOT_ALLOWED, ResourceType, SKUPPER, SKUPPER_V1ALPHA1, STATUS, status_of,
-};
+use super::{ALL_VERBS, Behaviour, NOT_ALLOWED, Origin, Readers, ResourceType, SKUPPER, SKUPPER_V1ALPHA1, status_of};
 use crate::{
-    kube::{links, links_v1alpha1, schema},
+    kube::{
+        column::{Cell, Column, MESSAGE, STATUS},
+        links, links_v1alpha1, schema,
+    },
     metrics::AdminResource,
 };
 
 /// Links: where sites connect to.
 pub(in crate::kube) static LINKS: ResourceType = ResourceType {
     group_version: SKUPPER,
+    origin: Origin::Skupper,
     plural: "links",
     singular: "link",
     kind: "Link",
     short_names: &["ln"],
+    readers: Readers::Everyone,
     verbs: ALL_VERBS,
     other_verbs: NOT_ALLOWED,
     subresources: &[status_of("Link", AdminResource::Links)],
@@ -24,10 +27,11 @@ pub(in crate::kube) static LINKS: ResourceType = ResourceType {
             name: "Remote Site",
             value_type: "string",
             description: "The site that it goes to",
-            path: &["status", "remoteSiteName"],
+            cell: Cell::Path(&["status", "remoteSiteName"]),
         },
         MESSAGE,
     ],
+    selectable: &[],
     label: AdminResource::Links,
     behaviour: Behaviour::Stored(&links::STORED),
     description: schema::link::DESCRIPTION,
@@ -37,10 +41,12 @@ pub(in crate::kube) static LINKS: ResourceType = ResourceType {
 /// The same Links in their oldest form.
 pub(in crate::kube) static LINKS_V1ALPHA1: ResourceType = ResourceType {
     group_version: SKUPPER_V1ALPHA1,
+    origin: Origin::Skupper,
     plural: "links",
     singular: "link",
     kind: "Link",
     short_names: &["ln"],
+    readers: Readers::Everyone,
     verbs: ALL_VERBS,
     other_verbs: NOT_ALLOWED,
     subresources: &[status_of("Link", AdminResource::Links)],
@@ -49,22 +55,28 @@ pub(in crate::kube) static LINKS_V1ALPHA1: ResourceType = ResourceType {
             name: "Configured",
             value_type: "boolean",
             description: "Whether the router was told of it",
-            path: &["status", "configured"],
+            cell: Cell::Path(&["status", "configured"]),
         },
-        Column { name: "URL", value_type: "string", description: "Where it goes to", path: &["status", "url"] },
+        Column {
+            name: "URL",
+            value_type: "string",
+            description: "Where it goes to",
+            cell: Cell::Path(&["status", "url"]),
+        },
         Column {
             name: "Site",
             value_type: "string",
             description: "The site that it goes to",
-            path: &["status", "site"],
+            cell: Cell::Path(&["status", "site"]),
         },
         Column {
             name: "Status",
             value_type: "string",
             description: "OK, or what keeps it from being so",
-            path: &["status", "status"],
+            cell: Cell::Path(&["status", "status"]),
         },
     ],
+    selectable: &[],
     label: AdminResource::Links,
     behaviour: Behaviour::Stored(&links_v1alpha1::STORED),
     description: schema::link_v1alpha1::DESCRIPTION,

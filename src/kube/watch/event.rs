@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     grant::Revision,
     kube::{kind::Subject, table::TableForm, types::ResourceType},
+    time::Clock,
 };
 
 /// What an event says of its object.
@@ -45,6 +46,8 @@ pub(super) fn line(event: EventType, object: &Value) -> Bytes {
 pub(super) struct Form {
     pub(super) resource: &'static ResourceType,
     pub(super) table: Option<TableForm>,
+    /// For the ages in tables.
+    pub(super) clock: Clock,
 }
 
 impl Form {
@@ -52,7 +55,7 @@ impl Form {
     pub(super) fn event(&self, event: EventType, mut object: Value, revision: Revision) -> Bytes {
         object["metadata"]["resourceVersion"] = revision.to_string().into();
         match self.table {
-            Some(table) => line(event, &table.table(self.resource, object)),
+            Some(table) => line(event, &table.table(self.resource, object, self.clock.now())),
             None => line(event, &object),
         }
     }
@@ -68,7 +71,7 @@ impl Form {
         let mut object = self.nothing();
         object["metadata"]["resourceVersion"] = revision.to_string().into();
         if let Some(table) = self.table {
-            object = table.table(self.resource, object);
+            object = table.table(self.resource, object, self.clock.now());
             // Rows carry no annotations else.
             if let Some(metadata) = object.pointer_mut("/rows/0/object/metadata") {
                 metadata["annotations"] = annotations;

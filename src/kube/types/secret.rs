@@ -1,0 +1,44 @@
+//! The entry of Secrets.
+
+use super::{ALL_VERBS, Behaviour, CORE, NOT_ALLOWED, Origin, Readers, ResourceType};
+use crate::{
+    kube::{
+        column::{AGE, Cell, Column},
+        schema, secrets,
+    },
+    metrics::AdminResource,
+};
+
+/// Secrets: credentials, among them those of links.
+pub(in crate::kube) static SECRETS: ResourceType = ResourceType {
+    group_version: CORE,
+    origin: Origin::Kubernetes,
+    plural: "secrets",
+    singular: "secret",
+    kind: "Secret",
+    short_names: &[],
+    readers: Readers::Writers,
+    verbs: ALL_VERBS,
+    other_verbs: NOT_ALLOWED,
+    subresources: &[],
+    columns: &[
+        Column {
+            name: "Type",
+            value_type: "string",
+            description: "What its keys are for",
+            cell: Cell::Path(&["type"]),
+        },
+        Column {
+            name: "Data",
+            value_type: "integer",
+            description: "How many keys it has",
+            cell: Cell::CountOf(&["data"]),
+        },
+        AGE,
+    ],
+    selectable: &["type"],
+    label: AdminResource::Secrets,
+    behaviour: Behaviour::Stored(&secrets::STORED),
+    description: schema::secret::DESCRIPTION,
+    fields: schema::secret::FIELDS,
+};
