@@ -100,7 +100,7 @@ async fn what_is_not_done_here_is_told_with_what_to_do_instead() {
                 &["patch", "gr", "west", "--type=merge", "-p", r#"{"metadata":{"finalizers":["a"]}}"#],
                 "metadata.finalizers: Forbidden: not supported",
             ),
-            (&["delete", "sites", "--all"], "sites come from the server's configuration and cannot be changed here"),
+            (&["delete", "sites", "--all"], "it comes from the server's configuration and cannot be changed here"),
         ];
         for (arguments, expected) in table {
             let told = kubectl.complains(arguments).await;
