@@ -1,7 +1,7 @@
 //! Secrets, as Kubernetes has them: bytes by keys, of a type. They are stored as they are shown, in base64.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
     cause::{Cause, keyed},
@@ -123,6 +123,7 @@ fn show(_: &App, object: &StoredObject) -> Body {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use serde_json::json;
 
     fn read(members: &Value) -> Result<Value, Vec<String>> {
         let mut faults = Faults::default();

@@ -98,7 +98,7 @@ async fn update<K: Kind>(
         let cause = Cause::required("metadata.resourceVersion", "must be specified for an update");
         return Err(Problem::Invalid { resource: kind.resource(), name: name.to_owned(), causes: vec![cause] });
     }
-    check_identity(kind, &parsed, kind.facts(&current), &manifest)?;
+    check_identity(kind, &parsed, &kind.facts(&current), &manifest)?;
     replace(app, kind, current, manifest, options.effect)
         .await?
         .map_or_else(|| Err(Problem::modified(kind.resource(), name)), Ok)
@@ -123,7 +123,7 @@ async fn apply_patch<K: Kind>(
             fault,
         })?;
         let manifest = Manifest::read(kind, &patched, options.field_validation)?;
-        check_identity(kind, &parsed, kind.facts(&current), &manifest)?;
+        check_identity(kind, &parsed, &kind.facts(&current), &manifest)?;
         if let Some(reply) = replace(app, kind, current, manifest, options.effect).await? {
             return Ok(reply);
         }
@@ -158,7 +158,12 @@ fn check_namespace<K: Kind>(manifest: &Manifest<K>, namespace: &Namespace) -> Re
 }
 
 /// Name, namespace and uid are what an object is; the version says which state of it is meant.
-fn check_identity<K: Kind>(kind: K, name: &K::Name, current: Facts<'_>, manifest: &Manifest<K>) -> Result<(), Problem> {
+fn check_identity<K: Kind>(
+    kind: K,
+    name: &K::Name,
+    current: &Facts<'_>,
+    manifest: &Manifest<K>,
+) -> Result<(), Problem> {
     check_namespace(manifest, current.namespace)?;
     if !matches!(&manifest.name, ManifestName::Given(given) if given == name) {
         return Err(Problem::BadRequest(format!("the name of the object does not match the name on the URL ({name})")));

@@ -5,6 +5,7 @@ mod change;
 mod read;
 mod refuse;
 mod secret;
+mod watch;
 mod write;
 
 use std::{

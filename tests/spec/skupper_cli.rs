@@ -1,5 +1,5 @@
-//! `skupper token issue` on the kubernetes platform (protocol.md 5.1, 5.5): its requests byte for byte, on one connection
-//! as Go keeps it, over the admin socket.
+//! `skupper token issue`, `token redeem` and `link status` on the kubernetes platform (protocol.md 5.1 to 5.3, 5.5): their
+//! requests byte for byte, on one connection as Go keeps it, over the admin socket.
 
 use std::{
     io::{Read, Write},
@@ -79,8 +79,9 @@ impl Connection {
 }
 
 fn is_true(object: &Value, name: &str) -> bool {
-    let conditions = object["status"]["conditions"].as_array().unwrap();
-    conditions.iter().any(|condition| condition["type"] == name && condition["status"] == "True")
+    // An object that nothing is known of yet has none.
+    let conditions = object["status"]["conditions"].as_array();
+    conditions.into_iter().flatten().any(|condition| condition["type"] == name && condition["status"] == "True")
 }
 
 #[test]
@@ -88,12 +89,7 @@ fn skupper_token_issue_gets_every_answer_it_needs() {
     let server = Server::start_with(&["--site-name", "west"]);
     let mut connection = Connection::to(&server);
 
-    // Is this OpenShift? Plain text, from which client-go makes the error that the CLI expects.
-    for group in ["route.openshift.io", "apps.openshift.io"] {
-        let answer = connection.get(&format!("/apis/{group}/v1"));
-        assert_eq!((answer.status, answer.body.as_str()), (404, "404 page not found\n"), "{group}");
-        assert_eq!(answer.content_type, "text/plain; charset=utf-8");
-    }
+    ask_for_openshift(&mut connection);
     let grants = connection.get(&format!("{BASE}/accessgrants"));
     assert_eq!((grants.status, &grants.object()["kind"]), (200, &"AccessGrantList".into()));
     assert!(grants.object()["items"].as_array().unwrap().is_empty());
@@ -117,23 +113,33 @@ fn skupper_token_issue_gets_every_answer_it_needs() {
     assert_eq!(created.status, 201, "{}", created.body);
     assert_eq!(created.object()["metadata"]["name"], GRANT);
 
-    let grant = poll_until_ready(&mut connection);
+    let grant = poll_until(&mut connection, &format!("accessgrants/{GRANT}"), "Ready");
     for field in ["url", "code", "ca"] {
         assert!(!grant["status"][field].as_str().unwrap().is_empty(), "{field}");
     }
     redeem(&server, &grant);
 }
 
+/// Every command asks first whether this is OpenShift. Plain text, from which client-go makes the error that the CLI
+/// expects.
+fn ask_for_openshift(connection: &mut Connection) {
+    for group in ["route.openshift.io", "apps.openshift.io"] {
+        let answer = connection.get(&format!("/apis/{group}/v1"));
+        assert_eq!((answer.status, answer.body.as_str()), (404, "404 page not found\n"), "{group}");
+        assert_eq!(answer.content_type, "text/plain; charset=utf-8");
+    }
+}
+
 /// As the CLI does: once a second, the first time after a second.
-fn poll_until_ready(connection: &mut Connection) -> Value {
+fn poll_until(connection: &mut Connection, object: &str, condition: &str) -> Value {
     let deadline = Instant::now() + PATIENCE;
     loop {
         std::thread::sleep(Duration::from_secs(1));
-        let grant = connection.get(&format!("{BASE}/accessgrants/{GRANT}")).object();
-        if is_true(&grant, "Ready") {
-            return grant;
+        let object = connection.get(&format!("{BASE}/{object}")).object();
+        if is_true(&object, condition) {
+            return object;
         }
-        assert!(Instant::now() < deadline, "{grant}");
+        assert!(Instant::now() < deadline, "{object}");
     }
 }
 
@@ -166,4 +172,83 @@ fn a_name_that_is_taken_is_an_object_so_that_the_cli_says_so() {
     server.ok(&["grant", "create", GRANT]);
     let answer = Connection::to(&server).get(&format!("{BASE}/accessgrants/{GRANT}"));
     assert_eq!((answer.status, &answer.object()["kind"]), (200, &"AccessGrant".into()));
+}
+
+/// The token file's object as Go writes it.
+fn written_by_go(token: &AccessToken) -> String {
+    let text = |text: &str| Value::from(text).to_string();
+    format!(
+        "{{\"kind\":\"AccessToken\",\"apiVersion\":\"skupper.io/v2alpha1\",\"metadata\":{{\"name\":\"{}\",\
+         \"namespace\":\"default\",\"creationTimestamp\":null}},\"spec\":{{\"url\":{},\"code\":{},\"ca\":{},\
+         \"linkCost\":1}},\"status\":{{}}}}\n",
+        token.name,
+        text(&token.url),
+        text(token.code.expose()),
+        text(&token.ca)
+    )
+}
+
+#[test]
+fn skupper_token_redeem_gets_every_answer_it_needs_and_link_status_shows_the_link() {
+    let west = Server::start_with(&["--site-name", "west"]);
+    let token = west.issue(1);
+    let east = Server::start_with(&["--site-name", "east"]);
+    let mut connection = Connection::to(&east);
+
+    ask_for_openshift(&mut connection);
+    let tokens = connection.get(&format!("{BASE}/accesstokens"));
+    assert_eq!((tokens.status, &tokens.object()["kind"]), (200, &"AccessTokenList".into()));
+    assert!(tokens.object()["items"].as_array().unwrap().is_empty());
+    let sites = connection.get(&format!("{BASE}/sites")).object();
+    assert!(is_true(&sites["items"][0], "Ready"), "{sites}");
+    let created = connection.post(&format!("{BASE}/accesstokens"), &written_by_go(&token));
+    assert_eq!(created.status, 201, "{}", created.body);
+    assert_eq!(created.object()["metadata"]["name"], token.name.as_str());
+    let redeemed = poll_until(&mut connection, &format!("accesstokens/{}", token.name), "Redeemed");
+    assert_eq!((&redeemed["status"]["status"], &redeemed["status"]["message"]), (&"Ready".into(), &"OK".into()));
+    assert_eq!((&redeemed["status"]["redeemed"], &redeemed["spec"]["linkCost"]), (&true.into(), &1.into()));
+    assert_eq!(west.grant(&token)["status"]["redemptions"], 1);
+    assert_eq!(west.ledger(&token)[0]["name"], token.name.as_str());
+
+    // `skupper link status`, then the same with the name.
+    ask_for_openshift(&mut connection);
+    assert_eq!(connection.get(&format!("{BASE}/links")).status, 200);
+    assert_eq!(connection.get(&format!("{BASE}/sites")).status, 200);
+    let links = connection.get(&format!("{BASE}/links")).object();
+    assert_eq!(links["kind"], "LinkList");
+    let [link] = &links["items"].as_array().unwrap()[..] else { panic!("{links}") };
+    let name = link["metadata"]["name"].as_str().unwrap();
+    assert_eq!((name, &link["spec"]["cost"]), (token.name.as_str(), &1.into()));
+    let one = connection.get(&format!("{BASE}/links/{name}")).object();
+    assert_eq!((&one["kind"], &one["spec"]), (&"Link".into(), &link["spec"]));
+    assert!(!east.log().contains(token.code.expose()), "the code is in the log of whoever redeemed it");
+}
+
+#[test]
+fn a_token_that_is_refused_tells_the_cli_nothing_but_why() {
+    let west = Server::start();
+    let token = west.issue(1);
+    west.ok(&["grant", "delete", token.name.as_str()]);
+    let east = Server::start();
+    let mut connection = Connection::to(&east);
+
+    let created = connection.post(&format!("{BASE}/accesstokens"), &written_by_go(&token));
+    assert_eq!(created.status, 201, "{}", created.body);
+    let path = format!("{BASE}/accesstokens/{}", token.name);
+    let deadline = Instant::now() + PATIENCE;
+    let refused = loop {
+        let object = connection.get(&path).object();
+        if object["status"]["conditions"].is_array() {
+            break object;
+        }
+        assert!(Instant::now() < deadline, "{object}");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+
+    assert!(!is_true(&refused, "Redeemed"), "{refused}");
+    let message = refused["status"]["message"].as_str().unwrap();
+    assert!(message.contains("404 (Not Found) No such claim"), "{message}");
+    assert_eq!(refused["status"]["status"], "Error");
+    let links = connection.get(&format!("{BASE}/links")).object();
+    assert!(links["items"].as_array().unwrap().is_empty(), "{links}");
 }

@@ -99,6 +99,8 @@ fn again(shown: &Value) -> Value {
 fn no_request_breaks_the_api_or_stores_what_is_not_valid() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let world = runtime.block_on(World::start());
+    // Watches end at once.
+    world.app.draining();
     let methods = [Method::GET, Method::POST, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD];
     let types = [
         None,

@@ -21,4 +21,6 @@ mod skupper;
 mod table;
 mod tls_door;
 mod tokens;
+mod watch;
+mod watch_replay;
 mod world;

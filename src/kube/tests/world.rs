@@ -58,7 +58,7 @@ pub(super) struct World {
     pub(super) app: Arc<App>,
     pub(super) clock: Clock,
     pub(super) scratch: Scratch,
-    service: AdminService,
+    pub(super) service: AdminService,
 }
 
 /// An answer, taken apart.

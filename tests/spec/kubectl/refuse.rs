@@ -17,8 +17,8 @@ async fn what_is_not_there_or_there_already_is_named() {
             taken.starts_with("Error from server (AlreadyExists): error when creating \"grant.yaml\": "),
             "{taken}"
         );
-        let links = kubectl.complains(&["get", "links"]).await;
-        assert_eq!(links, "error: the server doesn't have a resource type \"links\"\n");
+        let listeners = kubectl.complains(&["get", "listeners"]).await;
+        assert_eq!(listeners, "error: the server doesn't have a resource type \"listeners\"\n");
         let kind = MANIFEST.replace("AccessGrant", "Listener");
         kubectl.write("listener.yaml", &kind);
         let told = kubectl.complains(&["apply", "-f", "listener.yaml"]).await;
@@ -100,7 +100,7 @@ async fn what_is_not_done_here_is_told_with_what_to_do_instead() {
                 &["patch", "gr", "west", "--type=merge", "-p", r#"{"metadata":{"finalizers":["a"]}}"#],
                 "metadata.finalizers: Forbidden: not supported",
             ),
-            (&["delete", "sites", "--all"], "sites come from the server's configuration and cannot be changed here"),
+            (&["delete", "sites", "--all"], "it comes from the server's configuration and cannot be changed here"),
         ];
         for (arguments, expected) in table {
             let told = kubectl.complains(arguments).await;

@@ -1,0 +1,131 @@
+//! `kubectl get -w` and `kubectl wait`: what is told after the command began.
+
+use std::process::Stdio;
+
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout},
+    time::timeout,
+};
+
+use super::{Kubectl, PATIENCE, Server, versions};
+
+/// A kubectl that has begun, and what it prints.
+struct Begun {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Kubectl {
+    fn begin(&self, arguments: &[&str]) -> Begun {
+        let mut child = self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Begun { child, lines }
+    }
+
+    async fn watches_open(&self) -> bool {
+        let (_, text) = self.server.observe("/metrics");
+        let verb = |line: &&str| line.starts_with("grantd_admin_requests_total{") && line.contains("verb=\"watch\"");
+        text.lines().filter(verb).any(|line| !line.ends_with(" 0"))
+    }
+
+    /// Waits until kubectl has asked for a watch.
+    async fn until_it_watches(&self) {
+        let watched = async {
+            while !self.watches_open().await {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        timeout(PATIENCE, watched).await.unwrap();
+    }
+}
+
+impl Begun {
+    async fn line(&mut self) -> String {
+        timeout(PATIENCE, self.lines.next_line()).await.unwrap().unwrap().expect("another line")
+    }
+
+    /// What it prints until it ends, which has to be well.
+    async fn end(mut self) -> String {
+        let mut told = String::new();
+        while let Some(line) = timeout(PATIENCE, self.lines.next_line()).await.unwrap().unwrap() {
+            told.push_str(&line);
+        }
+        assert!(timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap().success(), "{told}");
+        told
+    }
+}
+
+/// The first so many columns.
+fn cells(line: &str, count: usize) -> Vec<&str> {
+    line.split_whitespace().take(count).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watch_prints_what_is_there_and_every_change() {
+    for binary in versions() {
+        let kubectl = Kubectl::start(binary).await.with_grant().await;
+        let mut all = kubectl.begin(&["get", "accessgrants", "--watch"]);
+        let mut one = kubectl.begin(&["get", "accessgrant", "west", "--watch", "-o", "name"]);
+        assert!(all.line().await.starts_with("NAME "));
+        assert_eq!(cells(&all.line().await, 3), ["west", "2", "0"]);
+        assert_eq!(one.line().await, "accessgrant.skupper.io/west");
+
+        let patch = ["patch", "accessgrant", "west", "--type=merge", "-p", r#"{"spec":{"redemptionsAllowed":3}}"#];
+        kubectl.says(&patch).await;
+        assert_eq!(cells(&all.line().await, 3), ["west", "3", "0"]);
+        kubectl.says(&["delete", "accessgrant", "west"]).await;
+        assert_eq!(cells(&all.line().await, 3), ["west", "3", "0"], "as it was last");
+        assert_eq!(one.line().await, "accessgrant.skupper.io/west");
+        all.child.kill().await.unwrap();
+        one.child.kill().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn waiting_ends_when_it_becomes_so() {
+    for binary in versions() {
+        let kubectl = Kubectl::start(binary).await.with_grant().await;
+        kubectl.server.ok(&["token", "issue", "token.yaml"]);
+        let names = kubectl.says(&["get", "accessgrants", "-o", "name"]).await;
+        let issued = names.lines().find(|name| !name.ends_with("/west")).unwrap();
+        let waiting = kubectl.begin(&["wait", issued, "--for=jsonpath={.status.redemptions}=1", "--timeout=20s"]);
+        kubectl.until_it_watches().await;
+
+        kubectl.server.ok(&["token", "redeem", "token.yaml"]);
+
+        assert_eq!(waiting.end().await, format!("{issued} condition met"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn waiting_for_an_end_ends_with_it() {
+    for binary in versions() {
+        let kubectl = Kubectl::start(binary).await.with_grant().await;
+        let waiting = kubectl.begin(&["wait", "accessgrant/west", "--for=delete", "--timeout=20s"]);
+        kubectl.until_it_watches().await;
+
+        kubectl.says(&["delete", "accessgrant", "west"]).await;
+
+        assert_eq!(waiting.end().await, "accessgrant.skupper.io/west condition met");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn waiting_goes_on_through_a_restart_of_the_server() {
+    for binary in versions() {
+        let mut kubectl = Kubectl::start(binary).await.with_grant().await;
+        let what = "--for=jsonpath={.spec.redemptionsAllowed}=7";
+        let waiting = kubectl.begin(&["wait", "accessgrant/west", what, "--timeout=20s"]);
+        kubectl.until_it_watches().await;
+
+        // The other one only keeps the place meanwhile.
+        let server = std::mem::replace(&mut kubectl.server, Server::start());
+        kubectl.server = server.kill_and_restart();
+        kubectl.until_it_watches().await;
+        let patch = ["patch", "accessgrant", "west", "--type=merge", "-p", r#"{"spec":{"redemptionsAllowed":7}}"#];
+        kubectl.says(&patch).await;
+
+        assert_eq!(waiting.end().await, "accessgrant.skupper.io/west condition met");
+    }
+}
