@@ -68,7 +68,10 @@ struct Kubectl {
 
 impl Kubectl {
     async fn start(binary: PathBuf) -> Self {
-        let server = Server::start();
+        Self::start_with(binary, Server::start()).await
+    }
+
+    async fn start_with(binary: PathBuf, server: Server) -> Self {
         let home = Scratch::new();
         fs::write(home.file("config"), "apiVersion: v1\nkind: Config\n").unwrap();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();

@@ -28,7 +28,7 @@ pub struct KubeconfigArgs {
     #[arg(short, long, value_name = "NAMESPACE")]
     pub namespace: Option<String>,
 
-    /// Look, and change nothing; the codes of grants are seen, and with a code its grant can be redeemed
+    /// Look, and change nothing; Secrets are not seen, but the codes of grants are, and with a code its grant can be redeemed
     #[arg(long)]
     pub read_only: bool,
 

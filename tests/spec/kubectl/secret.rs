@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::{Kubectl, versions};
+use crate::server::Server;
 
 const CANARY: &str = "canary0in0the0coal0mine";
 /// The same in base64.
@@ -40,6 +41,13 @@ async fn secrets_are_applied_shown_changed_and_removed() {
         assert_eq!(field(".data.new").await, "bmV3");
         assert_eq!(field(".data.old").await, "");
 
+        let (plain, _) = MANIFEST.split_once("stringData").unwrap();
+        kubectl.write("plain.yaml", &plain.replace("name: s", "name: plain"));
+        for said in ["created", "unchanged"] {
+            assert_eq!(kubectl.says(&["apply", "-f", "plain.yaml"]).await, format!("secret/plain {said}\n"));
+        }
+        kubectl.says(&["delete", "-f", "plain.yaml"]).await;
+
         let table = kubectl.says(&["get", "secrets"]).await;
         let words: Vec<&str> = table.split_whitespace().collect();
         assert_eq!(words[..7], ["NAME", "TYPE", "DATA", "AGE", "s", "Opaque", "2"], "{table}");
@@ -76,7 +84,6 @@ async fn secrets_are_made_of_literals_and_selected_by_type() {
         kubectl.says(&[&typed[..], &["--from-literal=tls.key=k"]].concat()).await;
         let selected = ["get", "secrets", "--field-selector", "type=kubernetes.io/tls", "-o", "name"];
         assert_eq!(kubectl.says(&selected).await, "secret/t\n");
-        // Some versions print the fields of Kubernetes' own types in one way and some in the other.
         let explained = kubectl.says(&["explain", "secret.data"]).await;
         assert!(explained.contains("What is secret, in base64"), "{explained}");
     }
@@ -84,7 +91,8 @@ async fn secrets_are_made_of_literals_and_selected_by_type() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_in_a_secret_is_in_no_log_and_not_readable_in_the_database() {
-    let kubectl = Kubectl::start(versions().pop().unwrap()).await;
+    let server = Server::start_with(&["--log", "trace", "--log-format", "json"]);
+    let kubectl = Kubectl::start_with(versions().pop().unwrap(), server).await;
     kubectl.write("secret.yaml", MANIFEST);
     kubectl.says(&["apply", "-f", "secret.yaml"]).await;
     kubectl.write("secret.yaml", &MANIFEST.replace("b2xk", "b2xk%"));
