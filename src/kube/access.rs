@@ -174,7 +174,7 @@ mod tests {
         assert!(owner_may("create", "", "namespaces", ""));
         assert!(owner_may("create", "authorization.k8s.io", "selfsubjectaccessreviews", ""));
         for (verb, group, resource, subresource) in [
-            ("create", "skupper.io", "sites", ""),
+            ("create", "skupper.io", "sites", "status"),
             ("watch", "skupper.io", "accessgrants", "redemptions"),
             ("*", "*", "*", ""),
             ("get", "", "accessgrants", ""),

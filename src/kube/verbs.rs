@@ -158,7 +158,12 @@ fn check_namespace<K: Kind>(manifest: &Manifest<K>, namespace: &Namespace) -> Re
 }
 
 /// Name, namespace and uid are what an object is; the version says which state of it is meant.
-fn check_identity<K: Kind>(kind: K, name: &K::Name, current: &Facts<'_>, manifest: &Manifest<K>) -> Result<(), Problem> {
+fn check_identity<K: Kind>(
+    kind: K,
+    name: &K::Name,
+    current: &Facts<'_>,
+    manifest: &Manifest<K>,
+) -> Result<(), Problem> {
     check_namespace(manifest, current.namespace)?;
     if !matches!(&manifest.name, ManifestName::Given(given) if given == name) {
         return Err(Problem::BadRequest(format!("the name of the object does not match the name on the URL ({name})")));

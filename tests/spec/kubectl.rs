@@ -4,6 +4,7 @@ mod access;
 mod change;
 mod read;
 mod refuse;
+mod secret;
 mod watch;
 mod write;
 

@@ -14,7 +14,7 @@ async fn the_documents_are_as_kubectl_wants_them() {
     };
     let links = json!({
         "name": "links", "singularName": "link", "shortNames": ["ln"], "namespaced": true, "kind": "Link",
-        "verbs": ["create", "delete", "get", "list", "patch", "update"],
+        "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
     });
     let table = [
         ("/api", json!({"kind": "APIVersions", "versions": ["v1"]})),
@@ -42,7 +42,7 @@ async fn the_documents_are_as_kubectl_wants_them() {
                     },
                     {
                         "name": "secrets", "singularName": "secret", "shortNames": [], "namespaced": true,
-                        "kind": "Secret", "verbs": ["create", "delete", "get", "list", "patch", "update"],
+                        "kind": "Secret", "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
                     },
                 ],
             }),
@@ -64,13 +64,13 @@ async fn the_documents_are_as_kubectl_wants_them() {
                     status("accessgrants", "AccessGrant"),
                     {
                         "name": "sites", "singularName": "site", "shortNames": ["st"], "namespaced": true,
-                        "kind": "Site", "verbs": ["get", "list", "watch"],
+                        "kind": "Site", "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
                     },
                     status("sites", "Site"),
                     {
                         "name": "accesstokens", "singularName": "accesstoken", "shortNames": ["token", "to"],
                         "namespaced": true, "kind": "AccessToken",
-                        "verbs": ["create", "delete", "get", "list", "patch", "update"],
+                        "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
                     },
                     status("accesstokens", "AccessToken"),
                     links,

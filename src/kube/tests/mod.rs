@@ -15,6 +15,7 @@ mod openapi;
 mod protobuf;
 mod removal;
 mod reviews;
+mod secrets;
 mod sites;
 mod skupper;
 mod table;
