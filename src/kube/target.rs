@@ -318,9 +318,10 @@ mod tests {
         let Problem::MethodNotAllowed { allow, .. } = grants.verb(&Method::DELETE).unwrap_err() else { panic!() };
         assert_eq!(allow, "POST, GET");
 
-        let ledger = Target::read("/apis/skupper.io/v2alpha1/namespaces/west/accessgrants/g/redemptions");
-        let Problem::MethodNotAllowed { allow, .. } = ledger.verb(&Method::PUT).unwrap_err() else { panic!() };
+        let status = Target::read("/apis/skupper.io/v2alpha1/namespaces/west/sites/s/status");
+        let Problem::MethodNotAllowed { allow, .. } = status.verb(&Method::DELETE).unwrap_err() else { panic!() };
         assert_eq!(allow, "GET");
+        assert!(matches!(status.verb(&Method::PUT), Err(Problem::Forbidden(_))));
 
         let everywhere = Target::read("/apis/skupper.io/v2alpha1/accessgrants");
         assert!(everywhere.verb(&Method::POST).is_err());

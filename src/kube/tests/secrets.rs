@@ -85,6 +85,32 @@ async fn the_type_of_a_secret_stays_and_is_selected_by() {
 }
 
 #[tokio::test]
+async fn a_watch_tells_of_secrets_of_the_selected_type_until_they_are_gone() {
+    let world = World::start().await;
+    let version = world.get(SECRETS).await.object()["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+    for (name, secret_type) in [("other", "x"), ("wanted", "y"), ("last", "y")] {
+        made(&world, name, &json!({"type": secret_type})).await;
+    }
+    for name in ["other", "wanted"] {
+        let path = format!("{SECRETS}/{name}");
+        world.patch(&path, &json!({"metadata": {"labels": {"a": "b"}}})).await.object();
+        world.delete(&path, &Value::Null).await.object();
+    }
+
+    let query = format!("resourceVersion={version}&fieldSelector=type=y");
+    let mut watching = world.watch_of(SECRETS, &query, "application/json").await;
+
+    let mut told = Vec::new();
+    while told.last().is_none_or(|(event, _)| event != "DELETED") {
+        let (event, object) = watching.next().await.unwrap();
+        told.push((event, object["metadata"]["name"].as_str().unwrap().to_owned()));
+    }
+    assert!(told.contains(&("ADDED".to_owned(), "last".to_owned())), "{told:?}");
+    assert!(told.contains(&("DELETED".to_owned(), "wanted".to_owned())), "{told:?}");
+    assert!(told.iter().all(|(_, name)| name != "other"), "{told:?}");
+}
+
+#[tokio::test]
 async fn secrets_are_a_table_of_types_numbers_and_ages() {
     let world = World::start().await;
     made(&world, "empty", &json!({})).await;

@@ -74,7 +74,7 @@ impl World {
         self.watch_of(GRANTS, query, "application/json").await
     }
 
-    async fn watch_of(&self, collection: &str, query: &str, accept: &str) -> Watching {
+    pub(super) async fn watch_of(&self, collection: &str, query: &str, accept: &str) -> Watching {
         let uri = format!("{collection}?watch=true&{query}");
         let request = Request::builder().uri(uri).header(ACCEPT, accept).body(Full::<Bytes>::default()).unwrap();
         let answer = self.service.of(Peer::Owner).oneshot(request).await.unwrap();
