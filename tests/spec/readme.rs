@@ -4,7 +4,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -69,6 +69,28 @@ fn is_server(command: &str) -> bool {
     command.contains("-- serve") || command.starts_with("grantd serve")
 }
 
+/// Whether it can run beside the first one.
+fn has_a_directory_of_its_own(server: &Step) -> bool {
+    server.command.contains("--data-dir")
+}
+
+/// The ports of this host may be taken.
+fn at_any_port(command: &str) -> String {
+    let word = |word: &str| match word.strip_prefix("127.0.0.1:") {
+        Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => "127.0.0.1:0".to_owned(),
+        Some(_) | None => word.to_owned(),
+    };
+    command.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// Writes the files that the README shows: those whose first line is their name.
+fn write_files(scratch: &Scratch, text: &str, adapt: impl Fn(&str) -> String) {
+    for block in blocks(text, "yaml") {
+        let name = block.lines().next().and_then(|line| line.strip_prefix("# ")).expect("a file has a name");
+        fs::write(scratch.file(name), adapt(&block)).unwrap();
+    }
+}
+
 /// A folder with the programs the README calls: `grantd`, and `cargo run --release --`, which is the same.
 fn programs(scratch: &Scratch) -> String {
     let folder = scratch.file("bin");
@@ -96,42 +118,54 @@ fn shell(scratch: &Scratch, path: &str, script: &str) -> Command {
     command
 }
 
-/// Starts a server as the README says, waits until it tells the next command, and gives back its process.
-fn start(scratch: &Scratch, path: &str, command: &str, log: &str) -> std::process::Child {
+/// A server, until this is dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts a server as the README says, and waits until it tells the next command.
+fn start(scratch: &Scratch, path: &str, command: &str, log: &str) -> Running {
     let out = scratch.file(log);
-    let mut child = shell(scratch, path, &format!("exec {command}"))
+    let child = shell(scratch, path, &format!("exec {}", at_any_port(command)))
         .stdout(fs::File::create(&out).unwrap())
         .stderr(fs::File::create(scratch.file(&format!("{log}.err"))).unwrap())
         .spawn()
         .unwrap();
+    let mut server = Running(child);
     let deadline = Instant::now() + PATIENCE;
     while !fs::read_to_string(&out).unwrap().contains("token issue") {
         let said = || fs::read_to_string(scratch.file(&format!("{log}.err"))).unwrap();
-        assert!(child.try_wait().unwrap().is_none(), "{command}: {}", said());
-        if Instant::now() > deadline {
-            let _ = child.kill();
-            panic!("{command} did not start: {}", said());
-        }
+        assert!(server.0.try_wait().unwrap().is_none(), "{command}: {}", said());
+        assert!(Instant::now() <= deadline, "{command} did not start: {}", said());
         std::thread::sleep(Duration::from_millis(20));
     }
-    child
+    server
 }
 
 #[test]
 fn the_quick_start_prints_what_the_readme_shows() {
     let scratch = Scratch::new();
     let path = programs(&scratch);
-    let steps = steps(&readme());
+    let text = readme();
+    write_files(&scratch, &text, str::to_owned);
+    let steps = steps(&text);
     let (servers, others): (Vec<&Step>, Vec<&Step>) = steps.iter().partition(|step| is_server(&step.command));
     assert!(others.len() >= 8, "the README shows fewer commands than a quick start has");
-    // With what is configured for tests it listens for kubectl too, as the second one of the README does.
-    let mut server = start(&scratch, &path, &servers[0].command, "first");
+    // With what is configured for tests the first one listens for kubectl too, as the second one of the README does.
+    let needed = servers.iter().enumerate().filter(|(number, step)| *number == 0 || has_a_directory_of_its_own(step));
+    let running: Vec<Running> =
+        needed.map(|(number, step)| start(&scratch, &path, &step.command, &format!("server-{number}"))).collect();
+    assert_eq!(running.len(), 2);
 
     let mark = "@@@ next command";
     let script: String = others.iter().map(|step| format!("echo '{mark}'\n{}\n", step.command)).collect();
     let output = shell(&scratch, &path, &format!("exec 2>&1\n{script}")).output().unwrap();
-    let _ = server.kill();
-    let _ = server.wait();
+    drop(running);
 
     let printed = String::from_utf8(output.stdout).unwrap();
     let sections: Vec<&str> = printed.split(&format!("{mark}\n")).skip(1).collect();
@@ -158,13 +192,11 @@ fn the_servers_of_the_readme_start() {
         text.replace("/var/lib/skupper/namespaces/west/runtime/issuers/skupper-site-ca", ca.to_str().unwrap())
             .replace("/etc/grantd/west", ca.to_str().unwrap())
     };
-    fs::write(scratch.file("grantd.yaml"), here(&blocks(&text, "yaml")[0])).unwrap();
+    write_files(&scratch, &text, here);
     let servers: Vec<Step> = steps(&text).into_iter().filter(|step| is_server(&step.command)).collect();
-    assert!(servers.len() >= 2);
+    assert!(servers.len() >= 5);
     for (number, step) in servers.iter().enumerate() {
-        let mut child = start(&scratch, &path, &here(&step.command), &format!("server-{number}"));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        drop(start(&scratch, &path, &here(&step.command), &format!("server-{number}")));
     }
 }
 
