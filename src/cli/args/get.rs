@@ -10,10 +10,11 @@ Show the objects of the server as kubectl does, and follow them
 KIND is one of accessgrants, accesstokens, links, sites and secrets, in the plural, in the singular, or by Skupper's short
 names: grant, gr; token, to; ln; st.
 
-With -w the command goes on after the list and prints a row for each change, also for a deletion, until you stop it with
-Ctrl-C. When the server goes away it waits for it.
+With -w the command goes on after the list and prints an object each time it changes, also when it is deleted, until you
+stop it with Ctrl-C. When the server goes away it waits for it.
 
-The documents of -o json and -o yaml are the server's own objects: the codes of grants and the data of secrets are in them.";
+The documents of -o json and -o yaml are the server's own objects: the codes of grants and tokens and the data of secrets
+are in them.";
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -56,16 +57,16 @@ pub enum ObjectKind {
     /// Offers of a link, and how often they were taken
     #[value(name = "accessgrants", aliases = ["accessgrant", "grants", "grant", "gr"])]
     AccessGrants,
-    /// Tokens to redeem, and what came of it
+    /// Tokens that the server redeems, and what came of it
     #[value(name = "accesstokens", aliases = ["accesstoken", "tokens", "token", "to"])]
     AccessTokens,
-    /// Links to other sites
+    /// Links to other sites, and whether a router could connect
     #[value(name = "links", aliases = ["link", "ln"])]
     Links,
-    /// Where links lead
+    /// Sites that grants are made for, and where their links lead
     #[value(name = "sites", aliases = ["site", "st"])]
     Sites,
-    /// Certificates of links
+    /// Credentials, among them those of links
     #[value(name = "secrets", aliases = ["secret"])]
     Secrets,
 }

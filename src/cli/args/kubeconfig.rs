@@ -6,9 +6,11 @@ pub(super) const ABOUT: &str = "\
 Print a kubeconfig with which kubectl and the skupper CLI reach the server
 
 The server must listen for them: start it with --admin-listen. The file holds a new client certificate and its key, signed
-by the admin CA in the data directory: keep it as you keep a password. What the user may do is written into the
-certificate. A single one cannot be revoked: let it be short-lived, or stop the server and remove admin and admin-ca from
-the data directory, which ends all of them.";
+by the admin CA in the data directory: keep it as you keep a password.
+
+What the user may do is written into the certificate. Whoever may write, in one namespace or in all, can let others link to
+the site: give --read-only to those who must not. A single certificate cannot be revoked: let it be short-lived, or stop
+the server and remove admin and admin-ca from the data directory, which ends all of them.";
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -28,7 +30,7 @@ pub struct KubeconfigArgs {
     #[arg(short, long, value_name = "NAMESPACE")]
     pub namespace: Option<String>,
 
-    /// Look, and change nothing; Secrets are not seen, but the codes of grants are, and with a code its grant can be redeemed
+    /// Look, and change nothing: no Secrets are shown, but codes of grants and tokens, with which these can be redeemed
     #[arg(long)]
     pub read_only: bool,
 

@@ -7,11 +7,14 @@ use clap::{Args, Subcommand};
 use super::{DocumentFormat, NamespaceArg};
 
 const STATUS_ABOUT: &str = "\
-Show whether links come up
+Show whether links would come up
 
-With --from, needs no server: for each Link-NAME.yaml in the directory, as 'token redeem' writes them, it connects to the
-other site's router with the link's credentials, makes the TLS handshake that a router would make, and hangs up. The router
-takes no notice of it as a link. Without --from, shows what the server of this data directory knows of its links.
+A link is tried by the TLS handshake that a router would make: with the link's certificate, at the other site's router.
+After it the connection is closed, and no link comes of it. Ready says that a router could connect, not that one is.
+
+Without --from, shows the links that the server of this data directory has, as it last tried them. With --from, needs no
+server, and tries now and from here: each Link-NAME.yaml in the directory, with its Secret-NAME.yaml, as 'grantd token
+redeem' writes them.
 
 Ends with exit code 75 when a link is not ready.";
 
@@ -19,12 +22,13 @@ const STATUS_EXAMPLES: &str = "\
 Examples:
   grantd link status --from .
   grantd link status west --from ~/.local/share/skupper/namespaces/default/input/resources
-  grantd link status -n west -o json";
+  grantd link status -A
+  grantd link status west -n east -o json";
 
 /// The commands of `grantd link`.
 #[derive(Debug, Subcommand)]
 pub enum LinkCommand {
-    /// Show whether links come up
+    /// Show whether links would come up
     #[command(long_about = STATUS_ABOUT, after_help = STATUS_EXAMPLES)]
     Status(LinkStatusArgs),
 }

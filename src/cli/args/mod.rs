@@ -27,8 +27,9 @@ Getting started:
   grantd serve                        run the server with a site CA of its own
   grantd token issue west.yaml        make a grant and write its token to a file
   grantd token redeem west.yaml       on the other site: turn the token into a link
-  grantd kubeconfig > config          let kubectl in (serve --admin-listen)
+  grantd link status --from .         there: see whether the link would come up
   grantd grant list                   see what is open, used up or expired
+  grantd kubeconfig > config          let kubectl in (serve --admin-listen)
 
 Exit codes:
   0   done
@@ -41,7 +42,7 @@ Exit codes:
 /// Turns a short-lived Skupper access token into a link certificate, exactly as often as you allowed.
 ///
 /// `grantd serve` is the server; it stands beside a Skupper site and needs no Kubernetes. The other commands make and
-/// inspect grants on that server, and redeem the tokens of any.
+/// inspect grants on that server, redeem the tokens of any, and try the links that come of them.
 #[derive(Debug, Parser)]
 #[command(name = "grantd", version, after_help = AFTER_HELP, subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
@@ -72,7 +73,7 @@ pub enum Command {
     #[command(subcommand, arg_required_else_help = true)]
     Grant(GrantCommand),
 
-    /// See whether links come up
+    /// Show whether links would come up
     #[command(subcommand, arg_required_else_help = true)]
     Link(LinkCommand),
     /// Show the objects of the server, and follow them
@@ -101,7 +102,8 @@ const APPLY_ABOUT: &str = "\
 Create or change access grants from a file
 
 Reads one or more YAML or JSON documents of kind AccessGrant. All of them are checked before the first one is sent. A grant
-that does not exist is created; one that does is changed where the document says something else.";
+that does not exist is created; one that does is changed where the document says something else. For other kinds, let
+kubectl in: see 'grantd kubeconfig --help'.";
 
 const APPLY_EXAMPLES: &str = "\
 Examples:
@@ -149,7 +151,7 @@ pub enum Shell {
 /// `-n`, for the commands that work in one namespace.
 #[derive(Debug, Args)]
 pub struct NamespaceArg {
-    /// The namespace of the site
+    /// The namespace to work in
     #[arg(short, long, env = "GRANTD_NAMESPACE", value_name = "NAMESPACE", default_value = Namespace::DEFAULT)]
     pub namespace: String,
 }

@@ -8,7 +8,10 @@ Run the server
 With nothing configured it works: it makes a site CA, a CA for the grant server and a serving certificate in the data
 directory, and listens on port 9090 for redemptions. Settings come from flags, else from the environment, else from the
 file that --config names, else from the defaults. An empty environment variable counts as not set. All faults of a
-configuration are reported together.";
+configuration are reported together.
+
+With --admin-listen it serves kubectl, too. AccessTokens that are applied to it are redeemed, and Links are tried: on a
+connecting site that is all it is for, and --listen may keep to 127.0.0.1.";
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -16,6 +19,7 @@ Examples:
   grantd serve --public-url https://grants.example.com:9090 --link-host west.example.com \\
       --issuer-cert site-ca/tls.crt --issuer-key site-ca/tls.key
   grantd serve --config /etc/grantd/grantd.yaml
+  grantd serve --listen 127.0.0.1:9090 --admin-listen 127.0.0.1:9443
 
 A configuration file has the same settings in camelCase (publicUrl, tls.certFile, limits.maxConnections), and may have
 many sites:
