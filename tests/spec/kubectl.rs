@@ -2,9 +2,13 @@
 
 mod access;
 mod change;
+mod compose;
 mod read;
 mod refuse;
 mod secret;
+mod status;
+mod under_a_path;
+mod unwell;
 mod watch;
 mod write;
 
@@ -77,11 +81,20 @@ impl Kubectl {
         Self { binary, home, server, port, forwarding }
     }
 
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.bare();
+        command.args(["--server", &self.url(), "--request-timeout", "20s"]).args(arguments);
+        command
+    }
+
+    /// Without an argument that tells where the server is.
+    fn bare(&self) -> Command {
         let mut command = Command::new(&self.binary);
         command
-            .args(["--server", &format!("http://127.0.0.1:{}", self.port), "--request-timeout", "20s"])
-            .args(arguments)
             .current_dir(self.home.path())
             .env_clear()
             // `kubectl diff` runs diff.
