@@ -1,17 +1,27 @@
 //! kubectl while the server's store fails.
 
-use sqlx::SqliteConnection;
+use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 
 use super::{Kubectl, versions};
 use crate::faults::database;
 
-/// What every request for objects asks for is not there.
+/// Nothing that the server asks for is there any more.
 async fn fail(store: &mut SqliteConnection) {
-    sqlx::query("ALTER TABLE access_grant RENAME TO elsewhere").execute(store).await.unwrap();
+    rename(store, "SELECT name, 'lost_' || name FROM sqlite_master").await;
 }
 
 async fn recover(store: &mut SqliteConnection) {
-    sqlx::query("ALTER TABLE elsewhere RENAME TO access_grant").execute(store).await.unwrap();
+    rename(store, "SELECT name, substr(name, length('lost_') + 1) FROM sqlite_master").await;
+}
+
+async fn rename(store: &mut SqliteConnection, names: &'static str) {
+    let tables = format!("{names} WHERE type = 'table' AND name NOT LIKE 'sqlite_%'");
+    let mut change = store.begin().await.unwrap();
+    let tables: Vec<(String, String)> = sqlx::query_as(AssertSqlSafe(tables)).fetch_all(&mut *change).await.unwrap();
+    for (from, to) in tables {
+        sqlx::query(AssertSqlSafe(format!("ALTER TABLE {from} RENAME TO {to}"))).execute(&mut *change).await.unwrap();
+    }
+    change.commit().await.unwrap();
 }
 
 /// Pitfall 25: else each command prints red lines before it says what is the matter.
