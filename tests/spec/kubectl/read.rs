@@ -63,6 +63,13 @@ async fn what_is_printed_are_the_columns_of_the_type() {
         assert_eq!((first[0], first[1], first.last()), ("other", "east", Some(&"side=right")));
         assert_eq!(*second, [&["default"], &west[..], &["side=left"]].concat());
 
+        let labels = kubectl.says(&["get", "gr", "-L", "side", "-L", "none"]).await;
+        let [header, row] = &cells(&labels)[..] else { panic!("{labels}") };
+        assert_eq!(header[6..], ["SIDE", "NONE"]);
+        assert_eq!(row[6..], ["left"]);
+        let status = kubectl.says(&["get", "gr", "west", "--subresource=status"]).await;
+        assert_eq!(cells(&status), [headings, west]);
+
         let sites = kubectl.says(&["get", "sites", "-A"]).await;
         let [header, site] = &cells(&sites)[..] else { panic!("{sites}") };
         assert_eq!(*header, ["NAMESPACE", "NAME", "STATUS", "SITES IN NETWORK", "MESSAGE"]);

@@ -9,6 +9,8 @@ async fn what_is_not_there_or_there_already_is_named() {
 
         let missing = "Error from server (NotFound): accessgrants.skupper.io \"nope\" not found\n";
         assert_eq!(kubectl.complains(&["get", "gr", "nope"]).await, missing);
+        // In another namespace than the default one it looks for that too, and would rather miss it.
+        assert_eq!(kubectl.complains(&["get", "gr", "nope", "-n", "other"]).await, missing);
         assert_eq!(kubectl.complains(&["delete", "gr", "nope"]).await, missing);
         assert_eq!(kubectl.complains(&["patch", "gr", "nope", "--type=merge", "-p", "{}"]).await, missing);
         assert_eq!(kubectl.says(&["get", "gr", "nope", "--ignore-not-found"]).await, "");

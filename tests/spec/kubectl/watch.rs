@@ -23,20 +23,25 @@ impl Kubectl {
         Begun { child, lines }
     }
 
-    async fn watches_open(&self) -> bool {
+    fn was_asked(&self, label: &str) -> bool {
         let (_, text) = self.server.observe("/metrics");
-        let verb = |line: &&str| line.starts_with("grantd_admin_requests_total{") && line.contains("verb=\"watch\"");
-        text.lines().filter(verb).any(|line| !line.ends_with(" 0"))
+        let counts = |line: &&str| line.starts_with("grantd_admin_requests_total{") && line.contains(label);
+        text.lines().filter(counts).any(|line| !line.ends_with(" 0"))
+    }
+
+    /// Waits until a request has been counted with this label.
+    pub(super) async fn until_asked(&self, label: &str) {
+        let asked = async {
+            while !self.was_asked(label) {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        timeout(PATIENCE, asked).await.unwrap();
     }
 
     /// Waits until kubectl has asked for a watch.
     async fn until_it_watches(&self) {
-        let watched = async {
-            while !self.watches_open().await {
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-            }
-        };
-        timeout(PATIENCE, watched).await.unwrap();
+        self.until_asked("verb=\"watch\"").await;
     }
 }
 
@@ -66,17 +71,19 @@ async fn a_watch_prints_what_is_there_and_every_change() {
     for binary in versions() {
         let kubectl = Kubectl::start(binary).await.with_grant().await;
         let mut all = kubectl.begin(&["get", "accessgrants", "--watch"]);
-        let mut one = kubectl.begin(&["get", "accessgrant", "west", "--watch", "-o", "name"]);
+        let allowed = "jsonpath={.spec.redemptionsAllowed}{\"\\n\"}";
+        let mut one = kubectl.begin(&["get", "accessgrant", "west", "--watch", "-o", allowed]);
         assert!(all.line().await.starts_with("NAME "));
         assert_eq!(cells(&all.line().await, 3), ["west", "2", "0"]);
-        assert_eq!(one.line().await, "accessgrant.skupper.io/west");
+        assert_eq!(one.line().await, "2");
 
         let patch = ["patch", "accessgrant", "west", "--type=merge", "-p", r#"{"spec":{"redemptionsAllowed":3}}"#];
         kubectl.says(&patch).await;
         assert_eq!(cells(&all.line().await, 3), ["west", "3", "0"]);
+        assert_eq!(one.line().await, "3", "kubectl drops the first event unseen, which must not be this one");
         kubectl.says(&["delete", "accessgrant", "west"]).await;
         assert_eq!(cells(&all.line().await, 3), ["west", "3", "0"], "as it was last");
-        assert_eq!(one.line().await, "accessgrant.skupper.io/west");
+        assert_eq!(one.line().await, "3");
         all.child.kill().await.unwrap();
         one.child.kill().await.unwrap();
     }
@@ -127,5 +134,22 @@ async fn waiting_goes_on_through_a_restart_of_the_server() {
         kubectl.says(&patch).await;
 
         assert_eq!(waiting.end().await, "accessgrant.skupper.io/west condition met");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn waiting_for_what_is_not_there_ends_when_it_is_made() {
+    for binary in versions() {
+        let kubectl = Kubectl::start(binary).await;
+        let wait = ["wait", "accessgrant/west", "--for=create", "--timeout=20s"];
+        // The older ones cannot, and ask nothing.
+        if String::from_utf8_lossy(&kubectl.run(&["wait", "--help"]).await.stdout).contains("--for=create") {
+            let waiting = kubectl.begin(&wait);
+            kubectl.until_asked("code=\"4xx\",resource=\"accessgrants\",verb=\"get\"").await;
+            let kubectl = kubectl.with_grant().await;
+            assert_eq!(waiting.end().await, "accessgrant.skupper.io/west condition met");
+            let late = kubectl.complains(&["wait", "accessgrant/nope", "--for=create", "--timeout=1s"]).await;
+            assert!(late.contains("timed out waiting"), "{late}");
+        }
     }
 }

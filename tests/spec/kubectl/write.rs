@@ -69,6 +69,16 @@ async fn deleting_removes_what_is_named_selected_or_all() {
         kubectl.says(&["delete", "gr", "--all"]).await;
         assert_eq!(left().await, "");
         kubectl.says(&["delete", "gr", "c", "--ignore-not-found"]).await;
+
+        kubectl.says(&["apply", "-f", "all.yaml"]).await;
+        for cascade in ["background", "foreground", "orphan"] {
+            let cascade = format!("--cascade={cascade}");
+            kubectl.says(&["delete", "gr", "a", &cascade, "--grace-period=0", "--force", "--dry-run=server"]).await;
+            assert_eq!(left().await, "abcde");
+            kubectl.says(&["delete", "gr", "a", &cascade, "--grace-period=0", "--force"]).await;
+            assert_eq!(left().await, "bcde");
+            kubectl.says(&["apply", "-f", "all.yaml"]).await;
+        }
     }
 }
 
@@ -85,6 +95,10 @@ async fn a_dry_run_checks_and_shows_and_keeps_nothing() {
         assert_eq!(kubectl.says(&["get", "gr", "-o", "name"]).await, "");
         let told = kubectl.complains(&["create", "--dry-run=server", "-f", "bad.yaml"]).await;
         assert!(told.contains("spec.redemptionsAllowed"), "{told}");
+
+        let client = kubectl.says(&["apply", "--dry-run=client", "-f", "grant.yaml"]).await;
+        assert_eq!(client, "accessgrant.skupper.io/west created (dry run)\n");
+        assert_eq!(kubectl.says(&["get", "gr", "-o", "name"]).await, "");
 
         kubectl.says(&["apply", "-f", "grant.yaml"]).await;
         assert_eq!(dry("apply", "more.yaml").await, "accessgrant.skupper.io/west configured (server dry run)\n");
