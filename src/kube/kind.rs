@@ -8,7 +8,7 @@ use super::{fields::Faults, manifest::Manifest, problem::Problem, query::Effect,
 use crate::{
     app::App,
     grant::{NameError, Namespace, Revision},
-    store::{ChangeSubject, CorruptGrant, LastState},
+    store::{ChangeSubject, CorruptRow, LastState},
 };
 
 /// One type's behaviour. Verbs are written once, against this.
@@ -118,7 +118,7 @@ pub(super) struct PageQuery<N> {
 pub(super) struct Page<S, N> {
     pub(super) items: Vec<S>,
     /// Those that could not be read.
-    pub(super) corrupt: Vec<CorruptGrant>,
+    pub(super) corrupt: Vec<CorruptRow>,
     /// The store's revision when the page was read.
     pub(super) revision: Revision,
     /// Where the next page starts; `None` when this is the last.
