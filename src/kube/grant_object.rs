@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     conditions::{Condition, State},
-    grants::{AccessGrants, metadata as attached},
+    grants::{GrantWanted, metadata as attached},
     manifest::Manifest,
     types::{ACCESS_GRANTS, SKUPPER},
 };
@@ -39,7 +39,7 @@ pub(super) fn object(app: &App, grant: &Grant) -> Value {
 }
 
 /// A grant that does not exist, as a dry run shows it: no uid, no status, nothing that only a stored grant has.
-pub(super) fn unstored(namespace: &Namespace, name: &GrantName, manifest: &Manifest<AccessGrants>) -> Value {
+pub(super) fn unstored(namespace: &Namespace, name: &GrantName, manifest: &Manifest<GrantName, GrantWanted>) -> Value {
     let wanted = &manifest.wanted.spec;
     let attached = attached(manifest);
     let spec = spec(

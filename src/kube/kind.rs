@@ -15,8 +15,6 @@ use crate::{
 pub(super) trait Kind: Copy + Send + Sync + 'static {
     /// What its objects are called.
     type Name: FromStr<Err = NameError> + fmt::Display + Clone + PartialEq + Send + Sync + 'static;
-    /// The most bytes of a name.
-    const LONGEST_NAME: usize;
     /// An object as it is kept.
     type State: Send + Sync + 'static;
     /// What a caller wants an object to be, read and valid.
@@ -24,6 +22,9 @@ pub(super) trait Kind: Copy + Send + Sync + 'static {
 
     /// Its entry in the table.
     fn resource(self) -> &'static ResourceType;
+
+    /// The most bytes of a name: no more than a [`Name`](Self::Name) has.
+    fn longest_name(self) -> usize;
 
     /// Reads what is wanted out of an object whose fields are known to be there and of the types that the table gives
     /// them. `None`, and at least one fault, when a value breaks a rule.
@@ -54,7 +55,7 @@ pub(super) trait Kind: Copy + Send + Sync + 'static {
     fn create(
         self,
         app: &App,
-        draft: Draft<'_, Self>,
+        draft: Draft<'_, Self::Name, Self::Wanted>,
         effect: Effect,
     ) -> impl Future<Output = Result<Created, Problem>> + Send;
 
@@ -64,7 +65,7 @@ pub(super) trait Kind: Copy + Send + Sync + 'static {
         self,
         app: &App,
         current: Self::State,
-        manifest: Manifest<Self>,
+        manifest: Manifest<Self::Name, Self::Wanted>,
         effect: Effect,
     ) -> impl Future<Output = Result<Replaced, Problem>> + Send;
 
@@ -126,10 +127,10 @@ pub(super) struct Page<S, N> {
 }
 
 /// An object to be made.
-pub(super) struct Draft<'a, K: Kind> {
+pub(super) struct Draft<'a, N, W> {
     pub(super) namespace: &'a Namespace,
-    pub(super) name: &'a K::Name,
-    pub(super) manifest: &'a Manifest<K>,
+    pub(super) name: &'a N,
+    pub(super) manifest: &'a Manifest<N, W>,
 }
 
 /// How a creation ended.

@@ -33,12 +33,12 @@ pub(super) type Body = Map<String, Value>;
 pub(super) struct StoredKind {
     pub(super) resource: &'static ResourceType,
     pub(super) object: ObjectKind,
-    /// The most bytes of a name; at most [`Self::LONGEST_NAME`].
+    /// The most bytes of a name, [`ResourceName::MAX_BYTES`] or fewer.
     pub(super) longest_name: usize,
     pub(super) generation: Generation,
     /// Reads what a caller wrote, whose fields are of the types of the table, into the stored form, without a status.
-    /// `None`, and at least one fault, when a value breaks a rule.
-    pub(super) wanted: fn(&mut Faults, &Map<String, Value>) -> Option<Body>,
+    /// Where a value breaks a rule there is a fault, and what is answered is not used.
+    pub(super) wanted: fn(&mut Faults, &Map<String, Value>) -> Body,
     /// Adds to what is wanted those parts of the stored form that this type cannot say: a change keeps them.
     pub(super) keep: fn(Body, &Body) -> Body,
     /// What is wrong with a change from one body to another.
@@ -56,9 +56,6 @@ pub(super) enum Generation {
 }
 
 impl StoredKind {
-    /// The most bytes of a [`ResourceName`].
-    pub(super) const LONGEST_NAME: usize = 253;
-
     /// For types that say all that is stored.
     pub(super) fn keep_nothing(wanted: Body, _: &Body) -> Body {
         wanted
@@ -91,7 +88,6 @@ pub(super) struct Stored(pub(super) &'static StoredKind);
 
 impl Kind for Stored {
     type Name = ResourceName;
-    const LONGEST_NAME: usize = StoredKind::LONGEST_NAME;
     type State = StoredObject;
     type Wanted = Body;
 
@@ -99,9 +95,12 @@ impl Kind for Stored {
         self.0.resource
     }
 
+    fn longest_name(self) -> usize {
+        self.0.longest_name
+    }
+
     fn wanted(self, faults: &mut Faults, members: &Map<String, Value>) -> Option<Body> {
-        self.check_name(faults, members.get("metadata"));
-        (self.0.wanted)(faults, members)
+        Some((self.0.wanted)(faults, members))
     }
 
     fn facts(self, object: &StoredObject) -> Facts<'_> {
@@ -147,7 +146,7 @@ impl Kind for Stored {
         Ok(Page { items: objects, corrupt, revision, next })
     }
 
-    async fn create(self, app: &App, draft: Draft<'_, Self>, effect: Effect) -> Result<Created, Problem> {
+    async fn create(self, app: &App, draft: Draft<'_, ResourceName, Body>, effect: Effect) -> Result<Created, Problem> {
         let Draft { namespace, name, manifest } = draft;
         let content = content(manifest, manifest.wanted.clone());
         let (key, uid, created_at) = (self.key(namespace, name), Uuid::new_v4(), app.clock().now());
@@ -171,7 +170,7 @@ impl Kind for Stored {
         self,
         app: &App,
         current: StoredObject,
-        manifest: Manifest<Self>,
+        manifest: Manifest<ResourceName, Body>,
         effect: Effect,
     ) -> Result<Replaced, Problem> {
         let mut before = current.content.body.clone();
@@ -237,26 +236,10 @@ impl Kind for Stored {
 
 /// What the server alone writes.
 const STATUS: &str = "status";
-/// How many characters the server adds to `generateName`.
-const SUFFIX_LENGTH: usize = 8;
 
 impl Stored {
     fn key(self, namespace: &Namespace, name: &ResourceName) -> ObjectKey {
         ObjectKey { kind: self.0.object, namespace: namespace.clone(), name: name.clone() }
-    }
-
-    /// Some types have shorter names than what is stored can have.
-    fn check_name(self, faults: &mut Faults, metadata: Option<&Value>) {
-        let longest = self.0.longest_name;
-        if longest >= Self::LONGEST_NAME {
-            return;
-        }
-        for (member, longest) in [("name", longest), ("generateName", longest - SUFFIX_LENGTH)] {
-            let text = metadata.and_then(|metadata| metadata.get(member)).and_then(Value::as_str).unwrap_or_default();
-            if text.len() > longest {
-                faults.add(Cause::too_long(&format!("metadata.{member}"), longest));
-            }
-        }
     }
 
     fn whole(self, metadata: Value, mut body: Body) -> Value {
@@ -290,7 +273,7 @@ fn metadata(key: &ObjectKey, content: &ObjectContent) -> Value {
     metadata
 }
 
-fn content(manifest: &Manifest<Stored>, body: Body) -> ObjectContent {
+fn content(manifest: &Manifest<ResourceName, Body>, body: Body) -> ObjectContent {
     ObjectContent { labels: manifest.labels.clone(), annotations: manifest.annotations.clone(), body }
 }
 

@@ -151,7 +151,9 @@ fn stored(body: Body) -> StoredObject {
 
 fn read(kind: &StoredKind, members: &Map<String, Value>) -> Body {
     let mut faults = Faults::default();
-    (kind.wanted)(&mut faults, members).unwrap_or_else(|| panic!("{:?}", faults.causes))
+    let body = (kind.wanted)(&mut faults, members);
+    assert!(faults.causes.is_empty(), "{:?}", faults.causes);
+    body
 }
 
 fn body(spec: Value) -> Body {
