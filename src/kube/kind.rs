@@ -85,6 +85,27 @@ pub(super) trait Kind: Copy + Send + Sync + 'static {
     fn last(self, last: &LastState) -> Option<Self::State>;
 }
 
+/// Does something with the [`Kind`] that a [`Behaviour`](super::types::Behaviour) stands for, whichever that is.
+macro_rules! with_kind {
+    ($behaviour:expr, $kind:ident => $done:expr) => {
+        match $behaviour {
+            $crate::kube::types::Behaviour::AccessGrants => {
+                let $kind = $crate::kube::grants::AccessGrants;
+                $done
+            }
+            $crate::kube::types::Behaviour::Sites => {
+                let $kind = $crate::kube::sites::Sites;
+                $done
+            }
+            $crate::kube::types::Behaviour::Stored(stored) => {
+                let $kind = $crate::kube::stored::Stored(stored);
+                $done
+            }
+        }
+    };
+}
+pub(super) use with_kind;
+
 /// What every object has.
 #[derive(Debug)]
 pub(super) struct Facts<'a> {
