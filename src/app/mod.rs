@@ -31,6 +31,7 @@ pub use self::{
     applied_sites::WriteSiteError,
     bundle::LinkBundle,
     chain::chain,
+    conditions::{State as ConditionState, condition},
     fingerprint::fingerprint,
     grants::{CreateGrantError, GrantDraft, GrantSpec, GrantStanding, SpecError, UpdateGrantError},
     ports::{Again, PortFuture, ProbeFailure, Prober, RedeemFailure, Redeemer},

@@ -97,7 +97,7 @@ impl Kind for Sites {
                 name: site.site().name.as_str(),
                 uid: site.uid().to_string(),
                 revision: *revision,
-                labels: &site_object::NO_LABELS,
+                labels: &site_object::NOTHING,
                 members: None,
             },
             SiteState::Applied(object) => APPLIED_SITES.facts(object),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{
@@ -10,6 +10,7 @@ use super::{
     fields::Faults,
     kind::{Created, Draft, Facts, Kind, Page, PageQuery, Removal, Replaced, Subject},
     manifest::Manifest,
+    metadata::Metadata,
     problem::Problem,
     query::Effect,
     types::ResourceType,
@@ -115,10 +116,7 @@ impl Kind for Stored {
     }
 
     fn object(self, app: &App, object: &StoredObject) -> Value {
-        let mut metadata = metadata(&object.key, &object.content);
-        metadata["uid"] = object.uid.to_string().into();
-        metadata["creationTimestamp"] = object.created_at.to_string().into();
-        metadata["resourceVersion"] = object.revision.to_string().into();
+        let mut metadata = metadata(object).stored(object.uid, object.created_at, object.revision);
         match self.0.generation {
             Generation::Shown => metadata["generation"] = object.generation.into(),
             Generation::Hidden => {}
@@ -254,7 +252,7 @@ impl Stored {
     fn unstored(self, app: &App, object: &StoredObject) -> Value {
         let mut body = (self.0.show)(app, object);
         body.remove(STATUS);
-        self.whole(metadata(&object.key, &object.content), body)
+        self.whole(metadata(object).unstored(), body)
     }
 
     fn replaced(self, app: &App, object: &StoredObject) -> Replaced {
@@ -262,15 +260,9 @@ impl Stored {
     }
 }
 
-fn metadata(key: &ObjectKey, content: &ObjectContent) -> Value {
-    let mut metadata = json!({"name": key.name.as_str(), "namespace": key.namespace.as_str()});
-    if !content.labels.is_empty() {
-        metadata["labels"] = json!(content.labels);
-    }
-    if !content.annotations.is_empty() {
-        metadata["annotations"] = json!(content.annotations);
-    }
-    metadata
+fn metadata(object: &StoredObject) -> Metadata<'_> {
+    let StoredObject { key: ObjectKey { namespace, name, .. }, content, .. } = object;
+    Metadata { namespace, name: name.as_str(), labels: &content.labels, annotations: &content.annotations }
 }
 
 fn content(manifest: &Manifest<ResourceName, Body>, body: Body) -> ObjectContent {
