@@ -16,7 +16,7 @@ use super::{
     types::ResourceType,
 };
 use crate::{
-    app::{App, WriteSiteError},
+    app::{App, WriteObjectError},
     grant::{Namespace, Revision},
     link::ResourceName,
     store::{
@@ -279,32 +279,21 @@ enum Written {
 
 impl Stored {
     async fn write(self, app: &App, write: ObjectWrite) -> Result<Written, Problem> {
-        let written = match self.0.object {
-            ObjectKind::Site => {
-                let (ObjectWrite::Create { key, .. }
-                | ObjectWrite::Update { key, .. }
-                | ObjectWrite::Delete { key, .. }) = &write;
-                let name = key.name.to_string();
-                match app.write_site(write).await {
-                    Err(WriteSiteError::Objects(error)) => Err(error),
-                    Err(why @ (WriteSiteError::Configured { .. } | WriteSiteError::AnotherOne { .. })) => {
-                        let ResourceType { group_version, plural: resource, .. } = *self.0.resource;
-                        let why = why.to_string();
-                        return Err(Problem::NotPermitted { group: group_version.group, resource, name, why });
-                    }
-                    Ok(written) => Ok(written),
-                }
-            }
-            ObjectKind::AccessToken | ObjectKind::Link | ObjectKind::Secret => {
-                app.write_objects(vec![write]).await.map(|mut written| written.pop())
-            }
+        let name = write.key().name.clone();
+        let error = match app.write_object(write).await {
+            Ok(written) => return written.map(Written::Done).ok_or_else(|| unexpected("written")),
+            Err(error) => error,
         };
-        match written {
-            Ok(written) => written.map(Written::Done).ok_or_else(|| unexpected("written")),
-            Err(WriteObjectsError::Exists(_)) => Ok(Written::Exists),
-            Err(WriteObjectsError::Gone(_)) => Ok(Written::Gone),
-            Err(WriteObjectsError::Conflict(_)) => Ok(Written::Stale),
-            Err(WriteObjectsError::Store(error)) => Err(Problem::from_store(&error)),
+        match error {
+            WriteObjectError::Site(refusal) => {
+                let ResourceType { group_version, plural: resource, .. } = *self.0.resource;
+                let (name, why) = (name.to_string(), refusal.to_string());
+                Err(Problem::NotPermitted { group: group_version.group, resource, name, why })
+            }
+            WriteObjectError::Object(WriteObjectsError::Exists(_)) => Ok(Written::Exists),
+            WriteObjectError::Object(WriteObjectsError::Gone(_)) => Ok(Written::Gone),
+            WriteObjectError::Object(WriteObjectsError::Conflict(_)) => Ok(Written::Stale),
+            WriteObjectError::Object(WriteObjectsError::Store(error)) => Err(Problem::from_store(&error)),
         }
     }
 }

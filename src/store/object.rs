@@ -154,6 +154,15 @@ pub enum ObjectWrite {
     },
 }
 
+impl ObjectWrite {
+    /// Which object is written.
+    pub fn key(&self) -> &ObjectKey {
+        match self {
+            Self::Create { key, .. } | Self::Update { key, .. } | Self::Delete { key, .. } => key,
+        }
+    }
+}
+
 /// Why a write, and with it all that were to be done together, was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteObjectsError {
