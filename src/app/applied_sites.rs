@@ -3,16 +3,16 @@
 use serde_json::{Map, Value};
 use tracing::warn;
 
-use super::{App, ConfiguredSite, chain};
+use super::{App, ConfiguredSite, WriteObjectError, chain};
 use crate::{
     grant::{IssuerName, Namespace},
     link::{ResourceName, Site},
     store::{ObjectKey, ObjectKind, ObjectQuery, ObjectWrite, StoreError, StoredObject, WriteObjectsError},
 };
 
-/// Why a site was not written.
-#[derive(Debug, thiserror::Error)]
-pub enum WriteSiteError {
+/// Why a namespace cannot have a site.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SiteRefusal {
     /// The configuration has a site of that name or namespace, and it alone can change that.
     #[error("namespace {namespace} has the site {name} of the server's configuration, which cannot be changed here")]
     Configured {
@@ -29,9 +29,6 @@ pub enum WriteSiteError {
         /// The site's name.
         name: ResourceName,
     },
-    /// As for every object.
-    #[error(transparent)]
-    Objects(WriteObjectsError),
 }
 
 impl App {
@@ -58,19 +55,15 @@ impl App {
     /// Writes a site that is made through the API, and serves it as it is from then on.
     ///
     /// # Errors
-    /// [`WriteSiteError`]; then nothing was changed.
-    pub async fn write_site(&self, write: ObjectWrite) -> Result<Option<StoredObject>, WriteSiteError> {
+    /// [`WriteObjectError`]; then nothing was changed.
+    pub(super) async fn write_site(&self, write: ObjectWrite) -> Result<Option<StoredObject>, WriteObjectError> {
         // One after the other: what is served must be what was written last, and a namespace has one site.
         let _turn = self.site_writes.lock().await;
-        let (key, is_new, is_removal) = match &write {
-            ObjectWrite::Create { key, .. } => (key.clone(), true, false),
-            ObjectWrite::Update { key, .. } => (key.clone(), false, false),
-            ObjectWrite::Delete { key, .. } => (key.clone(), false, true),
-        };
-        self.check_place(&key, is_new).await?;
-        let written = self.write_objects(vec![write]).await.map_err(WriteSiteError::Objects)?.pop();
+        self.check_place(&write).await?;
+        let (key, removes) = (write.key().clone(), matches!(write, ObjectWrite::Delete { .. }));
+        let written = self.write_objects(vec![write]).await.map_err(WriteObjectError::Object)?.pop();
         match &written {
-            Some(site) if !is_removal => self.serve(site),
+            Some(site) if !removes => self.serve(site),
             Some(_) | None => {
                 if let Ok(name) = key.name.as_str().parse() {
                     self.sites().retire_applied(&key.namespace, &name);
@@ -80,13 +73,14 @@ impl App {
         Ok(written)
     }
 
-    async fn check_place(&self, key: &ObjectKey, is_new: bool) -> Result<(), WriteSiteError> {
+    async fn check_place(&self, write: &ObjectWrite) -> Result<(), WriteObjectError> {
+        let (key, is_new) = (write.key(), matches!(write, ObjectWrite::Create { .. }));
         let namespace = key.namespace.clone();
         if let Some(configured) = self.sites().configured(&namespace) {
             let name = configured.site().name.to_string();
             // What was made before the configuration named another can still be removed.
             return if is_new || name == key.name.as_str() {
-                Err(WriteSiteError::Configured { namespace, name })
+                Err(SiteRefusal::Configured { namespace, name }.into())
             } else {
                 Ok(())
             };
@@ -96,9 +90,9 @@ impl App {
         }
         let query = ObjectQuery { kind: key.kind, namespace: Some(namespace.clone()), after: None, limit: 2 };
         let page = self.objects(query).await;
-        let page = page.map_err(|error| WriteSiteError::Objects(WriteObjectsError::Store(error)))?;
+        let page = page.map_err(|error| WriteObjectError::Object(WriteObjectsError::Store(error)))?;
         match page.objects.into_iter().find(|site| site.key.name != key.name) {
-            Some(other) => Err(WriteSiteError::AnotherOne { namespace, name: other.key.name }),
+            Some(other) => Err(SiteRefusal::AnotherOne { namespace, name: other.key.name }.into()),
             None => Ok(()),
         }
     }

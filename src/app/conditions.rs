@@ -1,4 +1,6 @@
-//! The status that controllers write: conditions, and what they add up to (protocol.md 4).
+//! Conditions, and what they add up to: of all that has a status (protocol.md 4).
+
+use std::fmt::Display;
 
 use serde_json::{Map, Value, json};
 
@@ -6,22 +8,40 @@ use crate::time::Timestamp;
 
 /// How one condition stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum State {
+pub enum State {
     /// As it should be.
     Ready,
     /// Not, and somebody has to do something.
     Error(String),
     /// Not yet.
     Pending(String),
+    /// Not any more, for this reason, which is its message too.
+    Over(&'static str),
 }
 
 impl State {
-    /// The condition's `status`, `reason` and `message`; the reason is an object's `status.status` too.
+    /// What `status.status` says of an object that is in this state. Skupper knows `Ready`, `Pending` and `Error`, and
+    /// its readers check for these: what is over is an `Error`, and the message says which.
+    pub fn sum(&self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::Error(_) | Self::Over(_) => "Error",
+            Self::Pending(_) => "Pending",
+        }
+    }
+
+    /// For people.
+    pub fn message(&self) -> &str {
+        self.words().2
+    }
+
+    /// The condition's `status`, `reason` and `message`.
     fn words(&self) -> (&'static str, &'static str, &str) {
         match self {
             Self::Ready => ("True", "Ready", "OK"),
             Self::Error(message) => ("False", "Error", message),
             Self::Pending(message) => ("False", "Pending", message),
+            Self::Over(reason) => ("False", reason, reason),
         }
     }
 
@@ -35,6 +55,15 @@ impl State {
             _ => None,
         }
     }
+}
+
+/// A condition as it stands in `status.conditions`, of an object of this generation.
+pub fn condition(name: &str, state: &State, generation: u64, since: impl Display) -> Value {
+    let (status, reason, message) = state.words();
+    json!({
+        "type": name, "status": status, "reason": reason, "message": message,
+        "observedGeneration": generation, "lastTransitionTime": since.to_string(),
+    })
 }
 
 /// A condition by its name; `None` while nothing is known of it.
@@ -70,23 +99,18 @@ impl Basis<'_> {
     pub(super) fn status(&self, conditions: &[Condition], whole: &State) -> Map<String, Value> {
         let conditions: Vec<Value> =
             conditions.iter().filter_map(|(name, state)| Some(self.condition(name, state.as_ref()?))).collect();
-        let (_, reason, message) = whole.words();
         let mut status = Map::new();
         status.insert("conditions".to_owned(), conditions.into());
-        status.insert("message".to_owned(), message.into());
-        status.insert("status".to_owned(), reason.into());
+        status.insert("message".to_owned(), whole.message().into());
+        status.insert("status".to_owned(), whole.sum().into());
         status
     }
 
     fn condition(&self, name: &str, state: &State) -> Value {
-        let (status, reason, message) = state.words();
+        let (status, _, _) = state.words();
         let before = self.before.and_then(|before| find(before, name)).filter(|before| before["status"] == status);
         let since = before.and_then(|before| before["lastTransitionTime"].as_str().map(str::to_owned));
-        json!({
-            "type": name, "status": status, "reason": reason, "message": message,
-            "observedGeneration": self.generation,
-            "lastTransitionTime": since.unwrap_or_else(|| self.now.to_string()),
-        })
+        condition(name, state, self.generation, since.unwrap_or_else(|| self.now.to_string()))
     }
 }
 

@@ -28,11 +28,13 @@ use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 use tokio::sync::{Mutex, Semaphore};
 
 pub use self::{
-    applied_sites::WriteSiteError,
+    applied_sites::SiteRefusal,
     bundle::LinkBundle,
     chain::chain,
+    conditions::{State as ConditionState, condition},
     fingerprint::fingerprint,
     grants::{CreateGrantError, GrantDraft, GrantSpec, GrantStanding, SpecError, UpdateGrantError},
+    objects::WriteObjectError,
     ports::{Again, PortFuture, ProbeFailure, Prober, RedeemFailure, Redeemer},
     publication::Publication,
     readiness::{Check, Readiness},

@@ -2,11 +2,31 @@
 
 use std::sync::Arc;
 
-use super::App;
+use super::{App, SiteRefusal};
 use crate::{
     metrics::StoreOperation,
-    store::{Changes, ObjectKey, ObjectPage, ObjectQuery, ObjectWrite, StoreError, StoredObject, WriteObjectsError},
+    store::{
+        Changes, ObjectKey, ObjectKind, ObjectPage, ObjectQuery, ObjectWrite, StoreError, StoredObject,
+        WriteObjectsError,
+    },
 };
+
+/// Why an object was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteObjectError {
+    /// A site that cannot be.
+    #[error(transparent)]
+    Site(SiteRefusal),
+    /// As for every object.
+    #[error(transparent)]
+    Object(WriteObjectsError),
+}
+
+impl From<SiteRefusal> for WriteObjectError {
+    fn from(refusal: SiteRefusal) -> Self {
+        Self::Site(refusal)
+    }
+}
 
 impl App {
     /// The object of this key, if there is one.
@@ -25,11 +45,24 @@ impl App {
         self.read(self.store.objects(query)).await
     }
 
-    /// Does all of these writes, or none.
+    /// Does one write, and serves a site as it is from then on.
+    ///
+    /// # Errors
+    /// [`WriteObjectError`]; then nothing was changed.
+    pub async fn write_object(&self, write: ObjectWrite) -> Result<Option<StoredObject>, WriteObjectError> {
+        match write.key().kind {
+            ObjectKind::Site => self.write_site(write).await,
+            ObjectKind::AccessToken | ObjectKind::Link | ObjectKind::Secret => {
+                self.write_objects(vec![write]).await.map(|mut written| written.pop()).map_err(WriteObjectError::Object)
+            }
+        }
+    }
+
+    /// Does all of these writes, or none. Sites are not among them: [`write_object`](Self::write_object) serves them too.
     ///
     /// # Errors
     /// [`WriteObjectsError`] of the first that cannot be done.
-    pub async fn write_objects(&self, writes: Vec<ObjectWrite>) -> Result<Vec<StoredObject>, WriteObjectsError> {
+    pub(super) async fn write_objects(&self, writes: Vec<ObjectWrite>) -> Result<Vec<StoredObject>, WriteObjectsError> {
         self.store.write_objects(writes).await.map_err(|error| match error {
             WriteObjectsError::Store(error) => WriteObjectsError::Store(self.counted(error, StoreOperation::Write)),
             WriteObjectsError::Exists(_) | WriteObjectsError::Gone(_) | WriteObjectsError::Conflict(_) => error,

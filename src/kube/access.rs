@@ -5,7 +5,7 @@ use super::{
     namespaces,
     reviews::Review,
     target::Target,
-    types::{CORE, NOT_ALLOWED, Readers, ResourceType, TYPES, Verb},
+    types::{CORE, GroupVersion, NOT_ALLOWED, Readers, ResourceType, TYPES, Verb},
 };
 use crate::pki::AdminUser;
 
@@ -122,14 +122,13 @@ impl Rule {
 fn all_rules() -> Vec<Rule> {
     let mut rules = Vec::new();
     for resource_type in TYPES {
-        let ResourceType { plural, other_verbs, .. } = *resource_type;
-        let group = resource_type.group_version.group;
+        let ResourceType { plural, group_version: GroupVersion { group, .. }, .. } = *resource_type;
         let own = (plural.to_owned(), resource_type.verbs.to_vec());
         let parts = resource_type.subresources.iter();
         let parts = parts.map(|part| (format!("{plural}/{}", part.name), vec![Verb::Get]));
         let all = std::iter::once(own).chain(parts);
         let whose = Whose::Permitted(resource_type.readers);
-        let all = all.map(|(resource, verbs)| Rule { group, resource, verbs, other_verbs, whose });
+        let all = all.map(|(resource, verbs)| Rule { group, resource, verbs, other_verbs: NOT_ALLOWED, whose });
         // Rules know no versions: another one of a type is allowed as the first is.
         let new =
             all.filter(|rule| !rules.iter().any(|own: &Rule| own.group == group && own.resource == rule.resource));

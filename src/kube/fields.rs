@@ -1,6 +1,6 @@
 //! Reading the fields of an object, collecting every fault on the way.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde_json::{Map, Value};
 
@@ -17,6 +17,12 @@ const LONGEST_MAP: usize = 256 * 1024;
 /// The text of a member whose type is known; the empty text is absent, as Go's clients leave it out.
 pub(super) fn text<'v>(members: &'v Map<String, Value>, name: &str) -> Option<&'v str> {
     members.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+/// The members of a member whose type is known; none where it is absent.
+pub(super) fn object<'v>(members: &'v Map<String, Value>, name: &str) -> &'v Map<String, Value> {
+    static NONE: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
+    members.get(name).and_then(Value::as_object).unwrap_or(&NONE)
 }
 
 /// The faults found so far, and the fields that the type does not have.

@@ -3,23 +3,22 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    conditions::{Condition, State},
-    grants::{AccessGrants, metadata as attached},
+    grants::{GrantWanted, metadata as attached},
     manifest::Manifest,
+    metadata::Metadata,
     types::{ACCESS_GRANTS, SKUPPER},
 };
 use crate::{
-    app::{App, GrantStanding, SiteFault},
+    app::{App, ConditionState as State, GrantStanding, SiteFault, condition},
     grant::{Code, CodeOrigin, Grant, GrantMetadata, GrantName, IssuerName, Namespace},
+    time::Timestamp,
 };
 
 /// The grant with its status, whole from its creation on: nobody has to wait for the code or the URL.
 pub(super) fn object(app: &App, grant: &Grant) -> Value {
-    let mut metadata = metadata(&grant.namespace, &grant.name, &grant.metadata);
-    metadata["uid"] = grant.id.to_string().into();
-    metadata["creationTimestamp"] = grant.created_at.to_string().into();
+    let metadata = metadata(&grant.namespace, &grant.name, &grant.metadata);
+    let mut metadata = metadata.stored(grant.id, grant.created_at, grant.revision);
     metadata["generation"] = grant.generation.into();
-    metadata["resourceVersion"] = grant.revision.to_string().into();
 
     let given_code = match grant.code_origin {
         CodeOrigin::Given => Some(grant.code.expose()),
@@ -39,7 +38,7 @@ pub(super) fn object(app: &App, grant: &Grant) -> Value {
 }
 
 /// A grant that does not exist, as a dry run shows it: no uid, no status, nothing that only a stored grant has.
-pub(super) fn unstored(namespace: &Namespace, name: &GrantName, manifest: &Manifest<AccessGrants>) -> Value {
+pub(super) fn unstored(namespace: &Namespace, name: &GrantName, manifest: &Manifest<GrantName, GrantWanted>) -> Value {
     let wanted = &manifest.wanted.spec;
     let attached = attached(manifest);
     let spec = spec(
@@ -51,19 +50,13 @@ pub(super) fn unstored(namespace: &Namespace, name: &GrantName, manifest: &Manif
     );
     json!({
         "apiVersion": SKUPPER.api_version(), "kind": ACCESS_GRANTS.kind,
-        "metadata": metadata(namespace, name, &attached), "spec": spec,
+        "metadata": metadata(namespace, name, &attached).unstored(), "spec": spec,
     })
 }
 
-fn metadata(namespace: &Namespace, name: &GrantName, attached: &GrantMetadata) -> Value {
-    let mut metadata = json!({"name": name.as_str(), "namespace": namespace.as_str()});
-    if !attached.labels.is_empty() {
-        metadata["labels"] = json!(attached.labels);
-    }
-    if !attached.annotations.is_empty() {
-        metadata["annotations"] = json!(attached.annotations);
-    }
-    metadata
+fn metadata<'a>(namespace: &'a Namespace, name: &'a GrantName, attached: &'a GrantMetadata) -> Metadata<'a> {
+    let GrantMetadata { labels, annotations, .. } = attached;
+    Metadata { namespace, name: name.as_str(), labels, annotations }
 }
 
 fn spec(allowed: u32, window: &str, code: Option<&str>, issuer: Option<&str>, attached: &GrantMetadata) -> Value {
@@ -84,15 +77,15 @@ fn spec(allowed: u32, window: &str, code: Option<&str>, issuer: Option<&str>, at
 
 fn status(app: &App, grant: &Grant) -> Value {
     let conditions = conditions(app, grant);
-    let ready = &conditions[2].state;
-    let conditions = conditions.each_ref().map(|condition| condition.to_json(grant.generation));
+    let [_, _, (_, ready, _)] = &conditions;
+    let conditions = conditions.each_ref().map(|(name, state, since)| condition(name, state, grant.generation, *since));
     json!({
         "url": app.publication().grant_url(grant.id),
         "code": grant.code.expose(),
         "ca": app.publication().serving().ca_pem(),
         "redemptions": grant.allowance.made(),
         "expirationTime": grant.expires_at.to_string(),
-        "status": ready.status(),
+        "status": ready.sum(),
         "message": ready.message(),
         "conditions": conditions,
     })
@@ -101,14 +94,14 @@ fn status(app: &App, grant: &Grant) -> Value {
 /// `Processed`: can the spec be honoured; `Resolved`: does it lead anywhere; `Ready`: can it be redeemed now.
 ///
 /// `Ready` is the first of the others that fails, as in Skupper, and then the grant's own state.
-fn conditions(app: &App, grant: &Grant) -> [Condition; 3] {
+fn conditions(app: &App, grant: &Grant) -> [(&'static str, State, Timestamp); 3] {
     let standing = app.standing(grant);
     let (processed, resolved, ready) = match &standing {
         GrantStanding::Ready => (State::Ready, State::Ready, State::Ready),
-        GrantStanding::Expired => (State::Ready, State::Ready, over("Expired")),
-        GrantStanding::Exhausted => (State::Ready, State::Ready, over("Exhausted")),
+        GrantStanding::Expired => (State::Ready, State::Ready, State::Over("Expired")),
+        GrantStanding::Exhausted => (State::Ready, State::Ready, State::Over("Exhausted")),
         GrantStanding::Site(fault) => {
-            let failed = State::error(fault.to_string());
+            let failed = State::Error(fault.to_string());
             match fault {
                 SiteFault::Edge | SiteFault::NoIssuer => (failed.clone(), State::Ready, failed),
                 SiteFault::NotDefined { .. } | SiteFault::NoEndpoints => (State::Ready, failed.clone(), failed),
@@ -116,13 +109,5 @@ fn conditions(app: &App, grant: &Grant) -> [Condition; 3] {
         }
     };
     let since = app.standing_since(grant, &standing);
-    [
-        Condition { name: "Processed", state: processed, since: grant.created_at },
-        Condition { name: "Resolved", state: resolved, since: grant.created_at },
-        Condition { name: "Ready", state: ready, since },
-    ]
-}
-
-fn over(word: &'static str) -> State {
-    State::Failed { reason: word, message: word.to_owned() }
+    [("Processed", processed, grant.created_at), ("Resolved", resolved, grant.created_at), ("Ready", ready, since)]
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     cause::Cause,
-    fields::Faults,
+    fields::{Faults, object},
     grant_object,
     grant_spec::read_spec,
     kind::{Created, Draft, Facts, Kind, Page, PageQuery, Removal, Replaced, Subject},
@@ -35,7 +35,6 @@ pub(super) struct GrantWanted {
 
 impl Kind for AccessGrants {
     type Name = GrantName;
-    const LONGEST_NAME: usize = GrantName::MAX_BYTES;
     type State = Grant;
     type Wanted = GrantWanted;
 
@@ -43,10 +42,12 @@ impl Kind for AccessGrants {
         &ACCESS_GRANTS
     }
 
+    fn longest_name(self) -> usize {
+        GrantName::MAX_BYTES
+    }
+
     fn wanted(self, faults: &mut Faults, members: &Map<String, Value>) -> Option<GrantWanted> {
-        let empty = Map::new();
-        let spec = members.get("spec").and_then(Value::as_object).unwrap_or(&empty);
-        let (spec, settings) = read_spec(faults, spec);
+        let (spec, settings) = read_spec(faults, object(members, "spec"));
         Some(GrantWanted { spec: spec?, settings })
     }
 
@@ -77,7 +78,12 @@ impl Kind for AccessGrants {
         Ok(Page { items: grants, corrupt, revision, next })
     }
 
-    async fn create(self, app: &App, draft: Draft<'_, Self>, effect: Effect) -> Result<Created, Problem> {
+    async fn create(
+        self,
+        app: &App,
+        draft: Draft<'_, GrantName, GrantWanted>,
+        effect: Effect,
+    ) -> Result<Created, Problem> {
         let Draft { namespace, name, manifest } = draft;
         let GrantWanted { spec, .. } = &manifest.wanted;
         match effect {
@@ -110,7 +116,7 @@ impl Kind for AccessGrants {
         self,
         app: &App,
         current: Grant,
-        manifest: Manifest<Self>,
+        manifest: Manifest<GrantName, GrantWanted>,
         effect: Effect,
     ) -> Result<Replaced, Problem> {
         let mut warnings = Vec::new();
@@ -168,7 +174,7 @@ impl Kind for AccessGrants {
 }
 
 /// What is attached to the grant.
-pub(super) fn metadata(manifest: &Manifest<AccessGrants>) -> GrantMetadata {
+pub(super) fn metadata(manifest: &Manifest<GrantName, GrantWanted>) -> GrantMetadata {
     let Manifest { labels, annotations, wanted: GrantWanted { settings, .. }, .. } = manifest;
     GrantMetadata { labels: labels.clone(), annotations: annotations.clone(), settings: settings.clone() }
 }

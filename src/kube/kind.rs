@@ -8,15 +8,13 @@ use super::{fields::Faults, manifest::Manifest, problem::Problem, query::Effect,
 use crate::{
     app::App,
     grant::{NameError, Namespace, Revision},
-    store::{ChangeSubject, CorruptGrant, LastState},
+    store::{ChangeSubject, CorruptRow, LastState},
 };
 
 /// One type's behaviour. Verbs are written once, against this.
 pub(super) trait Kind: Copy + Send + Sync + 'static {
     /// What its objects are called.
     type Name: FromStr<Err = NameError> + fmt::Display + Clone + PartialEq + Send + Sync + 'static;
-    /// The most bytes of a name.
-    const LONGEST_NAME: usize;
     /// An object as it is kept.
     type State: Send + Sync + 'static;
     /// What a caller wants an object to be, read and valid.
@@ -24,6 +22,9 @@ pub(super) trait Kind: Copy + Send + Sync + 'static {
 
     /// Its entry in the table.
     fn resource(self) -> &'static ResourceType;
+
+    /// The most bytes of a name: no more than a [`Name`](Self::Name) has.
+    fn longest_name(self) -> usize;
 
     /// Reads what is wanted out of an object whose fields are known to be there and of the types that the table gives
     /// them. `None`, and at least one fault, when a value breaks a rule.
@@ -54,7 +55,7 @@ pub(super) trait Kind: Copy + Send + Sync + 'static {
     fn create(
         self,
         app: &App,
-        draft: Draft<'_, Self>,
+        draft: Draft<'_, Self::Name, Self::Wanted>,
         effect: Effect,
     ) -> impl Future<Output = Result<Created, Problem>> + Send;
 
@@ -64,7 +65,7 @@ pub(super) trait Kind: Copy + Send + Sync + 'static {
         self,
         app: &App,
         current: Self::State,
-        manifest: Manifest<Self>,
+        manifest: Manifest<Self::Name, Self::Wanted>,
         effect: Effect,
     ) -> impl Future<Output = Result<Replaced, Problem>> + Send;
 
@@ -83,6 +84,27 @@ pub(super) trait Kind: Copy + Send + Sync + 'static {
     /// A removed object of this type as it was last.
     fn last(self, last: &LastState) -> Option<Self::State>;
 }
+
+/// Does something with the [`Kind`] that a [`Behaviour`](super::types::Behaviour) stands for, whichever that is.
+macro_rules! with_kind {
+    ($behaviour:expr, $kind:ident => $done:expr) => {
+        match $behaviour {
+            $crate::kube::types::Behaviour::AccessGrants => {
+                let $kind = $crate::kube::grants::AccessGrants;
+                $done
+            }
+            $crate::kube::types::Behaviour::Sites => {
+                let $kind = $crate::kube::sites::Sites;
+                $done
+            }
+            $crate::kube::types::Behaviour::Stored(stored) => {
+                let $kind = $crate::kube::stored::Stored(stored);
+                $done
+            }
+        }
+    };
+}
+pub(super) use with_kind;
 
 /// What every object has.
 #[derive(Debug)]
@@ -118,7 +140,7 @@ pub(super) struct PageQuery<N> {
 pub(super) struct Page<S, N> {
     pub(super) items: Vec<S>,
     /// Those that could not be read.
-    pub(super) corrupt: Vec<CorruptGrant>,
+    pub(super) corrupt: Vec<CorruptRow>,
     /// The store's revision when the page was read.
     pub(super) revision: Revision,
     /// Where the next page starts; `None` when this is the last.
@@ -126,10 +148,10 @@ pub(super) struct Page<S, N> {
 }
 
 /// An object to be made.
-pub(super) struct Draft<'a, K: Kind> {
+pub(super) struct Draft<'a, N, W> {
     pub(super) namespace: &'a Namespace,
-    pub(super) name: &'a K::Name,
-    pub(super) manifest: &'a Manifest<K>,
+    pub(super) name: &'a N,
+    pub(super) manifest: &'a Manifest<N, W>,
 }
 
 /// How a creation ended.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     cause::Cause,
-    fields::{Faults, text},
+    fields::{Faults, object, text},
     prune::prune,
     stored::{Body, Generation, StoredKind},
     types::LINKS,
@@ -19,7 +19,7 @@ use crate::{
 pub(super) static STORED: StoredKind = StoredKind {
     resource: &LINKS,
     object: ObjectKind::Link,
-    longest_name: StoredKind::LONGEST_NAME,
+    longest_name: ResourceName::MAX_BYTES,
     generation: Generation::Shown,
     wanted,
     keep: StoredKind::keep_nothing,
@@ -27,10 +27,8 @@ pub(super) static STORED: StoredKind = StoredKind {
     show,
 };
 
-fn wanted(faults: &mut Faults, members: &Map<String, Value>) -> Option<Body> {
-    let empty = Map::new();
-    let spec = members.get("spec").and_then(Value::as_object).unwrap_or(&empty);
-    let before = faults.causes.len();
+fn wanted(faults: &mut Faults, members: &Map<String, Value>) -> Body {
+    let spec = object(members, "spec");
     if let Some(Value::Array(endpoints)) = spec.get("endpoints") {
         if endpoints.is_empty() {
             faults.add(Cause::required("spec.endpoints", "must be given"));
@@ -43,7 +41,7 @@ fn wanted(faults: &mut Faults, members: &Map<String, Value>) -> Option<Body> {
     }
     check_value::<ResourceName>(faults, "spec.tlsCredentials", text(spec, "tlsCredentials"));
     check_cost(faults, spec);
-    (faults.causes.len() == before).then(|| prune(LINKS.fields, members))
+    prune(LINKS.fields, members)
 }
 
 fn check_endpoint(faults: &mut Faults, index: usize, endpoint: &Map<String, Value>) {
@@ -75,13 +73,13 @@ pub(super) fn check_cost(faults: &mut Faults, spec: &Map<String, Value>) {
     }
 }
 
-fn show(_: &App, object: &StoredObject) -> Body {
-    shown(object)
+fn show(_: &App, link: &StoredObject) -> Body {
+    shown(link)
 }
 
 /// A link that nobody has looked at yet is pending, in the words that Skupper has for it.
-pub(super) fn shown(object: &StoredObject) -> Body {
-    let mut body = object.content.body.clone();
+pub(super) fn shown(link: &StoredObject) -> Body {
+    let mut body = link.content.body.clone();
     body.entry("status").or_insert_with(|| json!({"status": "Pending", "message": "Not Operational"}));
     body
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     cause::Cause,
-    fields::{Faults, text},
+    fields::{Faults, object, text},
     links::{self, check_cost, check_value},
     stored::{Body, Generation, StoredKind},
     types::LINKS_V1ALPHA1,
@@ -21,7 +21,7 @@ use crate::{
 pub(super) static STORED: StoredKind = StoredKind {
     resource: &LINKS_V1ALPHA1,
     object: ObjectKind::Link,
-    longest_name: StoredKind::LONGEST_NAME,
+    longest_name: ResourceName::MAX_BYTES,
     generation: Generation::Shown,
     wanted,
     keep,
@@ -51,17 +51,12 @@ const CREDENTIALS: &str = "tlsCredentials";
 const COST: &str = "cost";
 const SETTINGS: &str = "settings";
 
-fn wanted(faults: &mut Faults, members: &Map<String, Value>) -> Option<Body> {
-    let empty = Map::new();
-    let spec = members.get("spec").and_then(Value::as_object).unwrap_or(&empty);
-    let before = faults.causes.len();
+fn wanted(faults: &mut Faults, members: &Map<String, Value>) -> Body {
+    let spec = object(members, "spec");
     check_value::<ResourceName>(faults, "spec.tlsSecret", text(spec, "tlsSecret"));
     check_cost(faults, spec);
     let options = spec.get("options").and_then(Value::as_object);
     let endpoints = options.map(|options| endpoints(faults, options)).unwrap_or_default();
-    if faults.causes.len() > before {
-        return None;
-    }
     let mut stored = Map::new();
     stored.insert(ENDPOINTS.to_owned(), endpoints.into());
     for (own, theirs) in [("tlsSecret", CREDENTIALS), (COST, COST)] {
@@ -77,7 +72,7 @@ fn wanted(faults: &mut Faults, members: &Map<String, Value>) -> Option<Body> {
     if !settings.is_empty() {
         stored.insert(SETTINGS.to_owned(), settings.into());
     }
-    Some([("spec".to_owned(), Value::Object(stored))].into_iter().collect())
+    Map::from_iter([("spec".to_owned(), stored.into())])
 }
 
 fn endpoints(faults: &mut Faults, options: &Map<String, Value>) -> Vec<Value> {
@@ -158,12 +153,12 @@ fn keep_endpoints(wanted: &[Value], before: &[Value]) -> Vec<Value> {
     kept
 }
 
-fn show(_: &App, object: &StoredObject) -> Body {
-    shown(object)
+fn show(_: &App, link: &StoredObject) -> Body {
+    shown(link)
 }
 
-pub(super) fn shown(object: &StoredObject) -> Body {
-    let stored = links::shown(object);
+pub(super) fn shown(link: &StoredObject) -> Body {
+    let stored = links::shown(link);
     let spec = members(&stored, "spec");
     let first = |role: &Role| list(&spec).iter().find(|endpoint| is_called(endpoint, role.name));
 
@@ -181,7 +176,7 @@ pub(super) fn shown(object: &StoredObject) -> Body {
         shown.extend(spec.get(theirs).map(|value| (own.to_owned(), value.clone())));
     }
     let status = status(&members(&stored, "status"), ROLES.iter().find_map(first));
-    [("spec".to_owned(), shown.into()), ("status".to_owned(), status)].into_iter().collect()
+    Map::from_iter([("spec".to_owned(), shown.into()), ("status".to_owned(), status)])
 }
 
 /// `status` is what v2alpha1 calls its message.

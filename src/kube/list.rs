@@ -13,7 +13,7 @@ use super::{
 use crate::{
     app::App,
     grant::{Namespace, Revision},
-    store::{CorruptGrant, GrantQuery},
+    store::{CorruptRow, GrantQuery},
 };
 
 /// The most items of one answer, also when no limit is given: each grant carries the CA, some 3 KB in all.
@@ -45,7 +45,7 @@ struct Collected<S> {
     states: Vec<S>,
     /// Where the list goes on, when it does.
     rest: Option<Continue>,
-    corrupt: Vec<CorruptGrant>,
+    corrupt: Vec<CorruptRow>,
     revision: Revision,
 }
 
@@ -89,8 +89,8 @@ async fn collect<K: Kind>(
 }
 
 /// A list that hides what it cannot read would say that all is well; one that fails would hide everything else.
-fn corruption(object: &CorruptGrant) -> String {
+fn corruption(object: &CorruptRow) -> String {
     let (id, what) = (object.id.escape_debug(), object.what);
-    error!(id = %id, what, "a stored object is corrupt");
+    error!(object.id = %id, what, "a stored object is corrupt");
     format!("stored object {id} is corrupt and not shown: {what}")
 }

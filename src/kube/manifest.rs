@@ -28,10 +28,12 @@ pub(super) enum ManifestName<N> {
 }
 
 impl<N: FromStr<Err = NameError> + Clone> ManifestName<N> {
-    /// Reads a name of at most `longest` bytes; `None` when there is a fault.
+    /// Reads a name of at most `longest` bytes; `None` when there is a fault. Too long a beginning is cut, as in
+    /// Kubernetes.
     fn read(longest: usize, identity: &Identity, faults: &mut Faults) -> Option<Self> {
         match (&identity.given_name, &identity.prefix) {
             (Some(name), _) => match name.parse::<N>() {
+                Ok(_) if name.len() > longest => faults.add(Cause::too_long("metadata.name", longest)),
                 Ok(name) => return Some(Self::Given(name)),
                 Err(error) => faults.add(Cause::invalid("metadata.name", name.as_str(), error)),
             },
@@ -64,25 +66,28 @@ impl<N: FromStr<Err = NameError> + Clone> ManifestName<N> {
 
 /// A whole object without its status, which is ours to write and is ignored where a caller wrote it.
 #[derive(Debug)]
-pub(super) struct Manifest<K: Kind> {
-    pub(super) name: ManifestName<K::Name>,
+pub(super) struct Manifest<N, W> {
+    pub(super) name: ManifestName<N>,
     pub(super) namespace: Option<String>,
     pub(super) uid: Option<String>,
     /// The state that the caller expects.
     pub(super) revision: Option<Revision>,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) annotations: BTreeMap<String, String>,
-    pub(super) wanted: K::Wanted,
+    pub(super) wanted: W,
     /// For the caller, about what was dropped.
     pub(super) warnings: Vec<String>,
 }
 
-impl<K: Kind> Manifest<K> {
+impl<N: FromStr<Err = NameError> + Clone, W> Manifest<N, W> {
     /// Reads an object.
     ///
     /// # Errors
     /// 400 for another type, and for unknown fields when `validation` is strict; 422 with every field at fault.
-    pub(super) fn read(kind: K, written: &Value, validation: FieldValidation) -> Result<Self, Problem> {
+    pub(super) fn read<K>(kind: K, written: &Value, validation: FieldValidation) -> Result<Self, Problem>
+    where
+        K: Kind<Name = N, Wanted = W>,
+    {
         let resource = kind.resource();
         object::check_type(resource, written)?;
         let mut faults = Faults::default();
@@ -90,7 +95,7 @@ impl<K: Kind> Manifest<K> {
         validate(&mut faults, resource, &members);
         let metadata = faults.object("metadata", members.get("metadata"));
         let identity = metadata.map(|members| Identity::read(&mut faults, members)).unwrap_or_default();
-        let name = ManifestName::read(K::LONGEST_NAME, &identity, &mut faults);
+        let name = ManifestName::read(kind.longest_name(), &identity, &mut faults);
         let wanted = kind.wanted(&mut faults, &members);
         let (labels, annotations) = metadata.map(|members| object::attached(&mut faults, members)).unwrap_or_default();
 
@@ -116,12 +121,12 @@ mod tests {
     use super::*;
     use crate::{
         grant::{Allowance, GrantName},
-        kube::grants::AccessGrants,
+        kube::grants::{AccessGrants, GrantWanted},
     };
     use proptest::prelude::*;
     use serde_json::json;
 
-    fn read(metadata: &Value, spec: &Value) -> Result<Manifest<AccessGrants>, Problem> {
+    fn read(metadata: &Value, spec: &Value) -> Result<Manifest<GrantName, GrantWanted>, Problem> {
         let object = json!({
             "apiVersion": "skupper.io/v2alpha1", "kind": "AccessGrant", "metadata": metadata, "spec": spec,
         });

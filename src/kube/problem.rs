@@ -120,8 +120,8 @@ impl Problem {
                 Self::Unavailable
             }
             StoreError::Corrupt { id, what } => {
-                error!(grant.id = %id.escape_debug(), what, "a stored grant is corrupt");
-                Self::Internal(format!("stored grant {} is corrupt: {what}", id.escape_debug()))
+                error!(object.id = %id.escape_debug(), what, "a stored object is corrupt");
+                Self::Internal(format!("stored object {} is corrupt: {what}", id.escape_debug()))
             }
         }
     }

@@ -28,20 +28,18 @@ use tracing::{debug, info};
 use super::{
     action::{Action, DeleteOptions},
     authorize::{Peer, authenticate, authorize},
-    discovery,
-    grants::AccessGrants,
-    json, ledger, namespaces,
+    discovery, json,
+    kind::with_kind,
+    ledger, namespaces,
     patch::Patch,
     problem::Problem,
     protobuf,
     query::{ListOptions, Query, WatchOptions, WriteOptions},
     reply::{Answer, Reply},
     reviews,
-    sites::Sites,
-    stored::Stored,
     table::TableForm,
     target::Target,
-    types::{Behaviour, Origin, ResourceType, Shows, Verb},
+    types::{Origin, ResourceType, Shows, Verb},
     verbs,
     watch::{self, MOST_WATCHES, Wanted},
 };
@@ -249,20 +247,12 @@ impl Resources {
     }
 
     async fn perform(&self, resource: &ResourceType, action: Action) -> Result<Reply, Problem> {
-        match resource.behaviour {
-            Behaviour::AccessGrants => verbs::perform(&self.app, AccessGrants, action).await,
-            Behaviour::Sites => verbs::perform(&self.app, Sites, action).await,
-            Behaviour::Stored(stored) => verbs::perform(&self.app, Stored(stored), action).await,
-        }
+        with_kind!(resource.behaviour, kind => verbs::perform(&self.app, kind, action).await)
     }
 
     async fn watch(&self, resource: &ResourceType, wanted: Wanted) -> Result<Reply, Problem> {
         let place = Arc::clone(&self.watches).try_acquire_owned().map_err(|_| Problem::TooManyWatches)?;
-        match resource.behaviour {
-            Behaviour::AccessGrants => watch::open(&self.app, AccessGrants, wanted, place).await,
-            Behaviour::Sites => watch::open(&self.app, Sites, wanted, place).await,
-            Behaviour::Stored(stored) => watch::open(&self.app, Stored(stored), wanted, place).await,
-        }
+        with_kind!(resource.behaviour, kind => watch::open(&self.app, kind, wanted, place).await)
     }
 }
 

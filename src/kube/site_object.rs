@@ -5,19 +5,18 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{
-    conditions::{Condition, State},
+    metadata::Metadata,
     types::{SITES, SKUPPER},
 };
 use crate::{
-    app::{App, ConfiguredSite, SiteFault},
+    app::{App, ConditionState as State, ConfiguredSite, SiteFault, condition},
     grant::Revision,
-    link::Endpoint,
     store::StoredObject,
     time::Timestamp,
 };
 
-/// What configured sites have for labels.
-pub(super) static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
+/// What configured sites have for labels and annotations.
+pub(super) static NOTHING: BTreeMap<String, String> = BTreeMap::new();
 
 /// A running server's configuration does not change, so its sites have one generation.
 const GENERATION: u64 = 1;
@@ -34,14 +33,12 @@ pub(super) fn configured(app: &App, configured: &ConfiguredSite, revision: Revis
         spec["linkAccess"] = "default".into();
     }
     let resolved = (!site.endpoints.is_empty()).then_some(State::Ready);
+    let (namespace, name) = (&site.namespace, site.name.as_str());
+    let metadata = Metadata { namespace, name, labels: &NOTHING, annotations: &NOTHING };
+    let mut metadata = metadata.stored(configured.uid(), loaded_at, revision);
+    metadata["generation"] = GENERATION.into();
     json!({
-        "apiVersion": SKUPPER.api_version(), "kind": SITES.kind,
-        "metadata": {
-            "name": site.name.as_str(), "namespace": site.namespace.as_str(), "uid": configured.uid().to_string(),
-            "creationTimestamp": loaded_at.to_string(), "generation": GENERATION,
-            "resourceVersion": revision.to_string(),
-        },
-        "spec": spec,
+        "apiVersion": SKUPPER.api_version(), "kind": SITES.kind, "metadata": metadata, "spec": spec,
         "status": status(Some(configured), State::Ready, resolved, GENERATION, loaded_at),
     })
 }
@@ -58,15 +55,15 @@ pub(super) fn applied_status(app: &App, object: &StoredObject) -> Value {
             }
             None => "this server has no site configured whose endpoints could be used".to_owned(),
         };
-        return status(None, State::error(why), None, object.generation, object.created_at);
+        return status(None, State::Error(why), None, object.generation, object.created_at);
     };
     let processed = match site.issuer(None) {
         Some(_) => State::Ready,
-        None => State::error(SiteFault::NoIssuer.to_string()),
+        None => State::Error(SiteFault::NoIssuer.to_string()),
     };
     let access = object.content.body.get("spec").and_then(|spec| spec.get("linkAccess")).and_then(Value::as_str);
     let resolved = access.filter(|access| !["", "none"].contains(access)).map(|_| {
-        if site.site().endpoints.is_empty() { State::error(SiteFault::NoEndpoints.to_string()) } else { State::Ready }
+        if site.site().endpoints.is_empty() { State::Error(SiteFault::NoEndpoints.to_string()) } else { State::Ready }
     });
     status(Some(site), processed, resolved, object.generation, object.created_at)
 }
@@ -83,21 +80,14 @@ fn status(
     conditions.extend(resolved.map(|resolved| ("Resolved", resolved)));
     let faulty = conditions.iter().find(|(_, state)| *state != State::Ready);
     let ready = faulty.map_or(State::Ready, |(_, state)| state.clone());
-    let (word, message) = (ready.status(), ready.message().to_owned());
+    let (word, message) = (ready.sum(), ready.message().to_owned());
     conditions.push(("Ready", ready));
     let conditions: Vec<Value> =
-        conditions.into_iter().map(|(name, state)| Condition { name, state, since }.to_json(generation)).collect();
+        conditions.iter().map(|(name, state)| condition(name, state, generation, since)).collect();
     let mut status = json!({"status": word, "message": message, "conditions": conditions});
     if let Some(site) = site {
         status["defaultIssuer"] = site.default_issuer().as_str().into();
-        status["endpoints"] = site.site().endpoints.iter().map(endpoint).collect();
+        status["endpoints"] = json!(site.site().endpoints);
     }
     status
-}
-
-fn endpoint(endpoint: &Endpoint) -> Value {
-    json!({
-        "name": endpoint.name.as_str(), "host": endpoint.host.as_str(),
-        "port": endpoint.port.to_string(), "group": endpoint.group.as_str(),
-    })
 }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     app::{App, ConfiguredSite},
-    grant::{Namespace, Revision},
+    grant::{GrantName, Namespace, Revision},
     link::ResourceName,
     store::{ChangeSubject, LastState, ObjectKind, StoredObject},
 };
@@ -27,7 +27,7 @@ use crate::{
 pub(super) static APPLIED: StoredKind = StoredKind {
     resource: &SITES,
     object: ObjectKind::Site,
-    longest_name: crate::grant::GrantName::MAX_BYTES,
+    longest_name: GrantName::MAX_BYTES,
     generation: Generation::Shown,
     wanted,
     keep: StoredKind::keep_nothing,
@@ -35,8 +35,8 @@ pub(super) static APPLIED: StoredKind = StoredKind {
     show,
 };
 
-fn wanted(_: &mut Faults, members: &Map<String, Value>) -> Option<Body> {
-    Some(prune(SITES.fields, members))
+fn wanted(_: &mut Faults, members: &Map<String, Value>) -> Body {
+    prune(SITES.fields, members)
 }
 
 fn show(app: &App, site: &StoredObject) -> Body {
@@ -75,12 +75,15 @@ impl SiteState {
 
 impl Kind for Sites {
     type Name = ResourceName;
-    const LONGEST_NAME: usize = Stored::LONGEST_NAME;
     type State = SiteState;
     type Wanted = Body;
 
     fn resource(self) -> &'static ResourceType {
         &SITES
+    }
+
+    fn longest_name(self) -> usize {
+        APPLIED_SITES.longest_name()
     }
 
     fn wanted(self, faults: &mut Faults, members: &Map<String, Value>) -> Option<Body> {
@@ -94,7 +97,7 @@ impl Kind for Sites {
                 name: site.site().name.as_str(),
                 uid: site.uid().to_string(),
                 revision: *revision,
-                labels: &site_object::NO_LABELS,
+                labels: &site_object::NOTHING,
                 members: None,
             },
             SiteState::Applied(object) => APPLIED_SITES.facts(object),
@@ -136,22 +139,20 @@ impl Kind for Sites {
         Ok(Page { items: sites, corrupt, revision, next })
     }
 
-    async fn create(self, app: &App, draft: Draft<'_, Self>, effect: Effect) -> Result<Created, Problem> {
-        let Draft { namespace, name, manifest } = draft;
-        let manifest = as_stored(manifest);
-        APPLIED_SITES.create(app, Draft { namespace, name, manifest: &manifest }, effect).await
+    async fn create(self, app: &App, draft: Draft<'_, ResourceName, Body>, effect: Effect) -> Result<Created, Problem> {
+        APPLIED_SITES.create(app, draft, effect).await
     }
 
     async fn replace(
         self,
         app: &App,
         current: SiteState,
-        manifest: Manifest<Self>,
+        manifest: Manifest<ResourceName, Body>,
         effect: Effect,
     ) -> Result<Replaced, Problem> {
         match current {
             SiteState::Configured(site, _) => Err(read_only(site.site().name.as_str())),
-            SiteState::Applied(object) => APPLIED_SITES.replace(app, *object, as_stored(&manifest), effect).await,
+            SiteState::Applied(object) => APPLIED_SITES.replace(app, *object, manifest, effect).await,
         }
     }
 
@@ -180,18 +181,4 @@ impl Kind for Sites {
 fn read_only(name: &str) -> Problem {
     let why = "it comes from the server's configuration and cannot be changed here".to_owned();
     Problem::NotPermitted { group: SITES.group_version.group, resource: SITES.plural, name: name.to_owned(), why }
-}
-
-fn as_stored(manifest: &Manifest<Sites>) -> Manifest<Stored> {
-    let Manifest { name, namespace, uid, revision, labels, annotations, wanted, warnings } = manifest;
-    Manifest {
-        name: name.clone(),
-        namespace: namespace.clone(),
-        uid: uid.clone(),
-        revision: *revision,
-        labels: labels.clone(),
-        annotations: annotations.clone(),
-        wanted: wanted.clone(),
-        warnings: warnings.clone(),
-    }
 }

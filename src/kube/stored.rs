@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{
@@ -10,12 +10,13 @@ use super::{
     fields::Faults,
     kind::{Created, Draft, Facts, Kind, Page, PageQuery, Removal, Replaced, Subject},
     manifest::Manifest,
+    metadata::Metadata,
     problem::Problem,
     query::Effect,
     types::ResourceType,
 };
 use crate::{
-    app::{App, WriteSiteError},
+    app::{App, WriteObjectError},
     grant::{Namespace, Revision},
     link::ResourceName,
     store::{
@@ -33,12 +34,12 @@ pub(super) type Body = Map<String, Value>;
 pub(super) struct StoredKind {
     pub(super) resource: &'static ResourceType,
     pub(super) object: ObjectKind,
-    /// The most bytes of a name; at most [`Self::LONGEST_NAME`].
+    /// The most bytes of a name, [`ResourceName::MAX_BYTES`] or fewer.
     pub(super) longest_name: usize,
     pub(super) generation: Generation,
     /// Reads what a caller wrote, whose fields are of the types of the table, into the stored form, without a status.
-    /// `None`, and at least one fault, when a value breaks a rule.
-    pub(super) wanted: fn(&mut Faults, &Map<String, Value>) -> Option<Body>,
+    /// Where a value breaks a rule there is a fault, and what is answered is not used.
+    pub(super) wanted: fn(&mut Faults, &Map<String, Value>) -> Body,
     /// Adds to what is wanted those parts of the stored form that this type cannot say: a change keeps them.
     pub(super) keep: fn(Body, &Body) -> Body,
     /// What is wrong with a change from one body to another.
@@ -56,9 +57,6 @@ pub(super) enum Generation {
 }
 
 impl StoredKind {
-    /// The most bytes of a [`ResourceName`].
-    pub(super) const LONGEST_NAME: usize = 253;
-
     /// For types that say all that is stored.
     pub(super) fn keep_nothing(wanted: Body, _: &Body) -> Body {
         wanted
@@ -91,7 +89,6 @@ pub(super) struct Stored(pub(super) &'static StoredKind);
 
 impl Kind for Stored {
     type Name = ResourceName;
-    const LONGEST_NAME: usize = StoredKind::LONGEST_NAME;
     type State = StoredObject;
     type Wanted = Body;
 
@@ -99,9 +96,12 @@ impl Kind for Stored {
         self.0.resource
     }
 
+    fn longest_name(self) -> usize {
+        self.0.longest_name
+    }
+
     fn wanted(self, faults: &mut Faults, members: &Map<String, Value>) -> Option<Body> {
-        self.check_name(faults, members.get("metadata"));
-        (self.0.wanted)(faults, members)
+        Some((self.0.wanted)(faults, members))
     }
 
     fn facts(self, object: &StoredObject) -> Facts<'_> {
@@ -116,10 +116,7 @@ impl Kind for Stored {
     }
 
     fn object(self, app: &App, object: &StoredObject) -> Value {
-        let mut metadata = metadata(&object.key, &object.content);
-        metadata["uid"] = object.uid.to_string().into();
-        metadata["creationTimestamp"] = object.created_at.to_string().into();
-        metadata["resourceVersion"] = object.revision.to_string().into();
+        let mut metadata = metadata(object).stored(object.uid, object.created_at, object.revision);
         match self.0.generation {
             Generation::Shown => metadata["generation"] = object.generation.into(),
             Generation::Hidden => {}
@@ -147,7 +144,7 @@ impl Kind for Stored {
         Ok(Page { items: objects, corrupt, revision, next })
     }
 
-    async fn create(self, app: &App, draft: Draft<'_, Self>, effect: Effect) -> Result<Created, Problem> {
+    async fn create(self, app: &App, draft: Draft<'_, ResourceName, Body>, effect: Effect) -> Result<Created, Problem> {
         let Draft { namespace, name, manifest } = draft;
         let content = content(manifest, manifest.wanted.clone());
         let (key, uid, created_at) = (self.key(namespace, name), Uuid::new_v4(), app.clock().now());
@@ -171,7 +168,7 @@ impl Kind for Stored {
         self,
         app: &App,
         current: StoredObject,
-        manifest: Manifest<Self>,
+        manifest: Manifest<ResourceName, Body>,
         effect: Effect,
     ) -> Result<Replaced, Problem> {
         let mut before = current.content.body.clone();
@@ -237,26 +234,10 @@ impl Kind for Stored {
 
 /// What the server alone writes.
 const STATUS: &str = "status";
-/// How many characters the server adds to `generateName`.
-const SUFFIX_LENGTH: usize = 8;
 
 impl Stored {
     fn key(self, namespace: &Namespace, name: &ResourceName) -> ObjectKey {
         ObjectKey { kind: self.0.object, namespace: namespace.clone(), name: name.clone() }
-    }
-
-    /// Some types have shorter names than what is stored can have.
-    fn check_name(self, faults: &mut Faults, metadata: Option<&Value>) {
-        let longest = self.0.longest_name;
-        if longest >= Self::LONGEST_NAME {
-            return;
-        }
-        for (member, longest) in [("name", longest), ("generateName", longest - SUFFIX_LENGTH)] {
-            let text = metadata.and_then(|metadata| metadata.get(member)).and_then(Value::as_str).unwrap_or_default();
-            if text.len() > longest {
-                faults.add(Cause::too_long(&format!("metadata.{member}"), longest));
-            }
-        }
     }
 
     fn whole(self, metadata: Value, mut body: Body) -> Value {
@@ -271,7 +252,7 @@ impl Stored {
     fn unstored(self, app: &App, object: &StoredObject) -> Value {
         let mut body = (self.0.show)(app, object);
         body.remove(STATUS);
-        self.whole(metadata(&object.key, &object.content), body)
+        self.whole(metadata(object).unstored(), body)
     }
 
     fn replaced(self, app: &App, object: &StoredObject) -> Replaced {
@@ -279,18 +260,12 @@ impl Stored {
     }
 }
 
-fn metadata(key: &ObjectKey, content: &ObjectContent) -> Value {
-    let mut metadata = json!({"name": key.name.as_str(), "namespace": key.namespace.as_str()});
-    if !content.labels.is_empty() {
-        metadata["labels"] = json!(content.labels);
-    }
-    if !content.annotations.is_empty() {
-        metadata["annotations"] = json!(content.annotations);
-    }
-    metadata
+fn metadata(object: &StoredObject) -> Metadata<'_> {
+    let StoredObject { key: ObjectKey { namespace, name, .. }, content, .. } = object;
+    Metadata { namespace, name: name.as_str(), labels: &content.labels, annotations: &content.annotations }
 }
 
-fn content(manifest: &Manifest<Stored>, body: Body) -> ObjectContent {
+fn content(manifest: &Manifest<ResourceName, Body>, body: Body) -> ObjectContent {
     ObjectContent { labels: manifest.labels.clone(), annotations: manifest.annotations.clone(), body }
 }
 
@@ -304,32 +279,21 @@ enum Written {
 
 impl Stored {
     async fn write(self, app: &App, write: ObjectWrite) -> Result<Written, Problem> {
-        let written = match self.0.object {
-            ObjectKind::Site => {
-                let (ObjectWrite::Create { key, .. }
-                | ObjectWrite::Update { key, .. }
-                | ObjectWrite::Delete { key, .. }) = &write;
-                let name = key.name.to_string();
-                match app.write_site(write).await {
-                    Err(WriteSiteError::Objects(error)) => Err(error),
-                    Err(why @ (WriteSiteError::Configured { .. } | WriteSiteError::AnotherOne { .. })) => {
-                        let ResourceType { group_version, plural: resource, .. } = *self.0.resource;
-                        let why = why.to_string();
-                        return Err(Problem::NotPermitted { group: group_version.group, resource, name, why });
-                    }
-                    Ok(written) => Ok(written),
-                }
-            }
-            ObjectKind::AccessToken | ObjectKind::Link | ObjectKind::Secret => {
-                app.write_objects(vec![write]).await.map(|mut written| written.pop())
-            }
+        let name = write.key().name.clone();
+        let error = match app.write_object(write).await {
+            Ok(written) => return written.map(Written::Done).ok_or_else(|| unexpected("written")),
+            Err(error) => error,
         };
-        match written {
-            Ok(written) => written.map(Written::Done).ok_or_else(|| unexpected("written")),
-            Err(WriteObjectsError::Exists(_)) => Ok(Written::Exists),
-            Err(WriteObjectsError::Gone(_)) => Ok(Written::Gone),
-            Err(WriteObjectsError::Conflict(_)) => Ok(Written::Stale),
-            Err(WriteObjectsError::Store(error)) => Err(Problem::from_store(&error)),
+        match error {
+            WriteObjectError::Site(refusal) => {
+                let ResourceType { group_version, plural: resource, .. } = *self.0.resource;
+                let (name, why) = (name.to_string(), refusal.to_string());
+                Err(Problem::NotPermitted { group: group_version.group, resource, name, why })
+            }
+            WriteObjectError::Object(WriteObjectsError::Exists(_)) => Ok(Written::Exists),
+            WriteObjectError::Object(WriteObjectsError::Gone(_)) => Ok(Written::Gone),
+            WriteObjectError::Object(WriteObjectsError::Conflict(_)) => Ok(Written::Stale),
+            WriteObjectError::Object(WriteObjectsError::Store(error)) => Err(Problem::from_store(&error)),
         }
     }
 }

@@ -183,11 +183,15 @@ impl Target {
     /// Why the other verbs are not there.
     fn other_verbs(&self) -> &'static str {
         match self {
-            Self::Collection { resource, .. } | Self::Object { resource, .. } | Self::Part { resource, .. } => {
-                resource.other_verbs
-            }
             Self::Namespaces | Self::Namespace(_) => namespaces::OTHER_VERBS,
-            Self::Discovery(_) | Self::Events(_) | Self::Review(_) | Self::Malformed(_) | Self::Unknown => NOT_ALLOWED,
+            Self::Collection { .. }
+            | Self::Object { .. }
+            | Self::Part { .. }
+            | Self::Discovery(_)
+            | Self::Events(_)
+            | Self::Review(_)
+            | Self::Malformed(_)
+            | Self::Unknown => NOT_ALLOWED,
         }
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     cause::Cause,
-    fields::{Faults, text},
+    fields::{Faults, object, text},
     prune::prune,
     stored::{Body, Generation, StoredKind},
     types::ACCESS_TOKENS,
@@ -31,10 +31,8 @@ pub(super) static STORED: StoredKind = StoredKind {
 };
 
 /// No fault repeats a value: whoever swaps two fields writes the code into another.
-fn wanted(faults: &mut Faults, members: &Map<String, Value>) -> Option<Body> {
-    let empty = Map::new();
-    let spec = members.get("spec").and_then(Value::as_object).unwrap_or(&empty);
-    let before = faults.causes.len();
+fn wanted(faults: &mut Faults, members: &Map<String, Value>) -> Body {
+    let spec = object(members, "spec");
     let mut refuse = |field: &str, why: &str| {
         faults.add(Cause::invalid_unshown(&format!("spec.{field}"), format!("Invalid value: {why}")));
     };
@@ -52,7 +50,7 @@ fn wanted(faults: &mut Faults, members: &Map<String, Value>) -> Option<Body> {
     {
         faults.add(Cause::invalid("spec.linkCost", cost, "must be a whole number, 0 or more"));
     }
-    (faults.causes.len() == before).then(|| prune(ACCESS_TOKENS.fields, members))
+    prune(ACCESS_TOKENS.fields, members)
 }
 
 /// Skupper finds a wrong scheme only when it redeems; the words are its own.
@@ -66,8 +64,8 @@ fn check_url(url: &str) -> Result<(), &'static str> {
 }
 
 /// A token that nobody has tried to redeem yet is pending, so that templates have something to print.
-fn show(_: &App, object: &StoredObject) -> Body {
-    let mut body = object.content.body.clone();
+fn show(_: &App, token: &StoredObject) -> Body {
+    let mut body = token.content.body.clone();
     body.entry("status").or_insert_with(|| json!({"redeemed": false, "status": "Pending", "message": "Pending"}));
     body
 }

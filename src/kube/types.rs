@@ -1,21 +1,21 @@
 //! The types this API serves: the one table that discovery, routing and messages come from.
 //!
-//! A new kind is one entry here or in a file below, a [`Behaviour`], and the module that this leads to.
+//! A new kind is one entry, in a file below, with the module that its [`Behaviour`] leads to.
 
+mod access_grant;
 mod access_token;
 mod link;
 mod secret;
+mod site;
 
 pub(super) use self::{
+    access_grant::ACCESS_GRANTS,
     access_token::ACCESS_TOKENS,
     link::{LINKS, LINKS_V1ALPHA1},
     secret::SECRETS,
+    site::SITES,
 };
-use super::{
-    column::{Cell, Column, MESSAGE, STATUS},
-    schema::{self, Field},
-    stored::StoredKind,
-};
+use super::{column::Column, schema::Field, stored::StoredKind};
 use crate::metrics::{AdminResource, AdminVerb};
 
 /// An API group in one version.
@@ -160,8 +160,6 @@ pub(super) struct ResourceType {
     pub(super) short_names: &'static [&'static str],
     pub(super) readers: Readers,
     pub(super) verbs: &'static [Verb],
-    /// Why the other verbs are not there.
-    pub(super) other_verbs: &'static str,
     /// Each answers to `get` and nothing else.
     pub(super) subresources: &'static [Subresource],
     /// The columns of its table behind the name, which every type has; the headings are those of Skupper's CRDs.
@@ -191,84 +189,6 @@ impl ResourceType {
 pub(super) fn qualified(name: &str, group: &str) -> String {
     if group.is_empty() { name.to_owned() } else { format!("{name}.{group}") }
 }
-
-/// AccessGrants: the offers of the sites.
-pub(super) static ACCESS_GRANTS: ResourceType = ResourceType {
-    group_version: SKUPPER,
-    origin: Origin::Skupper,
-    plural: "accessgrants",
-    singular: "accessgrant",
-    kind: "AccessGrant",
-    short_names: &["grant", "gr"],
-    readers: Readers::Everyone,
-    verbs: ALL_VERBS,
-    other_verbs: NOT_ALLOWED,
-    subresources: &[
-        Subresource {
-            name: "redemptions",
-            kind: "RedemptionList",
-            label: AdminResource::Redemptions,
-            shows: Shows::Redemptions,
-        },
-        status_of("AccessGrant", AdminResource::AccessGrants),
-    ],
-    columns: &[
-        Column {
-            name: "Redemptions Allowed",
-            value_type: "integer",
-            description: "How often it can be redeemed in all",
-            cell: Cell::Path(&["spec", "redemptionsAllowed"]),
-        },
-        Column {
-            name: "Redemptions Made",
-            value_type: "integer",
-            description: "How often it was redeemed",
-            cell: Cell::Path(&["status", "redemptions"]),
-        },
-        Column {
-            name: "Expiration",
-            value_type: "string",
-            description: "When it stops being redeemable",
-            cell: Cell::Path(&["status", "expirationTime"]),
-        },
-        STATUS,
-        MESSAGE,
-    ],
-    selectable: &[],
-    label: AdminResource::AccessGrants,
-    behaviour: Behaviour::AccessGrants,
-    description: schema::ACCESS_GRANT_DESCRIPTION,
-    fields: schema::ACCESS_GRANT,
-};
-
-/// Sites: where links lead.
-pub(super) static SITES: ResourceType = ResourceType {
-    group_version: SKUPPER,
-    origin: Origin::Skupper,
-    plural: "sites",
-    singular: "site",
-    kind: "Site",
-    short_names: &["st"],
-    readers: Readers::Everyone,
-    verbs: ALL_VERBS,
-    other_verbs: NOT_ALLOWED,
-    subresources: &[status_of("Site", AdminResource::Sites)],
-    columns: &[
-        STATUS,
-        Column {
-            name: "Sites In Network",
-            value_type: "integer",
-            description: "How many sites are linked, as far as known",
-            cell: Cell::Path(&["status", "sitesInNetwork"]),
-        },
-        MESSAGE,
-    ],
-    selectable: &[],
-    label: AdminResource::Sites,
-    behaviour: Behaviour::Sites,
-    description: schema::SITE_DESCRIPTION,
-    fields: schema::SITE,
-};
 
 /// Every type, in the order that discovery lists them; of the versions of a group, the preferred one first.
 pub(super) static TYPES: [&ResourceType; 6] =

@@ -136,7 +136,7 @@ async fn replace<K: Kind>(
     app: &App,
     kind: K,
     current: K::State,
-    mut manifest: Manifest<K>,
+    mut manifest: Manifest<K::Name, K::Wanted>,
     effect: Effect,
 ) -> Result<Option<Reply>, Problem> {
     let dropped = std::mem::take(&mut manifest.warnings);
@@ -148,7 +148,7 @@ async fn replace<K: Kind>(
     }
 }
 
-fn check_namespace<K: Kind>(manifest: &Manifest<K>, namespace: &Namespace) -> Result<(), Problem> {
+fn check_namespace<N, W>(manifest: &Manifest<N, W>, namespace: &Namespace) -> Result<(), Problem> {
     match &manifest.namespace {
         Some(given) if given != namespace.as_str() => Err(Problem::BadRequest(
             "the namespace of the provided object does not match the namespace sent on the request".to_owned(),
@@ -162,7 +162,7 @@ fn check_identity<K: Kind>(
     kind: K,
     name: &K::Name,
     current: &Facts<'_>,
-    manifest: &Manifest<K>,
+    manifest: &Manifest<K::Name, K::Wanted>,
 ) -> Result<(), Problem> {
     check_namespace(manifest, current.namespace)?;
     if !matches!(&manifest.name, ManifestName::Given(given) if given == name) {

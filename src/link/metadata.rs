@@ -13,6 +13,9 @@ use crate::grant::{IssuerName, LinkName, NameError, Namespace};
 pub struct ResourceName(String);
 
 impl ResourceName {
+    /// The most bytes such a name may have.
+    pub const MAX_BYTES: usize = IssuerName::MAX_BYTES;
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -170,8 +170,7 @@ fn decode(
     text.filter(|text| is_pem(text)).ok_or_else(|| invalid(&encoded, name, EXPECTED))
 }
 
-/// Whether a text looks like PEM certificates; what they certify is for others to check.
-/// Whether a text holds at least one certificate in PEM, whatever is in it.
+/// Whether a text looks like certificates in PEM; what they certify is for others to check.
 pub fn is_certificate_pem(text: &str) -> bool {
     text.contains("-----BEGIN CERTIFICATE-----") && text.contains("-----END CERTIFICATE-----")
 }

@@ -2,6 +2,8 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+
 use crate::grant::{GrantName, Namespace};
 
 /// A site: its name, and the endpoints at which its router accepts links.
@@ -28,6 +30,18 @@ pub struct Endpoint {
     pub host: Host,
     /// A TCP port.
     pub port: Port,
+}
+
+/// Four texts, as in the spec of a Link and the status of a Site (protocol.md 4.4, 4.5).
+impl Serialize for Endpoint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_struct("Endpoint", 4)?;
+        members.serialize_field("name", self.name.as_str())?;
+        members.serialize_field("host", self.host.as_str())?;
+        members.serialize_field("port", &self.port.to_string())?;
+        members.serialize_field("group", self.group.as_str())?;
+        members.end()
+    }
 }
 
 /// Which connector an endpoint is for. Clients pick by exactly these names (protocol.md 2.3).

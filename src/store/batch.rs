@@ -6,7 +6,7 @@ use sqlx::SqliteConnection as Connection;
 use tokio::sync::oneshot;
 
 use super::{
-    ChangeEffect, ChangeSubject, CommitError, CorruptGrant, CreateError, StoreError, StoreFailure, UpdateError,
+    ChangeEffect, ChangeSubject, CommitError, CorruptRow, CreateError, StoreError, StoreFailure, UpdateError,
     WriteObjectsError, changes::Told,
 };
 use crate::grant::Revision;
@@ -83,8 +83,8 @@ impl Failure {
     }
 }
 
-impl From<CorruptGrant> for Failure {
-    fn from(corrupt: CorruptGrant) -> Self {
+impl From<CorruptRow> for Failure {
+    fn from(corrupt: CorruptRow) -> Self {
         Self::Row(corrupt.into())
     }
 }

@@ -209,7 +209,7 @@ pub struct GrantPage {
     /// The grants that could be read.
     pub grants: Vec<Grant>,
     /// What there is to say of those that could not.
-    pub corrupt: Vec<CorruptGrant>,
+    pub corrupt: Vec<CorruptRow>,
     /// The store's revision when the page was read.
     pub revision: Revision,
     /// Where the next page starts; `None` when this is the last.
@@ -218,7 +218,7 @@ pub struct GrantPage {
 
 /// A row that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CorruptGrant {
+pub struct CorruptRow {
     /// What stands in the row as its uid.
     pub id: String,
     /// What is wrong.
@@ -258,7 +258,7 @@ pub enum StoreError {
         source: StoreFailure,
     },
     /// A row breaks a rule that the schema also states. Page somebody.
-    #[error("stored grant {id} is corrupt: {what}")]
+    #[error("stored object {id} is corrupt: {what}")]
     Corrupt {
         /// What stands in the row as its uid.
         id: String,
@@ -267,8 +267,8 @@ pub enum StoreError {
     },
 }
 
-impl From<CorruptGrant> for StoreError {
-    fn from(CorruptGrant { id, what }: CorruptGrant) -> Self {
+impl From<CorruptRow> for StoreError {
+    fn from(CorruptRow { id, what }: CorruptRow) -> Self {
         Self::Corrupt { id, what }
     }
 }

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{CorruptGrant, StoreError, StoreFuture};
+use super::{CorruptRow, StoreError, StoreFuture};
 use crate::{
     grant::{Namespace, Revision},
     link::ResourceName,
@@ -111,7 +111,7 @@ pub struct ObjectPage {
     /// The objects that could be read.
     pub objects: Vec<StoredObject>,
     /// What there is to say of those that could not.
-    pub corrupt: Vec<CorruptGrant>,
+    pub corrupt: Vec<CorruptRow>,
     /// The store's revision when the page was read.
     pub revision: Revision,
     /// Where the next page starts; `None` when this is the last.
@@ -152,6 +152,15 @@ pub enum ObjectWrite {
         /// The state that was read.
         expected: Option<Revision>,
     },
+}
+
+impl ObjectWrite {
+    /// Which object is written.
+    pub fn key(&self) -> &ObjectKey {
+        match self {
+            Self::Create { key, .. } | Self::Update { key, .. } | Self::Delete { key, .. } => key,
+        }
+    }
 }
 
 /// Why a write, and with it all that were to be done together, was not done.

@@ -7,7 +7,7 @@ use std::{future::poll_fn, str::FromStr, sync::Arc, time::Duration};
 use sqlx::{Row as _, sqlite::SqlitePool as Pool, sqlite::SqliteRow as Row};
 
 use super::{
-    CorruptGrant, GrantCounts, GrantPage, GrantQuery, ObjectKind, StoreError, StoreFailure, recent::Recent, row,
+    CorruptRow, GrantCounts, GrantPage, GrantQuery, ObjectKind, StoreError, StoreFailure, recent::Recent, row,
     seal::SealingKey, sql,
 };
 use crate::{
@@ -189,13 +189,13 @@ struct Paging<'a, T> {
     limit: u32,
     /// The column that can be large.
     sealed: &'static str,
-    read: fn(&Row, &SealingKey) -> Result<T, CorruptGrant>,
+    read: fn(&Row, &SealingKey) -> Result<T, CorruptRow>,
 }
 
 /// A page of anything, while it is read and after.
 struct Page<T, N> {
     read: Vec<T>,
-    corrupt: Vec<CorruptGrant>,
+    corrupt: Vec<CorruptRow>,
     revision: Revision,
     next: Option<(Namespace, N)>,
 }

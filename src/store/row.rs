@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 pub(super) use object::{object, object_json, object_state, removed_object};
 
 use super::{
-    ChangeEffect, ChangeSubject, CorruptGrant, Labels, LastState,
+    ChangeEffect, ChangeSubject, CorruptRow, Labels, LastState,
     seal::{Purpose, SealError, SealingKey},
 };
 use crate::{
@@ -68,8 +68,8 @@ pub(super) fn uid(row: &Row) -> String {
 }
 
 /// Reads a row with the columns of a grant.
-pub(super) fn grant(row: &Row, key: &SealingKey) -> Result<Grant, CorruptGrant> {
-    read_grant(row, key).map_err(|Broken(what)| CorruptGrant { id: uid(row), what })
+pub(super) fn grant(row: &Row, key: &SealingKey) -> Result<Grant, CorruptRow> {
+    read_grant(row, key).map_err(|Broken(what)| CorruptRow { id: uid(row), what })
 }
 
 /// Of a removed row with the columns of a grant: which grant it was, and what. `None` when not even the first can be read.
@@ -177,9 +177,9 @@ fn origin_from(text: &str) -> Column<CodeOrigin> {
 }
 
 /// Reads a row of the ledger.
-pub(super) fn redemption(row: &Row) -> Result<Redemption, CorruptGrant> {
+pub(super) fn redemption(row: &Row) -> Result<Redemption, CorruptRow> {
     read_redemption(row)
-        .map_err(|Broken(what)| CorruptGrant { id: text(row, "grant_uid").unwrap_or("(unreadable)").to_owned(), what })
+        .map_err(|Broken(what)| CorruptRow { id: text(row, "grant_uid").unwrap_or("(unreadable)").to_owned(), what })
 }
 
 fn read_redemption(row: &Row) -> Column<Redemption> {

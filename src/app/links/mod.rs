@@ -229,6 +229,7 @@ fn log(link: &ObjectKey, whole: &State) {
     match whole {
         State::Ready => info!(%link, "link is operational"),
         State::Pending(reason) => info!(%link, reason, "link is not operational"),
-        State::Error(reason) => warn!(%link, reason, "link cannot be configured"),
+        // No link is ever over.
+        State::Error(_) | State::Over(_) => warn!(%link, reason = whole.message(), "link cannot be configured"),
     }
 }

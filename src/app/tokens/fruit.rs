@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{super::status::status_write, standing::redeemed};
 use crate::{
     grant::{LinkName, Namespace},
-    link::{Bundle, Endpoint, Link, ResourceName, TlsSecret},
+    link::{Bundle, Link, ResourceName, TlsSecret},
     store::{ObjectContent, ObjectKey, ObjectKind, ObjectWrite, StoredObject},
     time::Timestamp,
 };
@@ -63,16 +63,7 @@ fn secret_body(secret: &TlsSecret) -> Map<String, Value> {
 }
 
 fn link_body(link: &Link, tls_credentials: &ResourceName, cost: Option<u32>) -> Map<String, Value> {
-    let endpoint = |endpoint: &Endpoint| {
-        json!({
-            "name": endpoint.name.as_str(), "host": endpoint.host.as_str(),
-            "port": endpoint.port.to_string(), "group": endpoint.group.as_str(),
-        })
-    };
-    let mut spec = json!({
-        "endpoints": link.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
-        "tlsCredentials": tls_credentials.as_str(),
-    });
+    let mut spec = json!({"endpoints": link.endpoints, "tlsCredentials": tls_credentials.as_str()});
     if let Some(cost) = cost {
         spec["cost"] = cost.into();
     }

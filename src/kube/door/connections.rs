@@ -1,6 +1,13 @@
 //! What the doors share: how many connections there are, how each is served, and how all of them end.
 
-use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -12,7 +19,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::{JoinError, JoinSet},
 };
-use tracing::{debug, error, info};
+use tracing::{debug, error, info, warn};
 
 use super::{super::service::AdminService, progress::Progressing};
 
@@ -31,7 +38,7 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// Somewhat more than one request may take.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(22);
 /// Without a pause, a failure that lasts (no file descriptor left) would keep a core busy.
-pub(super) const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 
 /// Tells connections that the door closes: it does, once the sender is gone.
 pub(super) type Stopping = watch::Receiver<()>;
@@ -49,6 +56,30 @@ impl Connections {
     pub(super) fn new(most: usize) -> Self {
         let (stop, stopping) = watch::channel(());
         Self { places: Arc::new(Semaphore::new(most)), stop, stopping, tasks: JoinSet::new() }
+    }
+
+    /// Takes connections until `shutdown` ends.
+    pub(super) async fn take<S>(
+        &mut self,
+        shutdown: impl Future<Output = ()>,
+        mut accept: impl FnMut(&mut Context<'_>) -> Poll<io::Result<S>>,
+        mut taken: impl FnMut(&mut Self, S),
+    ) {
+        let mut shutdown = pin!(shutdown);
+        loop {
+            let accepted = tokio::select! {
+                () = &mut shutdown => return,
+                () = self.one_ended() => continue,
+                accepted = poll_fn(&mut accept) => accepted,
+            };
+            match accepted {
+                Ok(stream) => taken(self, stream),
+                Err(error) => {
+                    warn!(error = &error as &dyn std::error::Error, "the admin door could not take a connection");
+                    tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+                }
+            }
+        }
     }
 
     /// A place for one more, if there is one.
@@ -69,7 +100,7 @@ impl Connections {
     }
 
     /// Waits for a connection to end, and for ever when there is none.
-    pub(super) async fn one_ended(&mut self) {
+    async fn one_ended(&mut self) {
         match self.tasks.join_next().await {
             Some(ended) => report(ended),
             None => std::future::pending().await,

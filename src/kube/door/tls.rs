@@ -3,7 +3,7 @@
 //! A certificate is not demanded in the handshake: what is served may be asked for by anybody, and whoever shows none is
 //! told so in words that kubectl prints (kubectl.md 3.15).
 
-use std::{future::Future, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, sync::Arc, task::Context, time::Duration};
 
 use rustls::{
     RootCertStore, ServerConfig,
@@ -17,11 +17,11 @@ use tokio::{
     time::timeout,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::{
     AdminDoorError, BACKLOG,
-    connections::{Connections, PAUSE_AFTER_FAILURE, Protocol, Stopping, serve},
+    connections::{Connections, Protocol, Stopping, serve},
 };
 use crate::{
     app::App,
@@ -81,27 +81,15 @@ impl AdminTlsDoor {
         let acceptor = acceptor(&identity)?;
         let service = AdminService::new(app);
         let mut connections = Connections::new(MOST_CONNECTIONS);
-        let mut shutdown = pin!(shutdown);
-        loop {
-            let accepted = tokio::select! {
-                () = &mut shutdown => break,
-                () = connections.one_ended() => continue,
-                accepted = self.listener.accept() => accepted,
-            };
-            match accepted {
-                // Without a place the socket closes: an answer would take a handshake.
-                Ok((stream, address)) => {
-                    if let Some(place) = connections.place() {
-                        let (acceptor, service) = (acceptor.clone(), service.clone());
-                        connections.spawn(place, |stopping| connection(stream, address, acceptor, service, stopping));
-                    }
-                }
-                Err(error) => {
-                    warn!(error = &error as &dyn std::error::Error, "the admin door could not take a connection");
-                    tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
-                }
+        let accept = |context: &mut Context<'_>| self.listener.poll_accept(context);
+        let taken = |connections: &mut Connections, (stream, address)| {
+            // Without a place the socket closes: an answer would take a handshake.
+            if let Some(place) = connections.place() {
+                let (acceptor, service) = (acceptor.clone(), service.clone());
+                connections.spawn(place, |stopping| connection(stream, address, acceptor, service, stopping));
             }
-        }
+        };
+        connections.take(shutdown, accept, taken).await;
         drop(self);
         connections.drain().await;
         Ok(())

@@ -9,16 +9,15 @@ use std::{
         fs::{FileTypeExt, MetadataExt, PermissionsExt},
     },
     path::{Path, PathBuf},
-    pin::pin,
     sync::Arc,
+    task::Context,
 };
 
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
-use tracing::warn;
 
 use super::{
     AdminDoorError, BACKLOG, LONGEST_PATH,
-    connections::{Connections, PAUSE_AFTER_FAILURE, Protocol, serve},
+    connections::{Connections, Protocol, serve},
 };
 use crate::{
     app::App,
@@ -73,27 +72,15 @@ impl AdminDoor {
     pub async fn serve(self, app: Arc<App>, shutdown: impl Future<Output = ()> + Send) {
         let service = AdminService::new(app).of(Peer::Owner);
         let mut connections = Connections::new(MOST_CONNECTIONS);
-        let mut shutdown = pin!(shutdown);
-        loop {
-            let accepted = tokio::select! {
-                () = &mut shutdown => break,
-                () = connections.one_ended() => continue,
-                accepted = self.listener.accept() => accepted,
-            };
-            match accepted {
-                Ok((stream, _)) => match connections.place() {
-                    Some(place) => {
-                        let service = service.clone();
-                        connections.spawn(place, |stopping| serve(stream, Protocol::Http1, service, stopping));
-                    }
-                    None => turn_away(&stream),
-                },
-                Err(error) => {
-                    warn!(error = &error as &dyn std::error::Error, "the admin door could not take a connection");
-                    tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
-                }
+        let accept = |context: &mut Context<'_>| self.listener.poll_accept(context);
+        let taken = |connections: &mut Connections, (stream, _): (UnixStream, _)| match connections.place() {
+            Some(place) => {
+                let service = service.clone();
+                connections.spawn(place, |stopping| serve(stream, Protocol::Http1, service, stopping));
             }
-        }
+            None => turn_away(&stream),
+        };
+        connections.take(shutdown, accept, taken).await;
         drop(self);
         connections.drain().await;
     }

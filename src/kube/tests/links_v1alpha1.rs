@@ -103,7 +103,7 @@ async fn the_status_is_told_in_the_oldest_words_and_stays_when_the_link_changes(
     content.body.insert("status".to_owned(), status.clone());
     let (expected, generation) = (stored.revision, stored.generation);
     let write = ObjectWrite::Update { key, expected, generation, content, labels_before: None };
-    world.app.write_objects(vec![write]).await.unwrap();
+    world.app.write_object(write).await.unwrap();
 
     let seen = world.get(&format!("{OLD}/l")).await.object();
     assert_eq!(seen["status"], json!({"configured": true, "url": "[::1]:1", "site": "east", "status": "OK"}));
@@ -151,7 +151,9 @@ fn stored(body: Body) -> StoredObject {
 
 fn read(kind: &StoredKind, members: &Map<String, Value>) -> Body {
     let mut faults = Faults::default();
-    (kind.wanted)(&mut faults, members).unwrap_or_else(|| panic!("{:?}", faults.causes))
+    let body = (kind.wanted)(&mut faults, members);
+    assert!(faults.causes.is_empty(), "{:?}", faults.causes);
+    body
 }
 
 fn body(spec: Value) -> Body {

@@ -1,6 +1,6 @@
 use super::world::{World, grant};
 use crate::kube::{
-    schema::{ACCESS_GRANT_SPEC, Encoding, Field, FieldKind},
+    schema::{Encoding, Field, FieldKind, access_grant},
     tests::world::GRANTS,
     types::{GroupVersion, ResourceType, TYPES, Verb, group_versions},
 };
@@ -180,7 +180,7 @@ async fn everything_that_objects_show_is_described() {
 #[tokio::test]
 async fn every_described_field_of_a_spec_is_taken() {
     let world = World::start().await;
-    let members = ACCESS_GRANT_SPEC.iter().map(|field| (field.name.to_owned(), Value::Null));
+    let members = access_grant::SPEC.iter().map(|field| (field.name.to_owned(), Value::Null));
     let mut spec: Value = members.collect::<serde_json::Map<_, _>>().into();
     let path = format!("{GRANTS}?fieldValidation=Strict");
 

@@ -104,7 +104,8 @@ async fn a_token_has_a_name_that_its_links_can_have() {
 
     let mut generated = token("");
     generated["metadata"] = json!({"generateName": "a".repeat(238)});
-    assert_eq!(causes(&world.post(TOKENS, &generated).await)[0].0, "metadata.generateName");
+    let cut = world.post(TOKENS, &generated).await.object();
+    assert_eq!(cut["metadata"]["name"].as_str().unwrap().len(), 245);
     generated["metadata"] = json!({"generateName": "t-"});
     let (one, other) = (world.post(TOKENS, &generated).await.object(), world.post(TOKENS, &generated).await.object());
     assert!(one["metadata"]["name"].as_str().unwrap().starts_with("t-"));

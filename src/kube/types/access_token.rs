@@ -1,6 +1,6 @@
 //! The entry of AccessTokens.
 
-use super::{ALL_VERBS, Behaviour, NOT_ALLOWED, Origin, Readers, ResourceType, SKUPPER, status_of};
+use super::{ALL_VERBS, Behaviour, Origin, Readers, ResourceType, SKUPPER, status_of};
 use crate::{
     kube::{
         column::{Cell, Column, MESSAGE, STATUS},
@@ -19,7 +19,6 @@ pub(in crate::kube) static ACCESS_TOKENS: ResourceType = ResourceType {
     short_names: &["token", "to"],
     readers: Readers::Everyone,
     verbs: ALL_VERBS,
-    other_verbs: NOT_ALLOWED,
     subresources: &[status_of("AccessToken", AdminResource::AccessTokens)],
     columns: &[
         Column {

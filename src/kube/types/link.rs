@@ -1,6 +1,6 @@
 //! The entries of Links, one for each form.
 
-use super::{ALL_VERBS, Behaviour, NOT_ALLOWED, Origin, Readers, ResourceType, SKUPPER, SKUPPER_V1ALPHA1, status_of};
+use super::{ALL_VERBS, Behaviour, Origin, Readers, ResourceType, SKUPPER, SKUPPER_V1ALPHA1, status_of};
 use crate::{
     kube::{
         column::{Cell, Column, MESSAGE, STATUS},
@@ -19,7 +19,6 @@ pub(in crate::kube) static LINKS: ResourceType = ResourceType {
     short_names: &["ln"],
     readers: Readers::Everyone,
     verbs: ALL_VERBS,
-    other_verbs: NOT_ALLOWED,
     subresources: &[status_of("Link", AdminResource::Links)],
     columns: &[
         STATUS,
@@ -48,7 +47,6 @@ pub(in crate::kube) static LINKS_V1ALPHA1: ResourceType = ResourceType {
     short_names: &["ln"],
     readers: Readers::Everyone,
     verbs: ALL_VERBS,
-    other_verbs: NOT_ALLOWED,
     subresources: &[status_of("Link", AdminResource::Links)],
     columns: &[
         Column {

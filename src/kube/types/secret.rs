@@ -1,6 +1,6 @@
 //! The entry of Secrets.
 
-use super::{ALL_VERBS, Behaviour, CORE, NOT_ALLOWED, Origin, Readers, ResourceType};
+use super::{ALL_VERBS, Behaviour, CORE, Origin, Readers, ResourceType};
 use crate::{
     kube::{
         column::{AGE, Cell, Column},
@@ -19,7 +19,6 @@ pub(in crate::kube) static SECRETS: ResourceType = ResourceType {
     short_names: &[],
     readers: Readers::Writers,
     verbs: ALL_VERBS,
-    other_verbs: NOT_ALLOWED,
     subresources: &[],
     columns: &[
         Column {

@@ -12,8 +12,7 @@ use super::{Broken, Column, blob, instant, number, parsed, text, uid};
 use crate::{
     grant::Revision,
     store::{
-        ChangeEffect, ChangeSubject, CorruptGrant, Labels, LastState, ObjectContent, ObjectKey, ObjectKind,
-        StoredObject,
+        ChangeEffect, ChangeSubject, CorruptRow, Labels, LastState, ObjectContent, ObjectKey, ObjectKind, StoredObject,
         seal::{Purpose, SealingKey},
     },
     time::Timestamp,
@@ -22,8 +21,8 @@ use crate::{
 const CONTENT: &str = "sealed_content";
 
 /// Reads a row with the columns of an object.
-pub(in crate::store) fn object(row: &Row, key: &SealingKey) -> Result<StoredObject, CorruptGrant> {
-    read_object(row, key).map_err(|Broken(what)| CorruptGrant { id: uid(row), what })
+pub(in crate::store) fn object(row: &Row, key: &SealingKey) -> Result<StoredObject, CorruptRow> {
+    read_object(row, key).map_err(|Broken(what)| CorruptRow { id: uid(row), what })
 }
 
 fn read_object(row: &Row, key: &SealingKey) -> Column<StoredObject> {
@@ -40,9 +39,9 @@ fn read_object(row: &Row, key: &SealingKey) -> Column<StoredObject> {
 }
 
 /// The uid of an object, its revision, and when it was made.
-pub(in crate::store) fn object_state(row: &Row) -> Result<(Uuid, Revision, Timestamp), CorruptGrant> {
+pub(in crate::store) fn object_state(row: &Row) -> Result<(Uuid, Revision, Timestamp), CorruptRow> {
     let read = || Ok((parsed(row, "uid")?, Revision(number(row, "revision")?), instant(row, "created_at")?));
-    read().map_err(|Broken(what)| CorruptGrant { id: uid(row), what })
+    read().map_err(|Broken(what)| CorruptRow { id: uid(row), what })
 }
 
 /// Of a removed row: the object at `revision`, and what there is to tell of it. Of a row that breaks a rule, what of it

@@ -12,7 +12,7 @@ use super::{raw, run};
 use crate::{
     grant::Grant,
     store::{
-        CommitError, CommitOutcome, CommitReport, CorruptGrant, GrantQuery, GrantStore, NewGrant, SqliteOptions,
+        CommitError, CommitOutcome, CommitReport, CorruptRow, GrantQuery, GrantStore, NewGrant, SqliteOptions,
         SqliteStore, StoreError, StoreFailure, UpdateError,
         contract::{Bench, Files, SqliteBench, admission, certificate, change, new_grant, within},
         sql,
@@ -52,7 +52,7 @@ async fn a_corrupt_row_is_told_apart_and_harms_no_other() {
         assert!(bench.store.get(sound.id).await.unwrap().is_some());
         let page = bench.store.list(GrantQuery::default()).await.unwrap();
         assert_eq!(page.grants.len(), 1);
-        assert_eq!(page.corrupt, [CorruptGrant { id: broken.id.to_string(), what: column }]);
+        assert_eq!(page.corrupt, [CorruptRow { id: broken.id.to_string(), what: column }]);
         let deleted = bench.store.delete(broken.namespace.clone(), broken.name.clone(), None).await.unwrap();
         assert_eq!(deleted.unwrap().id, broken.id.to_string());
     }

@@ -7,7 +7,7 @@ use super::{raw, run};
 use crate::{
     grant::Revision,
     store::{
-        ChangeEffect, ChangesError, CorruptGrant, GrantQuery, GrantStore, LastState, ObjectKind, ObjectQuery,
+        ChangeEffect, ChangesError, CorruptRow, GrantQuery, GrantStore, LastState, ObjectKind, ObjectQuery,
         ObjectStore, ObjectWrite, SqliteStore, Store, StoreError, WriteObjectsError,
         contract::{
             Bench, SqliteBench, at, content, create_object, key, new_grant, read_object, site_key, update_object,
@@ -44,7 +44,7 @@ async fn a_corrupt_object_is_told_apart_and_can_be_removed() {
         assert!(matches!(&error, StoreError::Corrupt { what, .. } if *what == column), "{column}: {error:?}");
         let page = bench.store.objects(sites()).await.unwrap();
         assert_eq!((page.objects.len(), &page.objects[0]), (1, &sound));
-        assert_eq!(page.corrupt, [CorruptGrant { id: broken.uid.to_string(), what: column }]);
+        assert_eq!(page.corrupt, [CorruptRow { id: broken.uid.to_string(), what: column }]);
 
         let delete = ObjectWrite::Delete { key: broken.key.clone(), expected: Some(broken.revision) };
         let removed = bench.store.write_objects(vec![delete]).await.unwrap().remove(0);

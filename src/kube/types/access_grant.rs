@@ -1,0 +1,58 @@
+//! The entry of AccessGrants.
+
+use super::{ALL_VERBS, Behaviour, Origin, Readers, ResourceType, SKUPPER, Shows, Subresource, status_of};
+use crate::{
+    kube::{
+        column::{Cell, Column, MESSAGE, STATUS},
+        schema,
+    },
+    metrics::AdminResource,
+};
+
+/// AccessGrants: the offers of the sites.
+pub(in crate::kube) static ACCESS_GRANTS: ResourceType = ResourceType {
+    group_version: SKUPPER,
+    origin: Origin::Skupper,
+    plural: "accessgrants",
+    singular: "accessgrant",
+    kind: "AccessGrant",
+    short_names: &["grant", "gr"],
+    readers: Readers::Everyone,
+    verbs: ALL_VERBS,
+    subresources: &[
+        Subresource {
+            name: "redemptions",
+            kind: "RedemptionList",
+            label: AdminResource::Redemptions,
+            shows: Shows::Redemptions,
+        },
+        status_of("AccessGrant", AdminResource::AccessGrants),
+    ],
+    columns: &[
+        Column {
+            name: "Redemptions Allowed",
+            value_type: "integer",
+            description: "How often it can be redeemed in all",
+            cell: Cell::Path(&["spec", "redemptionsAllowed"]),
+        },
+        Column {
+            name: "Redemptions Made",
+            value_type: "integer",
+            description: "How often it was redeemed",
+            cell: Cell::Path(&["status", "redemptions"]),
+        },
+        Column {
+            name: "Expiration",
+            value_type: "string",
+            description: "When it stops being redeemable",
+            cell: Cell::Path(&["status", "expirationTime"]),
+        },
+        STATUS,
+        MESSAGE,
+    ],
+    selectable: &[],
+    label: AdminResource::AccessGrants,
+    behaviour: Behaviour::AccessGrants,
+    description: schema::access_grant::DESCRIPTION,
+    fields: schema::access_grant::FIELDS,
+};
