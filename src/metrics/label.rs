@@ -99,6 +99,28 @@ label!(
     }
 );
 label!(
+    /// How an attempt to redeem an applied AccessToken ended.
+    TokenOutcome {
+        /// What it gave is stored.
+        Redeemed => "redeemed",
+        /// The other side refused for good.
+        Refused => "refused",
+        /// It is tried again.
+        Failed => "failed",
+    }
+);
+label!(
+    /// Where a Link stands.
+    LinkState {
+        /// A router could connect.
+        Ready => "ready",
+        /// A router could not connect, or nobody has tried yet.
+        Pending => "pending",
+        /// The Link or its Secret is at fault.
+        Error => "error",
+    }
+);
+label!(
     /// Where a connection of the redeem door stands.
     ConnectionState {
         /// In the TLS handshake.

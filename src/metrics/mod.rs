@@ -10,8 +10,8 @@ use std::time::Duration;
 use family::{Counters, Gauges, Histograms, Instruments};
 use label::Label as _;
 pub use label::{
-    AdminResource, AdminVerb, ConnectionState, GrantStateLabel, HandshakeOutcome, KeyExchange, Phase,
-    RedemptionOutcome, RefusalReason, Rejection, StatusClass, StoreOperation,
+    AdminResource, AdminVerb, ConnectionState, GrantStateLabel, HandshakeOutcome, KeyExchange, LinkState, Phase,
+    RedemptionOutcome, RefusalReason, Rejection, StatusClass, StoreOperation, TokenOutcome,
 };
 use prometheus::{Histogram, IntCounterVec, IntGauge, IntGaugeVec};
 
@@ -35,6 +35,8 @@ pub struct Metrics {
     commit_seconds: Histogram,
     store_errors: Counters<StoreOperation>,
     grants: Gauges<GrantStateLabel>,
+    tokens: Counters<TokenOutcome>,
+    links: Gauges<LinkState>,
     connections: Gauges<ConnectionState>,
     rejections: Counters<Rejection>,
     handshakes: IntCounterVec,
@@ -65,6 +67,12 @@ impl Metrics {
             commit_seconds: i.histogram("grantd_store_commit_seconds", "Time of one durable commit.", DURATION_BUCKETS),
             store_errors: i.counters("grantd_store_errors_total", "Store operations that failed.", "operation"),
             grants: i.gauges("grantd_grants", "Stored grants by state.", "state"),
+            tokens: i.counters(
+                "grantd_token_attempts_total",
+                "Attempts to redeem applied AccessTokens by how they ended.",
+                "outcome",
+            ),
+            links: i.gauges("grantd_links", "Stored Links by state.", "state"),
             connections: i.gauges("grantd_connections", "Connections of the redeem door.", "state"),
             rejections: i.counters("grantd_connections_rejected_total", "Connections turned away.", "reason"),
             handshakes: i.pairs::<HandshakeOutcome, KeyExchange>(
@@ -138,11 +146,19 @@ impl Metrics {
         self.grants.of(state).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
+    /// An attempt to redeem an applied AccessToken ended.
+    pub fn token_tried(&self, outcome: TokenOutcome) {
+        self.tokens.of(outcome).inc();
+    }
+
+    /// A Link entered this state; it leaves when the guard is dropped.
+    pub fn link(&self, state: LinkState) -> Occupancy {
+        Occupancy::of(self.links.of(state))
+    }
+
     /// A connection entered this state; it leaves when the guard is dropped.
     pub fn connection(&self, state: ConnectionState) -> Occupancy {
-        let gauge = self.connections.of(state).clone();
-        gauge.inc();
-        Occupancy(gauge)
+        Occupancy::of(self.connections.of(state))
     }
 
     /// A connection was turned away.
@@ -177,9 +193,16 @@ impl Default for Metrics {
     }
 }
 
-/// One connection counted in a gauge, until dropped.
+/// One thing counted in a gauge, until dropped.
 #[derive(Debug)]
 pub struct Occupancy(IntGauge);
+
+impl Occupancy {
+    fn of(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
 
 impl Drop for Occupancy {
     fn drop(&mut self) {
@@ -200,6 +223,8 @@ mod tests {
             "grantd_redemption_phase_seconds_count{phase=\"commit\"} 0",
             "grantd_store_errors_total{operation=\"commit\"} 0",
             "grantd_grants{state=\"exhausted\"} 0",
+            "grantd_token_attempts_total{outcome=\"refused\"} 0",
+            "grantd_links{state=\"pending\"} 0",
             "grantd_connections{state=\"handshaking\"} 0",
             "grantd_connections_rejected_total{reason=\"descriptors\"} 0",
             "grantd_tls_handshakes_total{group=\"x25519mlkem768\",outcome=\"completed\"} 0",
@@ -219,6 +244,18 @@ mod tests {
         assert!(metrics.render().contains("grantd_connections{state=\"open\"} 1"));
         drop(connection);
         assert!(metrics.render().contains("grantd_connections{state=\"open\"} 0"));
+    }
+
+    #[test]
+    fn a_link_is_counted_where_it_stands() {
+        let metrics = Metrics::new();
+        let pending = metrics.link(LinkState::Pending);
+        let ready = metrics.link(LinkState::Ready);
+        drop(pending);
+        assert!(metrics.render().contains("grantd_links{state=\"pending\"} 0"));
+        assert!(metrics.render().contains("grantd_links{state=\"ready\"} 1"));
+        drop(ready);
+        assert!(metrics.render().contains("grantd_links{state=\"ready\"} 0"));
     }
 
     #[test]
