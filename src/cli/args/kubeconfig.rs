@@ -9,8 +9,8 @@ The server must listen for them: start it with --admin-listen. The file holds a 
 by the admin CA in the data directory: keep it as you keep a password.
 
 What the user may do is written into the certificate. Whoever may write, in one namespace or in all, can let others link to
-the site: give --read-only to those who must not. A single certificate cannot be revoked: let it be short-lived, or stop
-the server and remove admin and admin-ca from the data directory, which ends all of them.";
+the site. A single certificate cannot be revoked: let it be short-lived, or stop the server and remove admin and admin-ca
+from the data directory, which ends all of them.";
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
