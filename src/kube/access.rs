@@ -5,7 +5,7 @@ use super::{
     namespaces,
     reviews::Review,
     target::Target,
-    types::{CORE, GroupVersion, NOT_ALLOWED, Readers, ResourceType, TYPES, Verb},
+    types::{Audience, CORE, GroupVersion, NOT_ALLOWED, ResourceType, TYPES, Verb},
 };
 use crate::pki::AdminUser;
 
@@ -40,8 +40,8 @@ impl Caller {
     fn may(&self, rule: &Rule, verb: Verb, namespace: &str) -> bool {
         match (self, rule.whose) {
             (Self::Owner, Whose::Permitted(_) | Whose::Everybodys) | (Self::User(_), Whose::Everybodys) => true,
-            (Self::User(user), Whose::Permitted(readers)) => {
-                permits(&user.scope, Some(namespace).filter(|namespace| !namespace.is_empty()), readers, verb)
+            (Self::User(user), Whose::Permitted(audience)) => {
+                permits(&user.scope, Some(namespace).filter(|namespace| !namespace.is_empty()), audience, verb)
             }
         }
     }
@@ -63,7 +63,7 @@ pub(super) struct Rule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Whose {
     /// To those whose scope permits it, of what these may read.
-    Permitted(Readers),
+    Permitted(Audience),
     /// To all who are known.
     Everybodys,
 }
@@ -127,7 +127,7 @@ fn all_rules() -> Vec<Rule> {
         let parts = resource_type.subresources.iter();
         let parts = parts.map(|part| (format!("{plural}/{}", part.name), vec![Verb::Get]));
         let all = std::iter::once(own).chain(parts);
-        let whose = Whose::Permitted(resource_type.readers);
+        let whose = Whose::Permitted(resource_type.audience);
         let all = all.map(|(resource, verbs)| Rule { group, resource, verbs, other_verbs: NOT_ALLOWED, whose });
         // Rules know no versions: another one of a type is allowed as the first is.
         let new =
@@ -140,7 +140,7 @@ fn all_rules() -> Vec<Rule> {
         resource: resource.to_owned(),
         verbs: verbs.to_vec(),
         other_verbs,
-        whose: Whose::Permitted(Readers::Everyone),
+        whose: Whose::Permitted(Audience::Scoped),
     };
     rules.push(core("namespaces", &namespaces::VERBS, namespaces::OTHER_VERBS));
     rules.push(core("events", &[Verb::List], NOT_ALLOWED));

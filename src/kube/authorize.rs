@@ -7,7 +7,7 @@ use super::{
     cause::shortened_name,
     problem::Problem,
     target::Target,
-    types::{CORE, Readers, Verb},
+    types::{Audience, CORE, Verb},
 };
 use crate::{
     grant::Namespace,
@@ -86,20 +86,21 @@ pub(super) fn authorize(peer: &Peer, target: &Target, verb: Verb) -> Result<(), 
     };
     let Some(wanted) = Wanted::of(target) else { return Ok(()) };
     let namespace = wanted.namespace.map(Namespace::as_str);
-    if permits(&user.scope, namespace, wanted.readers, verb) { Ok(()) } else { Err(wanted.refused_to(user, verb)) }
+    if permits(&user.scope, namespace, wanted.audience, verb) { Ok(()) } else { Err(wanted.refused_to(user, verb)) }
 }
 
 /// Whether this scope covers the verb in this namespace, or in all of them when there is none, on what these may read.
-pub(super) fn permits(scope: &AdminScope, namespace: Option<&str>, readers: Readers, verb: Verb) -> bool {
+pub(super) fn permits(scope: &AdminScope, namespace: Option<&str>, audience: Audience, verb: Verb) -> bool {
     let here = scope.namespace.as_ref().is_none_or(|own| namespace == Some(own.as_str()));
-    let does = match scope.access {
+    let writes = match scope.access {
         AdminAccess::ReadWrite => true,
-        AdminAccess::ReadOnly => match readers {
-            Readers::Everyone => !verb.writes(),
-            Readers::Writers => false,
-        },
+        AdminAccess::ReadOnly => false,
     };
-    here && does
+    here && match audience {
+        Audience::Scoped => writes || !verb.writes(),
+        Audience::Writers => writes,
+        Audience::WritersEverywhere => !verb.writes() || (writes && scope.namespace.is_none()),
+    }
 }
 
 /// What a request is about, in the words of a refusal.
@@ -109,7 +110,7 @@ struct Wanted<'a> {
     part: Option<&'static str>,
     namespace: Option<&'a Namespace>,
     name: &'a str,
-    readers: Readers,
+    audience: Audience,
 }
 
 impl<'a> Wanted<'a> {
@@ -130,18 +131,18 @@ impl<'a> Wanted<'a> {
             // Everybody may ask what they may do.
             Target::Review(_) | Target::Discovery(_) | Target::Malformed(_) | Target::Unknown => return None,
         };
-        let (group, readers, resource) = (resource.group_version.group, resource.readers, resource.plural);
-        Some(Self { group, resource, part, namespace, name, readers })
+        let (group, audience, resource) = (resource.group_version.group, resource.audience, resource.plural);
+        Some(Self { group, resource, part, namespace, name, audience })
     }
 
     /// What is in no table of types.
     fn implicit(resource: &'static str, namespace: Option<&'a Namespace>, name: &'a str) -> Self {
-        Self { group: CORE.group, resource, part: None, namespace, name, readers: Readers::Everyone }
+        Self { group: CORE.group, resource, part: None, namespace, name, audience: Audience::Scoped }
     }
 
     /// As Kubernetes' API server words it.
     fn refused_to(&self, user: &AdminUser, verb: Verb) -> Problem {
-        let Self { group, resource, part, namespace, name, readers: _ } = *self;
+        let Self { group, resource, part, namespace, name, audience: _ } = *self;
         let name = shortened_name(name);
         let part = part.map(|part| format!("/{part}")).unwrap_or_default();
         let place = match namespace {

@@ -114,12 +114,15 @@ pub(super) enum Origin {
     Kubernetes,
 }
 
-/// Who may look at objects of a type, as far as their namespaces go.
+/// Whom the objects of a type are open to, of those whose scope covers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Readers {
-    Everyone,
-    /// Those who may change them too: as in Kubernetes, where the role `view` leaves Secrets out.
+pub(super) enum Audience {
+    /// To read and to write, as the scope says.
+    Scoped,
+    /// To who may write, and to nobody else, also for reading: as Kubernetes' role `view` has it.
     Writers,
+    /// To read, as the scope says; to write, to users of all namespaces only.
+    WritersEverywhere,
 }
 
 /// A part of an object with a path of its own.
@@ -158,7 +161,7 @@ pub(super) struct ResourceType {
     pub(super) singular: &'static str,
     pub(super) kind: &'static str,
     pub(super) short_names: &'static [&'static str],
-    pub(super) readers: Readers,
+    pub(super) audience: Audience,
     pub(super) verbs: &'static [Verb],
     /// Each answers to `get` and nothing else.
     pub(super) subresources: &'static [Subresource],

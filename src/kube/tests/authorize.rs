@@ -87,6 +87,28 @@ async fn who_has_one_namespace_is_refused_all_others() {
 }
 
 #[tokio::test]
+async fn who_has_one_namespace_makes_no_site_there_and_borrows_no_issuer() {
+    const SITES: &str = "/apis/skupper.io/v2alpha1/namespaces/east/sites";
+    let world = World::start().await;
+    let site = |name: &str| {
+        let mut site = grant(name, json!({"linkAccess": "default"}));
+        site["kind"] = "Site".into();
+        site.to_string()
+    };
+
+    let confined = world.request_of(user("grantd:east:write"), request("POST", SITES, &site("east"))).await;
+    let anywhere = world.request_of(user("grantd:*:write"), request("POST", SITES, &site("east"))).await;
+
+    let words = "sites.skupper.io is forbidden: User \"alice\" cannot create resource \"sites\" in API group \"skupper.io\" in \
+                 the namespace \"east\"";
+    assert_eq!(confined.failure(), (403, "Forbidden", words));
+    assert_eq!(anywhere.status, 201, "{}", anywhere.text);
+    let one = format!("{SITES}/east");
+    assert_eq!(ask(&world, user("grantd:east:read"), "GET", &one).await.status, 200);
+    assert_eq!(ask(&world, user("grantd:east:write"), "DELETE", &one).await.status, 403);
+}
+
+#[tokio::test]
 async fn a_bearer_token_makes_nobody_somebody() {
     let world = World::start().await;
     let with_token = || {

@@ -1,6 +1,6 @@
 //! The entry of AccessGrants.
 
-use super::{ALL_VERBS, Behaviour, Origin, Readers, ResourceType, SKUPPER, Shows, Subresource, status_of};
+use super::{ALL_VERBS, Audience, Behaviour, Origin, ResourceType, SKUPPER, Shows, Subresource, status_of};
 use crate::{
     kube::{
         column::{Cell, Column, MESSAGE, STATUS},
@@ -17,7 +17,7 @@ pub(in crate::kube) static ACCESS_GRANTS: ResourceType = ResourceType {
     singular: "accessgrant",
     kind: "AccessGrant",
     short_names: &["grant", "gr"],
-    readers: Readers::Everyone,
+    audience: Audience::Scoped,
     verbs: ALL_VERBS,
     subresources: &[
         Subresource {

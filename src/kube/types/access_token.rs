@@ -1,6 +1,6 @@
 //! The entry of AccessTokens.
 
-use super::{ALL_VERBS, Behaviour, Origin, Readers, ResourceType, SKUPPER, status_of};
+use super::{ALL_VERBS, Audience, Behaviour, Origin, ResourceType, SKUPPER, status_of};
 use crate::{
     kube::{
         column::{Cell, Column, MESSAGE, STATUS},
@@ -17,7 +17,7 @@ pub(in crate::kube) static ACCESS_TOKENS: ResourceType = ResourceType {
     singular: "accesstoken",
     kind: "AccessToken",
     short_names: &["token", "to"],
-    readers: Readers::Everyone,
+    audience: Audience::Scoped,
     verbs: ALL_VERBS,
     subresources: &[status_of("AccessToken", AdminResource::AccessTokens)],
     columns: &[

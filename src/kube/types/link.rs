@@ -1,6 +1,6 @@
 //! The entries of Links, one for each form.
 
-use super::{ALL_VERBS, Behaviour, Origin, Readers, ResourceType, SKUPPER, SKUPPER_V1ALPHA1, status_of};
+use super::{ALL_VERBS, Audience, Behaviour, Origin, ResourceType, SKUPPER, SKUPPER_V1ALPHA1, status_of};
 use crate::{
     kube::{
         column::{Cell, Column, MESSAGE, STATUS},
@@ -17,7 +17,7 @@ pub(in crate::kube) static LINKS: ResourceType = ResourceType {
     singular: "link",
     kind: "Link",
     short_names: &["ln"],
-    readers: Readers::Everyone,
+    audience: Audience::Scoped,
     verbs: ALL_VERBS,
     subresources: &[status_of("Link", AdminResource::Links)],
     columns: &[
@@ -45,7 +45,7 @@ pub(in crate::kube) static LINKS_V1ALPHA1: ResourceType = ResourceType {
     singular: "link",
     kind: "Link",
     short_names: &["ln"],
-    readers: Readers::Everyone,
+    audience: Audience::Scoped,
     verbs: ALL_VERBS,
     subresources: &[status_of("Link", AdminResource::Links)],
     columns: &[

@@ -1,6 +1,6 @@
 //! The entry of Secrets.
 
-use super::{ALL_VERBS, Behaviour, CORE, Origin, Readers, ResourceType};
+use super::{ALL_VERBS, Audience, Behaviour, CORE, Origin, ResourceType};
 use crate::{
     kube::{
         column::{AGE, Cell, Column},
@@ -17,7 +17,7 @@ pub(in crate::kube) static SECRETS: ResourceType = ResourceType {
     singular: "secret",
     kind: "Secret",
     short_names: &[],
-    readers: Readers::Writers,
+    audience: Audience::Writers,
     verbs: ALL_VERBS,
     subresources: &[],
     columns: &[

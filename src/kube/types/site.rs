@@ -1,6 +1,6 @@
 //! The entry of Sites.
 
-use super::{ALL_VERBS, Behaviour, Origin, Readers, ResourceType, SKUPPER, status_of};
+use super::{ALL_VERBS, Audience, Behaviour, Origin, ResourceType, SKUPPER, status_of};
 use crate::{
     kube::{
         column::{Cell, Column, MESSAGE, STATUS},
@@ -17,7 +17,8 @@ pub(in crate::kube) static SITES: ResourceType = ResourceType {
     singular: "site",
     kind: "Site",
     short_names: &["st"],
-    readers: Readers::Everyone,
+    // A site that is made here is lent the issuer of another namespace: who is confined to one must not sign with it.
+    audience: Audience::WritersEverywhere,
     verbs: ALL_VERBS,
     subresources: &[status_of("Site", AdminResource::Sites)],
     columns: &[
