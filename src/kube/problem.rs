@@ -284,6 +284,49 @@ mod tests {
     }
 
     #[test]
+    fn each_problem_has_the_code_and_the_reason_by_which_clients_know_it() {
+        let (resource, name) = (&ACCESS_GRANTS, "g".to_owned());
+        let (revision, head) = (Revision(1), Revision(2));
+        let named = |problem: Problem| (problem, Some("g"), None);
+        let plain = |problem: Problem| (problem, None, None);
+        let later = |problem: Problem, seconds: u32| (problem, None, Some(seconds));
+        let conflict = Problem::Conflict { resource, name: name.clone(), why: String::new() };
+        let not_permitted =
+            Problem::NotPermitted { group: "skupper.io", resource: "sites", name: name.clone(), why: String::new() };
+        let table = [
+            (400, "BadRequest", plain(Problem::BadRequest("x".to_owned()))),
+            (401, "Unauthorized", plain(Problem::Unauthorized("x"))),
+            (403, "Forbidden", plain(Problem::Forbidden("x"))),
+            (403, "Forbidden", named(not_permitted)),
+            (404, "NotFound", named(Problem::NotFound { resource, name: name.clone() })),
+            (405, "MethodNotAllowed", plain(Problem::MethodNotAllowed { message: "x", allow: "GET".to_owned() })),
+            (408, "Timeout", plain(Problem::BodyTimedOut)),
+            (409, "AlreadyExists", named(Problem::AlreadyExists { resource, name: name.clone() })),
+            (409, "AlreadyExists", named(Problem::NamespaceExists("g".parse().unwrap()))),
+            (409, "Conflict", named(conflict)),
+            (410, "Expired", plain(Problem::Expired { revision, head })),
+            (413, "RequestEntityTooLarge", plain(Problem::TooLarge { limit: 1 })),
+            (413, "RequestEntityTooLarge", plain(Problem::TooManyOperations { limit: 1, found: 2 })),
+            (415, "UnsupportedMediaType", plain(Problem::UnsupportedMediaType("x"))),
+            (422, "Invalid", named(Problem::Invalid { resource, name, causes: Vec::new() })),
+            (429, "TooManyRequests", later(Problem::Overloaded, 1)),
+            (429, "TooManyRequests", later(Problem::TooManyWatches, 5)),
+            (500, "InternalError", plain(Problem::Internal("x".to_owned()))),
+            (503, "ServiceUnavailable", later(Problem::Unavailable, 1)),
+            (504, "Timeout", plain(Problem::TimedOut)),
+        ];
+        for (code, reason, (problem, name, seconds)) in table {
+            let reply = problem.into_reply();
+            assert_eq!((reply.status.as_u16(), reply.retry_after_seconds), (code, seconds), "{reason}");
+            let Body::Json(status) = reply.body else { panic!("not a Status: {reason}") };
+            assert_eq!((&status["kind"], &status["status"]), (&"Status".into(), &"Failure".into()), "{status}");
+            assert_eq!((&status["code"], &status["reason"]), (&code.into(), &reason.into()), "{status}");
+            assert_eq!(status["details"]["name"].as_str(), name, "{status}");
+            assert!(!status["message"].as_str().unwrap().is_empty(), "{status}");
+        }
+    }
+
+    #[test]
     fn every_fault_of_an_object_is_a_cause() {
         let causes = vec![
             Cause::required("metadata.name", "name or generateName is required"),
