@@ -9,7 +9,7 @@ use grantd::{
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use crate::{
-    server::{Scratch, Server, grantd},
+    server::{Scratch, Server, grantd, wait_until},
     wire::Client,
 };
 
@@ -40,8 +40,7 @@ async fn a_store_that_cannot_write_answers_503_counts_nothing_and_recovers() {
     assert_eq!(client.redeem(&token, "east").await.unwrap().status, 200);
     assert_eq!(server.grant(&token)["status"]["redemptions"], 1);
     // Readiness is looked at again after a second.
-    tokio::time::sleep(Duration::from_millis(1_200)).await;
-    assert_eq!(server.observe("/readyz").0, 200);
+    wait_until("it is ready again", || server.observe("/readyz").0 == 200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
