@@ -120,7 +120,10 @@ async fn selectors_select() {
         let table = [
             (["-l", "side=left"], "accessgrant.skupper.io/west\n"),
             (["-l", "side!=left"], "accessgrant.skupper.io/east\n"),
+            (["-l", "side==right"], "accessgrant.skupper.io/east\n"),
             (["-l", "side in (right,up)"], "accessgrant.skupper.io/east\n"),
+            (["-l", "side notin (right,up)"], "accessgrant.skupper.io/west\n"),
+            (["-l", "side,side!=left"], "accessgrant.skupper.io/east\n"),
             (["-l", "!side"], ""),
             (["--field-selector", "metadata.name=west"], "accessgrant.skupper.io/west\n"),
             (["--field-selector", "metadata.namespace!=default"], "accessgrant.skupper.io/east\n"),
