@@ -74,7 +74,7 @@ async fn what_the_server_cannot_read_is_its_own_error() {
 
         let told = kubectl.complains(&["get", "gr", "west"]).await;
 
-        let expected = format!("Error from server (InternalError): stored grant {uid} is corrupt: ");
+        let expected = format!("Error from server (InternalError): stored object {uid} is corrupt: ");
         assert!(told.starts_with(&expected), "{told}");
         // A list tells of it, and shows the others.
         kubectl.write("east.yaml", &MANIFEST.replace("name: west", "name: east"));
