@@ -111,19 +111,21 @@ impl App {
     }
 }
 
+/// Whether links are to lead to the site with this body: `linkAccess` is there, and not `none` (protocol.md 4.5).
+pub fn wants_link_access(body: &Map<String, Value>) -> bool {
+    let access = body.get("spec").and_then(|spec| spec.get("linkAccess")).and_then(Value::as_str);
+    access.is_some_and(|access| !["", "none"].contains(&access))
+}
+
 /// The site with the endpoints and issuers that it is lent; `None` when its name is none.
 fn lent(lender: &ConfiguredSite, key: &ObjectKey, body: &Map<String, Value>) -> Option<ConfiguredSite> {
-    let spec = body.get("spec");
-    let text = |field: &str| spec.and_then(|spec| spec.get(field)).and_then(Value::as_str).filter(|t| !t.is_empty());
-    let issuer: Option<IssuerName> = text("defaultIssuer").and_then(|name| name.parse().ok());
-    let endpoints = match text("linkAccess") {
-        None | Some("none") => Vec::new(),
-        Some(_) => lender.site().endpoints.clone(),
-    };
+    let spec = body.get("spec").unwrap_or(&Value::Null);
+    let issuer: Option<IssuerName> = spec["defaultIssuer"].as_str().and_then(|name| name.parse().ok());
+    let endpoints = if wants_link_access(body) { lender.site().endpoints.clone() } else { Vec::new() };
     let site = Site {
         namespace: key.namespace.clone(),
         name: key.name.as_str().parse().ok()?,
-        edge: spec.and_then(|spec| spec.get("edge")).and_then(Value::as_bool).unwrap_or_default(),
+        edge: spec["edge"].as_bool().unwrap_or_default(),
         endpoints,
     };
     Some(lender.sharing_issuers(site, issuer))

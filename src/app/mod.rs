@@ -1,4 +1,7 @@
-//! Level 3: the use cases. What happens to a redemption, to grants, to sites; no SQL, no HTTP, no certificates' details.
+//! Level 3: the use cases; no SQL, no HTTP, no certificates' details.
+//!
+//! On the granting side: what happens to a redemption, to grants, to sites. On the connecting side: controllers, which redeem
+//! the tokens that are applied and try the links that there are, through [`ports`] that the rooms above fill.
 
 mod applied_sites;
 mod backoff;
@@ -28,7 +31,7 @@ use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 use tokio::sync::{Mutex, Semaphore};
 
 pub use self::{
-    applied_sites::SiteRefusal,
+    applied_sites::{SiteRefusal, wants_link_access},
     bundle::LinkBundle,
     chain::chain,
     conditions::{State as ConditionState, condition},

@@ -10,7 +10,7 @@ use super::{
 };
 
 /// The most faults of one object that are noted: an object made of faults would make an answer greater than itself.
-pub(super) const MOST_FAULTS: usize = 32;
+const MOST_FAULTS: usize = 32;
 /// The most bytes that all keys and values of one map may have, as Kubernetes limits annotations.
 const LONGEST_MAP: usize = 256 * 1024;
 

@@ -2,9 +2,10 @@
 //! work without a cluster (kubectl.md).
 //!
 //! A request goes through [`door`] (connections), [`service`] (limits, metrics, the body), [`target`] (what the path means),
-//! [`authorize`] (who may do it) and then to what answers: [`discovery`], or the module of a type in [`types`]; what is read
-//! becomes a [`table`] for whoever asks for one. What goes wrong on the way is a [`problem::Problem`], which alone knows codes
-//! and wording.
+//! [`authorize`] (who may do it) and then to what answers: [`discovery`], or [`verbs`] and [`watch`], which do the same for
+//! every type in [`types`] and leave what differs to its [`kind`]. Most types are [`stored`] as they were written. What is
+//! read becomes a [`table`] for whoever asks for one. What goes wrong on the way is a [`problem::Problem`], which alone knows
+//! codes and wording.
 
 mod access;
 mod action;

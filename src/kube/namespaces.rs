@@ -26,7 +26,7 @@ pub(super) fn find(name: &Namespace) -> Reply {
     Reply::ok(namespace(name))
 }
 
-/// Those that are known without looking for grants: of the configured sites, and the default one.
+/// Those that are known without looking for objects: of the sites, and the default one.
 ///
 /// # Errors
 /// 503 when the store does not answer.

@@ -9,7 +9,7 @@ use super::{
     types::{SITES, SKUPPER},
 };
 use crate::{
-    app::{App, ConditionState as State, ConfiguredSite, SiteFault, condition},
+    app::{App, ConditionState as State, ConfiguredSite, SiteFault, condition, wants_link_access},
     grant::Revision,
     store::StoredObject,
     time::Timestamp,
@@ -61,8 +61,7 @@ pub(super) fn applied_status(app: &App, object: &StoredObject) -> Value {
         Some(_) => State::Ready,
         None => State::Error(SiteFault::NoIssuer.to_string()),
     };
-    let access = object.content.body.get("spec").and_then(|spec| spec.get("linkAccess")).and_then(Value::as_str);
-    let resolved = access.filter(|access| !["", "none"].contains(access)).map(|_| {
+    let resolved = wants_link_access(&object.content.body).then(|| {
         if site.site().endpoints.is_empty() { State::Error(SiteFault::NoEndpoints.to_string()) } else { State::Ready }
     });
     status(Some(site), processed, resolved, object.generation, object.created_at)

@@ -1,6 +1,7 @@
 //! The types this API serves: the one table that discovery, routing and messages come from.
 //!
-//! A new kind is one entry, in a file below, with the module that its [`Behaviour`] leads to.
+//! A new kind is one entry, in a file below, with its fields in [`schema`](super::schema) and the module that its
+//! [`Behaviour`] leads to; besides, the store keeps an object kind for what it holds, and metrics a label.
 
 mod access_grant;
 mod access_token;

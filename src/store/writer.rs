@@ -37,9 +37,9 @@ use super::{
 use crate::grant::Revision;
 
 /// Writes that may wait; one more is refused.
-pub(super) const QUEUE: usize = 1024;
+const QUEUE: usize = 1024;
 /// The most writes of one transaction.
-pub(super) const MAX_BATCH: usize = 256;
+const MAX_BATCH: usize = 256;
 /// Turns of the scheduler that a batch waits for company.
 const TURNS: usize = 3;
 

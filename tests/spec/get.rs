@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::server::{Server, grantd};
 
-const TWO: &str = "\
+/// Two grants, in two namespaces, each with a label.
+pub const TWO_GRANTS: &str = "\
 apiVersion: skupper.io/v2alpha1
 kind: AccessGrant
 metadata: {name: west, labels: {side: left}}
@@ -18,7 +19,7 @@ metadata: {name: east, namespace: other, labels: {side: right}}
 
 fn with_two() -> Server {
     let server = Server::start();
-    fs::write(server.scratch().file("two.yaml"), TWO).unwrap();
+    fs::write(server.scratch().file("two.yaml"), TWO_GRANTS).unwrap();
     server.ok(&["apply", "-f", "two.yaml"]);
     server
 }

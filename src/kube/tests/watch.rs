@@ -378,7 +378,7 @@ async fn only_collections_of_objects_are_watched() {
 }
 
 #[tokio::test]
-async fn sites_are_shown_and_never_change() {
+async fn configured_sites_are_shown_and_never_change() {
     let world = World::start().await;
     let mut watching = world.watch_of("/apis/skupper.io/v2alpha1/sites", "timeoutSeconds=1", "application/json").await;
     world.grant("a", json!({})).await;

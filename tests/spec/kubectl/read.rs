@@ -3,20 +3,11 @@
 use serde_json::Value;
 
 use super::{Kubectl, versions};
-
-const TWO: &str = "\
-apiVersion: skupper.io/v2alpha1
-kind: AccessGrant
-metadata: {name: west, labels: {side: left}}
----
-apiVersion: skupper.io/v2alpha1
-kind: AccessGrant
-metadata: {name: east, namespace: other, labels: {side: right}}
-";
+use crate::get::TWO_GRANTS;
 
 async fn with_two(binary: std::path::PathBuf) -> Kubectl {
     let kubectl = Kubectl::start(binary).await;
-    kubectl.write("two.yaml", TWO);
+    kubectl.write("two.yaml", TWO_GRANTS);
     kubectl.says(&["apply", "-f", "two.yaml"]).await;
     kubectl
 }

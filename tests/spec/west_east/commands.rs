@@ -49,9 +49,8 @@ fn links_are_there_in_their_first_version_too() {
         east.sh("kubectl wait --for=jsonpath='{.status.status}'=Pending link/token-to-west --timeout=60s");
 
         let yaml = east.sh("kubectl get links.v1alpha1.skupper.io -o yaml");
-        for part in ["apiVersion: skupper.io/v1alpha1\n", "tlsSecret: token-to-west\n", "cost: 0\n", "options:\n"] {
-            // A cost that nobody named need not stand there.
-            assert!(yaml.contains(part) || part == "cost: 0\n", "{part}: {yaml}");
+        for part in ["apiVersion: skupper.io/v1alpha1\n", "tlsSecret: token-to-west\n", "options:\n"] {
+            assert!(yaml.contains(part), "{part}: {yaml}");
         }
         assert!(yaml.contains("inter-router-host: 127.0.0.2\n") && yaml.contains(&router.to_string()), "{yaml}");
         assert!(!yaml.contains("tlsCredentials:") && !yaml.contains("endpoints:"), "{yaml}");
