@@ -9,6 +9,7 @@
 mod access;
 mod action;
 mod age;
+mod answer;
 mod authorize;
 mod cause;
 mod column;
@@ -40,6 +41,7 @@ mod protobuf;
 mod prune;
 mod query;
 mod reply;
+mod request;
 mod reviews;
 mod schema;
 mod secrets;
