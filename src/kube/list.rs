@@ -6,7 +6,7 @@ use tracing::error;
 
 use super::{
     answer::{Held, Memory, NoMemory, UNCOUNTED},
-    kind::{Facts, Kind, Page, PageQuery},
+    kind::{Kind, Page, PageQuery},
     page::Continue,
     problem::Problem,
     query::ListOptions,
@@ -126,7 +126,7 @@ async fn collect<K: Kind>(
     most: u32,
     items: &mut Items,
 ) -> Result<Collected, Problem> {
-    let mut after = options.start.as_ref().map(Continue::place::<K>).transpose()?;
+    let mut after = options.start.as_ref().map(|start| start.place(kind, namespace.as_ref())).transpose()?;
     let mut revision = options.start.as_ref().map(|start| start.revision);
     let (mut last, mut corrupt) = (None::<K::State>, Vec::new());
     loop {
@@ -139,12 +139,12 @@ async fn collect<K: Kind>(
         let revision = *revision.insert(revision.map_or(page.revision, |first| first.min(page.revision)));
         corrupt.extend(page.corrupt);
         for state in page.items {
-            let Facts { namespace, name, labels, members, .. } = kind.facts(&state);
-            if !options.selector.selects(namespace.as_str(), name, labels, members) {
+            let facts = kind.facts(&state);
+            if !options.selector.selects(facts.namespace.as_str(), facts.name, facts.labels, facts.members) {
                 continue;
             }
             if let Some(last) = last.as_ref().filter(|_| items.count == most || items.is_full()) {
-                let rest = Continue::after(revision, &kind.facts(last));
+                let rest = Continue::after(kind, namespace, revision, last);
                 return Ok(Collected { rest, corrupt, revision });
             }
             items.push(kind.object(app, &state))?;
