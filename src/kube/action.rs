@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{
     cause::shortened,
+    list::ListForm,
     patch::Patch,
     problem::Problem,
     query::{Effect, ListOptions, WriteOptions},
@@ -15,7 +16,7 @@ use crate::grant::{Namespace, Revision};
 #[derive(Debug)]
 pub(super) enum Action {
     Get { namespace: Namespace, name: String },
-    List { namespace: Option<Namespace>, options: ListOptions },
+    List { namespace: Option<Namespace>, options: ListOptions, form: ListForm },
     Create { namespace: Namespace, object: Value, options: WriteOptions },
     Update { namespace: Namespace, name: String, object: Value, options: WriteOptions },
     Patch { namespace: Namespace, name: String, patch: Patch, options: WriteOptions },

@@ -36,6 +36,20 @@ pub(super) fn array(bytes: &[u8]) -> Result<Vec<Value>, Problem> {
     }
 }
 
+/// About how many bytes these members are as JSON.
+pub(super) fn length(members: &Map<String, Value>) -> usize {
+    members.iter().map(|(name, member)| name.len() + 4 + of_value(member)).sum()
+}
+
+fn of_value(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => items.iter().map(|item| of_value(item) + 1).sum(),
+        Value::Object(members) => length(members),
+    }
+}
+
 fn value(bytes: &[u8]) -> Result<Value, Problem> {
     let Unambiguous(value) = serde_json::from_slice(bytes)
         .map_err(|error| Problem::BadRequest(format!("the body is not valid JSON: {error}")))?;

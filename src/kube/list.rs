@@ -1,48 +1,116 @@
 //! Lists, page by page.
 
-use serde_json::json;
+use hyper::StatusCode;
+use serde_json::{Value, json};
 use tracing::error;
 
 use super::{
-    kind::{Facts, Kind, Page, PageQuery},
+    answer::{Held, Memory, NoMemory, UNCOUNTED},
+    kind::{Kind, Page, PageQuery},
     page::Continue,
     problem::Problem,
     query::ListOptions,
-    reply::Reply,
+    reply::{Body, Reply},
+    table::TableForm,
+    types::ResourceType,
 };
 use crate::{
     app::App,
     grant::{Namespace, Revision},
     store::{CorruptRow, GrantQuery},
+    time::Timestamp,
 };
 
-/// The most items of one answer, also when no limit is given: each grant carries the CA, some 3 KB in all.
+/// The most items of one answer, also when no limit is given.
 const MOST_ITEMS: u32 = 5_000;
+/// An answer ends once it is as long, whatever its limit: continued, it goes on.
+const MOST_BYTES: usize = 16 * 1024 * 1024;
+
+/// How a list is answered.
+#[derive(Debug)]
+pub(super) struct ListForm {
+    pub(super) table: Option<TableForm>,
+    pub(super) memory: Memory,
+}
 
 /// Objects by namespace and name, of one namespace or of all.
+///
+/// # Errors
+/// 429 when the answers of all callers take too much memory, 503 when the store does not answer.
 pub(super) async fn list<K: Kind>(
     app: &App,
     kind: K,
     namespace: Option<Namespace>,
     options: &ListOptions,
+    form: &ListForm,
 ) -> Result<Reply, Problem> {
     let most = options.limit.unwrap_or(MOST_ITEMS).min(MOST_ITEMS);
-    let Collected { states, rest, corrupt, revision } = collect(app, kind, namespace, options, most).await?;
+    let mut items = Items::new(kind.resource(), form, app.clock().now());
+    let Collected { rest, corrupt, revision } = collect(app, kind, namespace, options, most, &mut items).await?;
 
     let mut warnings: Vec<String> = corrupt.iter().map(corruption).collect();
     if rest.is_some() && options.limit.is_none() {
-        warnings.push(format!("the list was cut after {most} items: continue it, or ask with a limit"));
+        warnings.push(format!("the list was cut after {} items: continue it, or ask with a limit", items.count));
     }
     let mut metadata = json!({"resourceVersion": revision.to_string()});
     if let Some(rest) = rest {
         metadata["continue"] = rest.to_string().into();
     }
-    let items = states.iter().map(|state| kind.object(app, state)).collect();
-    Ok(Reply::list(kind.resource(), metadata, items).warning(warnings))
+    Ok(items.reply(&metadata).warning(warnings))
 }
 
-struct Collected<S> {
-    states: Vec<S>,
+/// The items of an answer, written one by one: as values, all together would take several times the memory.
+struct Items {
+    resource: &'static ResourceType,
+    table: Option<TableForm>,
+    now: Timestamp,
+    text: String,
+    count: u32,
+    held: Held,
+}
+
+impl Items {
+    fn new(resource: &'static ResourceType, form: &ListForm, now: Timestamp) -> Self {
+        let ListForm { table, memory } = form;
+        let text = match table {
+            Some(table) => table.beginning(resource),
+            None => {
+                let (version, kind) = (resource.group_version.api_version(), resource.kind);
+                format!(r#"{{"kind":"{kind}List","apiVersion":"{version}","items":["#)
+            }
+        };
+        Self { resource, table: *table, now, text, count: 0, held: memory.hold_nothing() }
+    }
+
+    fn push(&mut self, object: Value) -> Result<(), Problem> {
+        let item = match self.table {
+            Some(table) => table.row(self.resource, object, self.now),
+            None => object,
+        };
+        if self.count > 0 {
+            self.text.push(',');
+        }
+        self.text.push_str(&item.to_string());
+        self.count += 1;
+        // Small answers are many, and bounded otherwise.
+        if self.text.len() > UNCOUNTED {
+            self.held.grow_to(self.text.capacity()).map_err(|NoMemory| Problem::Overloaded)?;
+        }
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.text.len() >= MOST_BYTES
+    }
+
+    fn reply(mut self, metadata: &Value) -> Reply {
+        self.text.push_str(&format!(r#"],"metadata":{metadata}}}"#));
+        let reply = Reply::new(StatusCode::OK, Body::Written(self.text.into()));
+        Reply { held: Some(self.held), ..reply }
+    }
+}
+
+struct Collected {
     /// Where the list goes on, when it does.
     rest: Option<Continue>,
     corrupt: Vec<CorruptRow>,
@@ -56,13 +124,13 @@ async fn collect<K: Kind>(
     namespace: Option<Namespace>,
     options: &ListOptions,
     most: u32,
-) -> Result<Collected<K::State>, Problem> {
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
-    let mut after = options.start.as_ref().map(Continue::place::<K>).transpose()?;
+    items: &mut Items,
+) -> Result<Collected, Problem> {
+    let mut after = options.start.as_ref().map(|start| start.place(kind, namespace.as_ref())).transpose()?;
     let mut revision = options.start.as_ref().map(|start| start.revision);
-    let (mut states, mut corrupt) = (Vec::<K::State>::new(), Vec::new());
+    let (mut last, mut corrupt) = (None::<K::State>, Vec::new());
     loop {
-        let missing = u32::try_from(most - states.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let missing = (most - items.count).saturating_add(1);
         // Most objects may not be selected: pages of what is missing would be as many as there are objects.
         let wanted = if options.selector.selects_all() { missing } else { GrantQuery::MAX_PAGE };
         let query = PageQuery { namespace: namespace.clone(), after, limit: wanted.min(GrantQuery::MAX_PAGE) };
@@ -71,19 +139,20 @@ async fn collect<K: Kind>(
         let revision = *revision.insert(revision.map_or(page.revision, |first| first.min(page.revision)));
         corrupt.extend(page.corrupt);
         for state in page.items {
-            let Facts { namespace, name, labels, members, .. } = kind.facts(&state);
-            if !options.selector.selects(namespace.as_str(), name, labels, members) {
+            let facts = kind.facts(&state);
+            if !options.selector.selects(facts.namespace.as_str(), facts.name, facts.labels, facts.members) {
                 continue;
             }
-            if let Some(last) = states.last().filter(|_| states.len() == most) {
-                let rest = Continue::after(revision, &kind.facts(last));
-                return Ok(Collected { states, rest, corrupt, revision });
+            if let Some(last) = last.as_ref().filter(|_| items.count == most || items.is_full()) {
+                let rest = Continue::after(kind, namespace, revision, last);
+                return Ok(Collected { rest, corrupt, revision });
             }
-            states.push(state);
+            items.push(kind.object(app, &state))?;
+            last = Some(state);
         }
         after = page.next;
         if after.is_none() {
-            return Ok(Collected { states, rest: None, corrupt, revision });
+            return Ok(Collected { rest: None, corrupt, revision });
         }
     }
 }

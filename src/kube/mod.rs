@@ -10,6 +10,7 @@
 mod access;
 mod action;
 mod age;
+mod answer;
 mod authorize;
 mod cause;
 mod column;
@@ -41,6 +42,7 @@ mod protobuf;
 mod prune;
 mod query;
 mod reply;
+mod request;
 mod reviews;
 mod schema;
 mod secrets;

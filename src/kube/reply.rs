@@ -1,64 +1,20 @@
 //! An answer, before and after it is HTTP.
 
-use std::{
-    pin::Pin,
-    task::{Context, Poll},
-};
-
-use http_body_util::Full;
 use hyper::{
     Response, StatusCode,
-    body::{Body as HttpBody, Bytes, Frame, SizeHint},
+    body::Bytes,
     header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WARNING},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
-    types::ResourceType,
-    watch::{BrokenOff, EventStream},
+    answer::{Answer, AnswerBody, Held, Memory, NoMemory, UNCOUNTED},
+    watch::EventStream,
 };
 
 /// The most warnings one answer carries, and the most characters of each: headers have limits of their own.
 const MOST_WARNINGS: usize = 16;
 const LONGEST_WARNING: usize = 200;
-
-/// An answer as HTTP.
-pub(super) type Answer = Response<AnswerBody>;
-
-/// What follows the head of an answer.
-#[derive(Debug)]
-pub(super) enum AnswerBody {
-    /// All of it.
-    Whole(Full<Bytes>),
-    /// Event after event.
-    Events(EventStream),
-}
-
-impl HttpBody for AnswerBody {
-    type Data = Bytes;
-    type Error = BrokenOff;
-
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        match self.get_mut() {
-            Self::Whole(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
-            Self::Events(body) => Pin::new(body).poll_frame(context),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Whole(body) => body.is_end_stream(),
-            Self::Events(body) => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Whole(body) => body.size_hint(),
-            Self::Events(body) => body.size_hint(),
-        }
-    }
-}
 
 /// What an answer says.
 #[derive(Debug)]
@@ -71,6 +27,8 @@ pub(super) struct Reply {
     /// The methods there are, when the one used is not.
     pub(super) allow: Option<String>,
     pub(super) keep: Keep,
+    /// The memory that it was made in, if that was counted already.
+    pub(super) held: Option<Held>,
 }
 
 /// How long a client may use an answer again.
@@ -97,7 +55,15 @@ pub(super) enum Body {
 
 impl Reply {
     pub(super) fn new(status: StatusCode, body: Body) -> Self {
-        Self { status, body, warnings: Vec::new(), retry_after_seconds: None, allow: None, keep: Keep::Never }
+        Self {
+            status,
+            body,
+            warnings: Vec::new(),
+            retry_after_seconds: None,
+            allow: None,
+            keep: Keep::Never,
+            held: None,
+        }
     }
 
     /// 200 with this object.
@@ -108,17 +74,6 @@ impl Reply {
     /// 201 with this object.
     pub(super) fn created(object: Value) -> Self {
         Self::new(StatusCode::CREATED, Body::Json(object))
-    }
-
-    /// 200 with a list of these objects.
-    pub(super) fn list(resource: &ResourceType, metadata: Value, items: Vec<Value>) -> Self {
-        let mut list = json!({
-            "kind": format!("{}List", resource.kind), "apiVersion": resource.group_version.api_version(),
-        });
-        // Moved in: the macro would copy every item.
-        list["metadata"] = metadata;
-        list["items"] = items.into();
-        Self::ok(list)
     }
 
     pub(super) fn warning(mut self, warnings: Vec<String>) -> Self {
@@ -136,16 +91,36 @@ impl Reply {
         }
     }
 
+    /// Whether the memory of its body is counted: as it is now, if not before.
+    ///
+    /// # Errors
+    /// [`NoMemory`]; then it must not be sent.
+    pub(super) fn count(&mut self, memory: &Memory) -> Result<(), NoMemory> {
+        if let Body::Json(value) = &self.body {
+            // Writing a Value cannot fail: its keys are strings.
+            self.body = Body::Written(Bytes::from(value.to_string()));
+        }
+        let length = match &self.body {
+            Body::Written(bytes) => bytes.len(),
+            Body::Json(_) | Body::Text(_) | Body::EmptyProtobuf | Body::Events(_) => 0,
+        };
+        if self.held.is_none() && length > UNCOUNTED {
+            self.held.insert(memory.hold_nothing()).grow_to(length)?;
+        }
+        Ok(())
+    }
+
     /// As HTTP. JSON to everyone, whatever `Accept` says.
     pub(super) fn into_answer(self) -> Answer {
-        let whole = |bytes| AnswerBody::Whole(Full::new(bytes));
+        let held = self.held;
+        let whole = |bytes| AnswerBody::whole(bytes, held);
         let (content_type, body) = match self.body {
             // Writing a Value cannot fail: its keys are strings.
             Body::Json(value) => ("application/json", whole(Bytes::from(value.to_string()))),
             Body::Written(bytes) => ("application/json", whole(bytes)),
             Body::Text(text) => ("text/plain; charset=utf-8", whole(Bytes::from_static(text.as_bytes()))),
             Body::EmptyProtobuf => ("application/com.github.proto-openapi.spec.v2.v1.0+protobuf", whole(Bytes::new())),
-            Body::Events(stream) => ("application/json", AnswerBody::Events(stream)),
+            Body::Events(stream) => ("application/json", AnswerBody::events(stream)),
         };
         let mut answer = Response::new(body);
         *answer.status_mut() = self.status;

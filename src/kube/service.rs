@@ -3,19 +3,16 @@
 use std::{
     convert::Infallible,
     future::Future,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::Arc,
     task::{Context as TaskContext, Poll},
     time::Duration,
 };
 
-use http_body_util::BodyExt;
 use hyper::{
     HeaderMap, Request,
     body::{Body, Bytes},
-    header::CONTENT_TYPE,
 };
-use serde_json::Value;
 use tokio::sync::Semaphore;
 use tower::{
     BoxError, Service, ServiceBuilder, ServiceExt,
@@ -27,15 +24,18 @@ use tracing::{debug, info};
 
 use super::{
     action::{Action, DeleteOptions},
+    answer::{Answer, Answers, Memory},
     authorize::{Peer, authenticate, authorize},
-    discovery, json,
+    discovery,
     kind::with_kind,
-    ledger, namespaces,
+    ledger,
+    list::ListForm,
+    namespaces,
     patch::Patch,
     problem::Problem,
-    protobuf,
     query::{ListOptions, Query, WatchOptions, WriteOptions},
-    reply::{Answer, Reply},
+    reply::Reply,
+    request::{any_body, json_body, media_type, read_body, read_object},
     reviews,
     table::TableForm,
     target::Target,
@@ -48,13 +48,6 @@ use crate::{
     metrics::{AdminVerb, StatusClass},
 };
 
-/// The longest body that is read.
-const LONGEST_BODY: usize = 1024 * 1024;
-/// The longest body that is taken off the connection, to be refused: most clients read no answer before they have sent
-/// everything, and would report a broken pipe instead of the refusal.
-const LONGEST_DISCARDED: usize = 16 * 1024 * 1024;
-/// How long a body may take to arrive.
-const BODY_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a request may take in all.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(20);
 /// How many requests are worked on at once; more are answered 429.
@@ -65,23 +58,33 @@ const MOST_REQUESTS: usize = 32;
 pub(super) struct AdminService {
     app: Arc<App>,
     peer: Arc<Peer>,
+    memory: Memory,
+    answers: Answers,
     limited: LoadShed<ConcurrencyLimit<Timeout<Resources>>>,
 }
 
 impl AdminService {
     /// The API of this service, for nobody yet.
     pub(super) fn new(app: Arc<App>) -> Self {
+        let memory = Memory::new();
+        let watches = Arc::new(Semaphore::new(MOST_WATCHES));
         let limited = ServiceBuilder::new()
             .load_shed()
             .concurrency_limit(MOST_REQUESTS)
             .timeout(REQUEST_DEADLINE)
-            .service(Resources { app: Arc::clone(&app), watches: Arc::new(Semaphore::new(MOST_WATCHES)) });
-        Self { app, peer: Arc::new(Peer::Nobody), limited }
+            .service(Resources { app: Arc::clone(&app), watches, memory: memory.clone() });
+        Self { app, peer: Arc::new(Peer::Nobody), memory, answers: Answers::default(), limited }
     }
 
     /// The same for the requests of `peer`.
     pub(super) fn of(&self, peer: Peer) -> Self {
         Self { peer: Arc::new(peer), ..self.clone() }
+    }
+
+    /// The same for one connection, and the answers that will be on their way there.
+    pub(super) fn on_one_connection(self) -> (Self, Answers) {
+        let answers = Answers::default();
+        (Self { answers: answers.clone(), ..self }, answers)
     }
 }
 
@@ -99,7 +102,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (app, peer, limited) = (Arc::clone(&self.app), Arc::clone(&self.peer), self.limited.clone());
+        let Self { app, peer, memory, answers, limited } = self.clone();
         Box::pin(async move {
             let target = Arc::new(Target::read(request.uri().path()));
             let verb = target.verb(request.method()).map(|verb| as_asked(verb, &target, request.uri().query()));
@@ -107,12 +110,16 @@ where
             let answered = limited
                 .oneshot(Addressed { peer: Arc::clone(&peer), target: Arc::clone(&target), verb, request })
                 .await;
-            let reply = answered.unwrap_or_else(|error| limit_reached(&error).into_reply());
+            let mut reply = answered.unwrap_or_else(|error| limit_reached(&error).into_reply());
+            // A write that was done is answered so, however much waits.
+            if !known.is_some_and(Verb::writes) && reply.count(&memory).is_err() {
+                reply = Problem::Overloaded.into_reply();
+            }
             let code = reply.status.as_u16();
             let label = known.map_or(AdminVerb::Other, Verb::label);
             app.metrics().admin_request(label, target.label(), StatusClass::of(code));
             record(&peer, &target, known, &reply);
-            Ok(reply.into_answer())
+            Ok(reply.into_answer().map(|body| body.on(&answers)))
         })
     }
 }
@@ -160,6 +167,7 @@ struct Resources {
     app: Arc<App>,
     /// The places of watches, which keep them for much longer than those of other requests.
     watches: Arc<Semaphore>,
+    memory: Memory,
 }
 
 impl<B> Service<Addressed<B>> for Resources
@@ -237,10 +245,12 @@ impl Resources {
             Target::Collection { resource, .. } | Target::Object { resource, .. } => {
                 let (parts, body) = request.into_parts();
                 let body = if verb.writes() { read_body(body).await? } else { Bytes::new() };
-                let action = action(&target, verb, &parts.headers, &body, &query)?;
                 let table = if verb.writes() { None } else { TableForm::read(&parts.headers, &query)? };
+                let (listed, shown) = if verb == Verb::List { (table, None) } else { (None, table) };
+                let form = ListForm { table: listed, memory: self.memory.clone() };
+                let action = action(&target, verb, &parts.headers, &body, &query, form)?;
                 let reply = self.perform(resource, action).await?;
-                Ok(if let Some(table) = table { table.reply(resource, reply, self.app.clock().now()) } else { reply })
+                Ok(if let Some(table) = shown { table.reply(resource, reply, self.app.clock().now()) } else { reply })
             }
             Target::Malformed(_) | Target::Unknown => Err(Problem::NoSuchPath),
         }
@@ -267,7 +277,14 @@ fn refuse_impersonation(target: &Target, headers: &HeaderMap) -> Result<(), Prob
 }
 
 /// Puts together what is wanted.
-fn action(target: &Target, verb: Verb, headers: &HeaderMap, body: &[u8], query: &Query) -> Result<Action, Problem> {
+fn action(
+    target: &Target,
+    verb: Verb,
+    headers: &HeaderMap,
+    body: &[u8],
+    query: &Query,
+    form: ListForm,
+) -> Result<Action, Problem> {
     let (resource, namespace, name) = match target {
         Target::Collection { resource, namespace } => (*resource, namespace.clone(), String::new()),
         Target::Object { resource, namespace, name } => (*resource, Some(namespace.clone()), name.clone()),
@@ -285,7 +302,7 @@ fn action(target: &Target, verb: Verb, headers: &HeaderMap, body: &[u8], query: 
     match verb {
         // A watch is no single action: it was opened before.
         Verb::Watch => Err(Problem::NoSuchPath),
-        Verb::List => Ok(Action::List { namespace, options: ListOptions::read(query, resource.selectable)? }),
+        Verb::List => Ok(Action::List { namespace, options: ListOptions::read(query, resource.selectable)?, form }),
         Verb::Get => Ok(Action::Get { namespace: one_namespace()?, name }),
         Verb::Create => {
             let object = match resource.origin {
@@ -311,73 +328,4 @@ fn action(target: &Target, verb: Verb, headers: &HeaderMap, body: &[u8], query: 
             Ok(Action::Delete { namespace, name, options: DeleteOptions::read(options.as_ref(), effect)? })
         }
     }
-}
-
-/// The type of the body in lower case and without its parameters; empty when none is named.
-fn media_type(headers: &HeaderMap) -> String {
-    let value = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?")).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-/// The object of a request for what kubectl sends in protobuf.
-async fn read_object<B>(request: Request<B>) -> Result<Value, Problem>
-where
-    B: Body<Data = Bytes>,
-{
-    let (parts, body) = request.into_parts();
-    any_body(&parts.headers, &read_body(body).await?)
-}
-
-fn any_body(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
-    match media_type(headers).as_str() {
-        protobuf::MEDIA_TYPE => protobuf::object(body),
-        "" | "application/json" => json::object(body),
-        _ => Err(Problem::UnsupportedMediaType(
-            "the body of the request was in an unknown format - accepted media types include: application/json, \
-             application/vnd.kubernetes.protobuf",
-        )),
-    }
-}
-
-fn json_body(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
-    // Without a type it is taken for JSON, as Kubernetes does.
-    match media_type(headers).as_str() {
-        "" | "application/json" => json::object(body),
-        _ => Err(Problem::UnsupportedMediaType(
-            "the body of the request was in an unknown format - accepted media types include: application/json",
-        )),
-    }
-}
-
-async fn read_body<B>(body: B) -> Result<Bytes, Problem>
-where
-    B: Body<Data = Bytes>,
-{
-    if body.size_hint().lower() > LONGEST_DISCARDED as u64 {
-        return Err(Problem::TooLarge { limit: LONGEST_BODY });
-    }
-    match tokio::time::timeout(BODY_DEADLINE, collect(body)).await {
-        Ok(read) => read,
-        Err(_) => Err(Problem::BodyTimedOut),
-    }
-}
-
-async fn collect<B>(body: B) -> Result<Bytes, Problem>
-where
-    B: Body<Data = Bytes>,
-{
-    let mut body = pin!(body);
-    let (mut bytes, mut arrived) = (Vec::new(), 0);
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Problem::BadRequest("the request body could not be read".to_owned()))?;
-        let Ok(data) = frame.into_data() else { continue };
-        arrived += data.len();
-        if arrived > LONGEST_DISCARDED {
-            break;
-        }
-        if arrived <= LONGEST_BODY {
-            bytes.extend_from_slice(&data);
-        }
-    }
-    if arrived > LONGEST_BODY { Err(Problem::TooLarge { limit: LONGEST_BODY }) } else { Ok(bytes.into()) }
 }

@@ -26,8 +26,8 @@ static NAME: Column = Column {
 const ROW_METADATA: [&str; 7] =
     ["name", "namespace", "uid", "labels", "creationTimestamp", "resourceVersion", "generation"];
 
-/// What a table keeps of the metadata of its list, or of its only object.
-const TABLE_METADATA: [&str; 3] = ["resourceVersion", "continue", "remainingItemCount"];
+/// What the table of one object keeps of its metadata.
+const TABLE_METADATA: [&str; 1] = ["resourceVersion"];
 
 /// The table that a caller asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl TableForm {
         }
     }
 
-    /// A reply with an object or a list in it, with the table in its place and everything else as it was.
+    /// A reply with an object in it, with the table in its place and everything else as it was.
     pub(super) fn reply(self, resource: &ResourceType, reply: Reply, now: Timestamp) -> Reply {
         let body = match reply.body {
             Body::Json(value) => Body::Json(self.table(resource, value, now)),
@@ -69,24 +69,28 @@ impl TableForm {
         Reply { body, ..reply }
     }
 
-    /// The table of an object or of a list, with the ages that they have `now`.
-    pub(super) fn table(self, resource: &ResourceType, mut value: Value, now: Timestamp) -> Value {
+    /// The table of one object, with the ages that it has `now`.
+    pub(super) fn table(self, resource: &ResourceType, object: Value, now: Timestamp) -> Value {
         let metadata: Map<String, Value> = TABLE_METADATA
             .iter()
-            .filter_map(|name| Some(((*name).to_owned(), value.get("metadata")?.get(name)?.clone())))
+            .filter_map(|name| Some(((*name).to_owned(), object.get("metadata")?.get(name)?.clone())))
             .collect();
-        let objects = match value.get_mut("items").map(Value::take) {
-            Some(Value::Array(items)) => items,
-            Some(_) | None => vec![value],
-        };
         let mut table = json!({"kind": "Table", "apiVersion": self.api_version});
         table["metadata"] = metadata.into();
         table["columnDefinitions"] = columns(resource).map(definition).collect();
-        table["rows"] = objects.into_iter().map(|object| self.row(resource, object, now)).collect();
+        table["rows"] = vec![self.row(resource, object, now)].into();
         table
     }
 
-    fn row(self, resource: &ResourceType, object: Value, now: Timestamp) -> Value {
+    /// How the table of a list begins: rows come next, then `],"metadata":`, and the end.
+    pub(super) fn beginning(self, resource: &ResourceType) -> String {
+        let definitions: Value = columns(resource).map(definition).collect();
+        let version = self.api_version;
+        format!(r#"{{"kind":"Table","apiVersion":"{version}","columnDefinitions":{definitions},"rows":["#)
+    }
+
+    /// The row of an object, with the ages that it has `now`.
+    pub(super) fn row(self, resource: &ResourceType, object: Value, now: Timestamp) -> Value {
         let cells: Value = columns(resource).map(|column| cell(&object, column.cell, now)).collect();
         let mut row = json!({});
         row["cells"] = cells;

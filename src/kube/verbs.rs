@@ -26,7 +26,7 @@ pub(super) async fn perform<K: Kind>(app: &App, kind: K, action: Action) -> Resu
             let (_, state) = find(app, kind, &namespace, &name).await?;
             Ok(Reply::ok(kind.object(app, &state)))
         }
-        Action::List { namespace, options } => list::list(app, kind, namespace, &options).await,
+        Action::List { namespace, options, form } => list::list(app, kind, namespace, &options, &form).await,
         Action::Create { namespace, object, options } => create(app, kind, &namespace, &object, options).await,
         Action::Update { namespace, name, object, options } => {
             update(app, kind, &namespace, &name, &object, options).await

@@ -29,6 +29,7 @@ use self::{
     stream::{Events, Lost},
 };
 use super::{
+    json,
     kind::{Facts, Kind, Page, PageQuery, Subject},
     problem::Problem,
     query::{Bookmarks, EndOfInitialEvents, Start, WatchOptions},
@@ -49,6 +50,8 @@ const SEND_DEADLINE: Duration = Duration::from_secs(30);
 const PAGE: u32 = 100;
 /// Changes whose objects are read at once.
 const MOST_CHANGES: usize = 256;
+/// What the objects that are read at once may hold in all, about, but for the last of them.
+const MOST_BYTES: usize = 1024 * 1024;
 /// How often a client is told where the watch stands, if nothing else moved it.
 const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
 /// After events, before the next ones are looked for: an object that changes all the time is told so often and no more.
@@ -104,6 +107,9 @@ impl From<Problem> for Over {
         Self::Told(problem)
     }
 }
+
+/// Objects that were read because of changes, by their uids.
+type Objects<K> = HashMap<String, Now<<K as Kind>::State>>;
 
 struct Watch<K> {
     app: Arc<App>,
@@ -217,11 +223,11 @@ impl<K: Kind> Watch<K> {
             let head = self.changes().head();
             let changes = self.since(position)?;
             let relevant: Vec<Entry<'_>> = self.entries(&changes).take(MOST_CHANGES).collect();
-            let Some(last) = relevant.last().map(|entry| entry.revision) else {
+            if relevant.is_empty() {
                 let seen = changes.last().map_or(head, |change| change.revision.max(head));
                 return Ok(self.stand_at(position.max(seen)));
-            };
-            let now = self.read(&relevant).await?;
+            }
+            let (now, last) = self.read(&relevant, position).await?;
             let known = self.changes_up_to(position, &now).await?;
             let selected = self.selected_by_members(&now, &known);
             let entries = self.entries(&known).filter(|entry| selected.contains(entry.subject.uid.as_str())).collect();
@@ -269,36 +275,43 @@ impl<K: Kind> Watch<K> {
         })
     }
 
-    /// The objects that these entries are about, as they are now, by their uids.
-    async fn read(&self, entries: &[Entry<'_>]) -> Result<HashMap<String, Now<K::State>>, Problem> {
-        let mut read = HashMap::new();
-        for Entry { subject, .. } in entries {
-            if read.contains_key(&subject.uid) {
-                continue;
+    /// The objects that these entries are about, as they are now, by their uids; and the revision of the last entry that was
+    /// got to, as large objects are read a few at a time.
+    async fn read(&self, entries: &[Entry<'_>], position: Revision) -> Result<(Objects<K>, Revision), Problem> {
+        let (mut read, mut bytes, mut last) = (HashMap::new(), 0, position);
+        for Entry { revision, subject, .. } in entries {
+            if !read.contains_key(&subject.uid) {
+                if bytes > MOST_BYTES {
+                    break;
+                }
+                let now = self.read_one(subject).await?;
+                if let Now::Is(state) = &now {
+                    bytes += self.kind.facts(state).members.map_or(0, json::length);
+                }
+                read.insert(subject.uid.clone(), now);
             }
-            let found = match subject.name.parse() {
-                Ok(name) => self.kind.find(&self.app, subject.namespace, &name).await,
-                Err(_) => Ok(None),
-            };
-            let now = match found {
-                Ok(Some(state)) if self.kind.facts(&state).uid == subject.uid => Now::Is(state),
-                Ok(Some(_) | None) => Now::Gone,
-                // Corrupt; it was logged, and other objects are not.
-                Err(Problem::Internal(_)) => Now::Unreadable,
-                Err(problem) => return Err(problem),
-            };
-            read.insert(subject.uid.clone(), now);
+            last = *revision;
         }
-        Ok(read)
+        Ok((read, last))
+    }
+
+    async fn read_one(&self, subject: &Subject<'_>) -> Result<Now<K::State>, Problem> {
+        let found = match subject.name.parse() {
+            Ok(name) => self.kind.find(&self.app, subject.namespace, &name).await,
+            Err(_) => Ok(None),
+        };
+        match found {
+            Ok(Some(state)) if self.kind.facts(&state).uid == subject.uid => Ok(Now::Is(state)),
+            Ok(Some(_) | None) => Ok(Now::Gone),
+            // Corrupt; it was logged, and other objects are not.
+            Err(Problem::Internal(_)) => Ok(Now::Unreadable),
+            Err(problem) => Err(problem),
+        }
     }
 
     /// Those of the objects that were read whose members are selected: what can be selected by never changes, so what is
     /// known of one now, or was last, was always so.
-    fn selected_by_members<'n>(
-        &self,
-        read: &'n HashMap<String, Now<K::State>>,
-        changes: &[Arc<Change>],
-    ) -> HashSet<&'n str> {
+    fn selected_by_members<'n>(&self, read: &'n Objects<K>, changes: &[Arc<Change>]) -> HashSet<&'n str> {
         let selects = |state: &K::State| self.options.selector.selects_members(self.kind.facts(state).members);
         let last = |uid: &str| {
             changes.iter().find_map(|change| match &change.effect {
@@ -318,11 +331,7 @@ impl<K: Kind> Watch<K> {
     }
 
     /// The changes after `position`, among them all that led to what was read.
-    async fn changes_up_to(
-        &self,
-        position: Revision,
-        read: &HashMap<String, Now<K::State>>,
-    ) -> Result<Vec<Arc<Change>>, Problem> {
+    async fn changes_up_to(&self, position: Revision, read: &Objects<K>) -> Result<Vec<Arc<Change>>, Problem> {
         let deadline = Instant::now() + RING_DEADLINE;
         loop {
             let head = self.changes().head();

@@ -5,6 +5,7 @@ mod objects;
 use std::{future::poll_fn, str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{Row as _, sqlite::SqlitePool as Pool, sqlite::SqliteRow as Row};
+use tokio::sync::Semaphore;
 
 use super::{
     CorruptRow, GrantCounts, GrantPage, GrantQuery, ObjectKind, StoreError, StoreFailure, recent::Recent, row,
@@ -18,14 +19,20 @@ use crate::{
 /// How long closing waits for reads that nobody finishes.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Metadata and contents can be large, so a page ends early once it holds this many bytes of them.
-const PAGE_BYTES: usize = 8 * 1024 * 1024;
+const PAGE_BYTES: usize = 1024 * 1024;
 
 /// The connections that read, and the key for what they read.
 pub(super) struct Reader {
     pool: Pool,
     key: Arc<SealingKey>,
     recent: Arc<Recent>,
+    /// For whoever reads a page: one at a time, so that there is a connection for those who read one row, as every
+    /// redemption does. Pages take long, and come by the thousand when a list is long.
+    paging: Semaphore,
 }
+
+/// How many pages are read at once.
+const PAGES_AT_ONCE: usize = 1;
 
 /// What was being done, and that the database did not answer.
 fn failed(action: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
@@ -41,7 +48,7 @@ fn failed(action: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
 
 impl Reader {
     pub(super) fn new(pool: Pool, key: Arc<SealingKey>, recent: Arc<Recent>) -> Self {
-        Self { pool, key, recent }
+        Self { pool, key, recent, paging: Semaphore::new(PAGES_AT_ONCE) }
     }
 
     /// Ends all reading. Reads that are under way are waited for, but not for ever.
@@ -117,6 +124,8 @@ impl Reader {
         paging: Paging<'_, T>,
         after: Option<(&str, &str)>,
     ) -> Result<Page<T, N>, StoreError> {
+        // Never closed.
+        let _turn = self.paging.acquire().await;
         let mut page = Page { read: Vec::new(), corrupt: Vec::new(), revision: self.revision().await?, next: None };
         let Some(mut after) = start(paging.namespace, after) else { return Ok(page) };
         // That revision stands for a page without rows. Read before them, as it must not claim to know of one that came

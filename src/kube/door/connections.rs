@@ -144,11 +144,16 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let http = http(protocol);
+    let (service, answers) = service.on_one_connection();
     let connection = http
         .serve_connection(TokioIo::new(Progressing::new(stream, WRITE_DEADLINE)), TowerToHyperService::new(service));
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = answers.stalled() => {
+            debug!("an admin connection was cut: its client takes no answer");
+            return;
+        }
         // The sender is dropped when the door closes; nothing is ever sent.
         _ = stopping.changed() => {
             connection.as_mut().graceful_shutdown();

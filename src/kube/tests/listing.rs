@@ -60,11 +60,31 @@ async fn a_list_is_never_of_the_future_whatever_its_token_says() {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     let world = world_with(&["a", "b"]).await;
     let now = world.get(GRANTS).await.object()["metadata"]["resourceVersion"].clone();
-    let token = URL_SAFE_NO_PAD.encode(format!("1/{}/west/a", u64::MAX));
+    let token = URL_SAFE_NO_PAD.encode(format!("2/accessgrants/west/{}/west/a", u64::MAX));
 
     let list = world.get(&format!("{GRANTS}?continue={token}")).await.object();
 
     assert_eq!((names(&list), &list["metadata"]["resourceVersion"]), (vec!["b"], &now));
+}
+
+#[tokio::test]
+async fn a_list_is_not_continued_with_the_token_of_another() {
+    let world = world_with(&["a", "b"]).await;
+    let token = |list: Value| list["metadata"]["continue"].as_str().unwrap().to_owned();
+    let west = token(world.get(&format!("{GRANTS}?limit=1")).await.object());
+    let all = token(world.get(&format!("{EVERYWHERE}?limit=1")).await.object());
+    assert_eq!(names(&world.get(&format!("{EVERYWHERE}?continue={all}")).await.object()), ["b"]);
+    for (path, token) in [
+        (EVERYWHERE, &west),
+        (GRANTS, &all),
+        ("/apis/skupper.io/v2alpha1/namespaces/bare/accessgrants", &west),
+        ("/apis/skupper.io/v2alpha1/namespaces/west/links", &west),
+        ("/api/v1/secrets", &all),
+    ] {
+        let refused = world.get(&format!("{path}?continue={token}")).await;
+        assert_eq!(refused.failure().0, 400, "{path}");
+        assert!(refused.text.contains("another list"), "{}", refused.text);
+    }
 }
 
 #[tokio::test]

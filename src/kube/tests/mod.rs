@@ -18,6 +18,7 @@ mod reviews;
 mod secrets;
 mod sites;
 mod skupper;
+mod stalled;
 mod table;
 mod tls_door;
 mod tokens;

@@ -197,9 +197,9 @@ async fn what_is_no_object_stays_what_it_is() {
 fn warnings_are_kept() {
     let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(TABLE))]);
     let form = TableForm::read(&headers, &Query::read("").unwrap()).unwrap().unwrap();
-    let list = Reply::list(&ACCESS_GRANTS, json!({"resourceVersion": "1"}), Vec::new());
+    let object = Reply::ok(json!({"metadata": {"resourceVersion": "1"}}));
 
-    let warned = list.warning(vec!["a grant is not shown".to_owned()]);
+    let warned = object.warning(vec!["a grant is not shown".to_owned()]);
     let reply = form.reply(&ACCESS_GRANTS, warned, Timestamp::from_unix_seconds(NOW));
 
     let answer = reply.into_answer();

@@ -36,16 +36,16 @@ fn ca() -> SelfMadeCa {
 }
 
 /// A door that serves until told to stop.
-struct Open {
-    world: World,
-    ca: SelfMadeCa,
+pub(super) struct Open {
+    pub(super) world: World,
+    pub(super) ca: SelfMadeCa,
     address: SocketAddr,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<Result<(), AdminDoorError>>,
 }
 
 impl Open {
-    async fn door() -> Self {
+    pub(super) async fn door() -> Self {
         let (world, ca) = (World::start().await, ca());
         let door = AdminTlsDoor::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = door.local_addr();
@@ -57,7 +57,7 @@ impl Open {
     }
 
     /// A connection with a certificate for `scope` that `user_ca` has signed, or with none.
-    async fn connect(&self, user: Option<(&SelfMadeCa, &str)>, protocol: &str) -> TlsStream<TcpStream> {
+    pub(super) async fn connect(&self, user: Option<(&SelfMadeCa, &str)>, protocol: &str) -> TlsStream<TcpStream> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.ca.certificate_pem.as_bytes()).unwrap()).unwrap();
         let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -82,7 +82,7 @@ impl Open {
         timeout(DEADLINE, connecting).await.unwrap().unwrap()
     }
 
-    async fn close(self) -> World {
+    pub(super) async fn close(self) -> World {
         self.stop.send(()).unwrap();
         timeout(DEADLINE, self.serving).await.unwrap().unwrap().unwrap();
         self.world
@@ -102,7 +102,7 @@ fn identity(world: &World, ca: &SelfMadeCa) -> ServingIdentity {
     ServingIdentity::load(&certificate, &key, &file("admin-ca.crt", &ca.certificate_pem), now).unwrap()
 }
 
-fn request(method: &str, path: &str, body: &Value) -> Request<Full<Bytes>> {
+pub(super) fn request(method: &str, path: &str, body: &Value) -> Request<Full<Bytes>> {
     let text = if body.is_null() { String::new() } else { body.to_string() };
     let request = Request::builder().method(method).uri(format!("https://127.0.0.1{path}")).header("host", "127.0.0.1");
     request.header("content-type", "application/json").body(Full::from(text)).unwrap()

@@ -1,6 +1,7 @@
 //! What only a database on a disk can go through.
 
 mod disk_full;
+mod fairness;
 mod faults;
 mod freshness;
 mod objects;

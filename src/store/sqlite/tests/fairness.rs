@@ -1,0 +1,40 @@
+//! Who reads one row does not stand behind those who read all.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use tokio::task::JoinSet;
+
+use crate::store::{
+    GrantQuery, GrantStore,
+    contract::{Bench, SqliteBench, new_grant, within},
+};
+
+const LISTS: usize = 64;
+
+#[tokio::test]
+async fn one_grant_is_read_before_many_lists_that_were_asked_for_sooner() {
+    let bench = SqliteBench::fresh().await;
+    let store = bench.store();
+    for number in 0..100 {
+        store.create(new_grant(&format!("g{number}"))).await.unwrap();
+    }
+    let (listed, mut lists) = (Arc::new(AtomicUsize::new(0)), JoinSet::new());
+    for _ in 0..LISTS {
+        let (store, listed) = (Arc::clone(&store), Arc::clone(&listed));
+        lists.spawn(async move {
+            store.list(GrantQuery { namespace: None, after: None, limit: 0 }).await.unwrap();
+            listed.fetch_add(1, Ordering::SeqCst);
+        });
+    }
+    tokio::task::yield_now().await;
+
+    let found = within(store.find("west".parse().unwrap(), "g7".parse().unwrap())).await.unwrap();
+
+    assert_eq!(found.map(|grant| grant.name.to_string()).as_deref(), Some("g7"));
+    let before = listed.load(Ordering::SeqCst);
+    assert!(before < LISTS / 4, "{before} lists came first");
+    within(async { while lists.join_next().await.is_some() {} }).await;
+}
