@@ -74,6 +74,11 @@ pub(super) fn state_in(status: Option<&Value>, name: &str) -> Option<State> {
     find(status?, name).and_then(State::read)
 }
 
+/// Like [`state_in`], when it is about what is wanted at this generation.
+pub(super) fn state_at(status: Option<&Value>, name: &str, generation: u64) -> Option<State> {
+    find(status?, name).filter(|condition| condition["observedGeneration"] == generation).and_then(State::read)
+}
+
 /// The first of these conditions that does not hold: missing means pending, with the message `Not NAME`.
 pub(super) fn aggregate(conditions: &[Condition]) -> State {
     let states = conditions.iter().map(|(name, state)| match state {

@@ -14,6 +14,7 @@ mod follow;
 mod grants;
 mod links;
 mod objects;
+mod places;
 mod ports;
 mod publication;
 mod readiness;

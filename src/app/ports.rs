@@ -1,6 +1,6 @@
 //! What the use cases need done by others, over the network: ports, which the rooms above fit their adapters to.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use crate::link::{AccessToken, Bundle, Endpoint, TlsSecret};
 
@@ -30,6 +30,8 @@ pub enum Again {
     Never,
     /// It may be well later.
     Later,
+    /// It may be well later; the other site asks to be left alone for this long.
+    After(Duration),
 }
 
 /// Tries whether a router takes a link.

@@ -33,7 +33,7 @@ const MOST_NEWS: usize = 64;
 pub(super) enum Next {
     /// Never; what was remembered of it is forgotten.
     Forget,
-    /// Not by itself, but also when something else in its namespace changes.
+    /// Not by itself, but also when something else changes that [concerns](Controller::concerns) it.
     Idle,
     /// Then.
     At(Instant),
@@ -50,8 +50,12 @@ impl Next {
 pub(super) trait Controller: Send + Sync + 'static {
     /// What is remembered of an object from one look to the next.
     type Memory: Default + Send + 'static;
-    /// The objects looked at, and those whose change is a reason to look at all the known ones of their namespace.
+    /// The objects looked at, and those whose change may be a reason to look at known ones of their namespace.
     const INTEREST: Interest;
+
+    /// Whether the change of `other`, an object of its namespace, is a reason to look at the object of this key, of which
+    /// this is remembered. To be answered without much ado: it is asked of every object for every change.
+    fn concerns(other: &ObjectKey, key: &ObjectKey, memory: &Self::Memory) -> bool;
 
     /// Looks at the object of this key, and does what there is to do.
     ///
@@ -126,7 +130,14 @@ impl<C: Controller> Desk<C> {
                     .or_insert_with(|| Entry { memory: Some(C::Memory::default()), due: None });
                 vec![key]
             }
-            News::Of(other) => self.entries.keys().filter(|key| key.namespace == other.namespace).cloned().collect(),
+            News::Of(other) => {
+                let concerned = |(key, entry): &(&ObjectKey, &Entry<C::Memory>)| {
+                    // While somebody looks at it, nobody knows.
+                    let concerns = |memory| C::concerns(&other, key, memory);
+                    key.namespace == other.namespace && entry.memory.as_ref().is_none_or(concerns)
+                };
+                self.entries.iter().filter(concerned).map(|(key, _)| key.clone()).collect()
+            }
             News::Anything => self.entries.keys().cloned().collect(),
         };
         for key in touched {
@@ -215,6 +226,10 @@ mod tests {
         type Memory = u32;
         const INTEREST: Interest = Interest { kind: ObjectKind::Link, also: &[ObjectKind::Secret] };
 
+        fn concerns(other: &ObjectKey, _: &ObjectKey, _: &u32) -> bool {
+            other.name.as_str() == "keys"
+        }
+
         async fn reconcile(&self, key: &ObjectKey, memory: &mut u32) -> Next {
             self.looks.fetch_add(1, Ordering::SeqCst);
             self.go.notified().await;
@@ -279,6 +294,8 @@ mod tests {
         assert_eq!(desk.running.len(), 0);
         desk.hear(News::Of(key(ObjectKind::Secret, "east", "keys")));
         assert_eq!(desk.next_due(), Some(due), "another namespace");
+        desk.hear(News::Of(key(ObjectKind::Secret, "west", "other")));
+        assert_eq!(desk.next_due(), Some(due), "of no concern");
         desk.hear(News::Of(key(ObjectKind::Secret, "west", "keys")));
         assert_eq!(desk.next_due(), Some(Instant::now()));
         assert_eq!(desk.calendar.len(), 1);

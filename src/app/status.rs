@@ -1,5 +1,7 @@
 //! How a controller writes the status of an object: only when it differs, and only of the object it looked at.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use serde_json::{Map, Value};
 
 use super::App;
@@ -22,6 +24,14 @@ pub(super) enum Noted {
 /// Whether both are the same object with the same spec.
 pub(super) fn is_same_wish(one: &StoredObject, other: &StoredObject) -> bool {
     one.uid == other.uid && one.generation == other.generation
+}
+
+/// A number that changes when somebody writes into the object's labels or annotations, which no controller does: they want
+/// it looked at.
+pub(super) fn marks(object: &StoredObject) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&object.content.labels, &object.content.annotations).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The write that gives `object` this status.

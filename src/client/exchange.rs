@@ -15,6 +15,8 @@ use tokio::{
 };
 use zeroize::Zeroizing;
 
+use crate::grant::Code;
+
 /// Enough for every header section that our doors and Skupper's send.
 const MAX_HEADER_SECTION_BYTES: usize = 64 * 1024;
 
@@ -73,9 +75,10 @@ impl Exchange {
         self.response.status()
     }
 
-    /// A header as text for people; absent also when it is none.
-    pub(super) fn header(&self, name: hyper::header::HeaderName) -> Option<String> {
-        self.response.headers().get(name).map(|value| printable(value.as_bytes(), 256))
+    /// A header as text for people, without the code; absent also when it is none.
+    pub(super) fn header(&self, name: hyper::header::HeaderName, code: &Code) -> Option<String> {
+        let value = self.response.headers().get(name)?;
+        Some(printable(&without(value.as_bytes(), code.expose().as_bytes()), 256))
     }
 
     /// The next bytes of the body, as many as have come; `None` at its end.
@@ -111,25 +114,85 @@ impl Exchange {
         Ok(whole)
     }
 
-    /// The beginning of the body as text for people: trimmed, at most `limit` bytes, without control characters. An
-    /// empty text when it does not come.
-    pub(super) async fn text(self, limit: usize) -> String {
+    /// The beginning of the body as text for people: trimmed, at most `limit` bytes, without control characters and
+    /// without the code, which a server that says what it was sent would bring into logs. An empty text when it does not
+    /// come.
+    pub(super) async fn text(self, limit: usize, code: &Code) -> String {
+        let secret = code.expose().as_bytes();
         let Self { response, _connection } = self;
         let mut incoming = response.into_body();
-        let mut start = Vec::new();
-        while start.len() < limit {
+        let mut start = Zeroizing::new(Vec::new());
+        // So much more that a secret which begins within the limit is seen whole.
+        while start.len() < limit + secret.len() {
             let Some(Ok(frame)) = incoming.frame().await else { break };
             if let Ok(data) = frame.into_data() {
                 start.extend_from_slice(&data);
             }
         }
-        printable(&start, limit)
+        printable(&without(&start, secret), limit)
     }
 }
 
-/// Text for people out of bytes that somebody else chose: it must not move the cursor of a terminal.
+/// What stands for a secret.
+const REDACTED: &[u8] = b"(redacted)";
+/// A secret of fewer bytes is in every text, and whoever chose it keeps nothing secret.
+const SHORTEST_SECRET: usize = 6;
+
+/// The bytes with something else wherever the secret is in them.
+pub(super) fn without(bytes: &[u8], secret: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut clean = Zeroizing::new(Vec::with_capacity(bytes.len() + REDACTED.len()));
+    let mut rest = bytes;
+    while let Some((first, others)) = rest.split_first() {
+        match rest.strip_prefix(secret).filter(|_| secret.len() >= SHORTEST_SECRET) {
+            Some(after) => {
+                clean.extend_from_slice(REDACTED);
+                rest = after;
+            }
+            None => {
+                clean.push(*first);
+                rest = others;
+            }
+        }
+    }
+    clean
+}
+
+/// Text for people out of bytes that somebody else chose: it must not move the cursor of a terminal, nor turn the
+/// direction of what stands beside it.
 pub(super) fn printable(bytes: &[u8], limit: usize) -> String {
     let start = &bytes[..bytes.len().min(limit)];
-    let text = String::from_utf8_lossy(start).replace(char::is_control, " ");
-    text.trim().to_owned()
+    let text = String::from_utf8_lossy(start).replace(is_unfit, " ");
+    // What is no UTF-8 grows when it is replaced.
+    let end = text.floor_char_boundary(limit);
+    text[..end].trim().to_owned()
+}
+
+/// Control characters, line separators, and the marks of UAX #9 that change the direction of text.
+fn is_unfit(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_taken_out_wherever_it_stands() {
+        let clean = |text: &str, secret: &str| String::from_utf8(without(text.as_bytes(), secret.as_bytes()).to_vec());
+
+        assert_eq!(clean("got canary-1canary-1!", "canary-1").unwrap(), "got (redacted)(redacted)!");
+        assert_eq!(clean("got canary-", "canary-1").unwrap(), "got canary-");
+        assert_eq!(clean("a cat", "a").unwrap(), "a cat");
+        assert_eq!(clean("abc", "").unwrap(), "abc");
+    }
+
+    #[test]
+    fn text_for_people_is_one_bounded_line_that_reads_from_left_to_right() {
+        assert_eq!(printable(b" a\x1b[2Jb\r\n", 100), "a [2Jb");
+        assert_eq!(printable("a\u{202e}b\u{2066}c\u{2028}d".as_bytes(), 100), "a b c d");
+        assert_eq!(printable(&[0xff; 100], 30).len(), 30);
+        assert_eq!(printable("\u{e4}\u{e4}".as_bytes(), 3).chars().next(), Some('\u{e4}'));
+    }
 }

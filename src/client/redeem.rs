@@ -6,10 +6,10 @@ use http_body_util::Full;
 use hyper::{
     Method, Request, StatusCode,
     body::Bytes,
-    header::{CONNECTION, HOST, HeaderValue, LOCATION, USER_AGENT},
+    header::{CONNECTION, HOST, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT},
 };
 use rustls::{ClientConfig, pki_types::ServerName};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use zeroize::Zeroizing;
 
@@ -20,9 +20,13 @@ use super::{
     target::Target,
     trust::client_config,
 };
-use crate::link::{AccessToken, Bundle, MAX_DOCUMENT_BYTES, ResourceName};
+use crate::{
+    grant::Code,
+    link::{AccessToken, Bundle, MAX_DOCUMENT_BYTES, ResourceName},
+};
 
 const MAX_REFUSAL_BYTES: usize = 1024;
+const REFUSAL_TEXT_DEADLINE: Duration = Duration::from_secs(1);
 
 /// What a redeemer chooses.
 #[derive(Debug, Clone)]
@@ -49,7 +53,8 @@ pub async fn redeem(token: &AccessToken, options: &RedeemOptions) -> Result<Bund
 
     let stream = dial(&target.host, target.port, &time).await.map_err(|f| not_connected(f, &target, &time))?;
     let stream = time.within(handshake(tls, &target, stream)).await.map_err(|_| late(Step::Handshake))??;
-    let answer = time.within(ask(stream, request, &target.authority)).await.map_err(|_| late(Step::Answer))??;
+    let answer = time.within(ask(stream, request, &target.authority, &token.code)).await;
+    let answer = answer.map_err(|_| late(Step::Answer))??;
 
     let host = || target.authority.clone();
     let bundle = Bundle::read(&answer).map_err(|source| RedeemTokenError::NotABundle { host: host(), source })?;
@@ -116,6 +121,7 @@ async fn ask(
     stream: TlsStream<TcpStream>,
     request: Request<Full<Bytes>>,
     host: &str,
+    code: &Code,
 ) -> Result<Zeroizing<Vec<u8>>, RedeemTokenError> {
     let host = host.to_owned();
     let failed = |error| match error {
@@ -128,13 +134,16 @@ async fn ask(
     if status == StatusCode::OK {
         return exchange.body(MAX_DOCUMENT_BYTES).await.map_err(failed);
     }
-    if let (true, Some(location)) = (status.is_redirection(), exchange.header(LOCATION)) {
+    if let (true, Some(location)) = (status.is_redirection(), exchange.header(LOCATION, code)) {
         return Err(RedeemTokenError::Redirect { host, status: status.as_u16(), location });
     }
+    // The status is the answer; its text is worth no more than a moment.
+    let retry_after = exchange.header(RETRY_AFTER, code).and_then(|seconds| seconds.parse().ok());
     Err(RedeemTokenError::Refused {
         status: status.as_u16(),
         reason: status.canonical_reason().unwrap_or("no known status"),
-        body: exchange.text(MAX_REFUSAL_BYTES).await,
+        body: timeout(REFUSAL_TEXT_DEADLINE, exchange.text(MAX_REFUSAL_BYTES, code)).await.unwrap_or_default(),
+        retry_after: retry_after.map(Duration::from_secs),
         host,
     })
 }

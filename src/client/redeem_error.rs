@@ -124,8 +124,10 @@ pub enum RedeemTokenError {
         status: u16,
         /// What the status means.
         reason: &'static str,
-        /// What the server says, as one trimmed line of at most 1 KiB.
+        /// What the server says, as one trimmed line of at most 1 KiB, without the code.
         body: String,
+        /// How long the server asks to be left alone.
+        retry_after: Option<Duration>,
     },
     /// The answer is something else.
     #[error("the answer of {host} is not a bundle")]

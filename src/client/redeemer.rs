@@ -3,19 +3,23 @@
 use std::time::Duration;
 
 use super::{
-    exchange::printable,
+    exchange::{printable, without},
     redeem::{RedeemOptions, redeem},
     redeem_error::RedeemTokenError,
 };
 use crate::{
     app::{Again, PortFuture, RedeemFailure, Redeemer, chain},
-    link::{AccessToken, Bundle},
+    link::{AccessToken, Bundle, DocumentError},
 };
 
 /// What Skupper's own clients wait (protocol.md 1.4).
 const DEADLINE: Duration = Duration::from_secs(10);
 /// As much of a URL as a status shows.
 const MAX_URL_BYTES: usize = 1024;
+/// As much of a failure as a status shows.
+const MAX_MESSAGE_BYTES: usize = 4096;
+/// No other site sends us away for longer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
 /// Redeems over the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,19 +37,24 @@ impl Default for NetworkRedeemer {
 impl Redeemer for NetworkRedeemer {
     fn redeem<'a>(&'a self, token: &'a AccessToken, subject: &'a str) -> PortFuture<'a, Bundle, RedeemFailure> {
         let options = RedeemOptions { subject: subject.to_owned(), deadline: self.deadline };
-        Box::pin(async move { redeem(token, &options).await.map_err(|error| failure(&error, &token.url)) })
+        Box::pin(async move { redeem(token, &options).await.map_err(|error| failure(&error, token)) })
     }
 }
 
-/// What is wrong in the token, and the two answers that mean "not with this token", stay so.
-fn failure(error: &RedeemTokenError, url: &str) -> RedeemFailure {
+/// What is wrong in the token, and the two answers that mean "not with this token", stay so. So does an answer that is
+/// no bundle: it was paid for with a redemption, and the next would be too.
+fn failure(error: &RedeemTokenError, token: &AccessToken) -> RedeemFailure {
     let (message, again) = match error {
         RedeemTokenError::NoCa => ("token does not have a CA".to_owned(), Again::Never),
         RedeemTokenError::CaUnreadable => ("token does not have a CA that can be read".to_owned(), Again::Never),
         RedeemTokenError::BadUrl { what } => (format!("could not parse token url: it {what}"), Again::Never),
         RedeemTokenError::NotHttps { .. } => ("token url scheme must be https".to_owned(), Again::Never),
-        RedeemTokenError::Refused { status, reason, body, .. } => {
-            let again = if matches!(status, 403 | 404) { Again::Never } else { Again::Later };
+        RedeemTokenError::Refused { status, reason, body, retry_after, .. } => {
+            let again = match (status, retry_after) {
+                (403 | 404, _) => Again::Never,
+                (_, Some(pause)) => Again::After((*pause).min(LONGEST_PAUSE)),
+                (_, None) => Again::Later,
+            };
             (refused(*status, reason, body), again)
         }
         RedeemTokenError::Redirect { status, location, .. } => {
@@ -53,10 +62,13 @@ fn failure(error: &RedeemTokenError, url: &str) -> RedeemFailure {
             let body = format!("redirects to {location}, which a token must not follow");
             (refused(*status, reason.unwrap_or_default(), &body), Again::Later)
         }
+        RedeemTokenError::CutShort { .. }
+        | RedeemTokenError::NotABundle { source: DocumentError::CutShort { .. }, .. } => {
+            (undecodable(error), Again::Later)
+        }
         RedeemTokenError::TooLarge { .. }
-        | RedeemTokenError::CutShort { .. }
         | RedeemTokenError::NotABundle { .. }
-        | RedeemTokenError::WrongName { .. } => ("Controller could not decode response".to_owned(), Again::Later),
+        | RedeemTokenError::WrongName { .. } => (undecodable(error), Again::Never),
         RedeemTokenError::BadSubject
         | RedeemTokenError::TlsSetup { .. }
         | RedeemTokenError::NameNotResolved { .. }
@@ -64,11 +76,17 @@ fn failure(error: &RedeemTokenError, url: &str) -> RedeemFailure {
         | RedeemTokenError::Tls { .. }
         | RedeemTokenError::Deadline { .. }
         | RedeemTokenError::Connection { .. } => {
-            let url = printable(url.as_bytes(), MAX_URL_BYTES);
+            let url = printable(token.url.as_bytes(), MAX_URL_BYTES);
             (format!("Controller got error: Post \"{url}\": {}", chain(error)), Again::Later)
         }
     };
-    RedeemFailure { message, again }
+    // Much of it is the other side's choice, as are the names in its certificate.
+    let message = without(message.as_bytes(), token.code.expose().as_bytes());
+    RedeemFailure { message: printable(&message, MAX_MESSAGE_BYTES), again }
+}
+
+fn undecodable(error: &RedeemTokenError) -> String {
+    format!("Controller could not decode response: {}", chain(error))
 }
 
 fn refused(status: u16, reason: &str, body: &str) -> String {

@@ -51,6 +51,8 @@ pub(super) fn credential(certificate: &rcgen::Certificate, key: &KeyPair) -> Cre
 /// What the server does once it has read a request.
 pub(super) enum Then {
     Answer(Vec<u8>),
+    /// Answers, and does not end the connection before the client does.
+    AnswerAndStay(Vec<u8>),
     SayNothing,
 }
 
@@ -80,6 +82,10 @@ pub(super) async fn serve(credential: Credential, then: Then) -> (SocketAddr, Jo
                 // The client may have seen enough before all of it is written.
                 let _ = stream.write_all(&answer).await;
                 let _ = stream.shutdown().await;
+            }
+            Then::AnswerAndStay(answer) => {
+                let _ = stream.write_all(&answer).await;
+                drop(stream.read(&mut [0]).await);
             }
             Then::SayNothing => drop(stream.read(&mut [0]).await),
         }

@@ -5,10 +5,7 @@ mod endpoint;
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 use uuid::Uuid;
 
@@ -16,19 +13,20 @@ use super::{
     App, ProbeFailure, Prober,
     backoff::{Backoff, spread},
     chain,
-    conditions::{Basis, State, aggregate, state_in},
+    conditions::{Basis, State, aggregate, state_at},
     follow::Interest,
+    places::{Lane, Places, Room},
     reconcile::{Controller, Next},
-    status::Noted,
+    status::{Noted, marks},
 };
 use crate::{
     grant::Revision,
-    link::{Endpoint, TlsSecret},
+    link::{Endpoint, ResourceName, TlsSecret},
     store::{ObjectKey, ObjectKind, StoreError, StoredObject},
 };
 
-/// Probes in progress at once.
-const PLACES: usize = 8;
+/// Probes in progress at once. One that goes well takes a second, which is spent on listening.
+const ROOM: Room = Room { all: 32, one_host: 8 };
 /// More than a [`Prober`] takes: a net under its promise.
 const DEADLINE: Duration = Duration::from_secs(20);
 /// What the store's own failures are answered with.
@@ -53,12 +51,14 @@ pub(super) struct Links {
     app: Arc<App>,
     prober: Arc<dyn Prober>,
     pace: ProbePace,
-    places: Semaphore,
+    places: Places,
 }
 
 /// What is remembered of a Link.
 #[derive(Default)]
 pub(super) struct Memory {
+    /// The Secret it names, as far as is known.
+    secret: Option<ResourceName>,
     /// What was tried last.
     tried: Option<Tried>,
     failures: u32,
@@ -70,6 +70,8 @@ pub(super) struct Memory {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Tried {
     link: (Uuid, u64),
+    /// What the Link is marked with: whoever changes that wants it tried.
+    marks: u64,
     secret: (Uuid, Revision),
 }
 
@@ -79,6 +81,7 @@ struct Ready {
     endpoint: Endpoint,
     credentials: TlsSecret,
     state: Tried,
+    lane: Lane,
 }
 
 /// What a look at a Link shows.
@@ -93,6 +96,10 @@ impl Controller for Links {
     type Memory = Memory;
     const INTEREST: Interest = Interest { kind: ObjectKind::Link, also: &[ObjectKind::Secret] };
 
+    fn concerns(other: &ObjectKey, _: &ObjectKey, memory: &Memory) -> bool {
+        memory.secret.as_ref().is_none_or(|secret| *secret == other.name)
+    }
+
     async fn reconcile(&self, key: &ObjectKey, memory: &mut Memory) -> Next {
         match self.try_to(key, memory).await {
             Ok(next) => next,
@@ -106,14 +113,15 @@ impl Controller for Links {
 
 impl Links {
     pub(super) fn new(app: Arc<App>, prober: Arc<dyn Prober>, pace: ProbePace) -> Self {
-        Self { app, prober, pace, places: Semaphore::new(PLACES) }
+        Self { app, prober, pace, places: Places::new(ROOM) }
     }
 
     async fn try_to(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Next, StoreError> {
-        if let Look::Nothing(next) = self.look(key, memory).await? {
-            return Ok(next);
-        }
-        let Some(_place) = self.place().await else { return Ok(Next::Idle) };
+        let (lane, host) = match self.look(key, memory).await? {
+            Look::Nothing(next) => return Ok(next),
+            Look::Probe(ready) => (ready.lane, ready.endpoint.host),
+        };
+        let Some(_place) = self.places.take(&self.app, lane, host.as_str()).await else { return Ok(Next::Idle) };
         // The place may have been long in coming: what was seen before it is over.
         match self.look(key, memory).await? {
             Look::Nothing(next) => Ok(next),
@@ -121,20 +129,10 @@ impl Links {
         }
     }
 
-    /// A place among the probes in progress; none when the service stops.
-    async fn place(&self) -> Option<SemaphorePermit<'_>> {
-        tokio::select! {
-            biased;
-            () = self.app.stopping() => None,
-            // The semaphore is never closed.
-            place = self.places.acquire() => place.ok(),
-        }
-    }
-
     /// Looks at the Link and its Secret, and writes down whether it is configured.
-    async fn look(&self, key: &ObjectKey, memory: &Memory) -> Result<Look, StoreError> {
+    async fn look(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Look, StoreError> {
         let Some(stored) = self.app.object(key.clone()).await? else { return Ok(Look::Nothing(Next::Forget)) };
-        let (endpoint, credentials, state) = match self.configuration(&stored).await? {
+        let (endpoint, credentials, state) = match self.configuration(&stored, &mut memory.secret).await? {
             Ok(configuration) => configuration,
             Err(fault) => {
                 self.note(&stored, &State::Error(fault), None).await?;
@@ -142,12 +140,19 @@ impl Links {
                 return Ok(Look::Nothing(Next::Idle));
             }
         };
-        // What was found out earlier stands until it is tried again.
-        let operational = state_in(stored.content.body.get("status"), OPERATIONAL);
+        // What was found out earlier about the same wish stands until it is tried again.
+        let operational = state_at(stored.content.body.get("status"), OPERATIONAL, stored.generation);
+        let lane = match (memory.tried, &operational) {
+            (Some(tried), _) if tried != state => Lane::New,
+            // Also after a restart, which makes nothing new.
+            (_, Some(State::Ready)) => Lane::Well,
+            (_, Some(State::Pending(_) | State::Error(_) | State::Over(_))) => Lane::Failing,
+            (_, None) => Lane::New,
+        };
         self.note(&stored, &State::Ready, operational).await?;
         match memory.next {
             Some(at) if memory.tried == Some(state) && at > Instant::now() => Ok(Look::Nothing(Next::At(at))),
-            Some(_) | None => Ok(Look::Probe(Box::new(Ready { stored, endpoint, credentials, state }))),
+            Some(_) | None => Ok(Look::Probe(Box::new(Ready { stored, endpoint, credentials, state, lane }))),
         }
     }
 
@@ -155,17 +160,20 @@ impl Links {
     async fn configuration(
         &self,
         stored: &StoredObject,
+        named: &mut Option<ResourceName>,
     ) -> Result<Result<(Endpoint, TlsSecret, Tried), String>, StoreError> {
         let (endpoint, name) = match endpoint::choose(stored) {
             Ok(chosen) => chosen,
             Err(fault) => return Ok(Err(fault.to_string())),
         };
         let namespace = stored.key.namespace.clone();
+        *named = Some(name.clone());
         let secret = self.app.object(ObjectKey { kind: ObjectKind::Secret, namespace, name: name.clone() }).await?;
         Ok(match secret {
             None => Err(format!("TLS credentials secret \"{name}\" not found")),
             Some(secret) => {
-                let state = Tried { link: (stored.uid, stored.generation), secret: (secret.uid, secret.revision) };
+                let (link, secret_state) = ((stored.uid, stored.generation), (secret.uid, secret.revision));
+                let state = Tried { link, marks: marks(stored), secret: secret_state };
                 credentials::read(&secret)
                     .map(|credentials| (endpoint, credentials, state))
                     .map_err(|fault| format!("TLS credentials secret \"{name}\": {fault}"))
@@ -174,7 +182,7 @@ impl Links {
     }
 
     async fn probe(&self, ready: Ready, memory: &mut Memory) -> Result<Next, StoreError> {
-        let Ready { stored, endpoint, credentials, state } = ready;
+        let Ready { stored, endpoint, credentials, state, lane: _ } = ready;
         let outcome = tokio::select! {
             biased;
             // What is found out while stopping helps nobody.

@@ -178,9 +178,53 @@ async fn a_link_is_tried_at_once_when_it_or_its_secret_changes() {
 }
 
 #[tokio::test]
-async fn what_hangs_takes_no_more_than_its_places() {
+async fn a_link_that_is_changed_is_not_ready_until_it_was_tried_as_it_is_now() {
     let world = World::new().await;
-    let prober = Scripted::prober(|_, _| Answer::Never);
+    let prober = Scripted::prober(|at, _| if at.starts_with("east") { well() } else { Answer::Never });
+    world.create(Secret, "keys", secret_body()).await;
+    world.create(Link, "to-east", link_body()).await;
+    let controllers = world.run_slowly(&Scripted::idle(), &prober);
+    world.wait_message(Link, "to-east", "OK").await;
+
+    let mut spec = link_body()["spec"].clone();
+    spec["endpoints"][1]["host"] = "north.example.com".into();
+    world.change_spec(Link, "to-east", spec).await;
+    let status = world.wait_message(Link, "to-east", "Not Operational").await;
+    world.stop(controllers).await;
+
+    assert_eq!(condition(&status, "Operational").0, Value::Null);
+    assert_eq!(condition(&status, "Ready").0, "False");
+    assert_eq!(status["conditions"][0]["observedGeneration"], 2);
+}
+
+#[tokio::test]
+async fn a_link_that_is_written_into_is_tried_at_once() {
+    let world = World::new().await;
+    let prober = Scripted::prober(|_, _| failed());
+    world.create(Secret, "keys", secret_body()).await;
+    world.create(Link, "to-east", link_body()).await;
+    let controllers = world.run_slowly(&Scripted::idle(), &prober);
+    world.wait_message(Link, "to-east", "Not Operational: connection refused").await;
+
+    world.annotate(Link, "to-east", "again", "1").await;
+    prober.wait_calls(2).await;
+    world.create(Secret, "others", secret_body()).await;
+    world.annotate(Link, "to-east", "again", "2").await;
+    prober.wait_calls(3).await;
+    world.stop(controllers).await;
+    assert_eq!(prober.calls().len(), 3);
+}
+
+fn to(host: &str) -> Value {
+    let mut body = link_body();
+    body["spec"]["endpoints"][1]["host"] = host.into();
+    body
+}
+
+#[tokio::test]
+async fn what_hangs_takes_no_more_than_the_places_of_its_host() {
+    let world = World::new().await;
+    let prober = Scripted::prober(|at, _| if at.starts_with("east") { Answer::Never } else { well() });
     world.create(Secret, "keys", secret_body()).await;
     for number in 0..12 {
         world.create(Link, &format!("to-{number}"), link_body()).await;
@@ -190,7 +234,29 @@ async fn what_hangs_takes_no_more_than_its_places() {
     for number in 0..12 {
         world.wait_message(Link, &format!("to-{number}"), "Not Operational").await;
     }
+    world.create(Link, "to-north", to("north.example.com")).await;
+    world.wait_message(Link, "to-north", "OK").await;
     // Ends at once, also with probes in progress.
     world.stop(controllers).await;
-    assert_eq!(prober.calls().len(), 8);
+    assert_eq!(prober.calls().iter().filter(|call| call.name.starts_with("east")).count(), 8);
+}
+
+#[tokio::test]
+async fn a_new_link_is_tried_while_many_that_failed_before_do_not_answer() {
+    let world = World::new().await;
+    let prober = Scripted::prober(|at, before| match before {
+        _ if at.starts_with("new") => well(),
+        0 => failed(),
+        _ => Answer::Never,
+    });
+    world.create(Secret, "keys", secret_body()).await;
+    for number in 0..40 {
+        world.create(Link, &format!("to-{number}"), to(&format!("dead-{number}.example.com"))).await;
+    }
+    let controllers = world.run(&Scripted::idle(), &prober);
+    prober.wait_calls(40 + 32).await;
+
+    world.create(Link, "to-new", to("new.example.com")).await;
+    world.wait_message(Link, "to-new", "OK").await;
+    world.stop(controllers).await;
 }

@@ -111,7 +111,7 @@ async fn what_may_be_well_later_is_tried_again_after_growing_pauses_and_told_onl
     for (pause, least) in pauses.zip([20, 40, 80, 160]) {
         assert!(pause >= Duration::from_millis(least), "{pause:?} {least}");
     }
-    assert_eq!(failed.revision.0, token.revision.0 + 1, "one status for all failures that are alike");
+    assert_eq!(failed.revision.0, token.revision.0 + 2, "one status for all failures that are alike");
 }
 
 #[tokio::test]
@@ -174,7 +174,9 @@ async fn what_was_redeemed_for_a_token_that_is_gone_is_thrown_away() {
 
     world.delete(AccessToken, "my-token").await;
     // Another token of the same name: not the one that the answer is for.
-    world.create(AccessToken, "my-token", token_body()).await;
+    let mut other = token_body();
+    other["spec"]["code"] = "other-canary".into();
+    world.create(AccessToken, "my-token", other).await;
     go.notify_one();
     redeemer.wait_calls(2).await;
     world.stop(controllers).await;
@@ -196,7 +198,8 @@ async fn a_server_that_hangs_does_not_hold_up_the_tokens_of_others() {
         world.wait_message(AccessToken, name, "OK").await;
     }
     controllers.abort();
-    assert!(world.status(AccessToken, "hanging").await.is_null());
+    let status = world.status(AccessToken, "hanging").await;
+    assert_eq!((&status["status"], &status["message"]), (&json!("Pending"), &json!("Being redeemed")));
 }
 
 #[tokio::test]
@@ -237,4 +240,134 @@ async fn a_token_that_cannot_be_one_says_why_and_asks_nobody() {
     }
     world.stop(controllers).await;
     assert_eq!(redeemer.calls().len(), 0);
+}
+
+#[tokio::test]
+async fn what_was_redeemed_is_given_to_the_token_that_is_applied_again_with_the_same_code() {
+    let world = World::new().await;
+    let go = Arc::new(Notify::new());
+    let answer = Arc::clone(&go);
+    let redeemer = Scripted::redeemer(move |_, _| Answer::After(Arc::clone(&answer), Ok(bundle(1))));
+    let controllers = world.run(&redeemer, &Scripted::idle());
+    for name in ["applied-again", "changed"] {
+        world.create(AccessToken, name, token_body()).await;
+    }
+    redeemer.wait_calls(2).await;
+
+    world.delete(AccessToken, "applied-again").await;
+    world.create(AccessToken, "applied-again", token_body()).await;
+    let mut spec = token_body()["spec"].clone();
+    spec["linkCost"] = 9.into();
+    world.change_spec(AccessToken, "changed", spec).await;
+    go.notify_waiters();
+    world.wait_message(AccessToken, "applied-again", "OK").await;
+    world.wait_message(AccessToken, "changed", "OK").await;
+    world.stop(controllers).await;
+
+    assert_eq!(redeemer.calls().len(), 2, "no redemption is asked for twice");
+    assert_eq!(world.get(Link, "changed").await.unwrap().content.body["spec"]["cost"], 9);
+}
+
+#[tokio::test]
+async fn hanging_servers_of_many_tokens_keep_no_other_waiting() {
+    let world = World::new().await;
+    let redeemer = Scripted::redeemer(|name, _| if name == "fine" { given(1) } else { Answer::Never });
+    let controllers = world.run(&redeemer, &Scripted::idle());
+    for number in 0..20 {
+        world.create(AccessToken, &format!("hanging-{number}"), token_body()).await;
+    }
+    redeemer.wait_calls(4).await;
+
+    let mut body = token_body();
+    body["spec"]["url"] = "https://north.example.com:9090/1".into();
+    world.create(AccessToken, "fine", body).await;
+    world.wait_message(AccessToken, "fine", "OK").await;
+    controllers.abort();
+    assert_eq!(redeemer.calls().len(), 5);
+}
+
+#[tokio::test]
+async fn a_token_is_tried_when_the_other_site_wants_or_sooner_when_somebody_writes_into_it() {
+    let world = World::new().await;
+    let redeemer = Scripted::redeemer(|name, before| match (name, before) {
+        ("waits", 0) => refused("busy", Again::After(Duration::from_millis(500))),
+        (_, 0) => refused("busy", Again::After(Duration::from_secs(3600))),
+        _ => given(1),
+    });
+    let controllers = world.run(&redeemer, &Scripted::idle());
+    for name in ["waits", "hurried"] {
+        world.create(AccessToken, name, token_body()).await;
+        world.wait_message(AccessToken, name, "busy").await;
+    }
+    world.annotate(AccessToken, "hurried", "again", "1").await;
+    world.wait_message(AccessToken, "hurried", "OK").await;
+    world.wait_message(AccessToken, "waits", "OK").await;
+    world.stop(controllers).await;
+
+    let calls = redeemer.calls();
+    let at: Vec<_> = calls.iter().filter(|call| call.name == "waits").map(|call| call.at).collect();
+    assert!(at[1] - at[0] >= Duration::from_millis(500));
+    assert_eq!(calls.len(), 4);
+}
+
+#[tokio::test]
+async fn nobody_is_asked_while_the_store_takes_nothing() {
+    let world = World::new().await;
+    let redeemer = Scripted::redeemer(|_, _| given(1));
+    world.create(AccessToken, "my-token", token_body()).await;
+    world.fill();
+    let controllers = world.run(&redeemer, &Scripted::idle());
+    world.refused_writes(1).await;
+    assert_eq!(redeemer.calls().len(), 0);
+
+    world.make_room();
+    world.wait_message(AccessToken, "my-token", "OK").await;
+    world.stop(controllers).await;
+    assert_eq!(redeemer.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_redeemed_while_the_store_filled_up_is_stored_when_there_is_room() {
+    let world = World::new().await;
+    let go = Arc::new(Notify::new());
+    let answer = Arc::clone(&go);
+    let redeemer = Scripted::redeemer(move |_, _| Answer::After(Arc::clone(&answer), Ok(bundle(2))));
+    let controllers = world.run(&redeemer, &Scripted::idle());
+    world.create(AccessToken, "my-token", token_body()).await;
+    redeemer.wait_calls(1).await;
+
+    world.fill();
+    go.notify_one();
+    // All offers, and the status.
+    world.refused_writes(6).await;
+    world.make_room();
+    world.wait_message(AccessToken, "my-token", "OK").await;
+    world.stop(controllers).await;
+
+    assert_eq!(redeemer.calls().len(), 1);
+    assert!(world.get(Link, "my-token-2").await.is_some());
+}
+
+#[tokio::test]
+async fn a_redemption_that_a_crash_cut_off_is_told_of_when_the_next_one_fails() {
+    let world = World::new().await;
+    let hanging = Scripted::redeemer(|_, _| Answer::Never);
+    world.create(AccessToken, "my-token", token_body()).await;
+    let controllers = world.run(&hanging, &Scripted::idle());
+    hanging.wait_calls(1).await;
+    // As a crash does: nothing is finished.
+    controllers.abort();
+    let _ = controllers.await;
+
+    let refusal = "Controller got failed response: 404 (Not Found) No such access granted";
+    let redeemer = Scripted::redeemer(move |_, _| refused(refusal, Again::Never));
+    let controllers = world.run(&redeemer, &Scripted::idle());
+    let status = world.wait_status(AccessToken, "my-token", |status| status["status"] == "Error").await;
+    world.stop(controllers).await;
+
+    let told = format!(
+        "{refusal}; an earlier attempt was cut off before its answer was stored, and may have used up a redemption; \
+         not tried again until the token's spec changes"
+    );
+    assert_eq!(status["message"], told);
 }

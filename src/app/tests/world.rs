@@ -3,26 +3,24 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::Duration,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
-use tokio::{
-    sync::Notify,
-    task::JoinHandle,
-    time::{Instant, timeout},
-};
+use tokio::{task::JoinHandle, time::timeout};
 use uuid::Uuid;
 
+use super::filling::Filling;
+pub(super) use super::scripted::{Answer, Scripted};
 use crate::{
     app::{
-        Again, App, AppParts, ConfiguredSite, PortFuture, ProbeFailure, Prober, Publication, RedeemFailure, Redeemer,
-        Sites, backoff::Backoff, controllers::Schedule, links::ProbePace,
+        Again, App, AppParts, ConfiguredSite, Prober, Publication, RedeemFailure, Redeemer, Sites, backoff::Backoff,
+        controllers::Schedule, links::ProbePace,
     },
     grant::Revision,
-    link::{AccessToken, Bundle, Endpoint, KeyPem, Link, PublicUrl, Site, TlsSecret},
+    link::{Bundle, Endpoint, KeyPem, Link, PublicUrl, Site, TlsSecret},
     metrics::Metrics,
     pki::{CaKeyType, Profile, ServingIdentity, make_ca, make_serving},
     store::{
@@ -50,6 +48,7 @@ impl Drop for Scratch {
 
 pub(super) struct World {
     pub(super) app: Arc<App>,
+    store: Arc<Filling>,
     scratch: Scratch,
 }
 
@@ -58,16 +57,31 @@ impl World {
     pub(super) async fn new() -> Self {
         let path = std::env::temp_dir().join(format!("grantd-app-{}", Uuid::new_v4()));
         fs::create_dir(&path).unwrap();
-        let app = open(&path).await;
-        Self { app, scratch: Scratch(path) }
+        let (app, store) = open(&path).await;
+        Self { app, store, scratch: Scratch(path) }
     }
 
     /// The same store after a restart.
     pub(super) async fn reopened(self) -> Self {
         self.app.close().await.unwrap();
-        let Self { app, scratch } = self;
-        drop(app);
-        Self { app: open(&scratch.0).await, scratch }
+        let Self { app, store, scratch } = self;
+        drop((app, store));
+        let (app, store) = open(&scratch.0).await;
+        Self { app, store, scratch }
+    }
+
+    /// From now on the store has no room for objects.
+    pub(super) fn fill(&self) {
+        self.store.set_full(true);
+    }
+
+    pub(super) fn make_room(&self) {
+        self.store.set_full(false);
+    }
+
+    /// Waits until the store had no room for so many writes.
+    pub(super) async fn refused_writes(&self, count: u32) {
+        timeout(DEADLINE, self.store.refused(count)).await.unwrap();
     }
 
     /// Starts the controllers, with short pauses.
@@ -113,15 +127,25 @@ impl World {
         self.change(kind, name, "spec", spec).await;
     }
 
-    /// Replaces a member, as often as it takes until no other write comes between.
+    /// Replaces a member.
     pub(super) async fn change(&self, kind: ObjectKind, name: &str, member: &str, value: Value) {
+        self.edit(kind, name, 1, |content| drop(content.body.insert(member.to_owned(), value.clone()))).await;
+    }
+
+    /// As a user does who wants the object looked at.
+    pub(super) async fn annotate(&self, kind: ObjectKind, name: &str, key: &str, value: &str) {
+        self.edit(kind, name, 0, |content| drop(content.annotations.insert(key.to_owned(), value.to_owned()))).await;
+    }
+
+    /// As often as it takes until no other write comes between.
+    async fn edit(&self, kind: ObjectKind, name: &str, generations: u64, change: impl Fn(&mut ObjectContent)) {
         loop {
             let mut object = self.get(kind, name).await.unwrap();
-            object.content.body.insert(member.to_owned(), value.clone());
+            change(&mut object.content);
             let update = ObjectWrite::Update {
                 key: object.key,
                 expected: object.revision,
-                generation: object.generation + 1,
+                generation: object.generation + generations,
                 content: object.content,
                 labels_before: None,
             };
@@ -239,108 +263,7 @@ fn quick() -> Schedule {
     }
 }
 
-/// What a port does, by the name of the token or the host of the endpoint.
-type Script<T, E> = dyn Fn(&str, usize) -> Answer<T, E> + Send + Sync;
-
-/// What is answered.
-pub(super) enum Answer<T, E> {
-    Now(Result<T, E>),
-    /// Once this is notified.
-    After(Arc<Notify>, Result<T, E>),
-    Never,
-}
-
-/// Both ports: counts its calls, and answers as the script says, which is told the number of calls before.
-pub(super) struct Scripted {
-    redeem: Box<Script<Bundle, RedeemFailure>>,
-    probe: Box<Script<(), ProbeFailure>>,
-    calls: Mutex<Vec<Call>>,
-    called: Notify,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Call {
-    pub(super) name: String,
-    pub(super) subject: String,
-    pub(super) at: Instant,
-}
-
-impl Scripted {
-    pub(super) fn redeemer(
-        script: impl Fn(&str, usize) -> Answer<Bundle, RedeemFailure> + Send + Sync + 'static,
-    ) -> Arc<Self> {
-        Self::new(Box::new(script), Box::new(|_, _| Answer::Never))
-    }
-
-    pub(super) fn prober(
-        script: impl Fn(&str, usize) -> Answer<(), ProbeFailure> + Send + Sync + 'static,
-    ) -> Arc<Self> {
-        Self::new(Box::new(|_, _| Answer::Never), Box::new(script))
-    }
-
-    fn new(redeem: Box<Script<Bundle, RedeemFailure>>, probe: Box<Script<(), ProbeFailure>>) -> Arc<Self> {
-        Arc::new(Self { redeem, probe, calls: Mutex::new(Vec::new()), called: Notify::new() })
-    }
-
-    /// For the port that a test is not about.
-    pub(super) fn idle() -> Arc<Self> {
-        Self::redeemer(|_, _| Answer::Never)
-    }
-
-    pub(super) fn calls(&self) -> Vec<Call> {
-        self.calls.lock().unwrap().clone()
-    }
-
-    /// Waits until there were so many calls.
-    pub(super) async fn wait_calls(&self, count: usize) -> Vec<Call> {
-        let waiting = async {
-            loop {
-                let called = self.called.notified();
-                if self.calls().len() >= count {
-                    return self.calls();
-                }
-                called.await;
-            }
-        };
-        timeout(DEADLINE, waiting).await.unwrap()
-    }
-
-    fn count(&self, name: &str, subject: &str) -> usize {
-        let mut calls = self.calls.lock().unwrap();
-        let before = calls.iter().filter(|call| call.name == name).count();
-        calls.push(Call { name: name.to_owned(), subject: subject.to_owned(), at: Instant::now() });
-        self.called.notify_waiters();
-        before
-    }
-}
-
-async fn give<T, E>(answer: Answer<T, E>) -> Result<T, E> {
-    match answer {
-        Answer::Now(result) => result,
-        Answer::After(told, result) => {
-            told.notified().await;
-            result
-        }
-        Answer::Never => std::future::pending().await,
-    }
-}
-
-impl Redeemer for Scripted {
-    fn redeem<'a>(&'a self, token: &'a AccessToken, subject: &'a str) -> PortFuture<'a, Bundle, RedeemFailure> {
-        let before = self.count(token.name.as_str(), subject);
-        Box::pin(give((self.redeem)(token.name.as_str(), before)))
-    }
-}
-
-impl Prober for Scripted {
-    fn probe<'a>(&'a self, endpoint: &'a Endpoint, credentials: &'a TlsSecret) -> PortFuture<'a, (), ProbeFailure> {
-        let at = format!("{}:{}", endpoint.host, endpoint.port);
-        let before = self.count(&at, credentials.name.as_str());
-        Box::pin(give((self.probe)(&at, before)))
-    }
-}
-
-async fn open(directory: &Path) -> Arc<App> {
+async fn open(directory: &Path) -> (Arc<App>, Arc<Filling>) {
     let clock = Clock::fixed(Timestamp::from_unix_seconds(NOW));
     let options = SqliteOptions {
         database: directory.join("grantd.db"),
@@ -348,7 +271,7 @@ async fn open(directory: &Path) -> Arc<App> {
         key: directory.join("key"),
         on_commit: Box::new(|_| {}),
     };
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).await.unwrap());
+    let store = Arc::new(Filling::new(Arc::new(SqliteStore::open(options).await.unwrap())));
     let site = Site {
         namespace: "west".parse().unwrap(),
         name: "my-site".parse().unwrap(),
@@ -365,7 +288,7 @@ async fn open(directory: &Path) -> Arc<App> {
         retention: Duration::from_secs(3600),
         loaded_revision: Revision(1),
     };
-    Arc::new(App::new(store, parts))
+    (Arc::new(App::new(Arc::clone(&store) as Arc<dyn Store>, parts)), store)
 }
 
 fn publication(directory: &Path) -> Publication {

@@ -80,6 +80,12 @@ pub(super) fn likely_keys(namespace: &Namespace, name: &LinkName) -> Vec<ObjectK
     std::iter::once(key(ObjectKind::Secret, whole)).chain(links.map(|name| key(ObjectKind::Link, name))).collect()
 }
 
+/// Whether the token may give something of this name: its own, with or without a number.
+pub(super) fn may_take(token: &ObjectKey, other: &ObjectKey) -> bool {
+    let rest = other.name.as_str().strip_prefix(token.name.as_str());
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
 /// What is said when a name is taken, in Skupper's words (protocol.md 1.5).
 pub(super) fn exists(taken: &ObjectKey) -> String {
     let (what, resource) = match taken.kind {

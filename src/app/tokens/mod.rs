@@ -10,11 +10,8 @@ mod standing;
 use std::{sync::Arc, time::Duration};
 
 use fruit::Fruit;
-use standing::{Standing, stands};
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::{Instant, timeout},
-};
+use standing::{Attempt, Standing, stands};
+use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 use uuid::Uuid;
 
@@ -23,16 +20,17 @@ use super::{
     backoff::{Backoff, spread},
     chain,
     follow::Interest,
+    places::{Lane, Places, Room},
     reconcile::{Controller, Next},
-    status::{Noted, is_same_wish},
+    status::{self, Noted, is_same_wish, status_write},
 };
 use crate::{
     link::{AccessToken, Bundle},
     store::{ObjectKey, ObjectKind, StoreError, StoredObject, WriteObjectsError},
 };
 
-/// Redemptions in progress at once.
-const PLACES: usize = 4;
+/// Redemptions in progress at once: more than a few, as each may be with a server that does not answer.
+const ROOM: Room = Room { all: 16, one_host: 4 };
 /// More than a [`Redeemer`] takes: a net under its promise.
 const DEADLINE: Duration = Duration::from_secs(20);
 /// How often a bundle is offered to a store that fails, before the token is told.
@@ -47,7 +45,7 @@ pub(super) struct Tokens {
     app: Arc<App>,
     redeemer: Arc<dyn Redeemer>,
     backoff: Backoff,
-    places: Semaphore,
+    places: Places,
 }
 
 /// What is remembered of a token that is not redeemed yet.
@@ -58,8 +56,21 @@ pub(super) struct Memory {
     failures: u32,
     /// Not to be redeemed before.
     not_before: Option<Instant>,
+    /// The token's labels and annotations when it was looked at last.
+    marks: Option<u64>,
+    /// The attempt that the status tells of is ours.
+    begun: bool,
+    /// One that it told of was not.
+    cut_off: bool,
     /// What was given for a redemption, and could not be stored yet.
-    held: Option<Bundle>,
+    held: Option<Held>,
+}
+
+/// What was given.
+struct Held {
+    /// For this.
+    token: AccessToken,
+    bundle: Bundle,
 }
 
 /// What a look at a token shows.
@@ -77,6 +88,10 @@ impl Controller for Tokens {
     const INTEREST: Interest =
         Interest { kind: ObjectKind::AccessToken, also: &[ObjectKind::Secret, ObjectKind::Link] };
 
+    fn concerns(other: &ObjectKey, key: &ObjectKey, _: &Memory) -> bool {
+        fruit::may_take(key, other)
+    }
+
     async fn reconcile(&self, key: &ObjectKey, memory: &mut Memory) -> Next {
         match self.try_to(key, memory).await {
             Ok(next) => next,
@@ -90,16 +105,17 @@ impl Controller for Tokens {
 
 impl Tokens {
     pub(super) fn new(app: Arc<App>, redeemer: Arc<dyn Redeemer>, backoff: Backoff) -> Self {
-        Self { app, redeemer, backoff, places: Semaphore::new(PLACES) }
+        Self { app, redeemer, backoff, places: Places::new(ROOM) }
     }
 
     async fn try_to(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Next, StoreError> {
-        match self.look(key, memory).await? {
+        let host = match self.look(key, memory).await? {
             Look::Nothing(next) => return Ok(next),
             Look::Deliver(ready) => return self.deliver(ready.0, ready.1, memory).await,
-            Look::Redeem(_) => {}
-        }
-        let Some(_place) = self.place().await else { return Ok(Next::Idle) };
+            Look::Redeem(ready) => host(&ready.1.url).to_owned(),
+        };
+        let lane = if memory.failures == 0 { Lane::New } else { Lane::Failing };
+        let Some(_place) = self.places.take(&self.app, lane, &host).await else { return Ok(Next::Idle) };
         // The place may have been long in coming: what was seen before it is over.
         match self.look(key, memory).await? {
             Look::Nothing(next) => Ok(next),
@@ -108,16 +124,6 @@ impl Tokens {
                 let (stored, token) = *ready;
                 self.redeem(stored, &token, memory).await
             }
-        }
-    }
-
-    /// A place among the redemptions in progress; none when the service stops.
-    async fn place(&self) -> Option<SemaphorePermit<'_>> {
-        tokio::select! {
-            biased;
-            () = self.app.stopping() => None,
-            // The semaphore is never closed.
-            place = self.places.acquire() => place.ok(),
         }
     }
 
@@ -133,15 +139,16 @@ impl Tokens {
                 return Ok(Look::Nothing(Next::Forget));
             }
         }
-        memory.turn_to(&stored);
         let token = match spec::read(&stored) {
             Ok(token) => token,
             Err(fault) => {
+                memory.discard(key);
                 self.tell(&stored, &fault.to_string(), Again::Later).await?;
                 // It can only be changed, and that is a change to be told of.
                 return Ok(Look::Nothing(Next::Forget));
             }
         };
+        memory.turn_to(&stored, &token);
         if memory.held.is_some() {
             return Ok(Look::Deliver(Box::new((stored, token.link_cost))));
         }
@@ -168,24 +175,52 @@ impl Tokens {
     }
 
     async fn redeem(&self, stored: StoredObject, token: &AccessToken, memory: &mut Memory) -> Result<Next, StoreError> {
+        let Some(stored) = self.begin(stored, memory).await? else { return Ok(Next::after(Duration::ZERO)) };
         let subject = self.app.site_uid(&stored.key.namespace).await?.map(|uid| uid.to_string()).unwrap_or_default();
         let answer = timeout(DEADLINE, self.redeemer.redeem(token, &subject)).await.unwrap_or_else(|_| {
             let message = format!("Controller got error: no answer within {} seconds", DEADLINE.as_secs());
             Err(RedeemFailure { message, again: Again::Later })
         });
-        let RedeemFailure { message, again } = match answer {
+        let RedeemFailure { mut message, again } = match answer {
             Ok(bundle) => {
-                memory.held = Some(bundle);
+                memory.held = Some(Held { token: token.clone(), bundle });
                 return self.deliver(stored, token.link_cost, memory).await;
             }
             Err(failure) => failure,
         };
+        if memory.cut_off {
+            message.push_str(standing::CUT_OFF);
+        }
         // Before the status is written: that may fail too, and a redemption must not follow it at once.
-        let pause = memory.failed(&self.backoff);
+        let pause = memory.failed(&self.backoff, again);
         self.tell(&stored, &message, again).await?;
         match again {
             Again::Never => Ok(Next::Forget),
-            Again::Later => Ok(Next::after(pause)),
+            Again::Later | Again::After(_) => Ok(Next::after(pause)),
+        }
+    }
+
+    /// Stores that the other site is asked, unless that stands there already; `None` when the token has changed since it
+    /// was looked at.
+    async fn begin(&self, stored: StoredObject, memory: &mut Memory) -> Result<Option<StoredObject>, StoreError> {
+        match standing::attempt(&stored) {
+            Attempt::Failed => return Ok(Some(stored)),
+            Attempt::Begun => {
+                if !std::mem::replace(&mut memory.begun, true) {
+                    memory.cut_off = true;
+                    warn!(token = %stored.key, "an earlier redemption was cut off before its answer was stored");
+                }
+                return Ok(Some(stored));
+            }
+            Attempt::None => {}
+        }
+        // Also when the write seems to fail: it may have gone through.
+        memory.begun = true;
+        let status = standing::begun(&stored, self.app.clock().now());
+        match self.app.write_objects(vec![status_write(&stored, status)]).await {
+            Ok(mut written) => Ok(written.pop()),
+            Err(WriteObjectsError::Store(error)) => Err(error),
+            Err(WriteObjectsError::Exists(_) | WriteObjectsError::Gone(_) | WriteObjectsError::Conflict(_)) => Ok(None),
         }
     }
 
@@ -196,7 +231,7 @@ impl Tokens {
         link_cost: Option<u32>,
         memory: &mut Memory,
     ) -> Result<Next, StoreError> {
-        let Some(bundle) = &memory.held else { return Ok(Next::Idle) };
+        let Some(Held { bundle, .. }) = &memory.held else { return Ok(Next::Idle) };
         let mut pause = PAUSE_AFTER_OFFER;
         let mut fault = None;
         for _ in 0..OFFERS {
@@ -231,16 +266,14 @@ impl Tokens {
                     return Ok(Next::Forget);
                 }
                 Ok(Some(newer)) if is_same_wish(&newer, &stored) => stored = newer,
-                Ok(Some(_) | None) => {
-                    memory.discard(&stored.key);
-                    return Ok(Next::after(Duration::ZERO));
-                }
+                // Whether it is still wanted is for the next look to say.
+                Ok(Some(_) | None) => return Ok(Next::after(Duration::ZERO)),
                 // Offered again with what is known.
                 Err(_) => {}
             }
         }
         let fault = fault.unwrap_or_else(|| "it changes too often".to_owned());
-        let pause = memory.failed(&self.backoff);
+        let pause = memory.failed(&self.backoff, Again::Later);
         self.tell(&stored, &format!("Controller could not create received secret: {fault}"), Again::Later).await?;
         Ok(Next::after(pause))
     }
@@ -262,12 +295,20 @@ impl Tokens {
 }
 
 impl Memory {
-    /// Starts anew when this is about another token, or another wish.
-    fn turn_to(&mut self, stored: &StoredObject) {
+    /// Starts anew when this is about another token, or another wish. What was given for the same code stays: it is what
+    /// the token asks for, also when it was deleted and applied again in the meantime.
+    fn turn_to(&mut self, stored: &StoredObject, token: &AccessToken) {
         let of = Some((stored.uid, stored.generation));
         if self.of != of {
-            self.discard(&stored.key);
-            *self = Self { of, ..Self::default() };
+            if self.held.as_ref().is_some_and(|held| !held.is_for(token)) {
+                self.discard(&stored.key);
+            }
+            *self = Self { of, held: self.held.take(), ..Self::default() };
+        }
+        // Whoever writes into the token does not want to wait.
+        let marks = Some(status::marks(stored));
+        if std::mem::replace(&mut self.marks, marks).is_some_and(|before| Some(before) != marks) {
+            self.not_before = None;
         }
     }
 
@@ -279,10 +320,26 @@ impl Memory {
     }
 
     /// Counts a failure; answers how long to leave the token alone.
-    fn failed(&mut self, backoff: &Backoff) -> Duration {
+    fn failed(&mut self, backoff: &Backoff, again: Again) -> Duration {
         self.failures = self.failures.saturating_add(1);
-        let pause = spread(backoff.after(self.failures));
+        let asked = match again {
+            Again::After(pause) => pause,
+            Again::Never | Again::Later => Duration::ZERO,
+        };
+        let pause = spread(backoff.after(self.failures).max(asked));
         self.not_before = Some(Instant::now() + pause);
         pause
     }
+}
+
+impl Held {
+    /// Whether it is what this token is for.
+    fn is_for(&self, token: &AccessToken) -> bool {
+        self.token.url == token.url && self.token.code.is_same_as(&token.code)
+    }
+}
+
+/// The host and port of a URL, as far as it has them.
+fn host(url: &str) -> &str {
+    url.split('/').nth(2).unwrap_or_default()
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::{
     Again,
-    conditions::{Basis, State},
+    conditions::{Basis, State, state_in},
 };
 use crate::{store::StoredObject, time::Timestamp};
 
@@ -13,6 +13,13 @@ const REDEEMED: &str = "Redeemed";
 /// The generation that the other site has refused for good. Ours: kept in the status, so that a restart does not ask for
 /// what was refused; gone with the next spec, which has another generation.
 const REFUSED_GENERATION: &str = "refusedGeneration";
+/// The generation that the other site has been asked about. Ours too.
+const ATTEMPTED_GENERATION: &str = "attemptedGeneration";
+/// What is said from before the first attempt until it has failed or all is stored.
+const IN_PROGRESS: &str = "Being redeemed";
+/// What is said besides when the end of an attempt was not seen.
+pub(super) const CUT_OFF: &str =
+    "; an earlier attempt was cut off before its answer was stored, and may have used up a redemption";
 /// What is said besides when no attempt follows.
 const NO_MORE: &str = "; not tried again until the token's spec changes";
 
@@ -39,7 +46,42 @@ pub(super) fn stands(token: &StoredObject) -> Standing {
     }
 }
 
+/// Whether the other site has been asked about the token as it is now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// Not yet.
+    None,
+    /// An attempt has begun, and nothing was stored since.
+    Begun,
+    /// It has failed.
+    Failed,
+}
+
+/// How far the attempts have come.
+pub(super) fn attempt(token: &StoredObject) -> Attempt {
+    let status = token.content.body.get("status");
+    if status.is_none_or(|status| status[ATTEMPTED_GENERATION] != token.generation) {
+        Attempt::None
+    } else if state_in(status, REDEEMED) == Some(State::Pending(IN_PROGRESS.to_owned())) {
+        Attempt::Begun
+    } else {
+        Attempt::Failed
+    }
+}
+
+/// The status of a token that the other site is going to be asked about: stored before, so that an attempt whose end
+/// nobody sees leaves a trace, and none is made while nothing can be stored.
+pub(super) fn begun(token: &StoredObject, now: Timestamp) -> Map<String, Value> {
+    let mut status = status(token, &State::Pending(IN_PROGRESS.to_owned()), now);
+    status.insert(ATTEMPTED_GENERATION.to_owned(), json!(token.generation));
+    status
+}
+
 /// The status of a redeemed token.
+///
+/// It stays so when the Site of its namespace is removed, where Skupper says `Already redeemed for a deleted site`
+/// (protocol.md 4.3): there the Secret and the Links go with the Site that owns them. Here nobody owns them, a token needs
+/// no Site at all, and what it gave goes on working.
 pub(super) fn redeemed(token: &StoredObject, now: Timestamp) -> Map<String, Value> {
     let mut status = status(token, &State::Ready, now);
     status.insert("redeemed".to_owned(), true.into());
@@ -49,7 +91,7 @@ pub(super) fn redeemed(token: &StoredObject, now: Timestamp) -> Map<String, Valu
 /// The status of a token that is not redeemed.
 pub(super) fn failed(token: &StoredObject, message: &str, again: Again, now: Timestamp) -> Map<String, Value> {
     match again {
-        Again::Later => status(token, &State::Error(message.to_owned()), now),
+        Again::Later | Again::After(_) => status(token, &State::Error(message.to_owned()), now),
         Again::Never => {
             let mut status = status(token, &State::Error(format!("{message}{NO_MORE}")), now);
             status.insert(REFUSED_GENERATION.to_owned(), json!(token.generation));
@@ -60,5 +102,9 @@ pub(super) fn failed(token: &StoredObject, message: &str, again: Again, now: Tim
 
 fn status(token: &StoredObject, state: &State, now: Timestamp) -> Map<String, Value> {
     let basis = Basis { before: token.content.body.get("status"), generation: token.generation, now };
-    basis.status(&[(REDEEMED, Some(state.clone()))], state)
+    let mut status = basis.status(&[(REDEEMED, Some(state.clone()))], state);
+    if *state != State::Ready && attempt(token) != Attempt::None {
+        status.insert(ATTEMPTED_GENERATION.to_owned(), json!(token.generation));
+    }
+    status
 }

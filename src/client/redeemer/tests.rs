@@ -52,13 +52,76 @@ async fn an_answer_is_told_as_the_server_said_it_and_only_two_are_final() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_bundle_could_not_be_decoded() {
+async fn an_answer_that_is_no_bundle_could_not_be_decoded_and_costs_no_second_redemption() {
+    let host = |text: &str| text.split_once(" of ").map(|(start, _)| start.to_owned()).unwrap();
+    for (length, body, said, again) in [
+        (2, "hi", "the answer", Again::Never),
+        (3 << 20, "", "the answer", Again::Never),
+        (20, "---\n", "the answer", Again::Later),
+    ] {
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
+        let (message, told) = failing_with(answer).await;
+        assert_eq!(host(&message), format!("Controller could not decode response: {said}"), "{message}");
+        assert_eq!(told, again, "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_time_gets_it_up_to_an_hour() {
+    let seconds = Duration::from_secs;
+    for (status, header, again) in [
+        ("429 Slow", "retry-after: 77\r\n", Again::After(seconds(77))),
+        ("503 No", "retry-after: 99999999\r\n", Again::After(seconds(3600))),
+        ("503 No", "retry-after: Fri, 31 Dec 1999 23:59:59 GMT\r\n", Again::Later),
+        ("404 No", "retry-after: 77\r\n", Again::Never),
+    ] {
+        let answer = format!("HTTP/1.1 {status}\r\n{header}content-length: 0\r\n\r\n");
+        assert_eq!(failing_with(answer).await.1, again, "{status} {header}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_says_what_it_was_sent_brings_no_code_into_a_status() {
+    let body = format!("{}{CODE} and {CODE}\u{202e}", "x".repeat(1010));
+    let length = body.len();
+    for head in [
+        format!("HTTP/1.1 400 Bad Request\r\ncontent-length: {length}"),
+        format!("HTTP/1.1 302 Found\r\nlocation: https://a/{CODE}\r\ncontent-length: {length}"),
+    ] {
+        let (message, _) = failing_with(format!("{head}\r\n\r\n{body}")).await;
+        assert!(!message.contains(&CODE[..6]), "{message}");
+        assert!(message.contains("(redacted)"), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_counts_also_when_its_text_never_comes() {
+    let answer = "HTTP/1.1 403 Forbidden\r\ncontent-length: 100\r\n\r\nRedemption of";
     let ca = authority();
-    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi".to_vec();
-    let (address, server) = serve(serving(&ca, &["127.0.0.1"], |_| ()), Then::Answer(answer)).await;
+    let (address, server) = serve(serving(&ca, &["127.0.0.1"], |_| ()), Then::AnswerAndStay(answer.into())).await;
     let failed = failing(&token(format!("https://{address}/a"), ca.as_ref().pem())).await;
-    assert_eq!(failed, ("Controller could not decode response".to_owned(), Again::Later));
+    assert_eq!(failed, ("Controller got failed response: 403 (Forbidden)".to_owned(), Again::Never));
     timeout(SOON, server).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn the_names_in_a_certificate_do_not_fill_a_status() {
+    let ca = authority();
+    let names: Vec<_> = (0..100).map(|number| format!("{}-{number}.example.com", "long".repeat(12))).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let (address, server) = serve(serving(&ca, &names, |_| ()), Then::SayNothing).await;
+    let (message, again) = failing(&token(format!("https://{address}/a"), ca.as_ref().pem())).await;
+    assert!(message.len() <= MAX_MESSAGE_BYTES, "{}", message.len());
+    assert_eq!(again, Again::Later);
+    timeout(SOON, server).await.unwrap().unwrap();
+}
+
+async fn failing_with(answer: String) -> (String, Again) {
+    let ca = authority();
+    let (address, server) = serve(serving(&ca, &["127.0.0.1"], |_| ()), Then::Answer(answer.into())).await;
+    let failed = failing(&token(format!("https://{address}/a"), ca.as_ref().pem())).await;
+    timeout(SOON, server).await.unwrap().unwrap();
+    failed
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Links in a directory of redeemed files, tried one by one.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -70,13 +70,25 @@ fn link_files(directory: &Path) -> Result<Vec<PathBuf>, CliError> {
     Ok(files)
 }
 
+/// What is read here is found, not named by the user: a pipe or a device among it would be waited for without an end.
+fn file_at(path: PathBuf) -> Result<Place, CliError> {
+    match fs::metadata(&path) {
+        Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => {
+            let source = io::Error::other("not a regular file");
+            Err(CliError::Read(FileError { action: "read", path, source }))
+        }
+        // Anything else is said by who reads it.
+        Ok(_) | Err(_) => Ok(Place::File(path)),
+    }
+}
+
 fn read_link(path: &Path) -> Result<Link, CliError> {
-    let place = Place::new(path);
+    let place = file_at(path.to_owned())?;
     Link::read(&place.read()?).map_err(|source| CliError::LinkFile { file: place.name(), source })
 }
 
 fn read_secret(directory: &Path, name: &ResourceName) -> Result<TlsSecret, CliError> {
-    let place = Place::File(directory.join(format!("Secret-{name}.yaml")));
+    let place = file_at(directory.join(format!("Secret-{name}.yaml")))?;
     TlsSecret::read(&place.read()?).map_err(|source| CliError::LinkFile { file: place.name(), source })
 }
 

@@ -166,3 +166,26 @@ async fn several_links_are_tried_at_once_but_not_all() {
     assert_eq!(crowd.most.load(Ordering::SeqCst), AT_ONCE);
     assert!(objects.iter().all(|object| object["status"]["status"] == "Ready"));
 }
+
+#[test]
+fn a_pipe_or_a_device_among_the_files_is_told_of_and_not_waited_for() {
+    let scratch = Scratch::new();
+    scratch.link("piped", INTER_ROUTER);
+    fs::remove_file(scratch.0.join("Secret-piped.yaml")).unwrap();
+    for name in ["Secret-piped.yaml", "Link-pipe.yaml"] {
+        let made = std::process::Command::new("mkfifo").arg(scratch.0.join(name)).status().unwrap();
+        assert!(made.success());
+    }
+    std::os::unix::fs::symlink("/dev/zero", scratch.0.join("Link-zero.yaml")).unwrap();
+
+    let found = read(&scratch.0, None).unwrap();
+
+    let told: Vec<_> = found.failures.iter().map(CliError::chain).collect();
+    let path = |name: &str| scratch.0.join(name).display().to_string();
+    assert_eq!(
+        told,
+        [path("Link-pipe.yaml"), path("Link-zero.yaml")].map(|path| format!("cannot read {path}: not a regular file"))
+    );
+    let credentials = found.links[0].credentials.as_ref().unwrap_err();
+    assert!(credentials.ends_with("Secret-piped.yaml: not a regular file"), "{credentials}");
+}

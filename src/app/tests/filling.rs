@@ -1,0 +1,131 @@
+//! A real store whose disk can be full.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use tokio::sync::watch;
+
+use crate::{
+    grant::{Admission, CertificateRecord, Grant, GrantId, GrantName, Namespace, Redemption, Revision},
+    store::{
+        Changes, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore,
+        NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, Receipt, Store, StoreError,
+        StoreFailure, StoreFuture, StoredObject, UpdateError, WriteObjectsError,
+    },
+    time::Timestamp,
+};
+
+pub(super) struct Filling {
+    store: Arc<dyn Store>,
+    is_full: AtomicBool,
+    refused: watch::Sender<u32>,
+}
+
+impl Filling {
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, is_full: AtomicBool::new(false), refused: watch::Sender::new(0) }
+    }
+
+    pub(super) fn set_full(&self, is_full: bool) {
+        self.is_full.store(is_full, Ordering::SeqCst);
+    }
+
+    /// Waits until so many writes of objects were refused.
+    pub(super) async fn refused(&self, count: u32) {
+        self.refused.subscribe().wait_for(|refused| *refused >= count).await.unwrap();
+    }
+}
+
+impl ObjectStore for Filling {
+    fn object(&self, key: ObjectKey) -> StoreFuture<'_, Option<StoredObject>> {
+        self.store.object(key)
+    }
+
+    fn objects(&self, query: ObjectQuery) -> StoreFuture<'_, ObjectPage> {
+        self.store.objects(query)
+    }
+
+    fn write_objects(&self, writes: Vec<ObjectWrite>) -> StoreFuture<'_, Vec<StoredObject>, WriteObjectsError> {
+        if !self.is_full.load(Ordering::SeqCst) {
+            return self.store.write_objects(writes);
+        }
+        self.refused.send_modify(|refused| *refused += 1);
+        let source = StoreFailure::Overloaded;
+        Box::pin(async { Err(WriteObjectsError::Store(StoreError::Unavailable { action: "write", source })) })
+    }
+}
+
+impl Store for Filling {
+    fn changes(&self) -> &Arc<Changes> {
+        self.store.changes()
+    }
+
+    fn advance(&self) -> StoreFuture<'_, Revision> {
+        self.store.advance()
+    }
+}
+
+impl GrantStore for Filling {
+    fn create(&self, grant: NewGrant) -> StoreFuture<'_, Grant, CreateError> {
+        self.store.create(grant)
+    }
+
+    fn get(&self, id: GrantId) -> StoreFuture<'_, Option<Grant>> {
+        self.store.get(id)
+    }
+
+    fn find(&self, namespace: Namespace, name: GrantName) -> StoreFuture<'_, Option<Grant>> {
+        self.store.find(namespace, name)
+    }
+
+    fn list(&self, query: GrantQuery) -> StoreFuture<'_, GrantPage> {
+        self.store.list(query)
+    }
+
+    fn update(&self, id: GrantId, expected: Revision, change: GrantChange) -> StoreFuture<'_, Grant, UpdateError> {
+        self.store.update(id, expected, change)
+    }
+
+    fn delete(
+        &self,
+        namespace: Namespace,
+        name: GrantName,
+        expected: Option<Revision>,
+    ) -> StoreFuture<'_, Option<Deleted>, UpdateError> {
+        self.store.delete(namespace, name, expected)
+    }
+
+    fn commit_redemption(
+        &self,
+        admission: Admission,
+        certificate: CertificateRecord,
+    ) -> StoreFuture<'_, Receipt, CommitError> {
+        self.store.commit_redemption(admission, certificate)
+    }
+
+    fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> StoreFuture<'_, Vec<Redemption>> {
+        self.store.redemptions(id, after, limit)
+    }
+
+    fn count(&self, now: Timestamp) -> StoreFuture<'_, GrantCounts> {
+        self.store.count(now)
+    }
+
+    fn sweep(&self, cutoff: Timestamp, limit: u32) -> StoreFuture<'_, u32> {
+        self.store.sweep(cutoff, limit)
+    }
+
+    fn revision(&self) -> StoreFuture<'_, Revision> {
+        self.store.revision()
+    }
+
+    fn check(&self) -> StoreFuture<'_, ()> {
+        self.store.check()
+    }
+
+    fn close(&self) -> StoreFuture<'_, ()> {
+        self.store.close()
+    }
+}
