@@ -11,6 +11,8 @@ mod conditions;
 mod controllers;
 mod fingerprint;
 mod follow;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod grants;
 mod links;
 mod objects;

@@ -1,6 +1,6 @@
 //! Talking to the admin door of a running server.
 
-mod lines;
+pub(super) mod lines;
 
 use std::{
     fmt, io,
@@ -208,7 +208,7 @@ impl Status {
     }
 
     /// Reads a refusal; one that is no Status, as a proxy might send, becomes a Status of its text.
-    fn read(code: StatusCode, answer: &[u8]) -> Self {
+    pub(super) fn read(code: StatusCode, answer: &[u8]) -> Self {
         match serde_json::from_slice::<StatusDocument>(answer) {
             Ok(status) if status.kind == "Status" => Self {
                 code: code.as_u16(),

@@ -3,6 +3,8 @@
 mod admin;
 mod dial;
 mod exchange;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod probe;
 mod redeem;
 mod redeem_error;

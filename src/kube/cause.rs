@@ -59,6 +59,15 @@ impl Cause {
         }
     }
 
+    /// More items than a list may have.
+    pub(super) fn too_many(field: &str, found: usize, limit: usize) -> Self {
+        Self {
+            field: field.to_owned(),
+            reason: "FieldValueTooMany",
+            message: format!("Too many: {found}: must have at most {limit} items"),
+        }
+    }
+
     /// The field and what is wrong with it.
     pub(super) fn line(&self) -> String {
         format!("{}: {}", self.field, self.message)

@@ -1,48 +1,191 @@
-//! A way in for fuzzers, which reach public items only. Built with `--cfg fuzzing` and in no other way.
+//! A way in for fuzzers, which reach public items only, and for property tests. No part of the program.
 
+mod shaped;
+
+use hyper::{
+    HeaderMap,
+    header::{ACCEPT, HeaderValue},
+};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use self::shaped::Shaped;
 use super::{
+    fields::Faults,
     grants::AccessGrants,
-    json,
+    json, links, links_v1alpha1,
     manifest::Manifest,
     merge::merge,
     operations::Operations,
+    page::Continue,
+    patch::{self, Patch},
     protobuf,
-    query::{FieldValidation, Query},
-    secrets,
+    query::{FieldValidation, ListOptions, Query, WatchOptions, WriteOptions},
     selector::Selector,
-    stored::Stored,
+    sites,
+    stored::{Body, Stored, StoredKind},
+    table::TableForm,
     target::Target,
+    types::{Behaviour, ResourceType, TYPES},
 };
-use crate::grant::Allowance;
+use crate::{
+    grant::{Allowance, Revision},
+    store::{ObjectContent, ObjectKey, StoredObject},
+    time::Timestamp,
+};
 
-/// Reads a body as the admin door does, as an object and as a patch of itself.
+const HOUR_SECONDS: u64 = 3600;
+
+/// Reads a body as the admin door does, as an object of each type and as a patch of itself.
 pub fn body(bytes: &[u8]) {
     let Ok(object) = json::object(bytes) else { return };
-    if let Ok(manifest) = Manifest::read(AccessGrants, &object, FieldValidation::Ignore) {
-        assert!(Allowance::new(manifest.wanted.spec.allowed, 0).is_ok(), "an allowance that cannot be");
+    for resource in TYPES {
+        read(resource, &object);
     }
-    let _ = Manifest::read(Stored(&secrets::STORED), &object, FieldValidation::Ignore);
     let once = merge(object.clone(), object.clone());
     assert_eq!(merge(once.clone(), object), once, "the same patch again changes nothing (RFC 7386)");
 }
 
-/// Reads a body as a JSON patch, and applies it to a small object.
-pub fn operations(bytes: &[u8]) {
-    let Ok(items) = json::array(bytes) else { return };
-    let Ok(operations) = Operations::read(items) else { return };
-    let _ = operations.apply(serde_json::json!({"a": [1, {"b": "c"}], "d": {}}));
+/// Makes an object of each type out of the bytes, reads it, shows it as a table, and patches it with another one.
+pub fn objects(bytes: &[u8]) {
+    let (choice, bytes) = bytes.split_first().unwrap_or((&0, &[]));
+    let resource = TYPES[usize::from(*choice) % TYPES.len()];
+    let mut shaped = Shaped::new(bytes);
+    let (object, other) = (shaped.object(resource), shaped.object(resource));
+    read(resource, &object);
+    read(resource, &merge(object.clone(), other));
+    table(resource, &object);
+    table(resource, &shaped.anything(0));
+    let _ = Manifest::read(AccessGrants, &shaped.anything(0), FieldValidation::Warn);
 }
 
-/// Reads a body in protobuf as the admin door does.
+fn read(resource: &'static ResourceType, object: &Value) {
+    let _ = patch::check_length(object);
+    match resource.behaviour {
+        Behaviour::AccessGrants => {
+            if let Ok(manifest) = Manifest::read(AccessGrants, object, FieldValidation::Ignore) {
+                assert!(Allowance::new(manifest.wanted.spec.allowed, 0).is_ok(), "an allowance that cannot be");
+            }
+        }
+        Behaviour::Sites => read_stored(&sites::APPLIED, object),
+        Behaviour::Stored(kind) => read_stored(kind, object),
+    }
+}
+
+/// What is read is shown in a form that is read as the same, also in the other version of the type.
+fn read_stored(kind: &'static StoredKind, object: &Value) {
+    let Ok(manifest) = Manifest::read(Stored(kind), object, FieldValidation::Ignore) else { return };
+    let body = manifest.wanted;
+    assert!((kind.check_change)(&body, &body).is_empty(), "no change is none");
+    assert_eq!(again(kind, &shown(kind, &body), &body), body, "what is shown is what was written");
+    if kind.object == links::STORED.object {
+        assert_eq!(again(&links::STORED, &body, &body), body, "what the oldest form writes is a Link");
+        let oldest = shown(&links_v1alpha1::STORED, &body);
+        assert_eq!(again(&links_v1alpha1::STORED, &oldest, &body), body, "the oldest form loses nothing");
+    }
+}
+
+fn shown(kind: &StoredKind, body: &Body) -> Body {
+    let stored = StoredObject {
+        #[expect(clippy::expect_used, reason = "both are names")]
+        key: ObjectKey {
+            kind: kind.object,
+            namespace: "west".parse().expect("a namespace"),
+            name: "a".parse().expect("a name"),
+        },
+        uid: Uuid::nil(),
+        generation: 1,
+        revision: Revision(1),
+        created_at: Timestamp::from_unix_seconds(0),
+        content: ObjectContent { body: body.clone(), ..ObjectContent::default() },
+    };
+    if *kind == links_v1alpha1::STORED { links_v1alpha1::shown(&stored) } else { stored.content.body }
+}
+
+/// The body that is kept when one is written over another.
+#[expect(clippy::panic, reason = "the fuzzer is to stop")]
+fn again(kind: &'static StoredKind, shown: &Body, before: &Body) -> Body {
+    let mut object = shown.clone();
+    object.insert("apiVersion".to_owned(), kind.resource.group_version.api_version().into());
+    object.insert("kind".to_owned(), kind.resource.kind.into());
+    object.insert("metadata".to_owned(), json!({"name": "a"}));
+    match Manifest::read(Stored(kind), &Value::Object(object), FieldValidation::Strict) {
+        Ok(manifest) => (kind.keep)(manifest.wanted, before),
+        Err(problem) => panic!("what is shown is refused: {problem:?}"),
+    }
+}
+
+/// Any value is a table of something.
+fn table(resource: &'static ResourceType, value: &Value) {
+    for include in ["None", "Metadata", "Object"] {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json;as=Table;v=v1;g=meta.k8s.io"));
+        let query = Query::read(&format!("includeObject={include}"));
+        let form = query.and_then(|query| TableForm::read(&headers, &query)).ok().flatten();
+        for value in [value.clone(), json!({"metadata": value, "items": [value, {"items": value}]})] {
+            let table = form.map(|form| form.table(resource, value, Timestamp::from_unix_seconds(0)));
+            let rows = table.as_ref().and_then(|table| table["rows"].as_array()).map(Vec::as_slice).unwrap_or_default();
+            let columns = resource.columns.len() + 1;
+            assert!(rows.iter().all(|row| row["cells"].as_array().is_some_and(|cells| cells.len() == columns)));
+        }
+    }
+}
+
+/// Reads a body as a patch of each kind, and applies it to a small object.
+pub fn operations(bytes: &[u8]) {
+    let small = || json!({"a": [1, {"b": "c"}], "d": {}});
+    if let Ok(items) = json::array(bytes)
+        && let Ok(operations) = Operations::read(items)
+    {
+        let _ = operations.apply(small());
+    }
+    for resource in TYPES {
+        for form in ["merge-patch+json", "json-patch+json", "strategic-merge-patch+json"] {
+            if let Ok(patch) = Patch::read(&format!("application/{form}"), bytes, resource.origin) {
+                let _ = (patch.names_a_version(), patch.apply(small()));
+            }
+        }
+    }
+}
+
+/// Reads a body in protobuf as the admin door does, whole and as the fields of a Secret.
 pub fn protobuf(bytes: &[u8]) {
     let _ = protobuf::object(&[b"k8s\0", bytes].concat());
+    // `v1` and `Secret`, and how many bytes follow.
+    let (low, high) = (bytes.len() & 0x7f | 0x80, bytes.len() >> 7);
+    let (Ok(low), Ok(high @ 0..0x80)) = (u8::try_from(low), u8::try_from(high)) else { return };
+    let secret = [b"k8s\0\x0a\x0c\x0a\x02v1\x12\x06Secret\x12", [low, high].as_slice(), bytes].concat();
+    if let Ok(object) = protobuf::object(&secret) {
+        assert_eq!((&object["apiVersion"], &object["kind"]), (&json!("v1"), &json!("Secret")));
+        for resource in TYPES {
+            read(resource, &object);
+        }
+    }
 }
 
-/// Reads a path and a query as the admin door does.
+/// Reads a path, a query, and what a caller accepts as the admin door does.
 pub fn address(path: &str, query: &str) {
     let _ = Target::read(path);
-    if let Ok(query) = Query::read(query) {
-        let _ = (query.limit(), query.wants_watch());
+    let members = Map::new();
+    let labels = Faults::default().texts("labels", None);
+    if let Ok(selector) = Selector::read(Some(path), Some(query), &["type"]) {
+        let _ = selector.selects(path, query, &labels, Some(&members));
     }
-    let _ = Selector::read(Some(path), Some(query), &["type"]);
+    if let Ok(token) = path.parse::<Continue>() {
+        let again = token.to_string().parse::<Continue>();
+        assert_eq!(again.as_ref(), Ok(&token), "a token that is written is read");
+        let _ = (token.place::<AccessGrants>(), token.place::<Stored>());
+    }
+    let Ok(query) = Query::read(query) else { return };
+    let _ = (query.limit(), query.wants_watch(), WriteOptions::read(&query));
+    for resource in TYPES {
+        let _ = ListOptions::read(&query, resource.selectable);
+        if let Ok(options) = WatchOptions::read(resource, &query) {
+            assert!(!options.lasts.is_zero() && options.lasts.as_secs() <= HOUR_SECONDS, "{:?}", options.lasts);
+            assert_ne!(options.start, super::query::Start::After(Revision(0)), "0 is any revision");
+        }
+    }
+    if let Ok(accept) = HeaderValue::from_str(path) {
+        let _ = TableForm::read(&HeaderMap::from_iter([(ACCEPT, accept)]), &query);
+    }
 }

@@ -27,13 +27,20 @@ pub(super) static STORED: StoredKind = StoredKind {
     show,
 };
 
+/// The most endpoints of one Link: many times what a site with several routers has. Patches could else make a list of
+/// any length, piece by piece.
+const MOST_ENDPOINTS: usize = 128;
+
 fn wanted(faults: &mut Faults, members: &Map<String, Value>) -> Body {
     let spec = object(members, "spec");
     if let Some(Value::Array(endpoints)) = spec.get("endpoints") {
         if endpoints.is_empty() {
             faults.add(Cause::required("spec.endpoints", "must be given"));
         }
-        for (index, endpoint) in endpoints.iter().enumerate() {
+        if endpoints.len() > MOST_ENDPOINTS {
+            faults.add(Cause::too_many("spec.endpoints", endpoints.len(), MOST_ENDPOINTS));
+        }
+        for (index, endpoint) in endpoints.iter().enumerate().take(MOST_ENDPOINTS) {
             if let Value::Object(endpoint) = endpoint {
                 check_endpoint(faults, index, endpoint);
             }

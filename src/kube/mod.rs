@@ -17,7 +17,7 @@ mod column;
 mod discovery;
 mod door;
 mod fields;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod grant_object;
 mod grant_spec;

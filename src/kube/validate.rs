@@ -62,8 +62,12 @@ fn check(faults: &mut Faults, path: &str, field: &Field, value: Option<&Value>) 
             Value::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
                     let path = format!("{path}[{index}]");
-                    if let Some(members) = faults.object(&path, Some(item)) {
-                        check_members(faults, &path, fields, members);
+                    // A field that is null is absent; an item that is null is still an item.
+                    match item {
+                        Value::Object(members) => check_members(faults, &path, fields, members),
+                        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                            faults.add(Cause::wrong_type(&path, item, "object"));
+                        }
                     }
                 }
             }

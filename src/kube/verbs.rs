@@ -8,7 +8,7 @@ use super::{
     kind::{Created, Draft, Facts, Kind, Removal, Replaced},
     list,
     manifest::{Manifest, ManifestName},
-    patch::Patch,
+    patch::{Patch, check_length},
     problem::Problem,
     query::{Effect, WriteOptions},
     reply::Reply,
@@ -122,6 +122,7 @@ async fn apply_patch<K: Kind>(
             name: name.to_owned(),
             fault,
         })?;
+        check_length(&patched)?;
         let manifest = Manifest::read(kind, &patched, options.field_validation)?;
         check_identity(kind, &parsed, &kind.facts(&current), &manifest)?;
         if let Some(reply) = replace(app, kind, current, manifest, options.effect).await? {

@@ -7,6 +7,8 @@ mod batch;
 mod changes;
 #[cfg(test)]
 mod contract;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 #[cfg(test)]
 mod memory;
 mod object;

@@ -7,6 +7,8 @@ use sqlx::{Row as _, sqlite::SqliteRow as Row};
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
+#[cfg(any(test, fuzzing))]
+pub(super) use object::object_content;
 pub(super) use object::{object, object_json, object_state, removed_object};
 
 use super::{

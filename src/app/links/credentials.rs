@@ -11,7 +11,7 @@ use crate::{
 
 /// Why a router could not connect with a Secret. Never holds a value of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum CredentialsFault {
+pub(in crate::app) enum CredentialsFault {
     /// A key is missing.
     #[error("{0} is missing")]
     Missing(&'static str),
@@ -27,7 +27,7 @@ pub(super) enum CredentialsFault {
 ///
 /// # Errors
 /// The first [`CredentialsFault`].
-pub(super) fn read(secret: &StoredObject) -> Result<TlsSecret, CredentialsFault> {
+pub(in crate::app) fn read(secret: &StoredObject) -> Result<TlsSecret, CredentialsFault> {
     let data = secret.content.body.get("data").unwrap_or(&Value::Null);
     Ok(TlsSecret {
         name: secret.key.name.clone(),

@@ -10,7 +10,7 @@ use crate::{
 
 /// Why a Link leads nowhere.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum SpecFault {
+pub(in crate::app) enum SpecFault {
     /// No list, or none of the two kinds that routers connect to.
     #[error("spec.endpoints has neither an inter-router nor an edge endpoint")]
     NoEndpoint,
@@ -36,7 +36,7 @@ pub(super) enum SpecFault {
 ///
 /// # Errors
 /// The first [`SpecFault`].
-pub(super) fn choose(stored: &StoredObject) -> Result<(Endpoint, ResourceName), SpecFault> {
+pub(in crate::app) fn choose(stored: &StoredObject) -> Result<(Endpoint, ResourceName), SpecFault> {
     let spec = stored.content.body.get("spec").unwrap_or(&Value::Null);
     let listed = spec["endpoints"].as_array().map(Vec::as_slice).unwrap_or_default();
     let of = |name: EndpointName| {

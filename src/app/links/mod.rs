@@ -1,7 +1,7 @@
 //! Links are looked at as a router would: can they be configured, and does the other site take them (protocol.md 4.4)?
 
-mod credentials;
-mod endpoint;
+pub(super) mod credentials;
+pub(super) mod endpoint;
 
 use std::{sync::Arc, time::Duration};
 

@@ -4,7 +4,7 @@
 //! is stored.
 
 mod fruit;
-mod spec;
+pub(super) mod spec;
 mod standing;
 
 use std::{sync::Arc, time::Duration};

@@ -10,7 +10,7 @@ use crate::{
 
 /// Why there is nothing to redeem with. Never holds a value of the spec.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum SpecFault {
+pub(in crate::app) enum SpecFault {
     /// No certificate to trust; the text is Skupper's (protocol.md 1.5).
     #[error("token does not have a CA")]
     NoCa,
@@ -29,7 +29,7 @@ pub(super) enum SpecFault {
 ///
 /// # Errors
 /// The first [`SpecFault`].
-pub(super) fn read(stored: &StoredObject) -> Result<AccessToken, SpecFault> {
+pub(in crate::app) fn read(stored: &StoredObject) -> Result<AccessToken, SpecFault> {
     let spec = stored.content.body.get("spec").unwrap_or(&Value::Null);
     let text = |field: &str| spec[field].as_str().filter(|text| !text.is_empty());
     Ok(AccessToken {

@@ -52,7 +52,7 @@ impl Lines {
 }
 
 /// Bytes in, lines out, wherever the bytes were cut. Wiped when dropped: an object may hold a secret.
-struct LineBuffer {
+pub(in crate::client) struct LineBuffer {
     bytes: Zeroizing<Vec<u8>>,
     /// How many of them hold no line break, as far as is known.
     searched: usize,
@@ -60,16 +60,16 @@ struct LineBuffer {
 }
 
 impl LineBuffer {
-    fn new(limit: usize) -> Self {
+    pub(in crate::client) fn new(limit: usize) -> Self {
         Self { bytes: Zeroizing::default(), searched: 0, limit }
     }
 
-    fn push(&mut self, bytes: &[u8]) {
+    pub(in crate::client) fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
     /// The first whole line, without its end.
-    fn take(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, AdminError> {
+    pub(in crate::client) fn take(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, AdminError> {
         let found = self.bytes[self.searched..].iter().position(|byte| *byte == b'\n').map(|at| self.searched + at);
         if found.unwrap_or(self.bytes.len()) > self.limit {
             return Err(AdminError::Malformed { what: "a line of the answer is larger than 8 MiB" });

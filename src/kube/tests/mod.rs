@@ -6,6 +6,7 @@ mod change;
 mod create;
 mod discovery;
 mod door;
+mod hostile;
 mod json_patch;
 mod links;
 mod links_v1alpha1;

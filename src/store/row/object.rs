@@ -81,8 +81,13 @@ fn kind_from(text: &str) -> Column<ObjectKind> {
 
 fn content(sealed: &[u8], uid: Uuid, key: &SealingKey) -> Column<ObjectContent> {
     let unsealed = key.unseal(sealed, Purpose::Object(uid)).map_err(|_| Broken(CONTENT))?;
-    let StoredContent { labels, annotations, body } = serde_json::from_slice(&unsealed).map_err(|_| Broken(CONTENT))?;
-    Ok(ObjectContent { labels, annotations, body })
+    object_content(&unsealed).ok_or(Broken(CONTENT))
+}
+
+/// Content as it is sealed.
+pub(in crate::store) fn object_content(json: &[u8]) -> Option<ObjectContent> {
+    let StoredContent { labels, annotations, body } = serde_json::from_slice(json).ok()?;
+    Some(ObjectContent { labels, annotations, body })
 }
 
 /// Content as it is sealed: JSON. Fields may be added, so what is missing is empty.

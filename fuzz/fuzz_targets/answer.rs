@@ -1,0 +1,8 @@
+//! An answer of an admin door, from whoever holds its socket.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    grantd::client::fuzzing::answer(bytes);
+});

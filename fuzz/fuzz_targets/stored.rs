@@ -1,0 +1,12 @@
+//! What stands in the database, unsealed, as controllers and routers' credentials are read from it.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Some(content) = grantd::store::fuzzing::content(bytes)
+        && let Some(secret) = grantd::app::fuzzing::controllers(content)
+    {
+        grantd::client::fuzzing::credentials(&secret, &"a".parse().expect("a host"));
+    }
+});

@@ -1,0 +1,207 @@
+//! Input that nobody means well with: too much, too long, too large, or not for here.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use hyper::Method;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::world::{GRANTS, World, causes, manifest};
+use crate::kube::fuzzing;
+
+const WEST: &str = "/apis/skupper.io/v2alpha1/namespaces/west";
+const SECRETS: &str = "/api/v1/namespaces/west/secrets";
+
+fn endpoint() -> Value {
+    json!({"name": "edge", "host": "a", "port": "1"})
+}
+
+fn link(endpoints: &Value) -> Value {
+    manifest("Link", "l", &json!({"endpoints": endpoints}))
+}
+
+#[tokio::test]
+async fn a_link_has_at_most_128_endpoints_and_none_is_null() {
+    let (world, links) = (World::start().await, format!("{WEST}/links"));
+    let seen = world.post(&links, &link(&json!([endpoint(), null]))).await;
+    let wrong = "Invalid value: \"null\": spec.endpoints[1] in body must be of type object: \"null\"";
+    assert_eq!(causes(&seen), [("spec.endpoints[1]", wrong)]);
+    let seen = world.post(&links, &link(&vec![endpoint(); 129].into())).await;
+    assert_eq!(causes(&seen), [("spec.endpoints", "Too many: 129: must have at most 128 items")]);
+    world.post(&links, &link(&vec![endpoint(); 128].into())).await.object();
+    let more = json!([{"op": "copy", "from": "/spec/endpoints/0", "path": "/spec/endpoints/-"}]).to_string();
+    let seen = world.send(Method::PATCH, &format!("{links}/l"), "application/json-patch+json", &more).await;
+    assert_eq!(seen.failure().0, 422);
+}
+
+#[tokio::test]
+async fn patches_do_not_add_up_to_an_object_of_any_length() {
+    let world = World::start().await;
+    let sites = "/apis/skupper.io/v2alpha1/namespaces/other/sites";
+    world.post(sites, &manifest("Site", "s", &json!({}))).await.object();
+    let (one, long) = (format!("{sites}/s"), "x".repeat(1_000_000));
+    // Each is good on its own.
+    for field in ["defaultIssuer", "linkAccess", "serviceAccount"] {
+        let seen = world.patch(&one, &json!({"spec": {field: long}})).await;
+        assert_eq!(seen.status, 200, "{}", &seen.text[..seen.text.len().min(300)]);
+    }
+    let seen = world.patch(&one, &json!({"spec": {"settings": {"a": long[..200_000]}}})).await;
+    assert_eq!(seen.failure(), (413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728"));
+}
+
+#[tokio::test]
+async fn maps_of_texts_have_a_size_whatever_the_type() {
+    let (world, big) = (World::start().await, "x".repeat(256 * 1024));
+    let table = [
+        ("Link", json!({"endpoints": [endpoint()], "settings": {"a": big}}), "spec.settings"),
+        ("Link", json!({"endpoints": [endpoint()]}), "metadata.annotations"),
+        ("Site", json!({}), "metadata.annotations"),
+    ];
+    for (kind, spec, field) in table {
+        let mut object = manifest(kind, "l", &spec);
+        if field == "metadata.annotations" {
+            object["metadata"]["annotations"] = json!({"a": big});
+        }
+        let seen = world.post(&format!("{WEST}/{}s", kind.to_lowercase()), &object).await;
+        assert_eq!(causes(&seen), [(field, "Too long: may not be more than 262144 bytes")], "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn names_end_at_253_bytes_and_have_no_other_characters() {
+    let world = World::start().await;
+    let secret = |name: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}});
+    let longest = format!("{}.{}.{}.{}", "a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(61));
+    assert_eq!(longest.len(), 253);
+    world.post(SECRETS, &secret(&longest)).await.object();
+    assert_eq!(world.get(&format!("{SECRETS}/{longest}")).await.status, 200);
+    for name in [format!("{longest}d"), "ä".to_owned(), "a\u{0}".to_owned(), "а".to_owned(), "a%2Fb".to_owned()] {
+        assert_eq!(causes(&world.post(SECRETS, &secret(&name)).await)[0].0, "metadata.name", "{name}");
+    }
+    for path in ["%C3%A4", "a%00", "a%2Fb", "..%2Fx", "%FF", "%"] {
+        let status = world.get(&format!("{SECRETS}/{path}")).await.status;
+        assert!(matches!(status, 400 | 404), "{path}: {status}");
+    }
+}
+
+#[tokio::test]
+async fn numbers_without_measure_are_no_costs_and_no_ports() {
+    let (world, links) = (World::start().await, format!("{WEST}/links"));
+    for cost in ["4294967296", "18446744073709551616", "-1", "1e9", "1.0", "0"] {
+        let mut text = link(&json!([endpoint()])).to_string();
+        text.truncate(text.rfind('}').unwrap());
+        let body = text.replacen("\"spec\":{", &format!("\"spec\":{{\"cost\":{cost},"), 1) + "}";
+        let seen = world.send(Method::POST, &links, "application/json", &body).await;
+        assert_eq!(causes(&seen)[0].0, "spec.cost", "{cost}");
+    }
+    let beyond = "{\"a\":1e400}";
+    assert_eq!(world.send(Method::POST, &links, "application/json", beyond).await.failure().0, 400);
+    for port in ["65536", "18446744073709551616", "-1", "+1", "1.0", " 1", "１"] {
+        let seen = world.post(&links, &link(&json!([{"name": "edge", "host": "a", "port": port}]))).await;
+        assert_eq!(causes(&seen)[0].0, "spec.endpoints[0].port", "{port}");
+    }
+}
+
+#[tokio::test]
+async fn options_beyond_all_measure_are_refused_or_bounded() {
+    let world = World::start().await;
+    world.app.draining();
+    let table = [
+        ("watch=1&resourceVersion=18446744073709551616", 400),
+        ("watch=1&resourceVersion=18446744073709551615", 200),
+        ("watch=1&resourceVersion=-1", 400),
+        ("watch=1&timeoutSeconds=18446744073709551615", 200),
+        ("watch=1&timeoutSeconds=18446744073709551616", 400),
+        ("watch=1&timeout=9223372036854775807ns", 200),
+        ("watch=1&timeout=9223372036854775808ns", 400),
+        ("limit=-1", 400),
+        ("limit=0", 200),
+        ("limit=4294967295", 200),
+        ("limit=4294967296", 400),
+        ("limit=%31", 200),
+        ("limit=%3", 400),
+        ("labelSelector=%00", 400),
+        ("fieldSelector=metadata.name%3D%C3%A4", 200),
+        ("continue=AAAA", 400),
+    ];
+    for collection in [GRANTS.to_owned(), SECRETS.to_owned(), format!("{WEST}/links"), format!("{WEST}/sites")] {
+        for (query, status) in table {
+            let seen = world.get(&format!("{collection}?{query}")).await;
+            assert_eq!(seen.status, status, "{collection}?{query}: {}", seen.text);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_selector_of_thousands_of_terms_is_answered() {
+    let world = World::start().await;
+    world.post(SECRETS, &json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}})).await.object();
+    let many = |term: &str| vec![term; 10_000].join(",");
+    for query in [
+        format!("labelSelector={}", many("!a")),
+        format!("labelSelector=a+notin+({})", many("b")),
+        format!("fieldSelector={}", vec!["type!=x"; 7_000].join(",")),
+    ] {
+        let items = world.get(&format!("{SECRETS}?{query}")).await.object()["items"].as_array().unwrap().len();
+        assert_eq!(items, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_one_list_only_ever_goes_on_in_another() {
+    let world = World::start().await;
+    for name in ["a", "b"] {
+        world.grant(name, json!({})).await;
+        world.post(SECRETS, &json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}})).await.object();
+    }
+    let token = world.get(&format!("{GRANTS}?limit=1")).await.object()["metadata"]["continue"].clone();
+    let names = |list: &Value| -> Vec<Value> {
+        list["items"].as_array().unwrap().iter().map(|item| item["metadata"]["name"].clone()).collect()
+    };
+    let list = world.get(&format!("{SECRETS}?continue={}", token.as_str().unwrap())).await.object();
+    assert_eq!(names(&list), ["b"]);
+    let head = world.get(SECRETS).await.object()["metadata"]["resourceVersion"].clone();
+    for forged in [format!("1/{}/east/a", u64::MAX), format!("1/{}/aaaa/zz", u64::MAX)] {
+        let path = format!("{SECRETS}?continue={}", URL_SAFE_NO_PAD.encode(forged));
+        let list = world.get(&path).await.object();
+        assert!(names(&list).iter().all(|name| name == "a" || name == "b"), "{list}");
+        assert_eq!(list["metadata"]["resourceVersion"], head, "no token leads a watcher into the future");
+    }
+    // A name that a Secret can have and a grant cannot.
+    let long = URL_SAFE_NO_PAD.encode(format!("1/1/west/{}", ["a".repeat(63).as_str(); 3].join(".")));
+    assert!(matches!(world.get(&format!("{GRANTS}?continue={long}")).await.status, 200 | 400));
+}
+
+#[tokio::test]
+async fn nesting_ends_somewhere_in_every_body() {
+    let world = World::start().await;
+    let deep = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
+    for collection in [GRANTS, SECRETS] {
+        assert_eq!(world.send(Method::POST, collection, "application/json", &deep).await.failure().0, 400);
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_read_is_shown_and_read_as_the_same(
+        choice in 0..6_u8, bytes in prop::collection::vec(any::<u8>(), 0..300)
+    ) {
+        fuzzing::objects(&[&[choice], bytes.as_slice()].concat());
+    }
+
+    #[test]
+    fn no_query_breaks_a_watch(
+        query in "((resourceVersion|resourceVersionMatch|sendInitialEvents|timeoutSeconds|timeout|allowWatchBookmarks|\
+                  limit|continue|labelSelector|fieldSelector|includeObject|dryRun)=(0|1|-1|[0-9]{20}|true|NotOlderThan|\
+                  [0-9]{1,19}(ns|h)|type%3Dx|[!-%'-~]{0,6})&){0,5}",
+        path in ".{0,40}",
+    ) {
+        fuzzing::address(&path, &query);
+    }
+
+    #[test]
+    fn no_bytes_break_a_body_or_a_patch(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fuzzing::body(&bytes);
+        fuzzing::operations(&bytes);
+        fuzzing::protobuf(&bytes);
+    }
+}
