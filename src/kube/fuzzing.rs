@@ -174,7 +174,7 @@ pub fn address(path: &str, query: &str) {
     if let Ok(token) = path.parse::<Continue>() {
         let again = token.to_string().parse::<Continue>();
         assert_eq!(again.as_ref(), Ok(&token), "a token that is written is read");
-        let _ = (token.place(AccessGrants, None), token.place(Stored(&super::tokens::STORED), None));
+        let _ = (token.place(AccessGrants, None), token.place(Stored(&super::secrets::STORED), token.scope.as_ref()));
     }
     let Ok(query) = Query::read(query) else { return };
     let _ = (query.limit(), query.wants_watch(), WriteOptions::read(&query));

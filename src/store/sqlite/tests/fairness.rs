@@ -29,7 +29,13 @@ async fn one_grant_is_read_before_many_lists_that_were_asked_for_sooner() {
             listed.fetch_add(1, Ordering::SeqCst);
         });
     }
-    tokio::task::yield_now().await;
+    // When the first is there, the others have begun, and wait for their pages.
+    within(async {
+        while listed.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 
     let found = within(store.find("west".parse().unwrap(), "g7".parse().unwrap())).await.unwrap();
 
