@@ -22,6 +22,7 @@ use super::{
 use crate::{
     grant::Revision,
     link::{Endpoint, ResourceName, TlsSecret},
+    metrics::{LinkState, Metrics, Occupancy},
     store::{ObjectKey, ObjectKind, StoreError, StoredObject},
 };
 
@@ -64,6 +65,8 @@ pub(super) struct Memory {
     failures: u32,
     /// When to try it again, if it stays as it was.
     next: Option<Instant>,
+    /// Where it stands, counted for as long as it does.
+    counted: Option<(LinkState, Occupancy)>,
 }
 
 /// A state of a Link and its Secret.
@@ -135,7 +138,7 @@ impl Links {
         let (endpoint, credentials, state) = match self.configuration(&stored, &mut memory.secret).await? {
             Ok(configuration) => configuration,
             Err(fault) => {
-                self.note(&stored, &State::Error(fault), None).await?;
+                self.note(&stored, memory, &State::Error(fault), None).await?;
                 // Nothing helps but a change of the Link or of a Secret, and these are told of.
                 return Ok(Look::Nothing(Next::Idle));
             }
@@ -149,7 +152,7 @@ impl Links {
             (_, Some(State::Pending(_) | State::Error(_) | State::Over(_))) => Lane::Failing,
             (_, None) => Lane::New,
         };
-        self.note(&stored, &State::Ready, operational).await?;
+        self.note(&stored, memory, &State::Ready, operational).await?;
         match memory.next {
             Some(at) if memory.tried == Some(state) && at > Instant::now() => Ok(Look::Nothing(Next::At(at))),
             Some(_) | None => Ok(Look::Probe(Box::new(Ready { stored, endpoint, credentials, state, lane }))),
@@ -205,20 +208,22 @@ impl Links {
         };
         let pause = spread(pause);
         memory.next = Some(Instant::now() + pause);
-        self.note(&stored, &State::Ready, Some(operational)).await?;
+        self.note(&stored, memory, &State::Ready, Some(operational)).await?;
         Ok(Next::after(pause))
     }
 
-    /// Writes the Link's status.
+    /// Writes the Link's status, and counts it where it stands.
     async fn note(
         &self,
         stored: &StoredObject,
+        memory: &mut Memory,
         configured: &State,
         operational: Option<State>,
     ) -> Result<(), StoreError> {
         let now = self.app.clock().now();
         let required = [(CONFIGURED, Some(configured.clone())), (OPERATIONAL, operational)];
         let whole = aggregate(&required);
+        memory.count(self.app.metrics(), &whole);
         let [configured, operational] = required;
         let conditions = [configured, operational, ("Ready", Some(whole.clone()))];
         let noted = self.app.note_status(stored, |link| {
@@ -230,6 +235,20 @@ impl Links {
             Noted::Same | Noted::Outdated => {}
         }
         Ok(())
+    }
+}
+
+impl Memory {
+    fn count(&mut self, metrics: &Metrics, whole: &State) {
+        let state = match whole {
+            State::Ready => LinkState::Ready,
+            State::Pending(_) => LinkState::Pending,
+            // No link is ever over.
+            State::Error(_) | State::Over(_) => LinkState::Error,
+        };
+        if self.counted.as_ref().is_none_or(|(counted, _)| *counted != state) {
+            self.counted = Some((state, metrics.link(state)));
+        }
     }
 }
 

@@ -58,10 +58,13 @@ async fn a_link_is_pending_until_it_is_tried_then_ready_and_follows_what_the_oth
     let ready = world.wait_message(Link, "to-east", "OK").await;
     assert_eq!(ready["status"], "Ready");
     assert_eq!(condition(&ready, "Operational"), words("True", "Ready", "OK"));
+    assert!(world.app.metrics().render().contains("grantd_links{state=\"ready\"} 1"));
 
     let down = world.wait_message(Link, "to-east", "Not Operational: connection refused").await;
     assert_eq!(down["status"], "Pending");
     assert_eq!(condition(&down, "Operational"), words("False", "Pending", "Not Operational: connection refused"));
+
+    assert!(world.app.metrics().render().contains("grantd_links{state=\"ready\"} 0"));
 
     up.store(true, Ordering::SeqCst);
     world.wait_message(Link, "to-east", "OK").await;

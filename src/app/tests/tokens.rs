@@ -57,6 +57,7 @@ async fn an_applied_token_is_redeemed_once_and_all_it_gives_is_stored_together()
     let now = world.get(AccessToken, "my-token").await.unwrap();
     assert_eq!((now.uid, now.generation), (token.uid, 1));
     assert_eq!(now.revision.0, secret.revision.0 + 3, "nothing came between the Secret, two Links and the token");
+    assert!(world.app.metrics().render().contains("grantd_token_attempts_total{outcome=\"redeemed\"} 1"));
 }
 
 #[tokio::test]
@@ -69,6 +70,7 @@ async fn what_the_other_site_refuses_for_good_is_not_asked_again_also_after_a_re
     let told = format!("{message}; not tried again until the token's spec changes");
     let status = world.wait_message(AccessToken, "my-token", &told).await;
     world.stop(controllers).await;
+    assert!(world.app.metrics().render().contains("grantd_token_attempts_total{outcome=\"refused\"} 1"));
     assert_eq!((&status["status"], &status["conditions"][0]["reason"]), (&json!("Error"), &json!("Error")));
 
     let world = world.reopened().await;

@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     link::{AccessToken, Bundle},
+    metrics::TokenOutcome,
     store::{ObjectKey, ObjectKind, StoreError, StoredObject, WriteObjectsError},
 };
 
@@ -193,6 +194,10 @@ impl Tokens {
         }
         // Before the status is written: that may fail too, and a redemption must not follow it at once.
         let pause = memory.failed(&self.backoff, again);
+        self.app.metrics().token_tried(match again {
+            Again::Never => TokenOutcome::Refused,
+            Again::Later | Again::After(_) => TokenOutcome::Failed,
+        });
         self.tell(&stored, &message, again).await?;
         match again {
             Again::Never => Ok(Next::Forget),
@@ -244,6 +249,7 @@ impl Tokens {
             match self.app.write_objects(fruit.writes(now)).await {
                 Ok(_) => {
                     info!(token = %stored.key, links = bundle.links.len(), "token redeemed");
+                    self.app.metrics().token_tried(TokenOutcome::Redeemed);
                     memory.held = None;
                     return Ok(Next::Forget);
                 }
