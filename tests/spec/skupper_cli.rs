@@ -238,7 +238,7 @@ fn a_token_that_is_refused_tells_the_cli_nothing_but_why() {
     let deadline = Instant::now() + PATIENCE;
     let refused = loop {
         let object = connection.get(&path).object();
-        if object["status"]["conditions"].is_array() {
+        if object["status"]["status"] == "Error" {
             break object;
         }
         assert!(Instant::now() < deadline, "{object}");
@@ -248,7 +248,6 @@ fn a_token_that_is_refused_tells_the_cli_nothing_but_why() {
     assert!(!is_true(&refused, "Redeemed"), "{refused}");
     let message = refused["status"]["message"].as_str().unwrap();
     assert!(message.contains("404 (Not Found) No such claim"), "{message}");
-    assert_eq!(refused["status"]["status"], "Error");
     let links = connection.get(&format!("{BASE}/links")).object();
     assert!(links["items"].as_array().unwrap().is_empty(), "{links}");
 }
