@@ -272,3 +272,29 @@ fn faulty_flags_are_told_together() {
         assert!(complained.contains(flag), "{complained}");
     }
 }
+
+/// kubectl.md 3.16: over plain HTTP kubectl drops a bearer token without a word. So nothing is served that way.
+#[test]
+fn the_network_door_speaks_no_plain_http() {
+    let server = listening();
+    let (home, config) = kubeconfig(&server, &[]);
+    let config = fs::read_to_string(config).unwrap();
+    let line = config.lines().find_map(|line| line.trim().strip_prefix("server: ")).unwrap();
+    let plain = line.trim_matches('"').replacen("https://", "http://", 1);
+
+    let answer = Command::new("curl")
+        .args(["--silent", "--max-time", "20", "-H", "Authorization: Bearer t", &format!("{plain}/version")])
+        .output()
+        .unwrap();
+    assert!(!answer.status.success() && answer.stdout.is_empty(), "{answer:?}");
+    let empty = home.file("empty");
+    fs::write(&empty, "apiVersion: v1\nkind: Config\n").unwrap();
+    for binary in versions() {
+        let seen = kubectl(
+            &binary,
+            &(Scratch::new(), empty.clone()),
+            &["--server", &plain, "--token", "t", "get", "accessgrants"],
+        );
+        assert!(!seen.status.success() && seen.stdout.is_empty(), "{seen:?}");
+    }
+}

@@ -191,3 +191,22 @@ async fn waiting_ends_at_once_for_what_is_so_already_and_in_time_for_what_is_not
         gone.await;
     }
 }
+
+/// kubectl.md 3.24: what is served is cached on disk, and asked for again when a kind is not in the cache.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kind_that_a_cache_does_not_know_yet_is_found_after_an_upgrade() {
+    for binary in versions() {
+        let kubectl = Kubectl::start(binary).await;
+        kubectl.says(&["get", "accessgrants"]).await;
+        let cached = kubectl
+            .home
+            .file(&format!("cache/discovery/127.0.0.1_{}/skupper.io/v2alpha1/serverresources.json", kubectl.port));
+        let mut served: Value = serde_json::from_str(&std::fs::read_to_string(&cached).unwrap()).unwrap();
+        served["resources"].as_array_mut().unwrap().retain(|kind| kind["kind"] != "AccessToken");
+        std::fs::write(&cached, served.to_string()).unwrap();
+
+        let (listed, warned) = kubectl.says_and_warns(&["get", "accesstokens"]).await;
+
+        assert_eq!((listed.as_str(), warned.as_str()), ("", "No resources found in default namespace.\n"));
+    }
+}
