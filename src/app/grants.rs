@@ -204,6 +204,14 @@ impl App {
         self.read(self.store.list(query)).await
     }
 
+    /// How many grants a list of this query has, counted up to its limit.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn count_listed_grants(&self, query: GrantQuery) -> Result<u32, StoreError> {
+        self.read(self.store.count_listed(query)).await
+    }
+
     /// Removes a grant; its ledger stays.
     ///
     /// # Errors

@@ -45,6 +45,14 @@ impl App {
         self.read(self.store.objects(query)).await
     }
 
+    /// How many objects a list of this query has, counted up to its limit.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn count_objects(&self, query: ObjectQuery) -> Result<u32, StoreError> {
+        self.read(self.store.count_objects(query)).await
+    }
+
     /// Does one write, and serves a site as it is from then on.
     ///
     /// # Errors

@@ -78,6 +78,12 @@ impl Kind for AccessGrants {
         Ok(Page { items: grants, corrupt, revision, next })
     }
 
+    async fn count(self, app: &App, query: PageQuery<GrantName>) -> Result<u32, Problem> {
+        let PageQuery { namespace, after, limit } = query;
+        let count = app.count_listed_grants(GrantQuery { namespace, after, limit }).await;
+        count.map_err(|error| Problem::from_store(&error))
+    }
+
     async fn create(
         self,
         app: &App,

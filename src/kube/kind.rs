@@ -51,6 +51,9 @@ pub(super) trait Kind: Copy + Send + Sync + 'static {
         query: PageQuery<Self::Name>,
     ) -> impl Future<Output = Result<Page<Self::State, Self::Name>, Problem>> + Send;
 
+    /// How many objects a list of this query has, counted up to its limit.
+    fn count(self, app: &App, query: PageQuery<Self::Name>) -> impl Future<Output = Result<u32, Problem>> + Send;
+
     /// Makes an object, or says what it would be like.
     fn create(
         self,

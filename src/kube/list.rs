@@ -23,6 +23,8 @@ use crate::{
 
 /// The most items of one answer, also when no limit is given.
 const MOST_ITEMS: u32 = 5_000;
+/// Objects that are counted behind the end of an answer; whether there are even more is left open.
+const MOST_COUNTED: u32 = 100_000;
 /// An answer ends once it is as long, whatever its limit: continued, it goes on.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
@@ -46,6 +48,7 @@ pub(super) async fn list<K: Kind>(
 ) -> Result<Reply, Problem> {
     let most = options.limit.unwrap_or(MOST_ITEMS).min(MOST_ITEMS);
     let mut items = Items::new(kind.resource(), form, app.clock().now());
+    let scope = namespace.clone();
     let Collected { rest, corrupt, revision } = collect(app, kind, namespace, options, most, &mut items).await?;
 
     let mut warnings: Vec<String> = corrupt.iter().map(corruption).collect();
@@ -55,6 +58,14 @@ pub(super) async fn list<K: Kind>(
     let mut metadata = json!({"resourceVersion": revision.to_string()});
     if let Some(rest) = rest {
         metadata["continue"] = rest.to_string().into();
+        // Of a selection nobody knows without reading all of it; Kubernetes leaves it out there too.
+        if options.selector.selects_all() {
+            let after = Some(rest.place(kind, scope.as_ref())?);
+            let count = kind.count(app, PageQuery { namespace: scope, after, limit: MOST_COUNTED + 1 }).await?;
+            if count <= MOST_COUNTED {
+                metadata["remainingItemCount"] = count.into();
+            }
+        }
     }
     Ok(items.reply(&metadata).warning(warnings))
 }

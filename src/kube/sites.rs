@@ -73,6 +73,13 @@ impl SiteState {
     }
 }
 
+/// Whether a list of this namespace, or of all, that goes on after this place has the site.
+fn is_within(site: &SiteState, namespace: Option<&Namespace>, after: Option<&(Namespace, ResourceName)>) -> bool {
+    let place = site.place();
+    namespace.is_none_or(|namespace| place.0 == namespace)
+        && after.is_none_or(|(namespace, name)| place > (namespace, name.as_str()))
+}
+
 impl Kind for Sites {
     type Name = ResourceName;
     type State = SiteState;
@@ -125,10 +132,8 @@ impl Kind for Sites {
         let (namespace, after) = (query.namespace.clone(), query.after.clone());
         let Page { items, corrupt, revision, next } = APPLIED_SITES.page(app, query).await?;
         let within = |site: &SiteState| {
-            let place = site.place();
-            namespace.as_ref().is_none_or(|namespace| place.0 == namespace)
-                && after.as_ref().is_none_or(|(namespace, name)| place > (namespace, name.as_str()))
-                && next.as_ref().is_none_or(|(namespace, name)| place <= (namespace, name.as_str()))
+            is_within(site, namespace.as_ref(), after.as_ref())
+                && next.as_ref().is_none_or(|(namespace, name)| site.place() <= (namespace, name.as_str()))
         };
         let configured = app.sites().iter().map(|site| SiteState::configured(app, site)).filter(within);
         // The configured one stands before the one of its name that was made here, which it hides.
@@ -137,6 +142,15 @@ impl Kind for Sites {
         sites.sort_by(|one, other| one.place().cmp(&other.place()));
         sites.dedup_by(|later, first| later.place() == first.place());
         Ok(Page { items: sites, corrupt, revision, next })
+    }
+
+    async fn count(self, app: &App, query: PageQuery<ResourceName>) -> Result<u32, Problem> {
+        let configured = app.sites().iter().map(|site| SiteState::configured(app, site));
+        let configured =
+            configured.filter(|site| is_within(site, query.namespace.as_ref(), query.after.as_ref())).count();
+        let made = APPLIED_SITES.count(app, query).await?;
+        // One that is hidden by a configured one counts twice: clients take the number for an estimate.
+        Ok(made.saturating_add(u32::try_from(configured).unwrap_or(u32::MAX)))
     }
 
     async fn create(self, app: &App, draft: Draft<'_, ResourceName, Body>, effect: Effect) -> Result<Created, Problem> {

@@ -144,6 +144,12 @@ impl Kind for Stored {
         Ok(Page { items: objects, corrupt, revision, next })
     }
 
+    async fn count(self, app: &App, query: PageQuery<ResourceName>) -> Result<u32, Problem> {
+        let PageQuery { namespace, after, limit } = query;
+        let count = app.count_objects(ObjectQuery { kind: self.0.object, namespace, after, limit }).await;
+        count.map_err(|error| Problem::from_store(&error))
+    }
+
     async fn create(self, app: &App, draft: Draft<'_, ResourceName, Body>, effect: Effect) -> Result<Created, Problem> {
         let Draft { namespace, name, manifest } = draft;
         let content = content(manifest, manifest.wanted.clone());

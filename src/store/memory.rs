@@ -186,6 +186,19 @@ impl State {
         GrantPage { grants, corrupt: Vec::new(), revision: Revision(self.revision), next }
     }
 
+    fn count_listed(&self, mut query: GrantQuery) -> u32 {
+        let (limit, mut listed) = (query.limit, 0);
+        query.limit = 0;
+        loop {
+            let page = self.list(&query);
+            listed += u32::try_from(page.grants.len()).unwrap();
+            query.after = page.next;
+            if query.after.is_none() {
+                return listed.min(limit);
+            }
+        }
+    }
+
     fn sweep(&mut self, cutoff: Timestamp, limit: u32) -> u32 {
         let old = |grant: &&Grant| {
             let used_up_at = grant.last_redeemed_at.filter(|_| grant.allowance.is_used_up());
@@ -217,6 +230,10 @@ impl GrantStore for MemoryStore {
 
     fn list(&self, query: GrantQuery) -> StoreFuture<'_, GrantPage> {
         Box::pin(ready(self.open("list grants").map(|state| state.list(&query))))
+    }
+
+    fn count_listed(&self, query: GrantQuery) -> StoreFuture<'_, u32> {
+        Box::pin(ready(self.open("count what a list has").map(|state| state.count_listed(query))))
     }
 
     fn update(&self, id: GrantId, expected: Revision, change: GrantChange) -> StoreFuture<'_, Grant, UpdateError> {

@@ -79,6 +79,9 @@ pub trait GrantStore: Send + Sync + 'static {
     /// A page of grants, ordered by namespace and name.
     fn list(&self, query: GrantQuery) -> StoreFuture<'_, GrantPage>;
 
+    /// How many grants a list of this query has on all its pages, counted up to its limit and no further.
+    fn count_listed(&self, query: GrantQuery) -> StoreFuture<'_, u32>;
+
     /// Replaces what an operator may change, provided the grant is still at `expected`.
     ///
     /// # Errors

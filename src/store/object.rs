@@ -188,6 +188,9 @@ pub trait ObjectStore: Send + Sync + 'static {
     /// A page of objects of one kind, ordered by namespace and name.
     fn objects(&self, query: ObjectQuery) -> StoreFuture<'_, ObjectPage>;
 
+    /// How many objects a list of this query has on all its pages, counted up to its limit and no further.
+    fn count_objects(&self, query: ObjectQuery) -> StoreFuture<'_, u32>;
+
     /// Does all of these writes in one durable transaction, or none; each change has a revision of its own, in this
     /// order. Answers each object as it is now; a removed one as it was, with the revision of its removal.
     ///

@@ -4,7 +4,11 @@ mod objects;
 
 use std::{future::poll_fn, str::FromStr, sync::Arc, time::Duration};
 
-use sqlx::{Row as _, sqlite::SqlitePool as Pool, sqlite::SqliteRow as Row};
+use sqlx::{
+    Row as _, Sqlite,
+    query::Query,
+    sqlite::{SqliteArguments, SqlitePool as Pool, SqliteRow as Row},
+};
 use tokio::sync::Semaphore;
 
 use super::{
@@ -116,6 +120,22 @@ impl Reader {
         };
         let Page { read: grants, corrupt, revision, next } = self.page(paging, after).await?;
         Ok(GrantPage { grants, corrupt, revision, next })
+    }
+
+    pub(super) async fn count_listed(&self, query: GrantQuery) -> Result<u32, StoreError> {
+        let after = query.after.as_ref().map(|(namespace, name)| (namespace.as_str(), name.as_str()));
+        let Some(after) = start(query.namespace.as_ref(), after) else { return Ok(0) };
+        let statement = if query.namespace.is_some() { sql::COUNT_LISTED_NAMESPACE } else { sql::COUNT_LISTED };
+        self.counted(sqlx::query(statement).bind(after.0).bind(after.1).bind(i64::from(query.limit))).await
+    }
+
+    /// The one number that a query of the rest of a list answers.
+    async fn counted(&self, query: Query<'_, Sqlite, SqliteArguments>) -> Result<u32, StoreError> {
+        let failed = failed("count what a list has");
+        let row = query.fetch_one(&self.pool).await.map_err(&failed)?;
+        let listed: i64 = row.try_get("listed").map_err(&failed)?;
+        // No more than the limit, which is a u32.
+        Ok(u32::try_from(listed).unwrap_or(u32::MAX))
     }
 
     /// Reads one page, and more when that ends with a row that cannot be where the next one starts.

@@ -51,6 +51,14 @@ pub(super) const LIST_NAMESPACE: &str = concat!(
     " FROM access_grant WHERE namespace = $1 AND name > $2 ORDER BY namespace, name LIMIT $3"
 );
 
+/// How many rows [`LIST`] has after (`$1`, `$2`), counted up to `$3`. Only the index is read.
+pub(super) const COUNT_LISTED: &str = "SELECT COUNT(*) AS listed FROM \
+     (SELECT name FROM access_grant WHERE (namespace, name) > ($1, $2) LIMIT $3) AS rest";
+
+/// The same of [`LIST_NAMESPACE`].
+pub(super) const COUNT_LISTED_NAMESPACE: &str = "SELECT COUNT(*) AS listed FROM \
+     (SELECT name FROM access_grant WHERE namespace = $1 AND name > $2 LIMIT $3) AS rest";
+
 /// Counts by state at `$1`. Each is read off an index, no row is touched: the sign keeps SQLite from taking the index on
 /// `expires_at` for the third, which would look up every row it finds.
 pub(super) const COUNT: &str = "SELECT \
@@ -170,6 +178,14 @@ pub(super) const OBJECTS_NAMESPACE: &str = concat!(
     object_columns!(),
     " FROM object WHERE kind = $1 AND namespace = $2 AND name > $3 ORDER BY namespace, name LIMIT $4"
 );
+
+/// How many rows [`OBJECTS`] has of kind `$1` after (`$2`, `$3`), counted up to `$4`. Only the index is read.
+pub(super) const COUNT_OBJECTS: &str = "SELECT COUNT(*) AS listed FROM \
+     (SELECT name FROM object WHERE kind = $1 AND (namespace, name) > ($2, $3) LIMIT $4) AS rest";
+
+/// The same of [`OBJECTS_NAMESPACE`].
+pub(super) const COUNT_OBJECTS_NAMESPACE: &str = "SELECT COUNT(*) AS listed FROM \
+     (SELECT name FROM object WHERE kind = $1 AND namespace = $2 AND name > $3 LIMIT $4) AS rest";
 
 /// `$8`: place in the batch. No row comes back when the name is taken.
 pub(super) const CREATE_OBJECT: &str = "INSERT INTO object (kind, namespace, name, uid, generation, created_at, \

@@ -47,6 +47,10 @@ impl ObjectStore for Filling {
         self.store.objects(query)
     }
 
+    fn count_objects(&self, query: ObjectQuery) -> StoreFuture<'_, u32> {
+        self.store.count_objects(query)
+    }
+
     fn write_objects(&self, writes: Vec<ObjectWrite>) -> StoreFuture<'_, Vec<StoredObject>, WriteObjectsError> {
         if !self.is_full.load(Ordering::SeqCst) {
             return self.store.write_objects(writes);
@@ -82,6 +86,10 @@ impl GrantStore for Filling {
 
     fn list(&self, query: GrantQuery) -> StoreFuture<'_, GrantPage> {
         self.store.list(query)
+    }
+
+    fn count_listed(&self, query: GrantQuery) -> StoreFuture<'_, u32> {
+        self.store.count_listed(query)
     }
 
     fn update(&self, id: GrantId, expected: Revision, change: GrantChange) -> StoreFuture<'_, Grant, UpdateError> {

@@ -111,6 +111,10 @@ impl GrantStore for FlawedStore {
         self.inner.list(query)
     }
 
+    fn count_listed(&self, query: GrantQuery) -> StoreFuture<'_, u32> {
+        self.inner.count_listed(query)
+    }
+
     fn update(&self, id: GrantId, expected: Revision, change: GrantChange) -> StoreFuture<'_, Grant, UpdateError> {
         self.inner.update(id, expected, change)
     }
@@ -152,6 +156,10 @@ impl ObjectStore for FlawedStore {
 
     fn objects(&self, query: ObjectQuery) -> StoreFuture<'_, ObjectPage> {
         self.inner.objects(query)
+    }
+
+    fn count_objects(&self, query: ObjectQuery) -> StoreFuture<'_, u32> {
+        self.inner.count_objects(query)
     }
 
     fn write_objects(&self, writes: Vec<ObjectWrite>) -> StoreFuture<'_, Vec<StoredObject>, WriteObjectsError> {

@@ -56,6 +56,18 @@ async fn pages_together_are_the_whole_list() {
 }
 
 #[tokio::test]
+async fn a_page_tells_how_many_objects_remain_unless_they_are_selected() {
+    let world = world_with(&["a", "b", "c", "d", "e"]).await;
+    let remaining = async |path: String| world.get(&path).await.object()["metadata"]["remainingItemCount"].clone();
+
+    assert_eq!(remaining(format!("{GRANTS}?limit=2")).await, 3);
+    assert_eq!(remaining("/apis/skupper.io/v2alpha1/accessgrants?limit=4".to_owned()).await, 1);
+    assert_eq!(remaining(format!("{GRANTS}?limit=5")).await, Value::Null);
+    assert_eq!(remaining(format!("{GRANTS}?limit=2&labelSelector=!x")).await, Value::Null);
+    assert_eq!(remaining("/apis/skupper.io/v2alpha1/sites?limit=1".to_owned()).await, 2);
+}
+
+#[tokio::test]
 async fn a_list_is_never_of_the_future_whatever_its_token_says() {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     let world = world_with(&["a", "b"]).await;

@@ -242,6 +242,12 @@ async fn kinds_and_namespaces_are_listed_apart_in_pages<B: Bench>(bench: B) {
     };
     assert_eq!(names(&*store, of("a", None)).await, [["a/x", "a/x-y"], ["a/x.y", "a/z"]]);
     assert_eq!(names(&*store, of("a", Some(("a", "x.y")))).await, [["a/z"]]);
+
+    let count = async |query: ObjectQuery, limit| store.count_objects(ObjectQuery { limit, ..query }).await.unwrap();
+    assert_eq!(count(query(ObjectKind::Link, 0), 100).await, 7);
+    assert_eq!(count(query(ObjectKind::Link, 0), 3).await, 3);
+    assert_eq!(count(query(ObjectKind::Site, 0), 100).await, 0);
+    assert_eq!(count(of("a", Some(("a", "x"))), 100).await, 3);
     assert_eq!(names(&*store, of("a-0", Some(("a", "z")))).await, [["a-0/x"]]);
     assert_eq!(names(&*store, of("a", Some(("b", "x")))).await, [[""; 0]]);
     let empty = store.objects(query(ObjectKind::Site, 0)).await.unwrap();

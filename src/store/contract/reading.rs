@@ -10,6 +10,7 @@ on_every_store!(
     a_grant_is_read_by_id_and_by_name,
     pages_follow_each_other_in_order_of_namespace_and_name,
     a_namespace_is_listed_alone_wherever_the_page_starts,
+    what_a_list_has_is_counted_up_to_the_limit,
     an_empty_page_has_the_revision_too,
     an_update_replaces_what_an_operator_may_change,
     the_ledger_is_read_in_pages,
@@ -77,6 +78,21 @@ async fn a_namespace_is_listed_alone_wherever_the_page_starts<B: Bench>(bench: B
     assert_eq!(names(&*store, query(Some(("a-0", "w")))).await, [["a-0/x"]]);
     assert_eq!(names(&*store, query(Some(("a-0", "x")))).await, std::slice::from_ref(&none));
     assert_eq!(names(&*store, query(Some(("b", "a")))).await, [none]);
+}
+
+async fn what_a_list_has_is_counted_up_to_the_limit<B: Bench>(bench: B) {
+    let store = bench.store();
+    fill(&*store).await;
+    let count = async |namespace: Option<&str>, after: Option<(&str, &str)>, limit| {
+        let namespace = namespace.map(|namespace| namespace.parse().unwrap());
+        let after = after.map(|(namespace, name)| (namespace.parse().unwrap(), name.parse().unwrap()));
+        store.count_listed(GrantQuery { namespace, after, limit }).await.unwrap()
+    };
+
+    assert_eq!([count(None, None, 100).await, count(None, None, 3).await], [7, 3]);
+    assert_eq!([count(None, Some(("a", "x.y")), 100).await, count(None, Some(("b", "y")), 100).await], [4, 0]);
+    assert_eq!([count(Some("a"), None, 100).await, count(Some("a"), Some(("a", "x-y")), 100).await], [4, 2]);
+    assert_eq!([count(Some("a"), Some(("b", "x")), 100).await, count(Some("b"), Some(("a", "x")), 100).await], [0, 2]);
 }
 
 async fn an_empty_page_has_the_revision_too<B: Bench>(bench: B) {

@@ -21,6 +21,10 @@ impl ObjectStore for MemoryStore {
         Box::pin(ready(self.open("list objects").map(|state| state.list_objects(&query))))
     }
 
+    fn count_objects(&self, query: ObjectQuery) -> StoreFuture<'_, u32> {
+        Box::pin(ready(self.open("count what a list has").map(|state| state.count_objects(query))))
+    }
+
     fn write_objects(&self, writes: Vec<ObjectWrite>) -> StoreFuture<'_, Vec<StoredObject>, WriteObjectsError> {
         let state = self.open("write objects").map_err(WriteObjectsError::Store);
         Box::pin(ready(state.and_then(|mut state| state.write_objects(writes))))
@@ -44,6 +48,19 @@ impl State {
         objects.truncate(limit);
         let next = objects.last().filter(|_| more).map(|last| (last.key.namespace.clone(), last.key.name.clone()));
         ObjectPage { objects, corrupt: Vec::new(), revision: Revision(self.revision), next }
+    }
+
+    fn count_objects(&self, mut query: ObjectQuery) -> u32 {
+        let (limit, mut listed) = (query.limit, 0);
+        query.limit = 0;
+        loop {
+            let page = self.list_objects(&query);
+            listed += u32::try_from(page.objects.len()).unwrap();
+            query.after = page.next;
+            if query.after.is_none() {
+                return listed.min(limit);
+            }
+        }
     }
 
     /// Works on a copy, which replaces the state when all is well.

@@ -1,6 +1,6 @@
 //! Reading objects.
 
-use super::{Page, Paging, Reader, failed};
+use super::{Page, Paging, Reader, failed, start};
 use crate::store::{ObjectKey, ObjectPage, ObjectQuery, StoreError, StoredObject, row, sql};
 
 impl Reader {
@@ -29,5 +29,14 @@ impl Reader {
         };
         let Page { read: objects, corrupt, revision, next } = self.page(paging, after).await?;
         Ok(ObjectPage { objects, corrupt, revision, next })
+    }
+
+    pub(in crate::store) async fn count_objects(&self, query: ObjectQuery) -> Result<u32, StoreError> {
+        let after = query.after.as_ref().map(|(namespace, name)| (namespace.as_str(), name.as_str()));
+        let Some(after) = start(query.namespace.as_ref(), after) else { return Ok(0) };
+        let statement = if query.namespace.is_some() { sql::COUNT_OBJECTS_NAMESPACE } else { sql::COUNT_OBJECTS };
+        let query =
+            sqlx::query(statement).bind(query.kind.as_str()).bind(after.0).bind(after.1).bind(i64::from(query.limit));
+        self.counted(query).await
     }
 }

@@ -115,6 +115,10 @@ impl GrantStore for SqliteStore {
         Box::pin(self.reader.list(query))
     }
 
+    fn count_listed(&self, query: GrantQuery) -> StoreFuture<'_, u32> {
+        Box::pin(self.reader.count_listed(query))
+    }
+
     fn update(&self, id: GrantId, expected: Revision, change: GrantChange) -> StoreFuture<'_, Grant, UpdateError> {
         Box::pin(async move {
             let sealed_metadata = self.sealed_metadata(&change.metadata, id).map_err(UpdateError::Store)?;
@@ -179,6 +183,10 @@ impl ObjectStore for SqliteStore {
 
     fn objects(&self, query: ObjectQuery) -> StoreFuture<'_, ObjectPage> {
         Box::pin(self.reader.objects(query))
+    }
+
+    fn count_objects(&self, query: ObjectQuery) -> StoreFuture<'_, u32> {
+        Box::pin(self.reader.count_objects(query))
     }
 
     fn write_objects(&self, writes: Vec<ObjectWrite>) -> StoreFuture<'_, Vec<StoredObject>, WriteObjectsError> {
