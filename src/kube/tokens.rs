@@ -57,6 +57,10 @@ fn wanted(faults: &mut Faults, members: &Map<String, Value>) -> Body {
 fn check_url(url: &str) -> Result<(), &'static str> {
     let uri: Uri = url.parse().map_err(|_| "must be the address to redeem the token at, 'https://...'")?;
     match (uri.scheme_str(), uri.host()) {
+        // It is shown in a column, and no grant server asks for it.
+        (Some("https"), Some(_)) if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) => {
+            Err("must hold no user name and no password")
+        }
         (Some("https"), Some(host)) if !host.is_empty() => Ok(()),
         (Some("https"), _) => Err("must be the address to redeem the token at, 'https://...'"),
         (_, _) => Err("token url scheme must be https"),

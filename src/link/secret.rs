@@ -166,8 +166,9 @@ fn decode(
     encoded.value.retain(|character| !character.is_ascii_whitespace());
     let decoded = STANDARD.decode(&encoded.value);
     encoded.value.zeroize();
-    let text = decoded.ok().and_then(|bytes| String::from_utf8(bytes).ok()).map(Zeroizing::new);
-    text.filter(|text| is_pem(text)).ok_or_else(|| invalid(&encoded, name, EXPECTED))
+    let text =
+        decoded.ok().and_then(|bytes| String::from_utf8(bytes).map_err(|error| error.into_bytes().zeroize()).ok());
+    text.map(Zeroizing::new).filter(|text| is_pem(text)).ok_or_else(|| invalid(&encoded, name, EXPECTED))
 }
 
 /// Whether a text looks like certificates in PEM; what they certify is for others to check.

@@ -84,6 +84,7 @@ async fn a_value_of_another_type_is_refused_and_not_repeated() {
         ("linkCost", json!(1.5)),
         ("linkCost", json!(4_294_967_296_u64)),
         ("url", json!("https:///x")),
+        ("url", json!("https://me:canary@grants.example.com/x")),
         ("url", json!("grants.example.com")),
         ("url", json!("https://a b")),
     ] {
