@@ -24,7 +24,7 @@ use crate::{
 /// The most items of one answer, also when no limit is given.
 const MOST_ITEMS: u32 = 5_000;
 /// Objects that are counted behind the end of an answer; whether there are even more is left open.
-const MOST_COUNTED: u32 = 100_000;
+const MOST_COUNTED: u32 = 10_000;
 /// An answer ends once it is as long, whatever its limit: continued, it goes on.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 

@@ -30,8 +30,8 @@ pub(super) struct Reader {
     pool: Pool,
     key: Arc<SealingKey>,
     recent: Arc<Recent>,
-    /// For whoever reads a page: one at a time, so that there is a connection for those who read one row, as every
-    /// redemption does. Pages take long, and come by the thousand when a list is long.
+    /// For whoever reads a page, or counts what follows it: one at a time, so that there is a connection for those who
+    /// read one row, as every redemption does. Pages take long, and come by the thousand when a list is long.
     paging: Semaphore,
 }
 
@@ -132,6 +132,8 @@ impl Reader {
     /// The one number that a query of the rest of a list answers.
     async fn counted(&self, query: Query<'_, Sqlite, SqliteArguments>) -> Result<u32, StoreError> {
         let failed = failed("count what a list has");
+        // As long as a page may take; never closed.
+        let _turn = self.paging.acquire().await;
         let row = query.fetch_one(&self.pool).await.map_err(&failed)?;
         let listed: i64 = row.try_get("listed").map_err(&failed)?;
         // No more than the limit, which is a u32.
