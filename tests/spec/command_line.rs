@@ -67,6 +67,18 @@ fn links_that_are_there_are_not_overwritten_and_cost_no_redemption() {
 }
 
 #[test]
+fn redeeming_tells_which_namespace_the_files_name() {
+    let server = Server::start();
+    server.ok(&["token", "issue", "t", "--name", "offer", "--redemptions-allowed", "2"]);
+    let none = server.ok(&["token", "redeem", "t"]);
+    assert!(none.contains("name no namespace") && none.contains("\"default\""), "{none}");
+    let east = server.ok(&["token", "redeem", "t", "-n", "east", "--force"]);
+    assert!(east.contains("name the namespace \"east\""), "{east}");
+    let help = text(&grantd(["token", "redeem", "--help"]).output().unwrap().stdout);
+    assert!(!help.contains("fit any") && help.contains("reads a document without a namespace"), "{help}");
+}
+
+#[test]
 fn the_cost_of_a_token_becomes_the_cost_of_its_link() {
     let server = Server::start();
     server.ok(&["token", "issue", "t", "--name", "offer", "--cost", "7"]);

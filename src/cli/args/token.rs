@@ -30,6 +30,7 @@ const REDEEM_EXAMPLES: &str = "\
 Examples:
   grantd token redeem west.yaml
   grantd token redeem west.yaml --output ~/.local/share/skupper/namespaces/default/input/resources
+  grantd token redeem west.yaml -n east --output ~/.local/share/skupper/namespaces/east/input/resources
   mkdir links && grantd token redeem - --output links < west.yaml && kubectl apply -f links";
 
 /// The commands of `grantd token`.
@@ -85,7 +86,11 @@ pub struct RedeemArgs {
     /// The directory for the files
     #[arg(long, value_name = "DIR", default_value = ".", help_heading = "Files")]
     pub output: PathBuf,
-    /// A namespace to write into the documents; without it they fit any
+    /// The namespace to write into the documents [default: none, which Skupper without Kubernetes reads as 'default']
+    ///
+    /// A site in another namespace than 'default' needs it: Skupper without Kubernetes reads a document without a namespace as
+    /// one for 'default', and does not start a site whose files name several namespaces. 'kubectl apply' puts a document
+    /// without a namespace into its current one, and refuses one whose namespace differs from its -n.
     #[arg(short, long, value_name = "NAMESPACE", help_heading = "Files")]
     pub namespace: Option<String>,
     /// Replace files that exist

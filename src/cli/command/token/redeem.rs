@@ -44,7 +44,7 @@ pub async fn run(args: &RedeemArgs, console: &mut Console<'_>) -> Result<(), Cli
         console.line(format_args!("File written to {}", file.display()))?;
     }
     console.line(format_args!("Token \"{}\" has been redeemed.", token.name))?;
-    console.line(next_steps(&written))
+    console.line(next_steps(&written, request.namespace.as_ref()))
 }
 
 fn judge(args: &RedeemArgs) -> Result<Request, CliError> {
@@ -159,12 +159,23 @@ fn share(path: &Path, access: Access) {
 }
 
 /// The files by name: their directory may hold others, such as the token itself.
-fn next_steps(written: &[PathBuf]) -> String {
+fn next_steps(written: &[PathBuf], namespace: Option<&Namespace>) -> String {
     let files = written.iter().map(|path| format!(" -f {}", shell_word(path))).collect::<String>();
+    let named = match namespace {
+        Some(namespace) => format!("The files name the namespace \"{namespace}\": they are for a site in it and no other."),
+        None => "The files name no namespace. Skupper without Kubernetes reads that as \"default\": before a site in another\n\
+                 namespace loads them, write 'namespace: NAME' below 'metadata:' in each. kubectl takes its current namespace."
+            .to_owned(),
+    };
+    let (directory, flag) = match namespace {
+        Some(namespace) if *namespace != Namespace::default() => (namespace.as_str(), format!(" -n {namespace}")),
+        Some(_) | None => (Namespace::DEFAULT, String::new()),
+    };
     format!(
-        "\nThe link becomes active when its site loads these files. Without Kubernetes, have them in\n\
-         input/resources of the site's namespace (by default ~/.local/share/skupper/namespaces/default) and run:\n\n\
-         \tskupper system reload\n\nOn Kubernetes, run:\n\n\tkubectl apply{files}"
+        "\n{named}\n\n\
+         The link becomes active when its site loads these files. Without Kubernetes, have them in\n\
+         input/resources of the site's namespace (by default ~/.local/share/skupper/namespaces/{directory}) and run:\n\n\
+         \tskupper system reload{flag}\n\nOn Kubernetes, run:\n\n\tkubectl apply{files}"
     )
 }
 
@@ -238,6 +249,19 @@ spec:
         assert_eq!(modes.collect::<Vec<_>>(), [0o600, 0o644]);
         assert!(fs::read_to_string(&written[1]).unwrap().contains("namespace: \"east\""));
         fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn the_text_names_the_namespace_that_was_written_or_says_what_none_means() {
+        let files = [PathBuf::from("Secret-west.yaml"), PathBuf::from("Link-west.yaml")];
+        let east = next_steps(&files, Some(&"east".parse().unwrap()));
+        assert!(east.contains("The files name the namespace \"east\""), "{east}");
+        assert!(east.contains("skupper/namespaces/east)") && east.contains("skupper system reload -n east\n"), "{east}");
+
+        let none = next_steps(&files, None);
+        assert!(none.contains("The files name no namespace. Skupper without Kubernetes reads that as \"default\""), "{none}");
+        assert!(none.contains("skupper/namespaces/default)") && none.contains("skupper system reload\n"), "{none}");
+        assert!(none.ends_with("kubectl apply -f Secret-west.yaml -f Link-west.yaml"), "{none}");
     }
 
     #[test]
