@@ -62,19 +62,59 @@ impl FileError {
 /// Writes a whole file so that a reader, or a crash, sees either the old contents or the new, never a part.
 ///
 /// The bytes go to a temporary file beside it, are synced, and are renamed into place; then the directory is synced.
+/// With [`Existing::Keep`], where the file system has no hard links (vfat, some network mounts), a crash can leave an empty
+/// file instead.
 ///
 /// # Errors
-/// [`FileError`] naming the file; nothing is left behind then.
+/// [`FileError`] naming the file. Nothing is left behind then, unless only the sync of the directory failed: the file is there.
 pub fn write(path: &Path, contents: &[u8], access: Access, existing: Existing) -> Result<(), FileError> {
+    write_with(&FILE_SYSTEM, path, contents, access, existing)
+}
+
+/// Finds out whether [`write`] would succeed in this directory, by writing and removing a file of this many bytes.
+///
+/// # Errors
+/// [`FileError`] naming the directory: it is not there, or read-only, full, or of a file system on which no way of writing
+/// works.
+pub fn check_writable(directory: &Path, bytes: usize) -> Result<(), FileError> {
+    let probe = directory.join(format!(".grantd-{}", uuid::Uuid::new_v4().as_simple()));
+    write(&probe, &vec![0; bytes], Access::Private, Existing::Keep)
+        .map_err(|error| error.source)
+        .and_then(|()| fs::remove_file(&probe))
+        .map_err(FileError::new("write in", directory))
+}
+
+/// The operations that not every file system has, so that tests can do without them.
+struct FileSystem {
+    hard_link: fn(&Path, &Path) -> io::Result<()>,
+    sync_directory: fn(&Path) -> io::Result<()>,
+}
+
+const FILE_SYSTEM: FileSystem = FileSystem {
+    hard_link: |from, to| fs::hard_link(from, to),
+    sync_directory: |directory| File::open(directory)?.sync_all(),
+};
+
+fn write_with(
+    file_system: &FileSystem,
+    path: &Path,
+    contents: &[u8],
+    access: Access,
+    existing: Existing,
+) -> Result<(), FileError> {
     let directory = parent(path);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = directory.join(format!(".{name}.{}.tmp", uuid::Uuid::new_v4().as_simple()));
     write_new(&temporary, contents, access)
-        .and_then(|()| put_in_place(&temporary, path, existing))
-        .and_then(|()| File::open(directory)?.sync_all())
+        .and_then(|()| put_in_place(file_system, &temporary, path, existing))
         .inspect_err(|_| {
-            // The error that matters is the one that brought us here.
+            // The error that is reported is the one of the write.
             let _ = fs::remove_file(&temporary);
+        })
+        .and_then(|()| match (file_system.sync_directory)(directory) {
+            // Some file systems cannot sync a directory; the file itself has been synced.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput || error.kind() == io::ErrorKind::Unsupported => Ok(()),
+            synced => synced,
         })
         .map_err(FileError::new("write", path))
 }
@@ -85,15 +125,29 @@ fn write_new(path: &Path, contents: &[u8], access: Access) -> io::Result<()> {
     file.sync_all()
 }
 
-fn put_in_place(temporary: &Path, path: &Path, existing: Existing) -> io::Result<()> {
+fn put_in_place(file_system: &FileSystem, temporary: &Path, path: &Path, existing: Existing) -> io::Result<()> {
     match existing {
         Existing::Replace => fs::rename(temporary, path),
-        Existing::Keep => {
-            // A hard link fails when the name is taken; a check before a rename could be overtaken.
-            fs::hard_link(temporary, path)?;
-            fs::remove_file(temporary)
-        }
+        // A hard link fails when the name is taken; a check before a rename could be overtaken.
+        Existing::Keep => match (file_system.hard_link)(temporary, path) {
+            Ok(()) => {
+                // The file is in place, whether or not its other name goes away.
+                let _ = fs::remove_file(temporary);
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+            Err(_) => reserve_and_rename(temporary, path),
+        },
     }
+}
+
+/// Takes the name by an exclusive create, which fails when the name is taken, and puts the file in its place.
+fn reserve_and_rename(temporary: &Path, path: &Path) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(Access::Private.mode()).open(path)?;
+    fs::rename(temporary, path).inspect_err(|_| {
+        // It is empty, and ours.
+        let _ = fs::remove_file(path);
+    })
 }
 
 /// Reads a whole file of at most [`MAX_BYTES`]; the buffer is wiped when dropped, as it may hold a key.
@@ -183,6 +237,36 @@ mod tests {
         write(&path, b"second", Access::Private, Existing::Replace).unwrap();
         assert_eq!(*read(&path).unwrap(), b"second");
         assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 1, "a temporary file was left behind");
+    }
+
+    /// As vfat, and some network mounts.
+    const WITHOUT_LINKS: FileSystem = FileSystem {
+        hard_link: |_, _| Err(io::ErrorKind::PermissionDenied.into()),
+        sync_directory: |_| Err(io::ErrorKind::InvalidInput.into()),
+    };
+
+    #[test]
+    fn without_hard_links_a_file_is_written_and_none_is_overwritten() {
+        let scratch = Scratch::new();
+        let path = scratch.0.join("Secret-west.yaml");
+        let keep = |contents| write_with(&WITHOUT_LINKS, &path, contents, Access::Private, Existing::Keep);
+
+        keep(b"first").unwrap();
+        let kept = keep(b"second").unwrap_err();
+
+        assert_eq!(kept.source.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!((&**read(&path).unwrap(), mode(&path)), (&b"first"[..], 0o600));
+        assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 1, "a temporary file was left behind");
+    }
+
+    #[test]
+    fn a_directory_is_checked_by_writing_and_left_as_it_was() {
+        let scratch = Scratch::new();
+        check_writable(&scratch.0, 64 * 1024).unwrap();
+        assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 0);
+        let error = check_writable(&scratch.0.join("none"), 1).unwrap_err();
+        assert_eq!(error.to_string(), format!("cannot write in {}", scratch.0.join("none").display()));
+        assert_eq!(error.source.kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

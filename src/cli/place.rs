@@ -1,7 +1,6 @@
 //! Files of the user: read within bounds, and places checked before anything is spent on what goes there.
 
 use std::{
-    fs::{self, OpenOptions},
     io::{self, Read},
     path::{Path, PathBuf},
 };
@@ -9,7 +8,7 @@ use std::{
 use zeroize::Zeroizing;
 
 use super::CliError;
-use crate::file::{self, Existing, FileError};
+use crate::file::{self, Existing};
 
 /// Where a command reads from or writes to: `-` is standard input or output.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,11 +60,12 @@ pub(super) fn existing(force: bool) -> Existing {
     if force { Existing::Replace } else { Existing::Keep }
 }
 
-/// Whether a file could be written in this directory, found out by writing one.
+/// More than a Secret and the longest Link have.
+const LARGEST_FILE_BYTES: usize = 64 * 1024;
+
+/// Whether files could be written in this directory, found out by writing one.
 pub(super) fn check_directory(directory: &Path) -> Result<(), CliError> {
-    let probe = directory.join(format!(".grantd-{}.tmp", uuid::Uuid::new_v4().as_simple()));
-    let attempt = OpenOptions::new().write(true).create_new(true).open(&probe).and_then(|_| fs::remove_file(&probe));
-    attempt.map_err(|source| CliError::Write(FileError { action: "write in", path: directory.to_owned(), source }))
+    file::check_writable(directory, LARGEST_FILE_BYTES).map_err(CliError::Write)
 }
 
 /// The directory of a file.
@@ -83,6 +83,8 @@ pub(super) fn is_taken(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

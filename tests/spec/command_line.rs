@@ -66,6 +66,26 @@ fn links_that_are_there_are_not_overwritten_and_cost_no_redemption() {
     assert_eq!(server.grant_named("offer")["status"]["redemptions"], 0);
 }
 
+/// A limit on the size of files is what a full disk is: a file can be made, and takes no byte.
+#[test]
+fn a_directory_that_takes_no_file_costs_no_redemption() {
+    let server = Server::start();
+    server.ok(&["token", "issue", "t", "--name", "offer"]);
+    let script = "trap '' XFSZ; ulimit -f 0; exec \"$0\" token redeem t";
+    let full = std::process::Command::new("bash")
+        .args(["-c", script, crate::server::GRANTD])
+        .current_dir(server.scratch().path())
+        .output()
+        .unwrap();
+    assert_eq!(full.status.code(), Some(1));
+    assert!(text(&full.stderr).contains("cannot write in .: File too large"), "{}", text(&full.stderr));
+
+    let nowhere = server.run(&["token", "redeem", "t", "--output", "none"]);
+    assert!(text(&nowhere.stderr).contains("cannot write in none"), "{}", text(&nowhere.stderr));
+    assert_eq!(server.grant_named("offer")["status"]["redemptions"], 0);
+    server.ok(&["token", "redeem", "t"]);
+}
+
 #[test]
 fn redeeming_tells_which_namespace_the_files_name() {
     let server = Server::start();
