@@ -1,6 +1,9 @@
 //! What can go wrong on the command line, how it is told, and with which exit code.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use super::{command::apply::DocumentPlace, config::ConfigError, output::shell_word, serve::ServeError};
 use crate::{
@@ -106,6 +109,8 @@ pub enum CliError {
     Spent {
         /// The files that were.
         written: Vec<PathBuf>,
+        /// The file elsewhere that holds all of them, if one could be written.
+        rescued: Option<PathBuf>,
         /// What went wrong with the next one.
         #[source]
         source: FileError,
@@ -208,7 +213,7 @@ impl CliError {
             Self::Redeem(error) => error.hint().map(str::to_owned),
             Self::NotIssued { left: Some(command), .. } => Some(format!("delete its grant with '{command}'")),
             Self::NotIssued { left: None, cause, .. } | Self::Applying { cause, .. } => cause.hint(),
-            Self::Spent { written, .. } => Some(spent_hint(written)),
+            Self::Spent { written, rescued, .. } => Some(spent_hint(written, rescued.as_deref())),
             Self::Usage { .. }
             | Self::Read(_)
             | Self::Several(_)
@@ -308,12 +313,24 @@ fn redeem_exit(error: &RedeemTokenError) -> Exit {
     }
 }
 
-fn spent_hint(written: &[PathBuf]) -> String {
-    if written.is_empty() {
-        return "nothing was written; make room for the files, and ask for a new token".to_owned();
+fn spent_hint(written: &[PathBuf], rescued: Option<&Path>) -> String {
+    let paths = written.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+    match (rescued, written.is_empty()) {
+        (Some(file), true) => format!(
+            "nothing is lost: the Secret and its Links are in {0}, which is a secret (mode 0600); use it with \
+             'kubectl apply -f {0}', or move it to input/resources of the site's namespace",
+            shell_word(file)
+        ),
+        (Some(file), false) => format!(
+            "nothing is lost: the Secret and its Links are in {0}, which is a secret (mode 0600); delete what was written \
+             ({paths}) and use it with 'kubectl apply -f {0}', or move it to input/resources of the site's namespace",
+            shell_word(file)
+        ),
+        (None, true) => "nothing was written; make room for the files, and ask for a new token".to_owned(),
+        (None, false) => {
+            format!("delete what was written ({paths}), make room for the files, and ask for a new token")
+        }
     }
-    let written = written.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
-    format!("delete what was written ({written}), make room for the files, and ask for a new token")
 }
 
 #[cfg(test)]
@@ -337,7 +354,11 @@ mod tests {
 
     #[test]
     fn a_spent_redemption_names_what_was_written() {
-        let error = CliError::Spent { written: vec!["Secret-west.yaml".into()], source: no_space("Link-west.yaml") };
+        let error = CliError::Spent {
+            written: vec!["Secret-west.yaml".into()],
+            rescued: None,
+            source: no_space("Link-west.yaml"),
+        };
         assert!(error.chain().contains("this redemption is spent") && error.chain().contains("Link-west.yaml"));
         assert!(error.hint().unwrap().contains("Secret-west.yaml"));
     }

@@ -2,3 +2,4 @@
 
 pub mod issue;
 pub mod redeem;
+mod redeemed_files;
