@@ -68,8 +68,21 @@ pub(super) fn check_directory(directory: &Path) -> Result<(), CliError> {
     file::check_writable(directory, LARGEST_FILE_BYTES).map_err(CliError::Write)
 }
 
+/// Whether a file could be written here: before anything is made that the file is for. `secret` is what a file that is
+/// there already may hold.
+pub(super) fn check_file(path: &Path, existing: Existing, what: &str, secret: &str) -> Result<(), CliError> {
+    if path.is_dir() {
+        return Err(CliError::usage(format!("{what} is a directory: {}", path.display())));
+    }
+    if is_taken(path) && existing == Existing::Keep {
+        let message = format!("{} exists; it may hold {secret}", path.display());
+        return Err(CliError::refused(message, "choose another name, or replace it with --force"));
+    }
+    check_directory(parent(path))
+}
+
 /// The directory of a file.
-pub(super) fn parent(path: &Path) -> &Path {
+fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         Some(_) | None => Path::new("."),
@@ -86,11 +99,27 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::cli::Exit;
 
     #[test]
     fn a_directory_that_is_not_there_is_told_by_name() {
         let error = check_directory(Path::new("/nowhere/at/all")).unwrap_err();
         assert_eq!(error.chain(), "cannot write in /nowhere/at/all: No such file or directory (os error 2)");
+    }
+
+    #[test]
+    fn a_file_that_exists_or_has_no_place_is_refused() {
+        let directory = std::env::temp_dir().join(format!("grantd-place-{}", uuid::Uuid::new_v4()));
+        file::create_private_directory(&directory).unwrap();
+        let check = |path: &Path, existing| check_file(path, existing, "token file name", "a token that is still good");
+        let path = directory.join("west.yaml");
+        assert!(check(&path, Existing::Keep).is_ok());
+        fs::write(&path, "x").unwrap();
+        assert!(check(&path, Existing::Keep).unwrap_err().to_string().contains("exists; it may hold a token"));
+        assert!(check(&path, Existing::Replace).is_ok());
+        assert_eq!(check(&directory, Existing::Replace).unwrap_err().exit(), Exit::Usage);
+        assert!(check(&directory.join("none/west.yaml"), Existing::Keep).is_err());
+        fs::remove_dir_all(&directory).unwrap();
     }
 
     #[test]

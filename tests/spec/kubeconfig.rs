@@ -254,6 +254,28 @@ fn impersonation_is_refused_over_the_network_too() {
 }
 
 #[test]
+fn a_kubeconfig_in_a_file_is_its_owner_s_alone_and_replaces_nothing_unasked() {
+    let server = listening();
+    let told = server.ok(&["kubeconfig", "--output", "admin config"]);
+    assert_eq!(told, "Kubeconfig of user \"admin\" written to admin config\n");
+    let file = server.scratch().file("admin config");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let first = fs::read_to_string(&file).unwrap();
+    assert!(first.contains("client-key-data:"), "{first}");
+
+    let refused = server.run(&["kubeconfig", "--output", "admin config"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused).1.contains("exists; it may hold a kubeconfig") && text(&refused).1.contains("--force"));
+    assert_eq!(fs::read_to_string(&file).unwrap(), first);
+    server.ok(&["kubeconfig", "--output", "admin config", "--force", "--user", "alice"]);
+    assert!(fs::read_to_string(&file).unwrap().contains("alice"));
+
+    let nowhere = server.run(&["kubeconfig", "--output", "none/config"]);
+    assert!(text(&nowhere).1.contains("cannot write in none"), "{nowhere:?}");
+    assert!(server.ok(&["kubeconfig", "--output", "-"]).contains("client-key-data:"));
+}
+
+#[test]
 fn a_server_that_does_not_listen_for_kubectl_says_how_it_would() {
     let server = Server::start();
     let output = server.run(&["kubeconfig"]);

@@ -1,12 +1,15 @@
 //! `grantd kubeconfig`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 pub(super) const ABOUT: &str = "\
-Print a kubeconfig with which kubectl and the skupper CLI reach the server
+Make a kubeconfig with which kubectl and the skupper CLI reach the server
 
-The server must listen for them: start it with --admin-listen. The file holds a new client certificate and its key, signed
-by the admin CA in the data directory: keep it as you keep a password.
+The server must listen for them: start it with --admin-listen. The kubeconfig holds a new client certificate and its key,
+signed by the admin CA in the data directory: keep it as you keep a password. --output writes it for you alone (mode 0600);
+a file to which a shell redirects standard output is readable by others on most systems.
 
 What the user may do is written into the certificate. Whoever may write, in one namespace or in all, can let others link to
 the site. A single certificate cannot be revoked: let it be short-lived, or stop the server and remove admin and admin-ca
@@ -14,10 +17,10 @@ from the data directory, which ends all of them.";
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
-  grantd kubeconfig > config
+  grantd kubeconfig --output config
   kubectl --kubeconfig config get accessgrants
-  grantd kubeconfig --user alice --namespace west > alice.config
-  grantd kubeconfig --user dashboard --read-only --valid-for 24h > dashboard.config";
+  grantd kubeconfig --user alice --namespace west --output alice.config
+  grantd kubeconfig --user dashboard --read-only --valid-for 24h | ssh dashboard 'umask 077; cat > config'";
 
 /// `grantd kubeconfig`.
 #[derive(Debug, Args)]
@@ -41,4 +44,11 @@ pub struct KubeconfigArgs {
     /// How long the certificate is valid, 1h to 87600h
     #[arg(long, value_name = "DURATION", default_value = "8760h")]
     pub valid_for: String,
+
+    /// Where the kubeconfig goes; '-' is standard output
+    #[arg(long, value_name = "FILE", default_value = "-", help_heading = "File")]
+    pub output: PathBuf,
+    /// Replace the file if it exists
+    #[arg(long, help_heading = "File")]
+    pub force: bool,
 }

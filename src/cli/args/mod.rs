@@ -29,7 +29,7 @@ Getting started:
   grantd token redeem west.yaml       on the other site: turn the token into a link
   grantd link status --from .         there: see whether the link would come up
   grantd grant list                   see what is open, used up or expired
-  grantd kubeconfig > config          let kubectl in (serve --admin-listen)
+  grantd kubeconfig --output config   let kubectl in (serve --admin-listen)
 
 Exit codes:
   0   done
@@ -84,7 +84,7 @@ pub enum Command {
     #[command(long_about = APPLY_ABOUT, after_help = APPLY_EXAMPLES)]
     Apply(ApplyArgs),
 
-    /// Print a kubeconfig with which kubectl and the skupper CLI reach the server
+    /// Make a kubeconfig with which kubectl and the skupper CLI reach the server
     #[command(long_about = kubeconfig::ABOUT, after_help = kubeconfig::EXAMPLES)]
     Kubeconfig(KubeconfigArgs),
 
@@ -225,7 +225,7 @@ mod tests {
             "grantd get accessgrants -A -o name",
             "grantd get link west -n west --watch",
             "grantd apply -f - -n west",
-            "grantd kubeconfig --user alice --namespace west --read-only --server https://h:1 --valid-for 24h",
+            "grantd kubeconfig --user alice --namespace west --read-only --server https://h:1 --valid-for 24h --output config --force",
             "grantd version -o json",
             "grantd completion fish",
         ] {

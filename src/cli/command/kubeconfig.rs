@@ -12,9 +12,10 @@ use crate::{
         args::{DocumentFormat, KubeconfigArgs},
         data_dir::DataDir,
         flag::FlagFaults,
-        output::Console,
+        output::{Console, document_text, shell_word},
+        place::{Place, check_file, existing},
     },
-    file,
+    file::{self, Access},
     grant::Namespace,
     link::PublicUrl,
     pki::{self, AdminAccess, AdminScope, AdminUser},
@@ -30,13 +31,19 @@ pub fn run(args: &KubeconfigArgs, data_dir: &Path, console: &mut Console<'_>) ->
     let namespace = args.namespace.as_ref().map(|text| faults.namespace(text));
     let server = args.server.as_ref().map(|text| faults.parse::<PublicUrl>("server (--server)", text));
     let validity = faults.validity(&args.valid_for);
+    let output = if args.output.as_os_str().is_empty() { Err("must not be empty") } else { Ok(Place::new(&args.output)) };
+    let output = faults.judge("file name (--output)", output);
     // `Some(None)`: given, and faulty.
-    let (Some(name), Some(validity), None | Some(Some(_)), None | Some(Some(_))) =
-        (name, validity, &namespace, &server)
+    let (Some(name), Some(validity), Some(output), None | Some(Some(_)), None | Some(Some(_))) =
+        (name, validity, output, &namespace, &server)
     else {
         return Err(faults.into_error());
     };
     let (namespace, server) = (namespace.flatten(), server.flatten());
+    let existing = existing(args.force);
+    if let Place::File(path) = &output {
+        check_file(path, existing, "file name (--output)", "a kubeconfig that is still good")?;
+    }
 
     let files = DataDir::admin_ca_of(data_dir);
     let (ca, ca_key) = (read_admin(&files.certificate)?, read_admin(&files.key)?);
@@ -54,7 +61,17 @@ pub fn run(args: &KubeconfigArgs, data_dir: &Path, console: &mut Console<'_>) ->
     let key = Zeroizing::new(STANDARD.encode(key.expose()));
     let (ca, certificate) = (STANDARD.encode(&*ca), STANDARD.encode(certificate));
     let config = Kubeconfig::new(&server, &ca, &user, &namespace, &certificate, &key);
-    console.document(&config, DocumentFormat::Yaml)
+    match &output {
+        Place::Standard => console.document(&config, DocumentFormat::Yaml),
+        Place::File(path) => {
+            let text = Zeroizing::new(document_text(&config, DocumentFormat::Yaml)?);
+            file::write(path, text.as_bytes(), Access::Private, existing).map_err(CliError::Write)?;
+            let word = shell_word(path);
+            console.line(format_args!("Kubeconfig of user \"{user}\" written to {}", path.display()))?;
+            console.note(format_args!("\nIt is a secret. Use it with 'kubectl --kubeconfig {word}', or 'export KUBECONFIG={word}'."));
+            Ok(())
+        }
+    }
 }
 
 /// A file that the server makes when it first listens for kubectl.

@@ -11,7 +11,7 @@ use crate::{
         args::IssueArgs,
         flag::FlagFaults,
         output::{Console, shell_word},
-        place::{Place, check_directory, existing, is_taken, parent},
+        place::{Place, check_file, existing},
         resource::{self, Scope, Site, is_ready},
         server::Server,
     },
@@ -44,7 +44,7 @@ struct Issued {
 pub async fn run(args: &IssueArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
     let request = judge(args)?;
     if let Place::File(path) = &request.place {
-        check_place(path, request.existing)?;
+        check_file(path, request.existing, "token file name", "a token that is still good")?;
     }
     let site = site(server, &request.namespace).await?;
     let name = match &request.name {
@@ -81,18 +81,6 @@ fn judge(args: &IssueArgs) -> Result<Request, CliError> {
         }
         _ => Err(faults.into_error()),
     }
-}
-
-/// Before anything is made on the server: could the file be written?
-fn check_place(path: &Path, existing: Existing) -> Result<(), CliError> {
-    if path.is_dir() {
-        return Err(CliError::usage(format!("token file name is a directory: {}", path.display())));
-    }
-    if is_taken(path) && existing == Existing::Keep {
-        let message = format!("{} exists; it may hold a token that is still good", path.display());
-        return Err(CliError::refused(message, "choose another name, or replace it with --force"));
-    }
-    check_directory(parent(path))
 }
 
 /// The site for which the token is, provided that it accepts links.
@@ -239,24 +227,9 @@ fn is_name_for_skupper(file: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::Exit;
 
     #[test]
     fn names_that_skupper_does_not_take_are_known() {
         assert!(is_name_for_skupper("~/west-1.yaml") && !is_name_for_skupper("west_1.yaml"));
-    }
-
-    #[test]
-    fn a_file_that_exists_or_has_no_place_is_refused() {
-        let directory = std::env::temp_dir().join(format!("grantd-issue-{}", uuid::Uuid::new_v4()));
-        file::create_private_directory(&directory).unwrap();
-        let path = directory.join("west.yaml");
-        assert!(check_place(&path, Existing::Keep).is_ok());
-        std::fs::write(&path, "x").unwrap();
-        assert!(check_place(&path, Existing::Keep).unwrap_err().to_string().contains("exists"));
-        assert!(check_place(&path, Existing::Replace).is_ok());
-        assert_eq!(check_place(&directory, Existing::Replace).unwrap_err().exit(), Exit::Usage);
-        assert!(check_place(&directory.join("none/west.yaml"), Existing::Keep).is_err());
-        std::fs::remove_dir_all(&directory).unwrap();
     }
 }
