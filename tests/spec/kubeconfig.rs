@@ -275,6 +275,52 @@ fn a_kubeconfig_in_a_file_is_its_owner_s_alone_and_replaces_nothing_unasked() {
     assert!(server.ok(&["kubeconfig", "--output", "-"]).contains("client-key-data:"));
 }
 
+/// What the README says an operator does against a kubeconfig that was stolen, and less than it says.
+#[test]
+fn without_its_ca_no_kubeconfig_opens_the_server_any_more() {
+    let mut server = listening();
+    let mut stolen = kubeconfig(&server, &[]);
+    let binary = versions().pop().unwrap();
+    let get = ["get", "sites", "-A", "-o", "name"];
+    for revocation in ["admin-ca", "admin-ca/tls.crt"] {
+        server.signal("TERM");
+        server.wait_for_exit();
+        let path = server.data_dir.join(revocation);
+        if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+        server = server.kill_and_restart();
+
+        let new = kubeconfig(&server, &[]);
+        assert_eq!(text(&kubectl(&binary, &new, &get)).0, "site.skupper.io/west\n", "{revocation}");
+        // The address of the new server, so that only the certificate can be what is refused.
+        let url = fs::read_to_string(server.data_dir.join("admin.url")).unwrap();
+        let arguments = [&["--server", url.trim(), "--insecure-skip-tls-verify"], &get[..]].concat();
+        let mut config = fs::read_to_string(&stolen.1).unwrap();
+        config = config.lines().filter(|line| !line.contains("certificate-authority-data")).collect::<Vec<_>>().join("\n");
+        fs::write(&stolen.1, config).unwrap();
+        let (told, refused) = text(&kubectl(&binary, &stolen, &arguments));
+        assert_eq!(told, "", "{revocation}: {refused}");
+        assert!(!refused.is_empty());
+        assert!(server.log().contains("kubeconfigs that were made before no longer work"), "{}", server.log());
+        stolen = new;
+    }
+}
+
+#[test]
+fn a_ca_without_its_key_is_refused_with_the_files_named() {
+    let mut server = listening();
+    server.signal("TERM");
+    server.wait_for_exit();
+    fs::remove_file(server.data_dir.join("admin-ca/tls.key")).unwrap();
+    let listen = ["--listen", "127.0.0.1:0", "--observe-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    let output = server.run(&[&["serve"], &listen[..]].concat());
+    let (told, complained) = text(&output);
+    assert_eq!((output.status.code(), told.as_str()), (Some(64), ""), "{complained}");
+    for file in ["admin-ca/tls.crt", "admin-ca/tls.key"] {
+        assert!(complained.contains(server.data_dir.join(file).to_str().unwrap()), "{complained}");
+    }
+    assert!(complained.contains("put the key back, or remove"), "{complained}");
+}
+
 #[test]
 fn a_server_that_does_not_listen_for_kubectl_says_how_it_would() {
     let server = Server::start();

@@ -12,8 +12,8 @@ signed by the admin CA in the data directory: keep it as you keep a password. --
 a file to which a shell redirects standard output is readable by others on most systems.
 
 What the user may do is written into the certificate. Whoever may write, in one namespace or in all, can let others link to
-the site. A single certificate cannot be revoked: let it be short-lived, or stop the server and remove admin and admin-ca
-from the data directory, which ends all of them.";
+the site. A single certificate cannot be revoked: let it be short-lived. All of them can: stop the server, remove the directory
+admin-ca from the data directory, and start it again; it makes a new CA, and accepts no certificate of the former one.";
 
 pub(super) const EXAMPLES: &str = "\
 Examples:

@@ -1,15 +1,17 @@
 //! Keys and certificates: those that were given, and those that grantd makes itself.
 
-use std::{path::Path, time::Duration};
+use std::{io, path::Path, time::Duration};
 
-use super::ServeError;
+use tracing::warn;
+
+use super::error::ServeError;
 use crate::{
     app::ConfiguredSite,
     cli::{
         config::{IssuerFiles, ServeConfig, SiteConfig, SiteEndpoints, TlsFiles},
         data_dir::{DataDir, PairFiles},
     },
-    file::{self, Access, Existing},
+    file::{self, Access, Existing, FileError},
     grant::{IssuerName, Namespace},
     link::{Endpoint, EndpointName, Group, Host, Site},
     pki::{self, CaKeyType, Issuer, PkiError, PrivateKeyPem, ServingIdentity},
@@ -124,49 +126,77 @@ fn endpoints_of(site: &SiteConfig, reachable_at: &Host) -> Vec<Endpoint> {
     }
 }
 
-/// The CA in these files, made first if there is none.
+/// The CA in these files, made first if there is none. It is there when its certificate is, as [`write_pair`] writes that
+/// last; a key without a certificate is replaced.
 fn self_made_ca(files: &PairFiles, name: &str, key_type: CaKeyType, now: Timestamp) -> Result<Issuer, ServeError> {
     if !exists(&files.certificate) {
         let ca = pki::make_ca(name, key_type, now).map_err(ServeError::Make)?;
         write_pair(files, &ca.certificate_pem, &ca.key, &ca.certificate_pem)?;
     }
+    if !exists(&files.key) {
+        return Err(ServeError::Files(vec![PkiError::File(without_key(files))]));
+    }
     Issuer::load(&files.certificate, &files.key, now).map_err(|fault| ServeError::Files(vec![fault]))
 }
 
-/// The redeem door's own certificate: the one on disk, or a new one when that is missing, due, or not for these hosts.
+fn without_key(files: &PairFiles) -> FileError {
+    let remedy = format!(
+        "its key {} is missing: put the key back, or remove the certificate too, and a new CA is made, by which nothing is \
+         trusted that this one has signed",
+        files.key.display()
+    );
+    FileError { action: "use the CA", path: files.certificate.clone(), source: io::Error::new(io::ErrorKind::NotFound, remedy) }
+}
+
+/// The redeem listener's own certificate: the one on disk, or a new one when that is missing, due, or not for these hosts.
 ///
 /// # Errors
 /// [`ServeError`] when it cannot be made, written or read back.
 pub fn self_made_serving(data_dir: &DataDir, hosts: &[Host], now: Timestamp) -> Result<ServingIdentity, ServeError> {
-    let ca = (&data_dir.server_ca(), SERVER_CA_NAME);
-    serving_below(ca, &data_dir.server(), hosts, SERVING_VALIDITY, now)
+    let files = data_dir.server();
+    if let Some(serving) = serving_on_disk(&files, hosts, now) {
+        return Ok(serving);
+    }
+    let ca_files = data_dir.server_ca();
+    let ca = self_made_ca(&ca_files, SERVER_CA_NAME, CaKeyType::EcdsaP256, now)?;
+    make_serving((&ca_files, &ca), &files, hosts, SERVING_VALIDITY, now)
 }
 
-/// The admin door's certificate, below the CA that its users' certificates come from. As [`self_made_serving`].
+/// The certificate of the admin API's TLS listener, below the CA that its users' certificates come from.
+///
+/// That CA is trusted for clients, so the one in its own directory decides: when it has been removed or replaced, this
+/// certificate is made anew below the CA that is there now, and certificates of the former one are no longer accepted.
 ///
 /// # Errors
-/// [`ServeError`] when it cannot be made, written or read back.
+/// [`ServeError`] when it cannot be made, written or read back, and when the CA has a certificate and no key.
 pub fn admin_serving(data_dir: &DataDir, hosts: &[Host], now: Timestamp) -> Result<ServingIdentity, ServeError> {
-    let ca = (&DataDir::admin_ca_of(data_dir.path()), ADMIN_CA_NAME);
-    serving_below(ca, &data_dir.admin(), hosts, ADMIN_VALIDITY, now)
+    let (ca_files, files) = (DataDir::admin_ca_of(data_dir.path()), data_dir.admin());
+    let ca = self_made_ca(&ca_files, ADMIN_CA_NAME, CaKeyType::EcdsaP256, now)?;
+    if let Some(serving) = serving_on_disk(&files, hosts, now).filter(|serving| serving.ca_pem() == ca.ca_pem()) {
+        return Ok(serving);
+    }
+    let former = file::read(&files.ca).ok().filter(|former| former.as_slice() != ca.ca_pem().as_bytes());
+    let serving = make_serving((&ca_files, &ca), &files, hosts, ADMIN_VALIDITY, now)?;
+    if former.is_some() {
+        warn!(ca.file = %ca_files.certificate.display(), "the admin CA is new; kubeconfigs that were made before no longer work");
+    }
+    Ok(serving)
 }
 
-/// A certificate of ours below a CA of ours.
-fn serving_below(
-    (ca_files, ca_name): (&PairFiles, &str),
+/// The serving certificate in these files, if it can be used, is not due, and covers these hosts.
+fn serving_on_disk(files: &PairFiles, hosts: &[Host], now: Timestamp) -> Option<ServingIdentity> {
+    let on_disk = ServingIdentity::load(&files.certificate, &files.key, &files.ca, now).ok()?;
+    (!on_disk.is_due(now) && hosts.iter().all(|host| on_disk.covers(host))).then_some(on_disk)
+}
+
+/// A new serving certificate below a self-made CA, written to these files.
+fn make_serving(
+    (ca_files, ca): (&PairFiles, &Issuer),
     files: &PairFiles,
     hosts: &[Host],
     validity: Duration,
     now: Timestamp,
 ) -> Result<ServingIdentity, ServeError> {
-    if exists(&files.certificate) {
-        let fits = |serving: &ServingIdentity| !serving.is_due(now) && hosts.iter().all(|host| serving.covers(host));
-        let on_disk = ServingIdentity::load(&files.certificate, &files.key, &files.ca, now).ok();
-        if let Some(serving) = on_disk.filter(fits) {
-            return Ok(serving);
-        }
-    }
-    let ca = self_made_ca(ca_files, ca_name, CaKeyType::EcdsaP256, now)?;
     let read = |path: &Path| file::read(path).map_err(ServeError::File);
     let (certificate, key) = (read(&ca_files.certificate)?, read(&ca_files.key)?);
     let (chain, serving_key) = pki::make_serving(&certificate, &key, hosts, now, validity).map_err(ServeError::Make)?;
@@ -190,4 +220,96 @@ fn write_pair(files: &PairFiles, certificate: &str, key: &PrivateKeyPem, ca: &st
 
 fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::time::Clock;
+
+    struct Scratch(DataDir);
+
+    impl Scratch {
+        fn new() -> Self {
+            let path = std::env::temp_dir().join(format!("grantd-material-{}", uuid::Uuid::new_v4()));
+            Self(DataDir::open(&path).unwrap())
+        }
+
+        fn serving(&self) -> Result<ServingIdentity, ServeError> {
+            admin_serving(&self.0, &["localhost".parse().unwrap()], Clock::system().now())
+        }
+
+        /// The CA whose clients the listener accepts.
+        fn trusted(&self) -> String {
+            self.serving().unwrap().ca_pem().to_owned()
+        }
+
+        fn remove(&self, path: &str) {
+            let path = self.0.path().join(path);
+            if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(self.0.path());
+        }
+    }
+
+    #[test]
+    fn the_admin_listener_trusts_the_ca_in_its_own_directory_and_no_former_one() {
+        for removed in [&["admin-ca"][..], &["admin-ca/tls.crt"], &["admin-ca", "admin"], &["admin-ca", "admin/tls.key"]] {
+            let scratch = Scratch::new();
+            let before = scratch.trusted();
+            assert_eq!(scratch.trusted(), before, "a restart changes nothing");
+            removed.iter().for_each(|path| scratch.remove(path));
+
+            let after = scratch.trusted();
+
+            assert_ne!(after, before, "{removed:?}");
+            let ca = fs::read_to_string(DataDir::admin_ca_of(scratch.0.path()).certificate).unwrap();
+            assert_eq!(after, ca, "{removed:?}");
+            assert_eq!(scratch.trusted(), after, "{removed:?}");
+        }
+    }
+
+    #[test]
+    fn without_its_serving_certificate_alone_the_admin_listener_trusts_the_same_ca() {
+        for removed in ["admin", "admin/tls.crt", "admin/tls.key", "admin/ca.crt", "admin-ca/ca.crt"] {
+            let scratch = Scratch::new();
+            let before = scratch.trusted();
+            scratch.remove(removed);
+            assert_eq!(scratch.trusted(), before, "{removed}");
+        }
+    }
+
+    #[test]
+    fn an_admin_ca_without_its_key_is_refused_whatever_else_is_there() {
+        for removed in [&["admin-ca/tls.key"][..], &["admin-ca/tls.key", "admin"]] {
+            let scratch = Scratch::new();
+            scratch.trusted();
+            removed.iter().for_each(|path| scratch.remove(path));
+
+            let ServeError::Files(faults) = scratch.serving().err().unwrap() else { panic!("{removed:?}") };
+
+            let message = crate::app::chain(&faults[0]);
+            for file in ["admin-ca/tls.crt", "admin-ca/tls.key"] {
+                assert!(message.contains(scratch.0.path().join(file).to_str().unwrap()), "{message}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_replaced_admin_ca_is_the_one_that_is_trusted() {
+        let (one, other) = (Scratch::new(), Scratch::new());
+        one.trusted();
+        let donated = other.trusted();
+        for file in ["tls.crt", "tls.key"] {
+            let path = |scratch: &Scratch| scratch.0.path().join("admin-ca").join(file);
+            fs::copy(path(&other), path(&one)).unwrap();
+        }
+        assert_eq!(one.trusted(), donated);
+    }
 }
