@@ -9,7 +9,34 @@ use std::{
 
 use tracing_subscriber::EnvFilter;
 
-use super::config::LogFormat;
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The text is no log format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be auto, text or json")]
+pub struct LogFormatError;
+
+impl FromStr for LogFormat {
+    type Err = LogFormatError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(LogFormatError),
+        }
+    }
+}
 
 /// What is logged, in the words of `tracing_subscriber::EnvFilter`; the text has been read as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +120,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_panics(text in "[a-z=,:\\[\\]{}\"]{0,30}|.{0,30}") {
-            let _ = text.parse::<LogFilter>();
+            let _ = (text.parse::<LogFilter>(), text.parse::<LogFormat>());
         }
     }
 }

@@ -22,12 +22,11 @@ pub use sites::{IssuerFiles, SiteConfig, SiteEndpoints};
 pub use source::{Fault, Origin};
 use source::{Faults, Sources};
 use tree::{Table, Value};
-pub use values::LogFormat;
 use values::{duration, number, path, socket_address};
 
 use super::{
     data_dir::{NO_DATA_DIR, default_data_dir},
-    telemetry::LogFilter,
+    telemetry::{LogFilter, LogFormat},
 };
 use crate::{
     file,

@@ -1,6 +1,6 @@
 //! The values of settings, and how their texts are judged.
 
-use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
+use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use crate::grant::{format_go_duration, parse_go_duration};
 
@@ -48,30 +48,6 @@ pub(super) fn number(bounds: RangeInclusive<usize>) -> impl Fn(&str) -> Result<u
     }
 }
 
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// Text on a terminal, JSON elsewhere.
-    Auto,
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-impl FromStr for LogFormat {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "text" => Ok(Self::Text),
-            "json" => Ok(Self::Json),
-            _ => Err(ValueError::rule("must be auto, text or json")),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -97,7 +73,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_panics(text in "[-+.0-9a-z:]{0,20}|.{0,40}") {
-            let _ = (socket_address(&text), path(&text), yes_or_no(&text), text.parse::<LogFormat>());
+            let _ = (socket_address(&text), path(&text), yes_or_no(&text));
             let _ = (number(0..=usize::MAX)(&text), duration(Duration::ZERO..=Duration::MAX)(&text));
         }
     }
