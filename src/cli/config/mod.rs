@@ -2,6 +2,7 @@
 //!
 //! Flags win over the environment, the environment over the file, the file over the defaults.
 
+mod fault;
 mod sites;
 mod source;
 #[cfg(test)]
@@ -17,10 +18,11 @@ use std::{
 };
 
 use clap::ArgMatches;
+use fault::Faults;
+pub use fault::{Fault, Origin};
 use serde_saphyr::{Spanned, UserMessageFormatter};
 pub use sites::{IssuerFiles, SiteConfig, SiteEndpoints};
-pub use source::{Fault, Origin};
-use source::{Faults, Sources};
+use source::Sources;
 use tree::{Table, Value};
 use values::{duration, number, path, socket_address};
 

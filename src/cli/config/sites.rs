@@ -3,7 +3,8 @@
 use std::{collections::HashSet, path::PathBuf};
 
 use super::{
-    source::{Faults, Origin, Setting, Sources},
+    fault::{Faults, Origin, Setting},
+    source::Sources,
     tree::Table,
     values::{path, yes_or_no},
 };

@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_saphyr::Spanned;
 
-use super::source::{Faults, Origin, Setting};
+use super::fault::{Faults, Origin, Setting};
 
 /// What stands at a place of the file. Scalars are text, whatever YAML takes them for: a port is `55671` or `"55671"`.
 #[derive(Debug)]

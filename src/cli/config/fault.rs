@@ -1,0 +1,76 @@
+//! Settings as text, where each was set, and what is wrong with them.
+
+use std::{fmt, fmt::Display};
+
+/// The place to which a fault sends its reader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// `--listen`.
+    Flag(String),
+    /// `GRANTD_LISTEN`.
+    Variable(String),
+    /// A field of the file, as in `sites[1].endpoints[0].port`.
+    Field {
+        /// Its path from the top.
+        path: String,
+        /// Its line, from 1.
+        line: u64,
+    },
+    /// Nobody set it; the default does not fit this machine.
+    Default(String),
+    /// The file as a whole.
+    File,
+}
+
+impl Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(name) | Self::Variable(name) | Self::Default(name) => f.write_str(name),
+            Self::Field { path, line } => write!(f, "line {line}: {path}"),
+            Self::File => f.write_str("--config"),
+        }
+    }
+}
+
+/// One thing that is wrong, where, and what would be right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Where it was set.
+    pub origin: Origin,
+    /// What is wrong with it, and what would be right.
+    pub message: String,
+}
+
+impl Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.origin, self.message)
+    }
+}
+
+/// A setting that somebody set, not yet judged.
+#[derive(Debug, Clone)]
+pub(super) struct Setting {
+    pub(super) text: String,
+    pub(super) origin: Origin,
+}
+
+/// All that is wrong so far. Judging goes on after a fault, so that its reader has to come back only once.
+#[derive(Debug, Default)]
+pub(super) struct Faults(pub(super) Vec<Fault>);
+
+impl Faults {
+    pub(super) fn add(&mut self, origin: Origin, message: impl Into<String>) {
+        self.0.push(Fault { origin, message: message.into() });
+    }
+
+    /// The setting's value, or nothing and a fault.
+    pub(super) fn judge<T, E: Display>(
+        &mut self,
+        setting: &Setting,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        parse(&setting.text)
+            .map_err(|error| self.add(setting.origin.clone(), format!("{error}; got {:?}", setting.text)))
+            .ok()
+    }
+}
