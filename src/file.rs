@@ -113,7 +113,9 @@ fn write_with(
         })
         .and_then(|()| match (file_system.sync_directory)(directory) {
             // Some file systems cannot sync a directory; the file itself has been synced.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput || error.kind() == io::ErrorKind::Unsupported => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput || error.kind() == io::ErrorKind::Unsupported => {
+                Ok(())
+            }
             synced => synced,
         })
         .map_err(FileError::new("write", path))

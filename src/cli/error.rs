@@ -1,11 +1,17 @@
 //! What can go wrong on the command line, how it is told, and with which exit code.
 
 use std::{
+    fmt::{self, Display},
     io,
     path::{Path, PathBuf},
 };
 
-use super::{command::apply::DocumentPlace, config::ConfigError, output::shell_word, serve::ServeError};
+use super::{
+    config::ConfigError,
+    exit::Exit,
+    output::{ConsoleError, shell_word},
+    serve::ServeError,
+};
 use crate::{
     app::chain,
     client::{AdminError, RedeemTokenError, Status, Step},
@@ -14,34 +20,6 @@ use crate::{
     link::DocumentError,
     pki::PkiError,
 };
-
-/// Exit codes, as `grantd --help` states them; 64, 69, 75 and 77 are those of sysexits.h.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// Refused or failed.
-    Failure,
-    /// Wrong usage, a faulty configuration, or a file that cannot be read.
-    Usage,
-    /// No server answers.
-    Unavailable,
-    /// A link is not ready.
-    NotReady,
-    /// The server of this data directory is not ours to talk to.
-    NotPermitted,
-}
-
-impl Exit {
-    /// The code for the shell.
-    pub fn code(self) -> u8 {
-        match self {
-            Self::Failure => 1,
-            Self::Usage => 64,
-            Self::Unavailable => 69,
-            Self::NotReady => 75,
-            Self::NotPermitted => 77,
-        }
-    }
-}
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -116,10 +94,10 @@ pub enum CliError {
         source: FileError,
     },
     /// A document was not applied.
-    #[error("{place}")]
+    #[error("{position}")]
     Applying {
         /// Which one.
-        place: DocumentPlace,
+        position: DocumentPosition,
         /// What went wrong.
         #[source]
         cause: Box<CliError>,
@@ -128,8 +106,8 @@ pub enum CliError {
     #[error("{} failures", .0.len())]
     Several(Vec<CliError>),
     /// Standard output or input failed.
-    #[error("cannot use standard input or output")]
-    Console(#[source] io::Error),
+    #[error(transparent)]
+    Console(#[from] ConsoleError),
     /// The asynchronous runtime did not start.
     #[error("cannot start")]
     Runtime(#[source] io::Error),
@@ -147,6 +125,23 @@ pub enum CliError {
     /// The server did not start, or ended badly.
     #[error(transparent)]
     Serve(ServeError),
+}
+
+/// Which document of which file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentPosition {
+    /// The file.
+    pub file: String,
+    /// From 1.
+    pub number: usize,
+    /// Where it begins, from 1.
+    pub line: u64,
+}
+
+impl Display for DocumentPosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: document {} (line {})", self.file, self.number, self.line)
+    }
 }
 
 impl CliError {
@@ -227,7 +222,7 @@ impl CliError {
 
     /// Whether the reader of our output has gone away, which is the reader's right.
     pub fn is_closed_pipe(&self) -> bool {
-        matches!(self, Self::Console(error) if error.kind() == io::ErrorKind::BrokenPipe)
+        matches!(self, Self::Console(error) if error.is_closed_pipe())
     }
 
     /// The message with all its causes, as in `cannot read x: No such file or directory`.

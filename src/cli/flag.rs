@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, str::FromStr, time::Duration};
 
-use super::CliError;
+use super::error::CliError;
 use crate::grant::{Allowance, ExpirationWindow, Namespace, format_go_duration, parse_go_duration};
 
 const WINDOW: &str = "expiration time (--expiration-window)";

@@ -1,22 +1,23 @@
-//! Level 5: the command line. Commands, configuration, output, telemetry; the work is done in the rooms below.
+//! Level 5: the command line. Commands, configuration, output, telemetry; the work is done in the modules below.
+//!
+//! The files of this module in their order, each using only those before it: `exit`, `output`, `data_dir`, `telemetry`,
+//! `config`, `serve`, `error`, `flag`, `files`, `args`, `resource`, `server`, `command`, `run`, `fuzzing`.
 
 mod args;
 mod command;
 mod config;
 mod data_dir;
 mod error;
+mod exit;
+mod files;
 mod flag;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod output;
-mod place;
-mod process;
 mod resource;
 mod run;
 mod serve;
 mod server;
 mod telemetry;
 
-use error::{CliError, Exit};
-pub use process::keep_secrets_in;
-pub use run::run;
+pub use run::{keep_secrets_in, run};

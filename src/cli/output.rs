@@ -8,12 +8,32 @@ use std::{
     time::Duration,
 };
 
+use clap::ValueEnum;
 use serde::Serialize;
-
-use super::{CliError, args::DocumentFormat};
 
 /// How long a person waits without wondering.
 const BEFORE_A_WORD: Duration = Duration::from_secs(1);
+
+/// Standard input or output failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use standard input or output")]
+pub struct ConsoleError(#[source] pub io::Error);
+
+impl ConsoleError {
+    /// Whether the reader of our output has gone away, which is the reader's right.
+    pub fn is_closed_pipe(&self) -> bool {
+        self.0.kind() == io::ErrorKind::BrokenPipe
+    }
+}
+
+/// How documents are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DocumentFormat {
+    /// JSON, indented
+    Json,
+    /// YAML
+    Yaml,
+}
 
 /// The two streams of a command. Everything is printed through it, so that a reader who has gone away (`| head`) ends the
 /// command quietly.
@@ -31,24 +51,24 @@ impl<'a> Console<'a> {
     /// Prints a result as it is.
     ///
     /// # Errors
-    /// [`CliError::Console`], also when the reader has gone away.
-    pub fn print(&mut self, text: &str) -> Result<(), CliError> {
-        self.results.write_all(text.as_bytes()).and_then(|()| self.results.flush()).map_err(CliError::Console)
+    /// [`ConsoleError`], also when the reader has gone away.
+    pub fn print(&mut self, text: &str) -> Result<(), ConsoleError> {
+        self.results.write_all(text.as_bytes()).and_then(|()| self.results.flush()).map_err(ConsoleError)
     }
 
     /// Prints a line of the result.
     ///
     /// # Errors
     /// As [`print`](Self::print).
-    pub fn line(&mut self, line: impl Display) -> Result<(), CliError> {
-        writeln!(self.results, "{line}").map_err(CliError::Console)
+    pub fn line(&mut self, line: impl Display) -> Result<(), ConsoleError> {
+        writeln!(self.results, "{line}").map_err(ConsoleError)
     }
 
     /// Prints a document.
     ///
     /// # Errors
     /// As [`print`](Self::print).
-    pub fn document(&mut self, document: &impl Serialize, format: DocumentFormat) -> Result<(), CliError> {
+    pub fn document(&mut self, document: &impl Serialize, format: DocumentFormat) -> Result<(), ConsoleError> {
         let text = document_text(document, format)?;
         self.print(text.trim_end())?;
         self.print("\n")
@@ -76,8 +96,8 @@ impl<'a> Console<'a> {
 /// The text of a document.
 ///
 /// # Errors
-/// [`CliError::Console`] for what cannot be written in this format.
-pub fn document_text(document: &impl Serialize, format: DocumentFormat) -> Result<String, CliError> {
+/// [`ConsoleError`] for what cannot be written in this format.
+pub fn document_text(document: &impl Serialize, format: DocumentFormat) -> Result<String, ConsoleError> {
     let text = match format {
         DocumentFormat::Json => serde_json::to_string_pretty(document).map_err(io::Error::other),
         DocumentFormat::Yaml => {
@@ -86,7 +106,7 @@ pub fn document_text(document: &impl Serialize, format: DocumentFormat) -> Resul
             serde_saphyr::to_string_with_options(document, options).map_err(io::Error::other)
         }
     };
-    text.map_err(CliError::Console)
+    text.map_err(ConsoleError)
 }
 
 /// Text from elsewhere, fit for a terminal: control characters, which could move the cursor or change its title, are
@@ -198,7 +218,7 @@ mod tests {
         let (mut closed, mut notes) = (ClosedPipe, Vec::new());
         let error = Console::new(&mut closed, &mut notes).print("x").unwrap_err();
         assert!(error.is_closed_pipe());
-        assert!(!CliError::Console(io::ErrorKind::StorageFull.into()).is_closed_pipe());
+        assert!(!ConsoleError(io::ErrorKind::StorageFull.into()).is_closed_pipe());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::CliError;
+use super::error::CliError;
 use crate::{
     client::AdminError,
     grant::{GrantName, Namespace},

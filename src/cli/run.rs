@@ -8,18 +8,30 @@ use std::{
 };
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, error::ErrorKind, parser::ValueSource};
+use rustix::{
+    fs::Mode,
+    process::{Resource, Rlimit, setrlimit, umask},
+};
 
 use super::{
-    CliError, Exit,
     args::{Cli, Command, GrantCommand, LinkCommand, TokenCommand},
     command::{apply, completion, get, grant, kubeconfig, link, token, version},
     config::{self, Surroundings},
     data_dir::{NO_DATA_DIR, default_data_dir},
-    output::{Console, printable},
+    error::CliError,
+    exit::Exit,
+    output::{Console, ConsoleError, printable},
     serve,
     server::Server,
     telemetry,
 };
+
+/// New files are the owner's alone, and a crash writes no memory to the disk.
+pub fn keep_secrets_in() {
+    umask(Mode::from_raw_mode(0o077));
+    // Lowering a limit of one's own cannot be refused; if it were, there is nothing better to do than to go on.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+}
 
 /// Does what the arguments say; the first of them is the program's own name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -31,7 +43,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = Cli::from_arg_matches(&matches)
         .map_err(|error| CliError::usage(error.to_string()))
         .and_then(|cli| dispatch(cli, &matches, &mut Console::new(&mut results, &mut notes)))
-        .and_then(|()| results.flush().map_err(CliError::Console));
+        .and_then(|()| Ok(results.flush().map_err(ConsoleError)?));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,

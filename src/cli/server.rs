@@ -5,8 +5,8 @@ use std::{path::Path, time::Duration};
 use serde_json::{Value, json};
 
 use super::{
-    CliError,
     data_dir::DataDir,
+    error::CliError,
     resource::{
         self, API_VERSION, Page, Scope, grant_path, grants_path, links_path, page_path, redemptions_path, scope_path,
         sites_path,

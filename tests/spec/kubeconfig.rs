@@ -286,7 +286,11 @@ fn without_its_ca_no_kubeconfig_opens_the_server_any_more() {
         server.signal("TERM");
         server.wait_for_exit();
         let path = server.data_dir.join(revocation);
-        if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+        if path.is_dir() {
+            fs::remove_dir_all(path).unwrap()
+        } else {
+            fs::remove_file(path).unwrap()
+        }
         server = server.kill_and_restart();
 
         let new = kubeconfig(&server, &[]);
@@ -295,7 +299,8 @@ fn without_its_ca_no_kubeconfig_opens_the_server_any_more() {
         let url = fs::read_to_string(server.data_dir.join("admin.url")).unwrap();
         let arguments = [&["--server", url.trim(), "--insecure-skip-tls-verify"], &get[..]].concat();
         let mut config = fs::read_to_string(&stolen.1).unwrap();
-        config = config.lines().filter(|line| !line.contains("certificate-authority-data")).collect::<Vec<_>>().join("\n");
+        config =
+            config.lines().filter(|line| !line.contains("certificate-authority-data")).collect::<Vec<_>>().join("\n");
         fs::write(&stolen.1, config).unwrap();
         let (told, refused) = text(&kubectl(&binary, &stolen, &arguments));
         assert_eq!(told, "", "{revocation}: {refused}");

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::NamespaceArg;
+use super::shared::NamespaceArg;
 
 pub(super) const ABOUT: &str = "\
 Show the objects of the server as kubectl does, and follow them

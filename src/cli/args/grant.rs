@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{DocumentFormat, ListFormat, NamespaceArg};
+use super::shared::{ListFormat, NamespaceArg};
+use crate::cli::output::DocumentFormat;
 
 const CREATE_ABOUT: &str = "\
 Make a grant

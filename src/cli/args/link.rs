@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{DocumentFormat, NamespaceArg};
+use super::shared::NamespaceArg;
+use crate::cli::output::DocumentFormat;
 
 const STATUS_ABOUT: &str = "\
 Show whether links would come up

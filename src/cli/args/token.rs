@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::NamespaceArg;
+use super::shared::NamespaceArg;
 
 const ISSUE_ABOUT: &str = "\
 Make a grant and write its token to a file

@@ -4,8 +4,8 @@ use clap::CommandFactory;
 use clap_complete::{generate, shells};
 
 use crate::cli::{
-    CliError,
     args::{Cli, CompletionArgs, Shell},
+    error::CliError,
     output::Console,
 };
 
@@ -17,5 +17,5 @@ pub fn run(args: &CompletionArgs, console: &mut Console<'_>) -> Result<(), CliEr
         Shell::Zsh => generate(shells::Zsh, &mut command, "grantd", &mut script),
         Shell::Fish => generate(shells::Fish, &mut command, "grantd", &mut script),
     }
-    console.print(&String::from_utf8_lossy(&script))
+    Ok(console.print(&String::from_utf8_lossy(&script))?)
 }

@@ -8,12 +8,12 @@ use zeroize::Zeroizing;
 
 use crate::{
     cli::{
-        CliError,
-        args::{DocumentFormat, KubeconfigArgs},
+        args::KubeconfigArgs,
         data_dir::DataDir,
+        error::CliError,
+        files::{FileLocation, check_file, existing},
         flag::FlagFaults,
-        output::{Console, document_text, shell_word},
-        place::{Place, check_file, existing},
+        output::{Console, DocumentFormat, document_text, shell_word},
     },
     file::{self, Access},
     grant::Namespace,
@@ -31,7 +31,8 @@ pub fn run(args: &KubeconfigArgs, data_dir: &Path, console: &mut Console<'_>) ->
     let namespace = args.namespace.as_ref().map(|text| faults.namespace(text));
     let server = args.server.as_ref().map(|text| faults.parse::<PublicUrl>("server (--server)", text));
     let validity = faults.validity(&args.valid_for);
-    let output = if args.output.as_os_str().is_empty() { Err("must not be empty") } else { Ok(Place::new(&args.output)) };
+    let output =
+        if args.output.as_os_str().is_empty() { Err("must not be empty") } else { Ok(FileLocation::new(&args.output)) };
     let output = faults.judge("file name (--output)", output);
     // `Some(None)`: given, and faulty.
     let (Some(name), Some(validity), Some(output), None | Some(Some(_)), None | Some(Some(_))) =
@@ -41,7 +42,7 @@ pub fn run(args: &KubeconfigArgs, data_dir: &Path, console: &mut Console<'_>) ->
     };
     let (namespace, server) = (namespace.flatten(), server.flatten());
     let existing = existing(args.force);
-    if let Place::File(path) = &output {
+    if let FileLocation::File(path) = &output {
         check_file(path, existing, "file name (--output)", "a kubeconfig that is still good")?;
     }
 
@@ -62,13 +63,15 @@ pub fn run(args: &KubeconfigArgs, data_dir: &Path, console: &mut Console<'_>) ->
     let (ca, certificate) = (STANDARD.encode(&*ca), STANDARD.encode(certificate));
     let config = Kubeconfig::new(&server, &ca, &user, &namespace, &certificate, &key);
     match &output {
-        Place::Standard => console.document(&config, DocumentFormat::Yaml),
-        Place::File(path) => {
+        FileLocation::Standard => Ok(console.document(&config, DocumentFormat::Yaml)?),
+        FileLocation::File(path) => {
             let text = Zeroizing::new(document_text(&config, DocumentFormat::Yaml)?);
             file::write(path, text.as_bytes(), Access::Private, existing).map_err(CliError::Write)?;
             let word = shell_word(path);
             console.line(format_args!("Kubeconfig of user \"{user}\" written to {}", path.display()))?;
-            console.note(format_args!("\nIt is a secret. Use it with 'kubectl --kubeconfig {word}', or 'export KUBECONFIG={word}'."));
+            console.note(format_args!(
+                "\nIt is a secret. Use it with 'kubectl --kubeconfig {word}', or 'export KUBECONFIG={word}'."
+            ));
             Ok(())
         }
     }

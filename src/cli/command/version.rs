@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::cli::{CliError, args::VersionArgs, output::Console};
+use crate::cli::{args::VersionArgs, error::CliError, output::Console};
 
 #[derive(Serialize)]
 struct Version {
@@ -12,7 +12,8 @@ struct Version {
 pub fn run(args: &VersionArgs, console: &mut Console<'_>) -> Result<(), CliError> {
     let version = env!("CARGO_PKG_VERSION");
     match args.output {
-        Some(format) => console.document(&Version { version }, format),
-        None => console.line(format_args!("grantd {version}")),
+        Some(format) => console.document(&Version { version }, format)?,
+        None => console.line(format_args!("grantd {version}"))?,
     }
+    Ok(())
 }

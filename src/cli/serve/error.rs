@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::{
     app::{DuplicateSite, chain},
-    cli::{CliError, Exit},
+    cli::{exit::Exit, output::ConsoleError},
     file::FileError,
     http::{BindError, TlsError},
     kube::AdminDoorError,
@@ -47,7 +47,7 @@ pub enum ServeError {
     Signals(#[source] std::io::Error),
     /// The banner could not be printed.
     #[error("cannot tell where everything is")]
-    Banner(#[source] Box<CliError>),
+    Banner(#[source] ConsoleError),
     /// The redeem door's certificate cannot be used.
     #[error(transparent)]
     Tls(TlsError),

@@ -145,7 +145,11 @@ fn without_key(files: &PairFiles) -> FileError {
          trusted that this one has signed",
         files.key.display()
     );
-    FileError { action: "use the CA", path: files.certificate.clone(), source: io::Error::new(io::ErrorKind::NotFound, remedy) }
+    FileError {
+        action: "use the CA",
+        path: files.certificate.clone(),
+        source: io::Error::new(io::ErrorKind::NotFound, remedy),
+    }
 }
 
 /// The redeem listener's own certificate: the one on disk, or a new one when that is missing, due, or not for these hosts.
@@ -260,7 +264,9 @@ mod tests {
 
     #[test]
     fn the_admin_listener_trusts_the_ca_in_its_own_directory_and_no_former_one() {
-        for removed in [&["admin-ca"][..], &["admin-ca/tls.crt"], &["admin-ca", "admin"], &["admin-ca", "admin/tls.key"]] {
+        for removed in
+            [&["admin-ca"][..], &["admin-ca/tls.crt"], &["admin-ca", "admin"], &["admin-ca", "admin/tls.key"]]
+        {
             let scratch = Scratch::new();
             let before = scratch.trusted();
             assert_eq!(scratch.trusted(), before, "a restart changes nothing");

@@ -16,10 +16,9 @@ use tokio::{sync::watch, task::JoinSet};
 use tracing::{error, info, warn};
 
 use super::{
-    CliError,
     config::ServeConfig,
     data_dir::{DataDir, default_data_dir},
-    output::{Console, shell_word},
+    output::{Console, ConsoleError, shell_word},
 };
 use crate::{
     app::{App, AppParts, Publication, Sites, chain},
@@ -42,7 +41,7 @@ use crate::{
 pub async fn run(config: ServeConfig, console: &mut Console<'_>) -> Result<(), ServeError> {
     let mut stop = signals::Stop::listen().map_err(ServeError::Signals)?;
     let house = House::build(&config).await?;
-    house.announce(&config, console).map_err(|error| ServeError::Banner(Box::new(error)))?;
+    house.announce(&config, console).map_err(ServeError::Banner)?;
     let app = Arc::clone(&house.app);
     let (close, closing) = watch::channel(false);
     let mut doors = house.open(&config, &closing);
@@ -171,7 +170,7 @@ impl House {
     }
 
     /// Tells where everything is, and what to type next.
-    fn announce(&self, config: &ServeConfig, console: &mut Console<'_>) -> Result<(), CliError> {
+    fn announce(&self, config: &ServeConfig, console: &mut Console<'_>) -> Result<(), ConsoleError> {
         let default = default_data_dir(|name| std::env::var_os(name));
         let mut command = "grantd".to_owned();
         if default.is_none_or(|default| default != config.data_dir) {

@@ -9,45 +9,28 @@ use serde_json::{Map, Value};
 use serde_saphyr::Spanned;
 
 use crate::{
-    cli::{CliError, resource::API_VERSION},
+    cli::{error::CliError, resource::API_VERSION},
     grant::{Allowance, Code, ExpirationWindow, GrantName, IssuerName, Namespace},
 };
 
 /// A document of kind AccessGrant, of the right shape; what its values mean is for the server to judge.
 #[derive(Debug)]
 pub struct Document {
-    pub place: DocumentPlace,
+    pub position: DocumentPosition,
     pub namespace: Namespace,
     pub name: GrantName,
     pub metadata: Value,
     pub spec: Value,
 }
 
-/// Which document of which file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DocumentPlace {
-    /// The file.
-    pub file: String,
-    /// From 1.
-    pub number: usize,
-    /// Where it begins, from 1.
-    pub line: u64,
-}
-
-impl Display for DocumentPlace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: document {} (line {})", self.file, self.number, self.line)
-    }
-}
-
 /// Reads all documents; empty ones are passed over.
 pub fn read_documents(text: &str, file: &str, namespace: &Namespace) -> Result<Vec<Document>, CliError> {
     let (mut documents, mut faults) = (Vec::new(), Vec::new());
     for (index, (line, value)) in parse(text, file)?.into_iter().enumerate() {
-        let place = DocumentPlace { file: file.to_owned(), number: index + 1, line };
-        match judge(value, place.clone(), namespace) {
+        let position = DocumentPosition { file: file.to_owned(), number: index + 1, line };
+        match judge(value, position.clone(), namespace) {
             Ok(document) => documents.push(document),
-            Err(fault) => faults.push(CliError::usage(format!("{place}: {fault}"))),
+            Err(fault) => faults.push(CliError::usage(format!("{position}: {fault}"))),
         }
     }
     CliError::all(faults)?;
@@ -93,7 +76,7 @@ fn parse_json(text: &str) -> Option<Vec<(u64, Value)>> {
     }
 }
 
-fn judge(value: Value, place: DocumentPlace, default: &Namespace) -> Result<Document, String> {
+fn judge(value: Value, position: DocumentPosition, default: &Namespace) -> Result<Document, String> {
     let Value::Object(mut fields) = value else { return Err("must be an object of kind AccessGrant".to_owned()) };
     let (version, kind) = (text_of(&fields, "apiVersion"), text_of(&fields, "kind"));
     if (version, kind) != (Some(API_VERSION), Some("AccessGrant")) {
@@ -127,7 +110,7 @@ fn judge(value: Value, place: DocumentPlace, default: &Namespace) -> Result<Docu
     if let Some(unknown) = fields.keys().next() {
         return Err(format!("{unknown} is not a field of an AccessGrant; those are metadata and spec"));
     }
-    Ok(Document { place, namespace, name, metadata: Value::Object(metadata), spec: Value::Object(spec) })
+    Ok(Document { position, namespace, name, metadata: Value::Object(metadata), spec: Value::Object(spec) })
 }
 
 fn judge_spec(spec: &Map<String, Value>) -> Result<(), String> {
@@ -207,7 +190,7 @@ mod tests {
             assert_eq!(read(&text).unwrap().len(), 2, "{text}");
         }
         let documents = read(&format!("{json}\n\n{json}")).unwrap();
-        assert_eq!((documents[1].place.line, documents[1].namespace.as_str()), (3, "east"));
+        assert_eq!((documents[1].position.line, documents[1].namespace.as_str()), (3, "east"));
         assert_eq!(documents[0].spec, serde_json::json!({}));
     }
 

@@ -3,20 +3,20 @@
 mod document;
 
 use document::Document;
-pub use document::{DocumentPlace, read_documents};
+pub use document::read_documents;
 use serde_json::{Value, json};
 
 use crate::cli::{
-    CliError,
     args::ApplyArgs,
+    error::CliError,
+    files::FileLocation,
     output::{Console, printable},
-    place::Place,
     resource::{self, GRANT_KIND, Grant, is_ready},
     server::Server,
 };
 
 pub async fn run(args: &ApplyArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
-    let place = Place::new(&args.file);
+    let place = FileLocation::new(&args.file);
     let documents = read_documents(&place.read()?, &place.name(), &args.namespace.parse()?)?;
     let mut failures = Vec::new();
     for document in documents {
@@ -27,7 +27,7 @@ pub async fn run(args: &ApplyArgs, server: &Server, console: &mut Console<'_>) -
                     console.note(format_args!("It is not ready: {}", printable(&grant.status.message)));
                 }
             }
-            Err(error) => failures.push(CliError::Applying { place: document.place, cause: Box::new(error) }),
+            Err(error) => failures.push(CliError::Applying { position: document.position, cause: Box::new(error) }),
         }
     }
     CliError::all(failures)

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    cli::{CliError, resource},
+    cli::{error::CliError, resource},
     client::{AdminError, Form},
 };
 

@@ -2,11 +2,7 @@
 
 use serde_json::Value;
 
-use crate::cli::{
-    CliError,
-    args::DocumentFormat,
-    output::{Console, document_text},
-};
+use crate::cli::output::{Console, ConsoleError, DocumentFormat, document_text};
 
 /// A document that has begun, or not yet.
 #[derive(Debug)]
@@ -29,7 +25,7 @@ impl ListDocument {
         Self { format, api_version, kind, written: Written::Nothing }
     }
 
-    pub(super) fn items(&mut self, items: &[Value], console: &mut Console<'_>) -> Result<(), CliError> {
+    pub(super) fn items(&mut self, items: &[Value], console: &mut Console<'_>) -> Result<(), ConsoleError> {
         self.head(console)?;
         for item in items {
             let text = document_text(item, self.format)?;
@@ -49,7 +45,7 @@ impl ListDocument {
         Ok(())
     }
 
-    pub(super) fn end(&mut self, console: &mut Console<'_>) -> Result<(), CliError> {
+    pub(super) fn end(&mut self, console: &mut Console<'_>) -> Result<(), ConsoleError> {
         self.head(console)?;
         let kind = self.kind;
         let end = match (self.format, self.written) {
@@ -67,7 +63,7 @@ impl ListDocument {
     }
 
     /// Not before there is a first page: a command that fails at once prints nothing.
-    fn head(&mut self, console: &mut Console<'_>) -> Result<(), CliError> {
+    fn head(&mut self, console: &mut Console<'_>) -> Result<(), ConsoleError> {
         if self.written != Written::Nothing {
             return Ok(());
         }

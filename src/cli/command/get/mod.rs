@@ -3,22 +3,20 @@
 mod batch;
 mod follow;
 mod list_document;
+mod listing;
 mod printer;
 mod sheet;
 mod subject;
 #[cfg(test)]
 mod tests;
 
-use self::{batch::Batch, follow::follow, printer::Printer, subject::Subject};
-use crate::{
-    cli::{
-        CliError,
-        args::GetArgs,
-        output::Console,
-        server::{MOST_PAGES, Server},
-    },
-    client::AdminError,
+use self::{
+    follow::follow,
+    listing::{list, one},
+    printer::Printer,
+    subject::Subject,
 };
+use crate::cli::{args::GetArgs, error::CliError, output::Console, server::Server};
 
 pub async fn run(args: &GetArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
     let subject = Subject::of(args)?;
@@ -41,49 +39,6 @@ pub async fn run(args: &GetArgs, server: &Server, console: &mut Console<'_>) -> 
         console.note(subject.nothing());
     }
     Ok(())
-}
-
-/// What a list was.
-#[derive(Debug, PartialEq, Eq)]
-struct Listed {
-    objects: usize,
-    /// Where a watch goes on.
-    resource_version: String,
-}
-
-/// Prints a list page by page, so that no more than one page is held.
-async fn list(
-    subject: &Subject,
-    server: &Server,
-    printer: &mut Printer,
-    console: &mut Console<'_>,
-) -> Result<Listed, CliError> {
-    let mut token = None::<String>;
-    let mut listed = None::<Listed>;
-    for _ in 0..MOST_PAGES {
-        let answer = server.read(printer.form(), &subject.page_path(token.as_deref())).await;
-        // A list that is empty is a list: where there is none, the server does not know the kind.
-        let answer = answer.map_err(|error| if error.status() == Some(404) { subject.unknown() } else { error })?;
-        let batch = Batch::of_list(printer.form(), answer)?;
-        printer.print(&batch, console)?;
-        // The first page's version, so that what changes while the others are read is seen twice rather than never.
-        let listed =
-            listed.get_or_insert_with(|| Listed { objects: 0, resource_version: batch.resource_version().to_owned() });
-        listed.objects += batch.len();
-        match batch.next_page() {
-            Some(next) => token = Some(next.to_owned()),
-            None => return Ok(Listed { objects: listed.objects, resource_version: listed.resource_version.clone() }),
-        }
-    }
-    Err(CliError::Admin(AdminError::Malformed { what: "the list has no end" }))
-}
-
-/// The object that was named.
-async fn one(subject: &Subject, server: &Server, printer: &Printer) -> Result<Batch, CliError> {
-    let answer = server.read(printer.form(), &subject.object_path()).await.map_err(|error| {
-        if error.status() == Some(404) { CliError::refused(error.to_string(), subject.hint()) } else { error }
-    })?;
-    Batch::of_object(printer.form(), answer)
 }
 
 /// A watch of nothing: of a name that is not there it is refused, in the server's words.

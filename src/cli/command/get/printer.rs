@@ -8,9 +8,9 @@ use super::{
 };
 use crate::{
     cli::{
-        CliError,
-        args::{DocumentFormat, GetFormat},
-        output::{Console, one_line},
+        args::GetFormat,
+        error::CliError,
+        output::{Console, DocumentFormat, one_line},
         resource::Scope,
     },
     client::Form,
@@ -76,13 +76,13 @@ impl Printer {
     pub(super) fn print(&mut self, batch: &Batch, console: &mut Console<'_>) -> Result<(), CliError> {
         match (&mut self.style, &batch.content) {
             (Style::Table(sheet), Content::Table { columns, rows }) => {
-                console.print(&sheet.lines(&self.scope, columns, rows))
+                Ok(console.print(&sheet.lines(&self.scope, columns, rows))?)
             }
             (Style::Names, Content::Table { rows, .. }) => {
                 let kind = self.qualified_kind;
                 let line = |name: &str| format!("{kind}/{}\n", one_line(name));
                 let lines: String = rows.iter().map(|row| line(&row.object.metadata.name)).collect();
-                console.print(&lines)
+                Ok(console.print(&lines)?)
             }
             (Style::Documents { format, printed }, Content::Objects(objects)) => {
                 for object in objects {
@@ -94,7 +94,7 @@ impl Printer {
                 }
                 Ok(())
             }
-            (Style::List(document), Content::Objects(objects)) => document.items(objects, console),
+            (Style::List(document), Content::Objects(objects)) => Ok(document.items(objects, console)?),
             // The form of the answer is that of the request, which the style chose.
             (Style::Table(_) | Style::Names, Content::Objects(_))
             | (Style::Documents { .. } | Style::List(_), Content::Table { .. }) => Ok(()),
@@ -104,7 +104,7 @@ impl Printer {
     /// Prints what belongs behind the last page of a list.
     pub(super) fn end(&mut self, console: &mut Console<'_>) -> Result<(), CliError> {
         match &mut self.style {
-            Style::List(document) => document.end(console),
+            Style::List(document) => Ok(document.end(console)?),
             Style::Table(_) | Style::Names | Style::Documents { .. } => Ok(()),
         }
     }

@@ -1,8 +1,8 @@
 //! What is asked for: its words and its paths.
 
 use crate::cli::{
-    CliError,
     args::{GetArgs, ObjectKind},
+    error::CliError,
     resource::{API_VERSION, GROUP, PAGE, Scope, escaped},
 };
 

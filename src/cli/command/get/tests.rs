@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use super::*;
+use crate::client::AdminError;
 
 const SOON: Duration = Duration::from_secs(20);
 

@@ -4,11 +4,11 @@ use serde_json::json;
 
 use crate::{
     cli::{
-        CliError,
         args::CreateArgs,
+        error::CliError,
+        files::FileLocation,
         flag::FlagFaults,
         output::Console,
-        place::Place,
         resource::{self, GRANT_KIND, is_ready},
         server::Server,
     },
@@ -36,7 +36,7 @@ pub async fn run(args: &CreateArgs, server: &Server, console: &mut Console<'_>) 
         spec["issuer"] = json!(issuer.as_str());
     }
     if let Some(file) = &args.code_file {
-        spec["code"] = json!(read_code(&Place::new(file))?.expose());
+        spec["code"] = json!(read_code(&FileLocation::new(file))?.expose());
     }
     let metadata = json!({"name": name.as_str(), "namespace": namespace.as_str()});
     let made: resource::Grant = resource::read(&server.create_grant(&namespace, &metadata, &spec).await?)?;
@@ -50,7 +50,7 @@ pub async fn run(args: &CreateArgs, server: &Server, console: &mut Console<'_>) 
 }
 
 /// The file's text without the line break at its end, which editors add.
-fn read_code(place: &Place) -> Result<Code, CliError> {
+fn read_code(place: &FileLocation) -> Result<Code, CliError> {
     let text = place.read()?;
     let code = text.strip_suffix('\n').unwrap_or(&text);
     let code = code.strip_suffix('\r').unwrap_or(code);

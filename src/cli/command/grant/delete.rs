@@ -2,8 +2,8 @@
 
 use crate::{
     cli::{
-        CliError,
         args::DeleteArgs,
+        error::CliError,
         output::Console,
         resource::{GRANT_KIND, grant_name},
         server::Server,

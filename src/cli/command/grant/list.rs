@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::cli::{
-    CliError,
-    args::{DocumentFormat, ListArgs, ListFormat},
-    output::{Console, Table},
+    args::{ListArgs, ListFormat},
+    error::CliError,
+    output::{Console, DocumentFormat, Table},
     resource::{self, API_VERSION, GRANT_KIND, Grant, Scope},
     server::Server,
 };
@@ -14,8 +14,8 @@ pub async fn run(args: &ListArgs, server: &Server, console: &mut Console<'_>) ->
     let scope = if args.all_namespaces { Scope::All } else { Scope::Namespace(args.namespace.parse()?) };
     let items = server.grants(&scope).await?;
     match args.output {
-        Some(ListFormat::Json) => console.document(&list(&items), DocumentFormat::Json),
-        Some(ListFormat::Yaml) => console.document(&list(&items), DocumentFormat::Yaml),
+        Some(ListFormat::Json) => Ok(console.document(&list(&items), DocumentFormat::Json)?),
+        Some(ListFormat::Yaml) => Ok(console.document(&list(&items), DocumentFormat::Yaml)?),
         Some(ListFormat::Name) => {
             for item in &items {
                 console.line(format_args!("{GRANT_KIND}/{}", resource::read::<Grant>(item)?.metadata.name))?;
@@ -33,7 +33,7 @@ pub async fn run(args: &ListArgs, server: &Server, console: &mut Console<'_>) ->
         }
         None => {
             let grants: Vec<Grant> = items.iter().map(resource::read).collect::<Result<_, _>>()?;
-            console.line(table(&scope, &grants))
+            Ok(console.line(table(&scope, &grants))?)
         }
     }
 }

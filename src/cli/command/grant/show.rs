@@ -2,8 +2,8 @@
 
 use crate::{
     cli::{
-        CliError,
         args::ShowArgs,
+        error::CliError,
         output::{Console, Table, printable},
         resource::{self, Grant, Redemption, grant_name, is_ready},
         server::Server,
@@ -16,7 +16,7 @@ pub async fn run(args: &ShowArgs, server: &Server, console: &mut Console<'_>) ->
     let name: GrantName = grant_name(&args.name)?;
     let object = server.grant(&namespace, &name).await?;
     if let Some(format) = args.output {
-        return console.document(&object, format);
+        return Ok(console.document(&object, format)?);
     }
     let grant: Grant = resource::read(&object)?;
     let ledger = server.redemptions(&namespace, &name).await?;
@@ -24,7 +24,12 @@ pub async fn run(args: &ShowArgs, server: &Server, console: &mut Console<'_>) ->
         console.line(format_args!("{:<22}{}", format!("{key}:"), printable(&value)))?;
     }
     console.line("")?;
-    if ledger.is_empty() { console.line("No redemptions") } else { console.line(table(&ledger)) }
+    if ledger.is_empty() {
+        console.line("No redemptions")?;
+    } else {
+        console.line(table(&ledger))?;
+    }
+    Ok(())
 }
 
 fn lines(grant: &Grant, show_code: bool) -> Vec<(&'static str, String)> {

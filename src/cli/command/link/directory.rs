@@ -11,7 +11,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{
     app::Prober,
-    cli::{CliError, place::Place, resource::API_VERSION},
+    cli::{error::CliError, files::FileLocation, resource::API_VERSION},
     file::FileError,
     link::{Endpoint, EndpointName, Link, ResourceName, TlsSecret},
 };
@@ -71,14 +71,14 @@ fn link_files(directory: &Path) -> Result<Vec<PathBuf>, CliError> {
 }
 
 /// What is read here is found, not named by the user: a pipe or a device among it would be waited for without an end.
-fn file_at(path: PathBuf) -> Result<Place, CliError> {
+fn file_at(path: PathBuf) -> Result<FileLocation, CliError> {
     match fs::metadata(&path) {
         Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => {
             let source = io::Error::other("not a regular file");
             Err(CliError::Read(FileError { action: "read", path, source }))
         }
         // Anything else is said by who reads it.
-        Ok(_) | Err(_) => Ok(Place::File(path)),
+        Ok(_) | Err(_) => Ok(FileLocation::File(path)),
     }
 }
 

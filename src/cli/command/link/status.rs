@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::directory;
 use crate::{
     cli::{
-        CliError,
         args::LinkStatusArgs,
+        error::CliError,
         output::{Console, Table, printable, shell_word},
         resource::{self, API_VERSION, Metadata, Scope},
         server::Server,

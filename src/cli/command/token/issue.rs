@@ -7,11 +7,11 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     cli::{
-        CliError,
         args::IssueArgs,
+        error::CliError,
+        files::{FileLocation, check_file, existing},
         flag::FlagFaults,
         output::{Console, shell_word},
-        place::{Place, check_file, existing},
         resource::{self, Scope, Site, is_ready},
         server::Server,
     },
@@ -25,7 +25,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
 /// The flags, judged.
 struct Request {
-    place: Place,
+    place: FileLocation,
     namespace: Namespace,
     name: Option<GrantName>,
     allowed: u32,
@@ -43,7 +43,7 @@ struct Issued {
 
 pub async fn run(args: &IssueArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
     let request = judge(args)?;
-    if let Place::File(path) = &request.place {
+    if let FileLocation::File(path) = &request.place {
         check_file(path, request.existing, "token file name", "a token that is still good")?;
     }
     let site = site(server, &request.namespace).await?;
@@ -64,7 +64,8 @@ fn judge(args: &IssueArgs) -> Result<Request, CliError> {
         Some(name) => faults.parse("name (--name)", name).map(Some),
         None => Some(None),
     };
-    let file = if args.file.as_os_str().is_empty() { Err("must not be empty") } else { Ok(Place::new(&args.file)) };
+    let file =
+        if args.file.as_os_str().is_empty() { Err("must not be empty") } else { Ok(FileLocation::new(&args.file)) };
     let judged = (
         faults.judge("file name", file),
         faults.namespace(args.namespace.text()),
@@ -178,8 +179,8 @@ fn token(grant: resource::Grant, request: &Request, name: &GrantName) -> Result<
 fn hand_over(issued: &Issued, request: &Request, console: &mut Console<'_>) -> Result<(), CliError> {
     let text = issued.token.write();
     match &request.place {
-        Place::Standard => console.print(&text),
-        Place::File(path) => {
+        FileLocation::Standard => Ok(console.print(&text)?),
+        FileLocation::File(path) => {
             file::write(path, text.as_bytes(), Access::Private, request.existing).map_err(CliError::Write)
         }
     }
@@ -197,8 +198,8 @@ async fn take_back(name: &GrantName, namespace: &Namespace, server: &Server, cau
 fn tell(issued: &Issued, request: &Request, console: &mut Console<'_>) -> Result<(), CliError> {
     let window = format_go_duration(request.window.duration());
     let (file, created) = match &request.place {
-        Place::Standard => (Path::new("FILE"), String::new()),
-        Place::File(path) => (path.as_path(), format!("Token file {} created\n", path.display())),
+        FileLocation::Standard => (Path::new("FILE"), String::new()),
+        FileLocation::File(path) => (path.as_path(), format!("Token file {} created\n", path.display())),
     };
     let text = format!(
         "\nGrant \"{}\" is ready\n{created}\nTransfer this file to a remote site. At the remote site,\n\
@@ -210,8 +211,8 @@ fn tell(issued: &Issued, request: &Request, console: &mut Console<'_>) -> Result
         quoted = shell_word(file),
     );
     match &request.place {
-        Place::Standard => console.note(text),
-        Place::File(_) => console.line(text)?,
+        FileLocation::Standard => console.note(text),
+        FileLocation::File(_) => console.line(text)?,
     }
     if !is_name_for_skupper(&file.display().to_string()) {
         console.note("note: 'skupper token redeem' takes letters, digits, '.', '/', '~' and '-' in a file's name only");

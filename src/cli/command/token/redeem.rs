@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::redeemed_files::{next_steps, refuse_taken, write_or_rescue};
 use crate::{
     cli::{
-        CliError,
         args::RedeemArgs,
+        error::CliError,
+        files::{FileLocation, check_directory, existing},
         flag::FlagFaults,
         output::{Console, shell_word},
-        place::{Place, check_directory, existing},
     },
     client::{RedeemOptions, redeem},
     file::{self, Existing},
@@ -28,7 +28,7 @@ struct Request {
 
 pub async fn run(args: &RedeemArgs, console: &mut Console<'_>) -> Result<(), CliError> {
     let request = judge(args)?;
-    let token = read_token(&Place::new(&args.file), console)?;
+    let token = read_token(&FileLocation::new(&args.file), console)?;
     check_directory(&args.output)?;
     refuse_taken(&args.output, &token.name, request.existing)?;
     let mut bundle = console.wait(&token.url, redeem(&token, &request.options)).await.map_err(CliError::Redeem)?;
@@ -40,7 +40,8 @@ pub async fn run(args: &RedeemArgs, console: &mut Console<'_>) -> Result<(), Cli
         console.line(format_args!("File written to {}", file.display()))?;
     }
     console.line(format_args!("Token \"{}\" has been redeemed.", token.name))?;
-    console.line(next_steps(&written, request.namespace.as_ref()))
+    console.line(next_steps(&written, request.namespace.as_ref()))?;
+    Ok(())
 }
 
 fn judge(args: &RedeemArgs) -> Result<Request, CliError> {
@@ -64,10 +65,10 @@ fn judge(args: &RedeemArgs) -> Result<Request, CliError> {
     }
 }
 
-fn read_token(place: &Place, console: &mut Console<'_>) -> Result<AccessToken, CliError> {
+fn read_token(place: &FileLocation, console: &mut Console<'_>) -> Result<AccessToken, CliError> {
     let token =
         AccessToken::read(&place.read()?).map_err(|source| CliError::Document { file: place.name(), source })?;
-    if let Place::File(path) = place
+    if let FileLocation::File(path) = place
         && file::is_readable_by_others(path).unwrap_or(false)
     {
         let (file, word) = (path.display(), shell_word(path));

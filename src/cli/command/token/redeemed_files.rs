@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    cli::{CliError, output::shell_word, place::is_taken},
+    cli::{error::CliError, files::is_taken, output::shell_word},
     file::{self, Access, Existing, FileError},
     grant::{LinkName, Namespace},
     link::Bundle,
@@ -226,10 +226,16 @@ spec:
         let files = [PathBuf::from("Secret-west.yaml"), PathBuf::from("Link-west.yaml")];
         let east = next_steps(&files, Some(&"east".parse().unwrap()));
         assert!(east.contains("The files name the namespace \"east\""), "{east}");
-        assert!(east.contains("skupper/namespaces/east)") && east.contains("skupper system reload -n east\n"), "{east}");
+        assert!(
+            east.contains("skupper/namespaces/east)") && east.contains("skupper system reload -n east\n"),
+            "{east}"
+        );
 
         let none = next_steps(&files, None);
-        assert!(none.contains("The files name no namespace. Skupper without Kubernetes reads that as \"default\""), "{none}");
+        assert!(
+            none.contains("The files name no namespace. Skupper without Kubernetes reads that as \"default\""),
+            "{none}"
+        );
         assert!(none.contains("skupper/namespaces/default)") && none.contains("skupper system reload\n"), "{none}");
         assert!(none.ends_with("kubectl apply -f Secret-west.yaml -f Link-west.yaml"), "{none}");
     }

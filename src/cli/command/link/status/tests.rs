@@ -1,5 +1,5 @@
 use super::*;
-use crate::cli::{args::DocumentFormat, error::Exit};
+use crate::cli::{exit::Exit, output::DocumentFormat};
 
 fn link(name: &str, status: &str, message: &str) -> Value {
     json!({

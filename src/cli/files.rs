@@ -7,17 +7,17 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use super::CliError;
+use super::{error::CliError, output::ConsoleError};
 use crate::file::{self, Existing};
 
 /// Where a command reads from or writes to: `-` is standard input or output.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum FileLocation {
     Standard,
     File(PathBuf),
 }
 
-impl Place {
+impl FileLocation {
     pub(super) fn new(path: &Path) -> Self {
         if path == Path::new("-") { Self::Standard } else { Self::File(path.to_owned()) }
     }
@@ -48,7 +48,7 @@ impl Place {
 
 fn read_standard_input() -> Result<Zeroizing<Vec<u8>>, CliError> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(16 * 1024));
-    io::stdin().lock().take(file::MAX_BYTES + 1).read_to_end(&mut bytes).map_err(CliError::Console)?;
+    io::stdin().lock().take(file::MAX_BYTES + 1).read_to_end(&mut bytes).map_err(ConsoleError)?;
     if bytes.len() as u64 > file::MAX_BYTES {
         return Err(CliError::usage("standard input is larger than 1 MiB"));
     }
@@ -99,7 +99,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::cli::Exit;
+    use crate::cli::exit::Exit;
 
     #[test]
     fn a_directory_that_is_not_there_is_told_by_name() {
@@ -135,7 +135,7 @@ mod tests {
     fn a_file_that_is_no_text_is_refused() {
         let path = std::env::temp_dir().join(format!("grantd-place-{}", uuid::Uuid::new_v4()));
         fs::write(&path, [0xff, 0xfe]).unwrap();
-        let error = Place::new(&path).read().unwrap_err();
+        let error = FileLocation::new(&path).read().unwrap_err();
         assert_eq!(error.to_string(), format!("{} is not UTF-8 text", path.display()));
         fs::remove_file(&path).unwrap();
     }

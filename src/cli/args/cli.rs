@@ -1,0 +1,221 @@
+//! The commands, and the arguments of those that have few.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::{
+    get::{self, GetArgs},
+    grant::GrantCommand,
+    kubeconfig::{self, KubeconfigArgs},
+    link::LinkCommand,
+    serve::{self, ServeArgs},
+    shared::NamespaceArg,
+    token::TokenCommand,
+};
+use crate::cli::output::DocumentFormat;
+
+const AFTER_HELP: &str = "\
+Getting started:
+  grantd serve                        run the server with a site CA of its own
+  grantd token issue west.yaml        make a grant and write its token to a file
+  grantd token redeem west.yaml       on the other site: turn the token into a link
+  grantd link status --from .         there: see whether the link would come up
+  grantd grant list                   see what is open, used up or expired
+  grantd kubeconfig --output config   let kubectl in (serve --admin-listen)
+
+Exit codes:
+  0   done
+  1   refused or failed
+  64  wrong usage, a faulty configuration, or a file that cannot be read
+  69  no server: grantd is not running here, or the token's server cannot be reached
+  75  a link is not ready
+  77  not permitted to talk to the server of this data directory";
+
+/// Turns a short-lived Skupper access token into a link certificate, exactly as often as you allowed.
+///
+/// `grantd serve` is the server; it stands beside a Skupper site and needs no Kubernetes. The other commands make and
+/// inspect grants on that server, redeem the tokens of any, and try the links that come of them.
+#[derive(Debug, Parser)]
+#[command(name = "grantd", version, after_help = AFTER_HELP, subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// Where the server keeps its database, keys and admin socket
+    ///
+    /// Every command finds the server by it. The default is $STATE_DIRECTORY, else $XDG_DATA_HOME/grantd, else
+    /// ~/.local/share/grantd.
+    #[arg(long, global = true, env = "GRANTD_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<OsString>,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server
+    #[command(long_about = serve::ABOUT, after_help = serve::EXAMPLES)]
+    Serve(Box<ServeArgs>),
+
+    /// Issue and redeem access tokens
+    #[command(subcommand, arg_required_else_help = true)]
+    Token(TokenCommand),
+
+    /// Make, list, show and delete access grants
+    #[command(subcommand, arg_required_else_help = true)]
+    Grant(GrantCommand),
+
+    /// Show whether links would come up
+    #[command(subcommand, arg_required_else_help = true)]
+    Link(LinkCommand),
+    /// Show the objects of the server, and follow them
+    #[command(long_about = get::ABOUT, after_help = get::EXAMPLES)]
+    Get(GetArgs),
+
+    /// Create or change access grants from a file
+    #[command(long_about = APPLY_ABOUT, after_help = APPLY_EXAMPLES)]
+    Apply(ApplyArgs),
+
+    /// Make a kubeconfig with which kubectl and the skupper CLI reach the server
+    #[command(long_about = kubeconfig::ABOUT, after_help = kubeconfig::EXAMPLES)]
+    Kubeconfig(KubeconfigArgs),
+
+    /// Print the version
+    #[command(after_help = "Examples:\n  grantd version\n  grantd version -o json")]
+    Version(VersionArgs),
+
+    /// Print a script that completes grantd's commands in your shell
+    #[command(after_help = "Examples:\n  source <(grantd completion bash)\n  \
+                            grantd completion fish > ~/.config/fish/completions/grantd.fish")]
+    Completion(CompletionArgs),
+}
+
+const APPLY_ABOUT: &str = "\
+Create or change access grants from a file
+
+Reads one or more YAML or JSON documents of kind AccessGrant. All of them are checked before the first one is sent. A grant
+that does not exist is created; one that does is changed where the document says something else. For other kinds, let
+kubectl in: see 'grantd kubeconfig --help'.";
+
+const APPLY_EXAMPLES: &str = "\
+Examples:
+  grantd apply -f accessgrant.yaml
+  kubectl get accessgrant offer -o yaml | grantd apply -f -";
+
+/// `grantd apply`.
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// The documents; '-' reads standard input
+    #[arg(short = 'f', long = "filename", value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// Where documents without a namespace go.
+    #[command(flatten)]
+    pub namespace: NamespaceArg,
+}
+
+/// `grantd version`.
+#[derive(Debug, Args)]
+pub struct VersionArgs {
+    /// Print a document instead of a line
+    #[arg(short, long, value_name = "FORMAT")]
+    pub output: Option<DocumentFormat>,
+}
+
+/// `grantd completion`.
+#[derive(Debug, Args)]
+pub struct CompletionArgs {
+    /// Your shell
+    pub shell: Shell,
+}
+
+/// The shells that can be taught.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// GNU Bash
+    Bash,
+    /// Z shell
+    Zsh,
+    /// fish
+    Fish,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_commands_fit_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_is_understood() {
+        for line in [
+            "grantd serve",
+            "grantd serve --listen 0.0.0.0:1 --link-host a --link-host b,c -n west --config x.yaml",
+            "grantd --data-dir /d token issue west.yaml",
+            "grantd token issue - --data-dir /d --redemptions-allowed 2 --expiration-window 1h --cost 3 --name x -n west --force",
+            "grantd token redeem west.yaml --output dir -n west --subject s --timeout 20s --force",
+            "grantd grant create g --code-file - --issuer ca --expiration-window 5m -n west",
+            "grantd grant list -A -o name",
+            "grantd grant show g -o yaml --show-code",
+            "grantd grant delete a b c -n west",
+            "grantd link status",
+            "grantd link status west --from links -o json",
+            "grantd link status -A",
+            "grantd get accessgrants -A -o name",
+            "grantd get link west -n west --watch",
+            "grantd apply -f - -n west",
+            "grantd kubeconfig --user alice --namespace west --read-only --server https://h:1 --valid-for 24h --output config --force",
+            "grantd version -o json",
+            "grantd completion fish",
+        ] {
+            assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for line in [
+            "grantd",
+            "grantd token",
+            "grantd token issue",
+            "grantd token issue a b",
+            "grantd grant create g --code secret",
+            "grantd grant delete",
+            "grantd link",
+            "grantd link status west -A",
+            "grantd link status --from links -A",
+            "grantd get",
+            "grantd get pods",
+            "grantd completion tcsh",
+            "grantd serve stray",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_command_teaches_with_an_example() {
+        let mut waiting = vec![Cli::command()];
+        while let Some(mut command) = waiting.pop() {
+            command.build();
+            let children: Vec<_> = command.get_subcommands().filter(|c| c.get_name() != "help").cloned().collect();
+            if children.is_empty() {
+                let help = command.render_long_help().to_string();
+                assert!(help.contains("grantd "), "{help}");
+                assert!(help.contains("Example"), "{} has no example", command.get_name());
+                assert!(command.get_about().is_some());
+            }
+            waiting.extend(children);
+        }
+    }
+}

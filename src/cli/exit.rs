@@ -1,0 +1,29 @@
+//! With which code the program ends.
+
+/// Exit codes, as `grantd --help` states them; 64, 69, 75 and 77 are those of sysexits.h.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Refused or failed.
+    Failure,
+    /// Wrong usage, a faulty configuration, or a file that cannot be read.
+    Usage,
+    /// No server answers.
+    Unavailable,
+    /// A link is not ready.
+    NotReady,
+    /// The server of this data directory is not ours to talk to.
+    NotPermitted,
+}
+
+impl Exit {
+    /// The code for the shell.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Failure => 1,
+            Self::Usage => 64,
+            Self::Unavailable => 69,
+            Self::NotReady => 75,
+            Self::NotPermitted => 77,
+        }
+    }
+}
