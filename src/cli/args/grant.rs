@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::shared::{ListFormat, NamespaceArg};
-use crate::cli::output::DocumentFormat;
+use crate::{cli::output::DocumentFormat, grant::ExpirationWindow};
 
 const CREATE_ABOUT: &str = "\
 Make a grant
@@ -77,7 +77,7 @@ pub struct CreateArgs {
     #[arg(long, value_name = "COUNT", default_value = "1", help_heading = "Grant", allow_hyphen_values = true)]
     pub redemptions_allowed: String,
     /// How long it can be redeemed, as in 90s, 15m or 2h30m
-    #[arg(long, value_name = "DURATION", default_value = "15m0s", help_heading = "Grant", allow_hyphen_values = true)]
+    #[arg(long, value_name = "DURATION", default_value_t = ExpirationWindow::default().to_string(), help_heading = "Grant", allow_hyphen_values = true)]
     pub expiration_window: String,
     /// A file with the code to use; '-' reads standard input [default: a random code]
     #[arg(long, value_name = "FILE", help_heading = "Grant")]

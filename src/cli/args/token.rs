@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::shared::NamespaceArg;
+use crate::grant::ExpirationWindow;
 
 const ISSUE_ABOUT: &str = "\
 Make a grant and write its token to a file
@@ -56,7 +57,7 @@ pub struct IssueArgs {
     #[arg(long, value_name = "COUNT", default_value = "1", help_heading = "Grant", allow_hyphen_values = true)]
     pub redemptions_allowed: String,
     /// How long the token can be redeemed, as in 90s, 15m or 2h30m; at least 1m
-    #[arg(long, value_name = "DURATION", default_value = "15m0s", help_heading = "Grant", allow_hyphen_values = true)]
+    #[arg(long, value_name = "DURATION", default_value_t = ExpirationWindow::default().to_string(), help_heading = "Grant", allow_hyphen_values = true)]
     pub expiration_window: String,
     /// The cost of the link that comes of it; 0 leaves it to the connecting site
     #[arg(long, value_name = "COST", default_value = "1", help_heading = "Grant", allow_hyphen_values = true)]
