@@ -1,8 +1,10 @@
 //! Level 5: the command line. Commands, configuration, output, telemetry; the work is done in the modules below.
 //!
 //! The files of this module in their order, each using only those before it: `exit`, `output`, `data_dir`, `telemetry`,
-//! `config`, `serve`, `error`, `flag`, `files`, `args`, `resource`, `server`, `command`, `run`, `fuzzing`.
+//! `config`, `serve`, `error`, `flag`, `files`, `args`, `resource`,
+//! `answer`, `server`, `command`, `run`, `fuzzing`.
 
+mod answer;
 mod args;
 mod command;
 mod config;

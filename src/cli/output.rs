@@ -143,7 +143,7 @@ pub struct Table {
 
 impl Table {
     /// A table with these headings and no rows.
-    pub fn new(headings: &[&str]) -> Self {
+    pub fn new(headings: &[impl ToString]) -> Self {
         Self { rows: vec![headings.iter().map(ToString::to_string).collect()] }
     }
 

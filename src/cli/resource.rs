@@ -125,8 +125,6 @@ pub(super) struct PageMetadata {
 pub(super) struct Grant {
     pub(super) metadata: Metadata,
     #[serde(default)]
-    pub(super) spec: GrantSpec,
-    #[serde(default)]
     pub(super) status: GrantStatus,
 }
 
@@ -138,14 +136,6 @@ pub(super) struct Metadata {
     pub(super) uid: String,
     pub(super) creation_timestamp: String,
     pub(super) resource_version: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct GrantSpec {
-    pub(super) redemptions_allowed: u64,
-    pub(super) expiration_window: String,
-    pub(super) issuer: Option<String>,
 }
 
 /// Its `Debug` would show the code, so it has none.

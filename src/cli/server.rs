@@ -5,6 +5,7 @@ use std::{path::Path, time::Duration};
 use serde_json::{Value, json};
 
 use super::{
+    answer::Batch,
     data_dir::DataDir,
     error::CliError,
     resource::{
@@ -79,6 +80,21 @@ impl Server {
         self.all(&scope_path(scope)).await
     }
 
+    /// Every grant in scope as rows of a table, page by page, with the columns that the server prints of them.
+    pub(super) async fn grant_rows(&self, scope: &Scope) -> Result<Vec<Batch>, CliError> {
+        let (mut pages, mut token) = (Vec::new(), None::<String>);
+        for _ in 0..MOST_PAGES {
+            let path = page_path(&scope_path(scope), token.as_deref());
+            let page = Batch::of_list(Form::Table, self.read(Form::Table, &path).await?)?;
+            token = page.next_page().map(str::to_owned);
+            pages.push(page);
+            if token.is_none() {
+                return Ok(pages);
+            }
+        }
+        Err(endless())
+    }
+
     /// The whole ledger of a grant.
     pub(super) async fn redemptions(
         &self,
@@ -115,10 +131,15 @@ impl Server {
             }
             token = Some(page.metadata.token);
         }
-        Err(CliError::Admin(AdminError::Malformed { what: "the list has no end" }))
+        Err(endless())
     }
 
     async fn send(&self, method: AdminMethod, path: &str, body: Option<&Value>) -> Result<Value, CliError> {
         self.client.send(method, path, body).await.map_err(CliError::Admin)
     }
+}
+
+/// A list with more pages than any has.
+pub(super) fn endless() -> CliError {
+    CliError::Admin(AdminError::Malformed { what: "the list has no end" })
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{batch::Batch, listing::list, printer::Printer, subject::Subject};
+use super::{listing::list, printer::Printer, subject::Subject};
 use crate::{
-    cli::{error::CliError, output::Console, resource, server::Server},
+    cli::{answer::Batch, error::CliError, output::Console, resource, server::Server},
     client::{AdminError, Form, Lines, Status},
 };
 

@@ -1,13 +1,11 @@
 //! Asking for objects: a list page by page, or the one that was named.
 
-use super::{batch::Batch, printer::Printer, subject::Subject};
-use crate::{
-    cli::{
-        error::CliError,
-        output::Console,
-        server::{MOST_PAGES, Server},
-    },
-    client::AdminError,
+use super::{printer::Printer, subject::Subject};
+use crate::cli::{
+    answer::Batch,
+    error::CliError,
+    output::Console,
+    server::{MOST_PAGES, Server, endless},
 };
 
 /// What a list was.
@@ -42,7 +40,7 @@ pub(super) async fn list(
             None => return Ok(Listed { objects: listed.objects, resource_version: listed.resource_version.clone() }),
         }
     }
-    Err(CliError::Admin(AdminError::Malformed { what: "the list has no end" }))
+    Err(endless())
 }
 
 /// The object that was named.

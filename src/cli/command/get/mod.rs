@@ -1,11 +1,10 @@
 //! `grantd get`.
 
-mod batch;
 mod follow;
+mod growing_table;
 mod list_document;
 mod listing;
 mod printer;
-mod sheet;
 mod subject;
 #[cfg(test)]
 mod tests;

@@ -1,17 +1,12 @@
 //! Objects in the form that was asked for.
 
-use super::{
-    batch::{Batch, Content},
-    list_document::ListDocument,
-    sheet::Sheet,
-    subject::Subject,
-};
+use super::{growing_table::GrowingTable, list_document::ListDocument, subject::Subject};
 use crate::{
     cli::{
+        answer::{Batch, Content},
         args::GetFormat,
         error::CliError,
         output::{Console, DocumentFormat, one_line},
-        resource::Scope,
     },
     client::Form,
 };
@@ -19,14 +14,13 @@ use crate::{
 /// Prints batch after batch.
 #[derive(Debug)]
 pub(super) struct Printer {
-    scope: Scope,
     qualified_kind: &'static str,
     style: Style,
 }
 
 #[derive(Debug)]
 enum Style {
-    Table(Sheet),
+    Table(GrowingTable),
     Names,
     /// One document an object.
     Documents {
@@ -51,12 +45,12 @@ impl Printer {
 
     fn new(subject: &Subject, output: GetFormat, document: impl FnOnce(DocumentFormat) -> Style) -> Self {
         let style = match output {
-            GetFormat::Table => Style::Table(Sheet::default()),
+            GetFormat::Table => Style::Table(GrowingTable::new(subject.scope().clone())),
             GetFormat::Name => Style::Names,
             GetFormat::Json => document(DocumentFormat::Json),
             GetFormat::Yaml => document(DocumentFormat::Yaml),
         };
-        Self { scope: subject.scope().clone(), qualified_kind: subject.qualified_kind(), style }
+        Self { qualified_kind: subject.qualified_kind(), style }
     }
 
     /// What to ask the server for: names, too, stand in the rows of a table, and no secret does.
@@ -75,9 +69,7 @@ impl Printer {
     /// Prints what came in the form that was asked for.
     pub(super) fn print(&mut self, batch: &Batch, console: &mut Console<'_>) -> Result<(), CliError> {
         match (&mut self.style, &batch.content) {
-            (Style::Table(sheet), Content::Table { columns, rows }) => {
-                Ok(console.print(&sheet.lines(&self.scope, columns, rows))?)
-            }
+            (Style::Table(table), Content::Table { columns, rows }) => Ok(console.print(&table.lines(columns, rows))?),
             (Style::Names, Content::Table { rows, .. }) => {
                 let kind = self.qualified_kind;
                 let line = |name: &str| format!("{kind}/{}\n", one_line(name));

@@ -3,89 +3,80 @@
 use serde_json::{Value, json};
 
 use crate::cli::{
+    answer::{Batch, Content, PrintedColumns, Row},
     args::{ListArgs, ListFormat},
     error::CliError,
-    output::{Console, DocumentFormat, Table},
-    resource::{self, API_VERSION, GRANT_KIND, Grant, Scope},
+    output::{Console, DocumentFormat, Table, one_line},
+    resource::{API_VERSION, GRANT_KIND, Scope},
     server::Server,
 };
 
 pub async fn run(args: &ListArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
     let scope = if args.all_namespaces { Scope::All } else { Scope::Namespace(args.namespace.parse()?) };
-    let items = server.grants(&scope).await?;
     match args.output {
-        Some(ListFormat::Json) => Ok(console.document(&list(&items), DocumentFormat::Json)?),
-        Some(ListFormat::Yaml) => Ok(console.document(&list(&items), DocumentFormat::Yaml)?),
+        Some(ListFormat::Json) => console.document(&list(&server.grants(&scope).await?), DocumentFormat::Json)?,
+        Some(ListFormat::Yaml) => console.document(&list(&server.grants(&scope).await?), DocumentFormat::Yaml)?,
         Some(ListFormat::Name) => {
-            for item in &items {
-                console.line(format_args!("{GRANT_KIND}/{}", resource::read::<Grant>(item)?.metadata.name))?;
+            for row in server.grant_rows(&scope).await?.iter().flat_map(rows) {
+                console.line(format_args!("{GRANT_KIND}/{}", one_line(&row.object.metadata.name)))?;
             }
-            Ok(())
         }
-        None if items.is_empty() => {
-            match scope {
-                Scope::Namespace(namespace) => {
-                    console.note(format_args!("No access grants in namespace \"{namespace}\""));
-                }
-                Scope::All => console.note("No access grants"),
+        None => match (table(&scope, &server.grant_rows(&scope).await?), scope) {
+            (Some(table), _) => console.line(table)?,
+            (None, Scope::Namespace(namespace)) => {
+                console.note(format_args!("No access grants in namespace \"{namespace}\""));
             }
-            Ok(())
-        }
-        None => {
-            let grants: Vec<Grant> = items.iter().map(resource::read).collect::<Result<_, _>>()?;
-            Ok(console.line(table(&scope, &grants))?)
-        }
+            (None, Scope::All) => console.note("No access grants"),
+        },
     }
+    Ok(())
 }
 
 fn list(items: &[Value]) -> Value {
     json!({"apiVersion": API_VERSION, "kind": "AccessGrantList", "metadata": {}, "items": items})
 }
 
-/// kubectl's columns (protocol.md 4.1), the namespace first when there may be several.
-fn table(scope: &Scope, grants: &[Grant]) -> Table {
-    let mut headings = vec!["NAME", "REDEMPTIONS ALLOWED", "REDEMPTIONS MADE", "EXPIRATION", "STATUS", "MESSAGE"];
-    match scope {
-        Scope::All => headings.insert(0, "NAMESPACE"),
-        Scope::Namespace(_) => {}
+fn rows(page: &Batch) -> &[Row] {
+    match &page.content {
+        Content::Table { rows, .. } => rows,
+        Content::Objects(_) => &[],
     }
-    let mut table = Table::new(&headings);
-    for Grant { metadata, spec, status } in grants {
-        let mut row = vec![
-            metadata.name.clone(),
-            spec.redemptions_allowed.to_string(),
-            status.redemptions.to_string(),
-            status.expiration_time.clone(),
-            status.status.clone(),
-            status.message.clone(),
-        ];
-        match scope {
-            Scope::All => row.insert(0, metadata.namespace.clone()),
-            Scope::Namespace(_) => {}
-        }
-        table.row(row);
-    }
-    table
+}
+
+/// The rows of all pages under the columns of the first one; `None` when there is no row.
+fn table(scope: &Scope, pages: &[Batch]) -> Option<Table> {
+    let Content::Table { columns, .. } = &pages.first()?.content else { return None };
+    let columns = PrintedColumns::of(scope, columns);
+    let mut table = Table::new(&columns.headings());
+    let mut rows = pages.iter().flat_map(rows).peekable();
+    rows.peek()?;
+    rows.for_each(|row| table.row(columns.cells(row)));
+    Some(table)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::Form;
+
+    fn page(rows: &Value) -> Batch {
+        let answer = json!({"kind": "Table", "rows": rows, "columnDefinitions": [
+            {"name": "Name"}, {"name": "Redemptions Allowed"}, {"name": "Message"}, {"name": "Detail", "priority": 1},
+        ]});
+        Batch::of_list(Form::Table, answer).unwrap()
+    }
 
     #[test]
-    fn the_columns_are_kubectl_s_and_the_namespace_stands_first() {
-        let grant: Grant = resource::read(&json!({
-            "metadata": {"name": "offer", "namespace": "west"},
-            "spec": {"redemptionsAllowed": 3},
-            "status": {"redemptions": 1, "expirationTime": "2026-01-02T03:04:05Z", "status": "Ready", "message": "OK"},
-        }))
-        .unwrap();
-        let grants = [grant];
+    fn the_columns_are_the_server_s_and_the_namespace_is_the_first() {
+        let row = |name: &str, message: &str| json!({"cells": [name, 3, message, "x"], "object": {"metadata": {"name": name, "namespace": "west"}}});
+        let pages = [page(&json!([row("a", "")])), page(&json!([row("offer", "OK")]))];
         assert_eq!(
-            table(&Scope::Namespace("west".parse().unwrap()), &grants).to_string(),
-            "NAME   REDEMPTIONS ALLOWED  REDEMPTIONS MADE  EXPIRATION            STATUS  MESSAGE\n\
-             offer  3                    1                 2026-01-02T03:04:05Z  Ready   OK"
+            table(&Scope::Namespace("west".parse().unwrap()), &pages).unwrap().to_string(),
+            "NAME   REDEMPTIONS ALLOWED  MESSAGE\n\
+             a      3                    -\n\
+             offer  3                    OK"
         );
-        assert!(table(&Scope::All, &grants).to_string().starts_with("NAMESPACE  NAME   "));
+        assert!(table(&Scope::All, &pages).unwrap().to_string().starts_with("NAMESPACE  NAME   "));
+        assert!(table(&Scope::All, &[page(&json!([]))]).is_none());
     }
 }

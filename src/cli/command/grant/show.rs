@@ -1,5 +1,7 @@
 //! `grantd grant show`.
 
+use serde_json::Value;
+
 use crate::{
     cli::{
         args::ShowArgs,
@@ -18,9 +20,8 @@ pub async fn run(args: &ShowArgs, server: &Server, console: &mut Console<'_>) ->
     if let Some(format) = args.output {
         return Ok(console.document(&object, format)?);
     }
-    let grant: Grant = resource::read(&object)?;
     let ledger = server.redemptions(&namespace, &name).await?;
-    for (key, value) in lines(&grant, args.show_code) {
+    for (key, value) in lines(&object, args.show_code)? {
         console.line(format_args!("{:<22}{}", format!("{key}:"), printable(&value)))?;
     }
     console.line("")?;
@@ -32,32 +33,68 @@ pub async fn run(args: &ShowArgs, server: &Server, console: &mut Console<'_>) ->
     Ok(())
 }
 
-fn lines(grant: &Grant, show_code: bool) -> Vec<(&'static str, String)> {
-    let Grant { metadata, spec, status } = grant;
+fn lines(object: &Value, show_code: bool) -> Result<Vec<(String, String)>, CliError> {
+    let Grant { metadata, status } = resource::read(object)?;
     let ready = if is_ready(&status.conditions) { "yes" } else { "no" };
     let code = match (show_code, status.code.is_empty()) {
-        (true, _) => status.code.clone(),
+        (true, _) => status.code,
         (false, false) => "hidden; --show-code shows it".to_owned(),
         (false, true) => String::new(),
     };
-    let mut lines = vec![
-        ("Name", metadata.name.clone()),
-        ("Namespace", metadata.namespace.clone()),
-        ("Uid", metadata.uid.clone()),
-        ("Created", metadata.creation_timestamp.clone()),
-        ("Expires", status.expiration_time.clone()),
-        ("Expiration window", spec.expiration_window.clone()),
-        ("Redemptions allowed", spec.redemptions_allowed.to_string()),
+    let line = |(label, value): (&str, String)| (label.to_owned(), value);
+    let identity = [
+        ("Name", metadata.name),
+        ("Namespace", metadata.namespace),
+        ("Uid", metadata.uid),
+        ("Created", metadata.creation_timestamp),
+        ("Expires", status.expiration_time),
+    ];
+    let state = [
         ("Redemptions made", status.redemptions.to_string()),
-        ("Issuer", spec.issuer.clone().unwrap_or_default()),
-        ("Url", status.url.clone()),
+        ("Url", status.url),
         ("Code", code),
-        ("Status", status.status.clone()),
-        ("Message", status.message.clone()),
+        ("Status", status.status),
+        ("Message", status.message),
         ("Ready", ready.to_owned()),
     ];
+    let mut lines: Vec<_> =
+        identity.map(line).into_iter().chain(spec_lines(&object["spec"])).chain(state.map(line)).collect();
     lines.retain(|(_, value)| !value.is_empty());
-    lines
+    Ok(lines)
+}
+
+/// Every field of the spec, whatever fields the server's AccessGrant has, but for the code: it is a secret, and the status
+/// has it too.
+fn spec_lines(spec: &Value) -> Vec<(String, String)> {
+    let shown = spec.as_object().into_iter().flatten().filter(|(field, _)| *field != "code");
+    shown.map(|(field, value)| (label(field), text(value))).collect()
+}
+
+/// `redemptionsAllowed` as people write it: `Redemptions allowed`.
+fn label(field: &str) -> String {
+    let mut label = String::with_capacity(field.len() + 4);
+    for (index, letter) in field.chars().enumerate() {
+        match (index, letter.is_uppercase()) {
+            (0, _) => label.extend(letter.to_uppercase()),
+            (_, true) => {
+                label.push(' ');
+                label.extend(letter.to_lowercase());
+            }
+            (_, false) => label.push(letter),
+        }
+    }
+    label
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Object(members) => {
+            members.iter().map(|(key, value)| format!("{key}={}", text(value))).collect::<Vec<_>>().join(", ")
+        }
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) => value.to_string(),
+    }
 }
 
 fn table(ledger: &[Redemption]) -> Table {
@@ -80,17 +117,25 @@ fn table(ledger: &[Redemption]) -> Table {
 mod tests {
     use super::*;
 
-    fn grant() -> Grant {
-        resource::read(&serde_json::json!({
+    fn grant() -> Value {
+        serde_json::json!({
             "metadata": {"name": "offer", "namespace": "west"},
+            "spec": {"code": "canary", "redemptionsAllowed": 3, "issuer": null, "settings": {"a": "b", "c": "d"}, "new": true},
             "status": {"code": "canary", "status": "Ready"},
-        }))
-        .unwrap()
+        })
+    }
+
+    #[test]
+    fn every_field_of_the_spec_is_shown() {
+        let lines = lines(&grant(), false).unwrap();
+        let shown = |label: &str| lines.iter().find(|(found, _)| found == label).map(|(_, value)| value.as_str());
+        assert_eq!(shown("Redemptions allowed"), Some("3"));
+        assert_eq!((shown("New"), shown("Settings"), shown("Issuer")), (Some("true"), Some("a=b, c=d"), None));
     }
 
     #[test]
     fn the_code_is_shown_on_request_only() {
-        let shown = |show_code| format!("{:?}", lines(&grant(), show_code));
+        let shown = |show_code| format!("{:?}", lines(&grant(), show_code).unwrap());
         assert!(!shown(false).contains("canary") && shown(false).contains("--show-code"));
         assert!(shown(true).contains("canary"));
     }

@@ -3,10 +3,12 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{
-    cli::{error::CliError, resource},
-    client::{AdminError, Form},
+use super::{
+    error::CliError,
+    output::one_line,
+    resource::{self, Scope},
 };
+use crate::client::{AdminError, Form};
 
 /// Some objects of one answer: a page of a list, one object, or that of an event.
 #[derive(Debug)]
@@ -15,6 +17,7 @@ pub(super) struct Batch {
     pub(super) content: Content,
 }
 
+/// In the form that was asked for.
 #[derive(Debug)]
 pub(super) enum Content {
     Table { columns: Vec<Column>, rows: Vec<Row> },
@@ -32,7 +35,7 @@ struct Metadata {
 #[derive(Debug, Deserialize)]
 pub(super) struct Column {
     pub(super) name: String,
-    /// Those above 0 are for who asks for more.
+    /// A column with one above 0 is not printed unless more is asked for.
     #[serde(default)]
     pub(super) priority: i64,
 }
@@ -136,4 +139,46 @@ impl Batch {
 
 fn malformed() -> CliError {
     CliError::Admin(AdminError::Malformed { what: "the answer is not of the kind that was asked for" })
+}
+
+/// The columns of a table that are printed, the namespace first where there may be several.
+#[derive(Debug)]
+pub(super) struct PrintedColumns {
+    scope: Scope,
+    /// The place of a cell in its row, and its heading.
+    columns: Vec<(usize, String)>,
+}
+
+impl PrintedColumns {
+    pub(super) fn of(scope: &Scope, columns: &[Column]) -> Self {
+        let printed = columns.iter().enumerate().filter(|(_, column)| column.priority == 0);
+        let printed = printed.map(|(index, column)| (index, one_line(&column.name).to_uppercase()));
+        Self { scope: scope.clone(), columns: printed.collect() }
+    }
+
+    pub(super) fn headings(&self) -> Vec<String> {
+        let headings = self.columns.iter().map(|(_, heading)| heading.clone());
+        self.namespace("NAMESPACE").into_iter().chain(headings).collect()
+    }
+
+    pub(super) fn cells(&self, row: &Row) -> Vec<String> {
+        let cells = self.columns.iter().map(|(index, _)| row.cells.get(*index).map(cell).unwrap_or_default());
+        self.namespace(&row.object.metadata.namespace).into_iter().chain(cells).collect()
+    }
+
+    fn namespace(&self, text: &str) -> Option<String> {
+        match self.scope {
+            Scope::All => Some(one_line(text)),
+            Scope::Namespace(_) => None,
+        }
+    }
+}
+
+/// What is not known is left empty, as kubectl does.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => one_line(text),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => one_line(&value.to_string()),
+    }
 }
