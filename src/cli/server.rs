@@ -23,6 +23,23 @@ const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
 /// More pages than any ledger fills: a server that never ends a list must not keep us for ever.
 pub(super) const MOST_PAGES: usize = 100_000;
 
+/// Whether the server makes a change, or only says whether it would.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Write {
+    Store,
+    Validate,
+}
+
+impl Write {
+    /// Unknown fields are refused in both cases: what is dropped without a word would be a mistake that nobody sees.
+    fn query(self) -> &'static str {
+        match self {
+            Self::Store => "fieldValidation=Strict",
+            Self::Validate => "fieldValidation=Strict&dryRun=All",
+        }
+    }
+}
+
 /// The server's side of a command.
 #[derive(Debug, Clone)]
 pub(super) struct Server {
@@ -44,9 +61,11 @@ impl Server {
         namespace: &Namespace,
         metadata: &Value,
         spec: &Value,
+        write: Write,
     ) -> Result<Value, CliError> {
         let grant = json!({"apiVersion": API_VERSION, "kind": "AccessGrant", "metadata": metadata, "spec": spec});
-        self.send(AdminMethod::Post, &grants_path(namespace), Some(&grant)).await
+        let path = format!("{}?{}", grants_path(namespace), write.query());
+        self.send(AdminMethod::Post, &path, Some(&grant)).await
     }
 
     pub(super) async fn grant(&self, namespace: &Namespace, name: &GrantName) -> Result<Value, CliError> {
@@ -67,8 +86,10 @@ impl Server {
         namespace: &Namespace,
         name: &GrantName,
         patch: &Value,
+        write: Write,
     ) -> Result<Value, CliError> {
-        self.send(AdminMethod::MergePatch, &grant_path(namespace, name), Some(patch)).await
+        let path = format!("{}?{}", grant_path(namespace, name), write.query());
+        self.send(AdminMethod::MergePatch, &path, Some(patch)).await
     }
 
     pub(super) async fn delete_grant(&self, namespace: &Namespace, name: &GrantName) -> Result<(), CliError> {

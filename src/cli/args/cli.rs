@@ -94,7 +94,7 @@ pub enum Command {
 const APPLY_ABOUT: &str = "\
 Create or change access grants from a file
 
-Reads one or more YAML or JSON documents of kind AccessGrant. All of them are checked before the first one is sent. A grant
+Reads one or more YAML or JSON documents of kind AccessGrant. The server validates all of them before the first one is stored. A grant
 that does not exist is created; one that does is changed where the document says something else. For other kinds, let
 kubectl in: see 'grantd kubeconfig --help'.";
 

@@ -6,21 +6,31 @@ use document::Document;
 pub use document::read_documents;
 use serde_json::{Value, json};
 
-use crate::cli::{
-    args::ApplyArgs,
-    error::CliError,
-    files::FileLocation,
-    output::{Console, printable},
-    resource::{self, GRANT_KIND, Grant, is_ready},
-    server::Server,
+use crate::{
+    cli::{
+        args::ApplyArgs,
+        error::CliError,
+        files::FileLocation,
+        output::{Console, printable},
+        resource::{self, GRANT_KIND, Grant, is_ready},
+        server::{Server, Write},
+    },
+    client::{AdminError, Status, StatusCause},
 };
 
 pub async fn run(args: &ApplyArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
-    let place = FileLocation::new(&args.file);
-    let documents = read_documents(&place.read()?, &place.name(), &args.namespace.parse()?)?;
+    let file = FileLocation::new(&args.file);
+    let documents = read_documents(&file.read()?, &file.name(), &args.namespace.parse()?)?;
+    let mut faults = Vec::new();
+    for document in &documents {
+        if let Err(error) = send(document, server, Write::Validate).await {
+            faults.push(fault(document, error));
+        }
+    }
+    CliError::all(faults)?;
     let mut failures = Vec::new();
     for document in documents {
-        match apply(&document, server).await {
+        match send(&document, server, Write::Store).await {
             Ok((what, grant)) => {
                 console.line(format_args!("{GRANT_KIND}/{} {what}", document.name))?;
                 if !is_ready(&grant.status.conditions) {
@@ -33,15 +43,15 @@ pub async fn run(args: &ApplyArgs, server: &Server, console: &mut Console<'_>) -
     CliError::all(failures)
 }
 
-/// Creates or changes the grant and says which, in kubectl's words, and what it is now.
-async fn apply(document: &Document, server: &Server) -> Result<(&'static str, Grant), CliError> {
+/// Creates or changes the grant, or has the server validate that, and says which, in kubectl's words, and what it is now.
+async fn send(document: &Document, server: &Server, write: Write) -> Result<(&'static str, Grant), CliError> {
     let Document { namespace, name, .. } = document;
     let Some(before) = server.find_grant(namespace, name).await? else {
-        let made = server.create_grant(namespace, &document.metadata, &document.spec).await?;
+        let made = server.create_grant(namespace, &document.metadata, &document.spec, write).await?;
         return Ok(("created", resource::read(&made)?));
     };
     let before: Grant = resource::read(&before)?;
-    let after: Grant = resource::read(&server.change_grant(namespace, name, &patch(document)).await?)?;
+    let after: Grant = resource::read(&server.change_grant(namespace, name, &patch(document), write).await?)?;
     let same = before.metadata.resource_version == after.metadata.resource_version;
     Ok((if same { "unchanged" } else { "configured" }, after))
 }
@@ -55,4 +65,67 @@ fn patch(document: &Document) -> Value {
         }
     }
     json!({"metadata": metadata, "spec": document.spec})
+}
+
+/// A refused validation: the document is at fault, in the fields that the server names, when it says that the request is.
+fn fault(document: &Document, error: CliError) -> CliError {
+    let position = &document.position;
+    match error {
+        CliError::Admin(AdminError::Refused(Status { code: 400 | 422, causes, message, .. })) => {
+            let causes: Vec<String> = causes.iter().map(|cause| format!("{position}: {}", line(cause))).collect();
+            if causes.is_empty() {
+                // Before the words that client programs look for, it names the kind, which is known.
+                let message = message.rsplit("strict decoding error: ").next().unwrap_or(&message);
+                return CliError::usage(format!("{position}: {message}"));
+            }
+            CliError::usage(causes.join("\n"))
+        }
+        error => CliError::Applying { position: position.clone(), cause: Box::new(error) },
+    }
+}
+
+/// YAML takes a text that looks like a number or a truth value for one.
+fn line(StatusCause { field, message, reason }: &StatusCause) -> String {
+    let should_be_text = reason == "FieldValueTypeInvalid" && message.contains("must be of type string");
+    format!("{field}: {message}{}", if should_be_text { "; put it in quotes" } else { "" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(code: u16, message: &str, causes: Vec<StatusCause>) -> CliError {
+        let text = "apiVersion: skupper.io/v2alpha1\nkind: AccessGrant\nmetadata: {name: a}\n";
+        let document = read_documents(text, "f.yaml", &"west".parse().unwrap()).unwrap().remove(0);
+        let status = Status { code, reason: String::new(), message: message.to_owned(), causes };
+        fault(&document, CliError::Admin(AdminError::Refused(status)))
+    }
+
+    #[test]
+    fn a_document_that_the_server_refuses_is_told_with_its_place_and_fields() {
+        let cause = |field: &str, reason: &str, message: &str| StatusCause {
+            field: field.to_owned(),
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+        };
+        let causes = vec![
+            cause("spec.issuer", "FieldValueInvalid", "Invalid value: \"A\": no"),
+            cause(
+                "spec.code",
+                "FieldValueTypeInvalid",
+                "Invalid value: \"integer\": spec.code in body must be of type string",
+            ),
+        ];
+        assert_eq!(
+            told(422, "the whole", causes).chain(),
+            "f.yaml: document 1 (line 1): spec.issuer: Invalid value: \"A\": no\n\
+             f.yaml: document 1 (line 1): spec.code: Invalid value: \"integer\": spec.code in body must be of type string; \
+             put it in quotes"
+        );
+        let unknown = told(400, "AccessGrant ...: strict decoding error: unknown field \"spec.bogus\"", Vec::new());
+        assert_eq!(unknown.chain(), "f.yaml: document 1 (line 1): unknown field \"spec.bogus\"");
+        assert_eq!(unknown.exit().code(), 64);
+        let away = told(503, "try again", Vec::new());
+        assert_eq!((away.chain().as_str(), away.exit().code()), ("f.yaml: document 1 (line 1): try again", 1));
+    }
 }

@@ -10,7 +10,7 @@ use crate::{
         flag::FlagFaults,
         output::Console,
         resource::{self, GRANT_KIND, is_ready},
-        server::Server,
+        server::{Server, Write},
     },
     grant::{Code, GrantName, IssuerName},
 };
@@ -39,7 +39,8 @@ pub async fn run(args: &CreateArgs, server: &Server, console: &mut Console<'_>) 
         spec["code"] = json!(read_code(&FileLocation::new(file))?.expose());
     }
     let metadata = json!({"name": name.as_str(), "namespace": namespace.as_str()});
-    let made: resource::Grant = resource::read(&server.create_grant(&namespace, &metadata, &spec).await?)?;
+    let made: resource::Grant =
+        resource::read(&server.create_grant(&namespace, &metadata, &spec, Write::Store).await?)?;
     console.line(format_args!("{GRANT_KIND}/{name} created"))?;
     if is_ready(&made.status.conditions) {
         console.note(format_args!("It can be redeemed {allowed} time(s) until {}.", made.status.expiration_time));

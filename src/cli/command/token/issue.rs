@@ -13,7 +13,7 @@ use crate::{
         flag::FlagFaults,
         output::{Console, shell_word},
         resource::{self, Scope, Site, is_ready},
-        server::Server,
+        server::{Server, Write},
     },
     file::{self, Access, Existing},
     grant::{ExpirationWindow, GrantName, Namespace, format_go_duration},
@@ -126,13 +126,14 @@ async fn issue(request: &Request, name: GrantName, server: &Server) -> Result<Is
     let namespace = &request.namespace;
     let metadata = json!({"name": name.as_str(), "namespace": namespace.as_str()});
     let spec = json!({"redemptionsAllowed": request.allowed, "expirationWindow": request.window.to_string()});
-    let made = server.create_grant(namespace, &metadata, &spec).await.map_err(|error| match error.status() {
-        Some(409) => CliError::refused(
-            format!("There is already a token {name} created in namespace {namespace}"),
-            format!("choose another name, or delete it with 'grantd grant delete {name} -n {namespace}'"),
-        ),
-        Some(_) | None => error,
-    })?;
+    let made =
+        server.create_grant(namespace, &metadata, &spec, Write::Store).await.map_err(|error| match error.status() {
+            Some(409) => CliError::refused(
+                format!("There is already a token {name} created in namespace {namespace}"),
+                format!("choose another name, or delete it with 'grantd grant delete {name} -n {namespace}'"),
+            ),
+            Some(_) | None => error,
+        })?;
     match wait_until_ready(made, request, &name, server).await {
         Ok(token) => Ok(Issued { name, token }),
         Err(error) => Err(take_back(&name, namespace, server, error).await),
