@@ -145,7 +145,7 @@ fn malformed() -> CliError {
 #[derive(Debug)]
 pub(super) struct PrintedColumns {
     scope: Scope,
-    /// The place of a cell in its row, and its heading.
+    /// The index of a cell in its row, and its heading.
     columns: Vec<(usize, String)>,
 }
 

@@ -62,7 +62,7 @@ impl DataDir {
         self.0.join("sealing.key")
     }
 
-    /// The admin door of a data directory, which commands find without opening the directory.
+    /// The admin socket of a data directory, which commands find without opening the directory.
     pub fn admin_socket_of(path: &Path) -> PathBuf {
         path.join("admin.sock")
     }
@@ -72,33 +72,33 @@ impl DataDir {
         PairFiles::within(&self.0.join("issuers").join(namespace.as_str()).join(issuer.as_str()))
     }
 
-    /// The self-made CA of the redeem door.
+    /// The self-made CA of the redeem listener.
     pub fn server_ca(&self) -> PairFiles {
         PairFiles::within(&self.0.join("server-ca"))
     }
 
-    /// The CA of the admin door's network side: of its certificate, and of those of its users.
+    /// The CA of the admin API's TLS listener: of its certificate, and of those of its users.
     pub fn admin_ca_of(path: &Path) -> PairFiles {
         PairFiles::within(&path.join("admin-ca"))
     }
 
-    /// The certificate of the admin door's network side.
+    /// The certificate of the admin API's TLS listener.
     pub fn admin(&self) -> PairFiles {
         PairFiles::within(&self.0.join("admin"))
     }
 
-    /// Under which URL the admin door was last reachable over the network, one line.
+    /// The URL at which the admin API was last served with TLS, one line.
     pub fn admin_url_of(path: &Path) -> PathBuf {
         path.join("admin.url")
     }
 
-    /// The self-made certificate of the redeem door.
+    /// The self-made certificate of the redeem listener.
     pub fn server(&self) -> PairFiles {
         PairFiles::within(&self.0.join("server"))
     }
 }
 
-/// What is wrong when nobody named a data directory and there is no default.
+/// What is wrong when no data directory is named and there is no default.
 pub const NO_DATA_DIR: &str = "must be given, because neither STATE_DIRECTORY nor XDG_DATA_HOME nor HOME is set";
 
 /// The data directory when no flag, variable or file names one.

@@ -1,4 +1,4 @@
-//! What can go wrong on the command line, how it is told, and with which exit code.
+//! What can go wrong on the command line, its message, its hint and its exit code.
 
 use std::{
     fmt::{self, Display},
@@ -24,7 +24,7 @@ use crate::{
 /// Why a command did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// What was typed makes no sense; several faults stand on lines of their own.
+    /// What was typed is wrong; several faults are on lines of their own.
     #[error("{message}")]
     Usage {
         /// What is wrong, and what would be right.
@@ -57,7 +57,7 @@ pub enum CliError {
     /// A file that should be written cannot be.
     #[error(transparent)]
     Write(FileError),
-    /// The state of things says no.
+    /// What was asked for is not possible as things are.
     #[error("{message}")]
     Refused {
         /// What was refused.
@@ -71,7 +71,7 @@ pub enum CliError {
     /// The token's server did not do it, or cannot be trusted.
     #[error(transparent)]
     Redeem(RedeemTokenError),
-    /// A grant was made, but its token reached nobody.
+    /// A grant was made, but its token could not be handed over.
     #[error("no token was issued, and grant {grant} {}", if left.is_some() { "is still there" } else { "was deleted again" })]
     NotIssued {
         /// The grant.
@@ -271,7 +271,7 @@ fn not_ready_of(not_ready: usize, all: usize) -> String {
     }
 }
 
-/// Why a file cannot be written there, as far as that tells what to do.
+/// What to do about a file that cannot be written.
 fn write_hint(error: &FileError) -> String {
     use io::ErrorKind::{NotADirectory, NotFound, QuotaExceeded, StorageFull};
     let kind = error.source.kind();

@@ -1,4 +1,4 @@
-//! Files of the user: read within bounds, and places checked before anything is spent on what goes there.
+//! Files that the user names: read within bounds, and checked for being writable before a command does what cannot be undone.
 
 use std::{
     io::{self, Read},

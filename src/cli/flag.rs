@@ -1,4 +1,4 @@
-//! Values of flags, judged together; what is wrong is called what Skupper calls it (protocol.md 5.1), and by its flag.
+//! Values of flags, parsed together; a fault names its value as Skupper does (protocol.md 5.1), and its flag.
 
 use std::{fmt::Display, str::FromStr, time::Duration};
 
@@ -12,26 +12,26 @@ const WINDOW: &str = "expiration time (--expiration-window)";
 pub(super) struct FlagFaults(Vec<String>);
 
 impl FlagFaults {
-    /// The value, or nothing and a fault: what is wrong, then why.
-    pub(super) fn judge<T, E: Display>(&mut self, what: &str, judged: Result<T, E>) -> Option<T> {
-        judged.map_err(|error| self.0.push(format!("{what} is not valid: {error}"))).ok()
+    /// The value, or `None` and a fault added: what is wrong, then why.
+    pub(super) fn collect<T, E: Display>(&mut self, what: &str, parsed: Result<T, E>) -> Option<T> {
+        parsed.map_err(|error| self.0.push(format!("{what} is not valid: {error}"))).ok()
     }
 
     /// The namespace that the command works in.
     pub(super) fn namespace(&mut self, text: &str) -> Option<Namespace> {
-        let judged = text.parse().map_err(|error| format!("{error}; got {text:?}"));
-        self.judge("namespace (--namespace)", judged)
+        let parsed = text.parse().map_err(|error| format!("{error}; got {text:?}"));
+        self.collect("namespace (--namespace)", parsed)
     }
 
     pub(super) fn parse<T: FromStr<Err: Display>>(&mut self, what: &str, text: &str) -> Option<T> {
-        self.judge(what, text.parse())
+        self.collect(what, text.parse())
     }
 
     /// How often a grant can be redeemed.
     pub(super) fn redemptions(&mut self, text: &str) -> Option<u32> {
         let allowed = text.parse().ok().and_then(|allowed| Allowance::new(allowed, 0).ok());
-        let judged = allowed.ok_or_else(|| format!("must be a whole number from 1 to {}; got {text}", Allowance::MAX));
-        self.judge("number of redemptions (--redemptions-allowed)", judged).map(Allowance::allowed)
+        let parsed = allowed.ok_or_else(|| format!("must be a whole number from 1 to {}; got {text}", Allowance::MAX));
+        self.collect("number of redemptions (--redemptions-allowed)", parsed).map(Allowance::allowed)
     }
 
     /// How long a grant can be redeemed.
@@ -39,7 +39,7 @@ impl FlagFaults {
         self.parse(WINDOW, text)
     }
 
-    /// How long a grant for a person can be redeemed: at least a minute, as nobody carries a token faster.
+    /// How long a token that a person carries can be redeemed: at least a minute, as carrying takes that long.
     pub(super) fn window_of_token(&mut self, text: &str) -> Option<ExpirationWindow> {
         self.at_least(WINDOW, text, Duration::from_secs(60))?;
         self.window(text)
@@ -55,22 +55,22 @@ impl FlagFaults {
         const WHAT: &str = "validity (--valid-for)";
         let (hour, longest) = (Duration::from_secs(3600), Duration::from_secs(87_600 * 3600));
         let validity = self.at_least(WHAT, text, hour)?;
-        let judged =
+        let parsed =
             if validity <= longest { Ok(validity) } else { Err(format!("must be at most 87600h; got {text}")) };
-        self.judge(WHAT, judged)
+        self.collect(WHAT, parsed)
     }
 
     fn at_least(&mut self, what: &str, text: &str, least: Duration) -> Option<Duration> {
-        self.judge(what, duration_of_at_least(text, least))
+        self.collect(what, duration_of_at_least(text, least))
     }
 
     /// What traffic over a link costs; `None` for 0, which leaves it to the other side.
     pub(super) fn cost(&mut self, text: &str) -> Option<Option<u32>> {
-        let judged = match text.parse::<i64>() {
+        let parsed = match text.parse::<i64>() {
             Ok(number) if (0..=i64::from(i32::MAX)).contains(&number) => Ok(number),
             Ok(_) | Err(_) => Err(format!("must be a whole number from 0 to {}; got {text}", i32::MAX)),
         };
-        let cost = self.judge("link cost (--cost)", judged)?;
+        let cost = self.collect("link cost (--cost)", parsed)?;
         Some(u32::try_from(cost).ok().filter(|cost| *cost > 0))
     }
 
@@ -94,9 +94,9 @@ fn duration_of_at_least(text: &str, least: Duration) -> Result<Duration, String>
 mod tests {
     use super::*;
 
-    fn faults_of<T>(judge: impl FnOnce(&mut FlagFaults) -> Option<T>) -> String {
+    fn faults_of<T>(parse: impl FnOnce(&mut FlagFaults) -> Option<T>) -> String {
         let mut faults = FlagFaults::default();
-        assert!(judge(&mut faults).is_none());
+        assert!(parse(&mut faults).is_none());
         faults.into_error().to_string()
     }
 

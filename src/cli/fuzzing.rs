@@ -17,7 +17,7 @@ pub fn documents(text: &str) {
 /// Reads a configuration file as `grantd serve` does.
 pub fn configuration(text: &str) {
     let path = std::env::temp_dir().join(format!("grantd-fuzz-{}.yaml", std::process::id()));
-    // Not through the room of durable files: a sync for each input would leave the fuzzer waiting for the disk.
+    // Not with `crate::file`, which syncs: a sync for each input would leave the fuzzer waiting for the disk.
     if std::fs::write(&path, text).is_err() {
         return;
     }

@@ -11,8 +11,8 @@ use std::{
 use clap::ValueEnum;
 use serde::Serialize;
 
-/// How long a person waits without wondering.
-const BEFORE_A_WORD: Duration = Duration::from_secs(1);
+/// How long a command works before it says what it waits for.
+const QUIET_WAIT: Duration = Duration::from_secs(1);
 
 /// Standard input or output failed.
 #[derive(Debug, thiserror::Error)]
@@ -74,12 +74,12 @@ impl<'a> Console<'a> {
         self.print("\n")
     }
 
-    /// Waits for `work`, and tells a person at a terminal what for when that takes longer than a second.
+    /// Waits for `work`; when that takes longer than a second, a person at a terminal sees what is waited for.
     pub async fn wait<T>(&mut self, what: impl Display, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         tokio::select! {
             done = &mut work => return done,
-            () = tokio::time::sleep(BEFORE_A_WORD) => {}
+            () = tokio::time::sleep(QUIET_WAIT) => {}
         }
         if io::stderr().is_terminal() {
             self.note(format_args!("Waiting for {what} ..."));
@@ -87,7 +87,7 @@ impl<'a> Console<'a> {
         work.await
     }
 
-    /// Tells the user something that is not the result. That nobody may be listening is no failure.
+    /// Prints something that is not the result. That it cannot be printed is no failure.
     pub fn note(&mut self, line: impl Display) {
         let _ = writeln!(self.notes, "{line}");
     }
@@ -101,7 +101,7 @@ pub fn document_text(document: &impl Serialize, format: DocumentFormat) -> Resul
     let text = match format {
         DocumentFormat::Json => serde_json::to_string_pretty(document).map_err(io::Error::other),
         DocumentFormat::Yaml => {
-            // A long text stays on its line: whoever cuts one out with `grep` gets all of it.
+            // A long text stays on one line, so that `grep` finds all of it.
             let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
             serde_saphyr::to_string_with_options(document, options).map_err(io::Error::other)
         }
@@ -147,7 +147,7 @@ impl Table {
         Self { rows: vec![headings.iter().map(ToString::to_string).collect()] }
     }
 
-    /// Adds a row; an empty cell is shown as `-`, so that columns can be told apart by a script.
+    /// Adds a row; an empty cell is shown as `-`, so that a script can tell columns apart.
     pub fn row(&mut self, cells: Vec<String>) {
         let fit = |cell: String| {
             let cell = one_line(&cell);

@@ -57,7 +57,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(cli: Cli, matches: &ArgMatches, console: &mut Console<'_>) -> Result<(), CliError> {
     let data_dir = || data_dir(cli.data_dir, matches);
     match cli.command {
-        Command::Serve(_) => serve_until_told(matches, console),
+        Command::Serve(_) => serve_until_stopped(matches, console),
         Command::Token(TokenCommand::Issue(args)) => {
             wait_for(token::issue::run(&args, &Server::of(&data_dir()?), console))
         }
@@ -90,7 +90,7 @@ fn dispatch(cli: Cli, matches: &ArgMatches, console: &mut Console<'_>) -> Result
 fn wait_for(command: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
     let outcome = runtime.block_on(command);
-    // The system's resolver cannot be called off; nobody waits for a name server that the command has given up.
+    // A lookup by the system's resolver cannot be cancelled, and the program must not wait for its end.
     runtime.shutdown_background();
     outcome
 }
@@ -106,7 +106,7 @@ fn data_dir(data_dir: Option<OsString>, matches: &ArgMatches) -> Result<PathBuf,
     data_dir.ok_or_else(|| CliError::usage(format!("--data-dir: {NO_DATA_DIR}")))
 }
 
-fn serve_until_told(matches: &ArgMatches, console: &mut Console<'_>) -> Result<(), CliError> {
+fn serve_until_stopped(matches: &ArgMatches, console: &mut Console<'_>) -> Result<(), CliError> {
     let flags = matches.subcommand_matches("serve").unwrap_or(matches);
     let surroundings = Surroundings { environment: &|name| std::env::var_os(name), host_name: serve::host_name() };
     let config = config::resolve(flags, &surroundings).map_err(CliError::Config)?;
@@ -117,7 +117,7 @@ fn serve_until_told(matches: &ArgMatches, console: &mut Console<'_>) -> Result<(
 
 /// Help and version are results; everything else is wrong usage, with the texts of the argument parser.
 fn answer_without_a_command(error: &clap::Error) -> ExitCode {
-    // That nobody may be listening is no failure.
+    // That it cannot be printed is no failure.
     if !error.use_stderr() {
         let _ = error.print();
         return ExitCode::SUCCESS;
@@ -138,7 +138,7 @@ fn report(error: &CliError, notes: &mut impl Write) {
     }
     let colours = io::stderr().is_terminal() && !telemetry::no_color();
     let (red, plain) = if colours { ("\u{1b}[31m", "\u{1b}[0m") } else { ("", "") };
-    // There is nowhere left to tell that this cannot be told.
+    // There is no other place to report that this cannot be printed.
     let _ = writeln!(notes, "{red}grantd:{plain} {}", printable(&error.chain()));
     if let Some(hint) = error.hint() {
         let _ = writeln!(notes, "hint: {}", printable(&hint));

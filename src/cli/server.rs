@@ -1,4 +1,4 @@
-//! The server of this data directory, asked through its admin door.
+//! The server of this data directory, asked through its admin socket.
 
 use std::{path::Path, time::Duration};
 
@@ -18,9 +18,9 @@ use crate::{
     grant::{GrantName, Namespace},
 };
 
-/// For one request; the admin door answers from memory or from one local transaction.
+/// For one request; the server answers from memory or after one local transaction.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
-/// More pages than any ledger fills: a server that never ends a list must not keep us for ever.
+/// More pages than any list has: a server whose list never ends must not keep a command running.
 pub(super) const MOST_PAGES: usize = 100_000;
 
 /// Whether the server makes a change, or only says whether it would.
@@ -31,7 +31,7 @@ pub(super) enum Write {
 }
 
 impl Write {
-    /// Unknown fields are refused in both cases: what is dropped without a word would be a mistake that nobody sees.
+    /// Unknown fields are refused in both cases: a field that is silently dropped is a mistake that is not seen.
     fn query(self) -> &'static str {
         match self {
             Self::Store => "fieldValidation=Strict",
@@ -40,7 +40,7 @@ impl Write {
     }
 }
 
-/// The server's side of a command.
+/// The server that a command talks to.
 #[derive(Debug, Clone)]
 pub(super) struct Server {
     client: AdminClient,

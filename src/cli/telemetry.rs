@@ -86,7 +86,7 @@ pub fn start(format: LogFormat, filter: &LogFilter) {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(&filter.0))
         .with_writer(io::stderr)
-        // It would tell of a line that standard error did not take on standard error, and panic when that fails too.
+        // It would report a failure to write to standard error on standard error, and panic when that fails too.
         .log_internal_errors(false);
     // The one way this fails is that logging was started already.
     let _ = if text {

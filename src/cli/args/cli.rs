@@ -34,7 +34,7 @@ Exit codes:
 
 /// Turns a short-lived Skupper access token into a link certificate, exactly as often as you allowed.
 ///
-/// `grantd serve` is the server; it stands beside a Skupper site and needs no Kubernetes. The other commands make and
+/// `grantd serve` is the server; it runs beside a Skupper site and needs no Kubernetes. The other commands make and
 /// inspect grants on that server, redeem the tokens of any, and try the links that come of them.
 #[derive(Debug, Parser)]
 #[command(name = "grantd", version, after_help = AFTER_HELP, subcommand_required = true, arg_required_else_help = true)]

@@ -42,18 +42,18 @@ pub struct ServeArgs {
     pub config: Option<String>,
 
     /// Where connecting sites redeem tokens [default: 0.0.0.0:9090]
-    #[arg(long, env = "GRANTD_LISTEN", value_name = "ADDRESS", help_heading = "Doors")]
+    #[arg(long, env = "GRANTD_LISTEN", value_name = "ADDRESS", help_heading = "Listeners")]
     pub listen: Option<String>,
     /// Where /metrics, /livez and /readyz are served, without TLS [default: 127.0.0.1:9091]
-    #[arg(long, env = "GRANTD_OBSERVE_LISTEN", value_name = "ADDRESS", help_heading = "Doors")]
+    #[arg(long, env = "GRANTD_OBSERVE_LISTEN", value_name = "ADDRESS", help_heading = "Listeners")]
     pub observe_listen: Option<String>,
     /// Where kubectl and other Kubernetes clients reach the admin API, with certificates from 'grantd kubeconfig'
     /// [default: nowhere; the admin socket alone]
-    #[arg(long, env = "GRANTD_ADMIN_LISTEN", value_name = "ADDRESS", help_heading = "Doors")]
+    #[arg(long, env = "GRANTD_ADMIN_LISTEN", value_name = "ADDRESS", help_heading = "Listeners")]
     pub admin_listen: Option<String>,
 
     /// The https URL that tokens carry [default: the first name or address of this host]
-    #[arg(long, env = "GRANTD_PUBLIC_URL", value_name = "URL", help_heading = "Doors")]
+    #[arg(long, env = "GRANTD_PUBLIC_URL", value_name = "URL", help_heading = "Listeners")]
     pub public_url: Option<String>,
 
     /// The serving certificate and its chain, PEM; with --tls-key and --tls-ca [default: self-made]

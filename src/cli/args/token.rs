@@ -24,8 +24,8 @@ Turn a token into a Secret and Links for a connecting site
 
 Needs neither a server nor Skupper here: it talks to the server that the token names, trusts the CA in the token and
 nothing else, and writes Secret-NAME.yaml and Link-NAME.yaml. Load them with 'skupper system reload' or 'kubectl apply';
-'grantd link status --from DIR' tells whether the link would come up. Every redemption counts, so the files' places are
-checked before the token is used.";
+'grantd link status --from DIR' says whether the link would come up. Every redemption counts, so it is checked that the
+files can be written before the token is used.";
 
 const REDEEM_EXAMPLES: &str = "\
 Examples:

@@ -31,18 +31,18 @@ pub fn run(args: &KubeconfigArgs, data_dir: &Path, console: &mut Console<'_>) ->
     let namespace = args.namespace.as_ref().map(|text| faults.namespace(text));
     let server = args.server.as_ref().map(|text| faults.parse::<PublicUrl>("server (--server)", text));
     let validity = faults.validity(&args.valid_for);
-    let output =
+    let location =
         if args.output.as_os_str().is_empty() { Err("must not be empty") } else { Ok(FileLocation::new(&args.output)) };
-    let output = faults.judge("file name (--output)", output);
+    let location = faults.collect("file name (--output)", location);
     // `Some(None)`: given, and faulty.
-    let (Some(name), Some(validity), Some(output), None | Some(Some(_)), None | Some(Some(_))) =
-        (name, validity, output, &namespace, &server)
+    let (Some(name), Some(validity), Some(location), None | Some(Some(_)), None | Some(Some(_))) =
+        (name, validity, location, &namespace, &server)
     else {
         return Err(faults.into_error());
     };
     let (namespace, server) = (namespace.flatten(), server.flatten());
     let existing = existing(args.force);
-    if let FileLocation::File(path) = &output {
+    if let FileLocation::File(path) = &location {
         check_file(path, existing, "file name (--output)", "a kubeconfig that is still good")?;
     }
 
@@ -62,7 +62,7 @@ pub fn run(args: &KubeconfigArgs, data_dir: &Path, console: &mut Console<'_>) ->
     let key = Zeroizing::new(STANDARD.encode(key.expose()));
     let (ca, certificate) = (STANDARD.encode(&*ca), STANDARD.encode(certificate));
     let config = Kubeconfig::new(&server, &ca, &user, &namespace, &certificate, &key);
-    match &output {
+    match &location {
         FileLocation::Standard => Ok(console.document(&config, DocumentFormat::Yaml)?),
         FileLocation::File(path) => {
             let text = Zeroizing::new(document_text(&config, DocumentFormat::Yaml)?);
@@ -102,22 +102,22 @@ struct Kubeconfig<'a> {
     #[serde(rename = "apiVersion")]
     api_version: &'a str,
     kind: &'a str,
-    clusters: [Named<'a, Part<'a>>; 1],
-    contexts: [Named<'a, Part<'a>>; 1],
+    clusters: [Named<'a, Entry<'a>>; 1],
+    contexts: [Named<'a, Entry<'a>>; 1],
     current_context: &'a str,
-    users: [Named<'a, Part<'a>>; 1],
+    users: [Named<'a, Entry<'a>>; 1],
 }
 
 #[derive(Serialize)]
 struct Named<'a, T> {
     name: &'a str,
     #[serde(flatten)]
-    part: T,
+    entry: T,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Part<'a> {
+enum Entry<'a> {
     Cluster(Cluster<'a>),
     Context(Context<'a>),
     User(User<'a>),
@@ -159,10 +159,10 @@ impl<'a> Kubeconfig<'a> {
         Self {
             api_version: "v1",
             kind: "Config",
-            clusters: [Named { name: NAME, part: Part::Cluster(cluster) }],
-            contexts: [Named { name: NAME, part: Part::Context(context) }],
+            clusters: [Named { name: NAME, entry: Entry::Cluster(cluster) }],
+            contexts: [Named { name: NAME, entry: Entry::Context(context) }],
             current_context: NAME,
-            users: [Named { name: user, part: Part::User(credentials) }],
+            users: [Named { name: user, entry: Entry::User(credentials) }],
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, fmt::Display};
 
-/// The place to which a fault sends its reader.
+/// Where a setting was set, or would be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// `--listen`.
@@ -16,7 +16,7 @@ pub enum Origin {
         /// Its line, from 1.
         line: u64,
     },
-    /// Nobody set it; the default does not fit this machine.
+    /// It was not set, and there is no default on this machine.
     Default(String),
     /// The file as a whole.
     File,
@@ -47,14 +47,14 @@ impl Display for Fault {
     }
 }
 
-/// A setting that somebody set, not yet judged.
+/// A setting that was set, not yet parsed.
 #[derive(Debug, Clone)]
 pub(super) struct Setting {
     pub(super) text: String,
     pub(super) origin: Origin,
 }
 
-/// All that is wrong so far. Judging goes on after a fault, so that its reader has to come back only once.
+/// All that is wrong so far. Parsing goes on after a fault, so that an operator sees all faults at once.
 #[derive(Debug, Default)]
 pub(super) struct Faults(pub(super) Vec<Fault>);
 
@@ -63,8 +63,8 @@ impl Faults {
         self.0.push(Fault { origin, message: message.into() });
     }
 
-    /// The setting's value, or nothing and a fault.
-    pub(super) fn judge<T, E: Display>(
+    /// The setting's value, or `None` and a fault added.
+    pub(super) fn parse<T, E: Display>(
         &mut self,
         setting: &Setting,
         parse: impl FnOnce(&str) -> Result<T, E>,

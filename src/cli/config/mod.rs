@@ -41,18 +41,18 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Ten years of 365 days: longer than any link should live, and short of every clock's end.
 const LONGEST: Duration = Duration::from_secs(87_600 * 3600);
 
-/// Everything `grantd serve` was told, each part valid in itself. Files are named, not yet read.
+/// The settings of `grantd serve`, each valid in itself. Files are named, not yet read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServeConfig {
     /// Database, keys and admin socket; made if it is not there.
     pub data_dir: PathBuf,
-    /// The redeem door.
+    /// Where the redeem listener is.
     pub listen: SocketAddr,
-    /// The observe door.
+    /// Where the observe listener is.
     pub observe_listen: SocketAddr,
-    /// The admin door's network side; `None`: it has none.
+    /// Where the admin API is served with TLS; `None`: on the Unix socket alone.
     pub admin_listen: Option<SocketAddr>,
-    /// What tokens carry; `None`: the first name or address of this host with the redeem door's port.
+    /// What tokens carry; `None`: the first name or address of this host with the redeem listener's port.
     pub public_url: Option<PublicUrl>,
     /// The serving certificate; `None`: self-made.
     pub tls: Option<TlsFiles>,
@@ -64,13 +64,13 @@ pub struct ServeConfig {
     pub certificate_validity: Duration,
     /// How long an expired or used-up grant stays visible before it is removed. Its ledger rows stay for ever.
     pub retention: Duration,
-    /// How long redemptions in progress may take after the server was told to stop.
+    /// How long redemptions in progress may take after the server was asked to stop.
     pub drain_timeout: Duration,
     /// How log lines look.
     pub log_format: LogFormat,
     /// What is logged.
     pub log_filter: LogFilter,
-    /// Of the redeem door.
+    /// The limits of the redeem listener.
     pub limits: Limits,
     /// At least one; one a namespace.
     pub sites: Vec<SiteConfig>,
@@ -87,22 +87,22 @@ pub struct TlsFiles {
     pub ca_file: PathBuf,
 }
 
-/// The limits of the redeem door.
+/// The limits of the redeem listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// For a TLS handshake.
+    /// The longest that a TLS handshake may take.
     pub handshake_deadline: Duration,
-    /// For a whole request, handshake excluded.
+    /// The longest that a whole request may take, handshake excluded.
     pub request_deadline: Duration,
-    /// Of a request body, at most 16 KiB.
+    /// The most bytes of a request body, at most 16 KiB.
     pub max_body_bytes: usize,
-    /// Of the header section; at least 8 KiB, below which the HTTP library cannot go.
+    /// The most bytes of the header section; at least 8 KiB, below which the HTTP library cannot go.
     pub max_header_bytes: usize,
-    /// Of one request.
+    /// The most headers of one request.
     pub max_headers: usize,
-    /// At a time.
+    /// The most connections at a time.
     pub max_connections: usize,
-    /// At a time; at most as many as connections.
+    /// The most handshakes at a time; not more than connections.
     pub max_handshakes: usize,
 }
 
@@ -130,7 +130,7 @@ impl ConfigError {
     }
 }
 
-/// What surrounds the process, so that tests can say what does.
+/// What a configuration depends on besides arguments and file; tests give their own.
 pub struct Surroundings<'a> {
     /// The environment variable of this name.
     pub environment: &'a dyn Fn(&str) -> Option<OsString>,
@@ -193,7 +193,7 @@ fn build(s: &mut Sources<'_>, surroundings: &Surroundings<'_>, faults: &mut Faul
     let admin_listen = s.optional("admin_listen", "adminListen", faults, socket_address);
     if let Some(admin) = admin_listen.filter(|admin| [listen, observe_listen].contains(admin) && admin.port() != 0) {
         let origin = s.given("admin_listen").map_or(Origin::Flag("--admin-listen".to_owned()), |given| given.origin);
-        faults.add(origin, format!("must differ from the other doors; another one is {admin} too"));
+        faults.add(origin, format!("must differ from the other listeners; another one is {admin} too"));
     }
     let data_dir = s.optional("data_dir", "dataDir", faults, path).or_else(|| {
         let found = default_data_dir(surroundings.environment);
@@ -258,6 +258,6 @@ fn tls_files(s: &mut Sources<'_>, faults: &mut Faults) -> Option<TlsFiles> {
         );
     }
     let [cert_file, key_file, ca_file] =
-        found.map(|(setting, ..)| setting.and_then(|setting| faults.judge(&setting, path)));
+        found.map(|(setting, ..)| setting.and_then(|setting| faults.parse(&setting, path)));
     Some(TlsFiles { cert_file: cert_file?, key_file: key_file?, ca_file: ca_file? })
 }

@@ -77,12 +77,12 @@ pub(super) fn sites(s: &mut Sources<'_>, host_name: &str, faults: &mut Faults) -
     let mut namespaces = HashSet::new();
     let mut sites = Vec::new();
     for table in tables {
-        let place = table.place();
+        let origin = table.origin();
         let Some(site) = site_of_table(table, faults) else { continue };
         if namespaces.insert(site.namespace.clone()) {
             sites.push(site);
         } else {
-            faults.add(place, format!("namespace {} has a site already; one site a namespace", site.namespace));
+            faults.add(origin, format!("namespace {} has a site already; one site a namespace", site.namespace));
         }
     }
     sites
@@ -90,11 +90,11 @@ pub(super) fn sites(s: &mut Sources<'_>, host_name: &str, faults: &mut Faults) -
 
 fn site_of_flags(s: &Sources<'_>, host_name: &str, faults: &mut Faults) -> Option<SiteConfig> {
     let name = match s.given("site_name") {
-        Some(setting) => faults.judge(&setting, str::parse),
+        Some(setting) => faults.parse(&setting, str::parse),
         None => Some(name_of_host(host_name)),
     };
     let namespace = match s.given("namespace") {
-        Some(setting) => faults.judge(&setting, str::parse),
+        Some(setting) => faults.parse(&setting, str::parse),
         None => Some(Namespace::default()),
     };
     let issuers = issuer_of_flags(s, faults);
@@ -118,13 +118,13 @@ fn site_of_flags(s: &Sources<'_>, host_name: &str, faults: &mut Faults) -> Optio
 
 fn hosts_of_flags(s: &Sources<'_>, faults: &mut Faults) -> Option<Vec<Host>> {
     let Setting { text, origin } = s.given("link_host")?;
-    let host = |text: &str| faults.judge(&Setting { text: text.trim().to_owned(), origin: origin.clone() }, str::parse);
+    let host = |text: &str| faults.parse(&Setting { text: text.trim().to_owned(), origin: origin.clone() }, str::parse);
     Some(text.split(',').filter_map(host).collect())
 }
 
 fn port_of_flags(s: &Sources<'_>, id: &str, default: u16, faults: &mut Faults) -> Option<Port> {
     match s.given(id) {
-        Some(setting) => faults.judge(&setting, str::parse),
+        Some(setting) => faults.parse(&setting, str::parse),
         None => Port::try_from(default).ok(),
     }
 }
@@ -134,7 +134,7 @@ fn issuer_of_flags(s: &Sources<'_>, faults: &mut Faults) -> Option<Vec<IssuerFil
     match (cert, key) {
         (None, None) => Some(Vec::new()),
         (Some(cert), Some(key)) => {
-            let (cert_file, key_file) = (faults.judge(&cert, path), faults.judge(&key, path));
+            let (cert_file, key_file) = (faults.parse(&cert, path), faults.parse(&key, path));
             Some(vec![IssuerFiles { name: default_issuer(), cert_file: cert_file?, key_file: key_file? }])
         }
         (Some(given), None) | (None, Some(given)) => {
@@ -210,14 +210,14 @@ fn default_among(issuers: &[IssuerFiles], text: &str) -> Result<IssuerName, Stri
 fn issuers_of_tables(tables: Vec<Table>, faults: &mut Faults) -> Vec<IssuerFiles> {
     let mut issuers: Vec<IssuerFiles> = Vec::new();
     for mut table in tables {
-        let place = table.place();
+        let origin = table.origin();
         let name: Option<IssuerName> = table.required("name", faults, str::parse);
         let cert_file = table.required("certFile", faults, path);
         let key_file = table.required("keyFile", faults, path);
         table.finish(faults);
         let (Some(name), Some(cert_file), Some(key_file)) = (name, cert_file, key_file) else { continue };
         if issuers.iter().any(|issuer| issuer.name == name) {
-            faults.add(place, format!("the site has an issuer {name} already"));
+            faults.add(origin, format!("the site has an issuer {name} already"));
         } else {
             issuers.push(IssuerFiles { name, cert_file, key_file });
         }

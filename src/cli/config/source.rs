@@ -43,7 +43,7 @@ impl Sources<'_> {
         Some(Setting { text, origin: Origin::Variable(name) })
     }
 
-    /// The value of a setting, its default when nobody set it, and also when it has a fault.
+    /// The value of a setting; its default when it is not set or has a fault.
     pub(super) fn value<T, E: Display>(
         &mut self,
         id: &str,
@@ -55,7 +55,7 @@ impl Sources<'_> {
         self.optional(id, field, faults, parse).unwrap_or(default)
     }
 
-    /// The value of a setting, when somebody set it.
+    /// The value of a setting, when it is set.
     pub(super) fn optional<T, E: Display>(
         &mut self,
         id: &str,
@@ -63,6 +63,6 @@ impl Sources<'_> {
         faults: &mut Faults,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
-        self.find(id, field, faults).and_then(|setting| faults.judge(&setting, parse))
+        self.find(id, field, faults).and_then(|setting| faults.parse(&setting, parse))
     }
 }

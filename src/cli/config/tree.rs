@@ -10,7 +10,7 @@ use serde_saphyr::Spanned;
 
 use super::fault::{Faults, Origin, Setting};
 
-/// What stands at a place of the file. Scalars are text, whatever YAML takes them for: a port is `55671` or `"55671"`.
+/// A value in the file. Scalars are text, whatever YAML takes them for: a port is `55671` or `"55671"`.
 #[derive(Debug)]
 pub(super) enum Value {
     Nothing,
@@ -119,7 +119,7 @@ impl Table {
         root
     }
 
-    /// The table at `path`; nothing and a fault when something else stands there.
+    /// The table at `path`; `None` and a fault added when it is something else.
     pub(super) fn new(path: String, value: Spanned<Value>, faults: &mut Faults) -> Option<Self> {
         let line = value.referenced.line();
         let entries = match value.value {
@@ -142,7 +142,7 @@ impl Table {
     /// A scalar field. A field without a value counts as not set.
     pub(super) fn text(&mut self, name: &'static str, faults: &mut Faults) -> Option<Setting> {
         let entry = self.take(name)?;
-        let origin = self.origin(name, entry.line);
+        let origin = self.origin_of(name, entry.line);
         match entry.value {
             Value::Text(text) => Some(Setting { text, origin }),
             Value::Nothing => None,
@@ -162,10 +162,10 @@ impl Table {
     ) -> Option<T> {
         let set = |entry: &Entry| entry.name == name && !matches!(entry.value, Value::Nothing);
         if !self.entries.iter().any(set) {
-            faults.add(self.origin(name, self.line), "is missing");
+            faults.add(self.origin_of(name, self.line), "is missing");
         }
         let setting = self.text(name, faults)?;
-        faults.judge(&setting, parse)
+        faults.parse(&setting, parse)
     }
 
     /// The value of a scalar field, or its default when it is not set.
@@ -177,7 +177,7 @@ impl Table {
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
         match self.text(name, faults) {
-            Some(setting) => faults.judge(&setting, parse),
+            Some(setting) => faults.parse(&setting, parse),
             None => Some(default),
         }
     }
@@ -185,7 +185,7 @@ impl Table {
     /// A list of tables, each with its path; `None` when the field is not set.
     pub(super) fn tables(&mut self, name: &'static str, faults: &mut Faults) -> Option<Vec<Table>> {
         let entry = self.take(name)?;
-        let origin = self.origin(name, entry.line);
+        let origin = self.origin_of(name, entry.line);
         match entry.value {
             Value::Nothing => None,
             Value::List(items) => {
@@ -200,20 +200,20 @@ impl Table {
         }
     }
 
-    /// Where the table itself stands.
-    pub(super) fn place(&self) -> Origin {
+    /// Where the table itself is.
+    pub(super) fn origin(&self) -> Origin {
         Origin::Field { path: self.path.clone(), line: self.line }
     }
 
-    /// Reports every field that nobody asked for.
+    /// Adds a fault for every field that is not known.
     pub(super) fn finish(self, faults: &mut Faults) {
-        let mut told = None;
+        let mut reported = None;
         for entry in &self.entries {
             // A table where a list belongs has become dotted names.
             let list = entry.name.split_once('.').map(|(table, _)| table).filter(|table| self.known.contains(table));
             if let Some(list) = list {
-                if told.replace(list) != Some(list) {
-                    faults.add(self.origin(list, entry.line), "must be a list, each item beginning with '- '");
+                if reported.replace(list) != Some(list) {
+                    faults.add(self.origin_of(list, entry.line), "must be a list, each item beginning with '- '");
                 }
                 continue;
             }
@@ -226,11 +226,11 @@ impl Table {
                     format!("is not a known field; known here are {}", self.siblings(&entry.name))
                 }
             };
-            faults.add(self.origin(&entry.name, entry.line), message);
+            faults.add(self.origin_of(&entry.name, entry.line), message);
         }
     }
 
-    /// The known fields of the table in which `name` stands.
+    /// The known fields of the table that `name` is in.
     fn siblings(&self, name: &str) -> String {
         let table = name.rsplit_once('.').map_or("", |(table, _)| table);
         let inside = |known: &&'static str| known.strip_prefix(table)?.strip_prefix('.').map(str::to_owned);
@@ -250,7 +250,7 @@ impl Table {
         Some(self.entries.remove(index))
     }
 
-    fn origin(&self, name: &str, line: u64) -> Origin {
+    fn origin_of(&self, name: &str, line: u64) -> Origin {
         Origin::Field { path: self.path_of(name), line }
     }
 

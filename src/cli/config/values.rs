@@ -1,4 +1,4 @@
-//! The values of settings, and how their texts are judged.
+//! How the texts of settings become values.
 
 use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 

@@ -31,7 +31,7 @@ pub fn known_as() -> Vec<Host> {
     hosts
 }
 
-/// What tokens carry when nobody says: the address listened on, or when that is every address, the first this host is
+/// The URL that tokens carry when none is configured: the address listened on, or when that is every address, the first this host is
 /// known as.
 pub fn default_public_url(listening: SocketAddr, known_as: &[Host]) -> Option<PublicUrl> {
     let port = Port::try_from(listening.port()).ok()?;

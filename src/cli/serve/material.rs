@@ -20,11 +20,11 @@ use crate::{
 
 /// How long a self-made serving certificate is valid; it is renewed at two thirds.
 const SERVING_VALIDITY: Duration = Duration::from_secs(365 * 24 * 3600);
-/// How long the admin door's certificate is valid: longer, as it is renewed at a start only.
+/// How long the certificate of the admin API's TLS listener is valid: longer, as it is renewed at a start only.
 const ADMIN_VALIDITY: Duration = Duration::from_secs(5 * 365 * 24 * 3600);
-/// What the redeem door's own CA is called, as in Skupper (protocol.md 7).
+/// The name of the redeem listener's own CA, as in Skupper (protocol.md 7).
 const SERVER_CA_NAME: &str = "SkupperGrantServerCA";
-/// What the admin door's own CA is called.
+/// The name of the CA of the admin API's TLS listener.
 const ADMIN_CA_NAME: &str = "grantd admin CA";
 
 /// What the configuration names, loaded and checked, before anything is created.
@@ -54,7 +54,7 @@ pub struct Material {
     pub serving: Option<ServingIdentity>,
 }
 
-/// Loads every file the configuration names; all faults are told at once.
+/// Loads every file the configuration names; all faults are reported at once.
 ///
 /// # Errors
 /// [`ServeError::Files`] with a fault for each file that is wrong.

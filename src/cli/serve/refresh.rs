@@ -28,7 +28,7 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// Where the serving certificate comes from.
 #[derive(Debug)]
 pub enum ServingSource {
-    /// From files that somebody else renews.
+    /// From files that are renewed outside this program.
     Given(TlsFiles),
     /// From the data directory, renewed here.
     SelfMade {
@@ -138,7 +138,7 @@ impl Refresher {
                 self.pending.remove(certificate);
             }
             Err(fault) => {
-                // The files change one after the other, so this is not yet a fault; and it is told once for each change.
+                // The files change one after the other, so this is not yet a fault; it is logged once for each change.
                 if changed {
                     warn!(error = %chain(&fault), "changed {what} not loaded; the old one stays until it can be");
                 }

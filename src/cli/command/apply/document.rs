@@ -53,9 +53,9 @@ fn parse(text: &str, file: &str) -> Result<Vec<(u64, Value)>, CliError> {
             Ok(values.filter(|(_, value)| !value.is_null()).collect())
         }
         Err(error) => {
-            let place = error.location().map(|at| format!("line {}, column {}: ", at.line(), at.column()));
-            let place = place.unwrap_or_default();
-            Err(CliError::usage(format!("{file}: {place}this is neither YAML nor JSON that can be read")))
+            let at = error.location().map(|at| format!("line {}, column {}: ", at.line(), at.column()));
+            let at = at.unwrap_or_default();
+            Err(CliError::usage(format!("{file}: {at}this is neither YAML nor JSON that can be read")))
         }
     }
 }
@@ -152,14 +152,14 @@ mod tests {
     #[test]
     fn a_fault_names_file_document_and_line() {
         let second = |text: &str| fault(&format!("{GOOD}---\n{text}"));
-        let place = "f.yaml: document 2 (line 6): ";
+        let position = "f.yaml: document 2 (line 6): ";
         let table = [
             ("kind: Secret\napiVersion: v1\n", "is Secret (v1); grantd apply takes AccessGrant (skupper.io/v2alpha1)"),
             ("a: b\n", "is no kind (no apiVersion); grantd apply takes AccessGrant (skupper.io/v2alpha1)"),
             ("- a\n", "must be an object of kind AccessGrant"),
         ];
         for (text, message) in table {
-            assert_eq!(second(text), format!("{place}{message}"));
+            assert_eq!(second(text), format!("{position}{message}"));
         }
         let changed = |from: &str, to: &str| second(&GOOD.replace(from, to));
         let table = [
@@ -168,9 +168,11 @@ mod tests {
             ("spec:", "specs:", "specs is not a field of an AccessGrant; those are metadata and spec"),
         ];
         for (from, to, message) in table {
-            assert_eq!(changed(from, to), format!("{place}{message}"));
+            assert_eq!(changed(from, to), format!("{position}{message}"));
         }
-        assert!(changed("name: a", "name: A").starts_with(&format!("{place}metadata.name must consist of lower case")));
+        assert!(
+            changed("name: a", "name: A").starts_with(&format!("{position}metadata.name must consist of lower case"))
+        );
     }
 
     #[test]

@@ -94,7 +94,7 @@ fn line(StatusCause { field, message, reason }: &StatusCause) -> String {
 mod tests {
     use super::*;
 
-    fn told(code: u16, message: &str, causes: Vec<StatusCause>) -> CliError {
+    fn refused(code: u16, message: &str, causes: Vec<StatusCause>) -> CliError {
         let text = "apiVersion: skupper.io/v2alpha1\nkind: AccessGrant\nmetadata: {name: a}\n";
         let document = read_documents(text, "f.yaml", &"west".parse().unwrap()).unwrap().remove(0);
         let status = Status { code, reason: String::new(), message: message.to_owned(), causes };
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_that_the_server_refuses_is_told_with_its_place_and_fields() {
+    fn a_document_that_the_server_refuses_is_reported_with_its_position_and_fields() {
         let cause = |field: &str, reason: &str, message: &str| StatusCause {
             field: field.to_owned(),
             reason: reason.to_owned(),
@@ -117,15 +117,15 @@ mod tests {
             ),
         ];
         assert_eq!(
-            told(422, "the whole", causes).chain(),
+            refused(422, "the whole", causes).chain(),
             "f.yaml: document 1 (line 1): spec.issuer: Invalid value: \"A\": no\n\
              f.yaml: document 1 (line 1): spec.code: Invalid value: \"integer\": spec.code in body must be of type string; \
              put it in quotes"
         );
-        let unknown = told(400, "AccessGrant ...: strict decoding error: unknown field \"spec.bogus\"", Vec::new());
+        let unknown = refused(400, "AccessGrant ...: strict decoding error: unknown field \"spec.bogus\"", Vec::new());
         assert_eq!(unknown.chain(), "f.yaml: document 1 (line 1): unknown field \"spec.bogus\"");
         assert_eq!(unknown.exit().code(), 64);
-        let away = told(503, "try again", Vec::new());
+        let away = refused(503, "try again", Vec::new());
         assert_eq!((away.chain().as_str(), away.exit().code()), ("f.yaml: document 1 (line 1): try again", 1));
     }
 }

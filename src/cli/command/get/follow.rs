@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{listing::list, printer::Printer, subject::Subject};
+use super::{listing::list, printer::Printer, query::Query};
 use crate::{
     cli::{answer::Batch, error::CliError, output::Console, resource, server::Server},
     client::{AdminError, Form, Lines, Status},
@@ -19,7 +19,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A watch that ends is begun anew where it ended. One that the server can no longer continue begins with a new list,
 /// all of which is printed: what has changed in between is not known.
 pub(super) async fn follow(
-    subject: &Subject,
+    query: &Query,
     server: &Server,
     printer: &mut Printer,
     console: &mut Console<'_>,
@@ -31,17 +31,17 @@ pub(super) async fn follow(
     loop {
         let begun = match &since {
             Some(version) => {
-                let lines = server.watch(printer.form(), &subject.watch_path(version)).await;
+                let lines = server.watch(printer.form(), &query.watch_path(version)).await;
                 lines.map(|lines| Begun::Watch(Box::new(lines)))
             }
-            None => match list(subject, server, printer, console).await {
+            None => match list(query, server, printer, console).await {
                 Ok(listed) => Ok(Begun::List(listed.resource_version)),
                 Err(CliError::Admin(error)) => Err(error),
                 Err(error) => return Err(error),
             },
         };
         if begun.is_ok() {
-            outage.is_over(console);
+            outage.end(console);
         }
         let before = since.clone();
         let end = match begun {
@@ -57,7 +57,7 @@ pub(super) async fn follow(
         match end {
             End::Closed => {}
             End::Expired => since = None,
-            End::Away(error) => outage.is_told(&error, console),
+            End::Away(error) => outage.report(&error, console),
         }
         tokio::time::sleep(pause).await;
     }
@@ -98,24 +98,24 @@ impl End {
     }
 }
 
-/// Whether the user knows that there is no server.
+/// Whether it was reported that there is no server.
 enum Outage {
     None,
-    Told,
+    Reported,
 }
 
 impl Outage {
-    fn is_told(&mut self, error: &AdminError, console: &mut Console<'_>) {
+    fn report(&mut self, error: &AdminError, console: &mut Console<'_>) {
         match self {
             Self::None => console.note(format_args!("{error}; waiting for it")),
-            Self::Told => {}
+            Self::Reported => {}
         }
-        *self = Self::Told;
+        *self = Self::Reported;
     }
 
-    fn is_over(&mut self, console: &mut Console<'_>) {
+    fn end(&mut self, console: &mut Console<'_>) {
         match self {
-            Self::Told => console.note("grantd answers again"),
+            Self::Reported => console.note("grantd answers again"),
             Self::None => {}
         }
         *self = Self::None;

@@ -6,7 +6,7 @@ use crate::cli::{
     resource::Scope,
 };
 
-/// The headings, and how wide the columns have been so far: later rows stand below earlier ones, and only a cell that is
+/// The headings, and how wide the columns have been so far: later rows are aligned with earlier ones, and only a cell that is
 /// wider than all before it moves those to its right.
 #[derive(Debug)]
 pub(super) struct GrowingTable {

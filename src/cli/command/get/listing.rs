@@ -1,6 +1,6 @@
 //! Asking for objects: a list page by page, or the one that was named.
 
-use super::{printer::Printer, subject::Subject};
+use super::{printer::Printer, query::Query};
 use crate::cli::{
     answer::Batch,
     error::CliError,
@@ -18,7 +18,7 @@ pub(super) struct Listed {
 
 /// Prints a list page by page, so that no more than one page is held.
 pub(super) async fn list(
-    subject: &Subject,
+    query: &Query,
     server: &Server,
     printer: &mut Printer,
     console: &mut Console<'_>,
@@ -26,9 +26,9 @@ pub(super) async fn list(
     let mut token = None::<String>;
     let mut listed = None::<Listed>;
     for _ in 0..MOST_PAGES {
-        let answer = server.read(printer.form(), &subject.page_path(token.as_deref())).await;
+        let answer = server.read(printer.form(), &query.page_path(token.as_deref())).await;
         // A list that is empty is a list: where there is none, the server does not know the kind.
-        let answer = answer.map_err(|error| if error.status() == Some(404) { subject.unknown() } else { error })?;
+        let answer = answer.map_err(|error| if error.status() == Some(404) { query.unknown() } else { error })?;
         let batch = Batch::of_list(printer.form(), answer)?;
         printer.print(&batch, console)?;
         // The first page's version, so that what changes while the others are read is seen twice rather than never.
@@ -44,9 +44,9 @@ pub(super) async fn list(
 }
 
 /// The object that was named.
-pub(super) async fn one(subject: &Subject, server: &Server, printer: &Printer) -> Result<Batch, CliError> {
-    let answer = server.read(printer.form(), &subject.object_path()).await.map_err(|error| {
-        if error.status() == Some(404) { CliError::refused(error.to_string(), subject.hint()) } else { error }
+pub(super) async fn one(query: &Query, server: &Server, printer: &Printer) -> Result<Batch, CliError> {
+    let answer = server.read(printer.form(), &query.object_path()).await.map_err(|error| {
+        if error.status() == Some(404) { CliError::refused(error.to_string(), query.hint()) } else { error }
     })?;
     Batch::of_object(printer.form(), answer)
 }

@@ -1,6 +1,6 @@
 //! Objects in the form that was asked for.
 
-use super::{growing_table::GrowingTable, list_document::ListDocument, subject::Subject};
+use super::{growing_table::GrowingTable, list_document::ListDocument, query::Query};
 use crate::{
     cli::{
         answer::{Batch, Content},
@@ -32,28 +32,28 @@ enum Style {
 }
 
 impl Printer {
-    /// Of a list that is printed as one.
-    pub(super) fn of_list(output: GetFormat, subject: &Subject) -> Self {
-        let list = |format| Style::List(ListDocument::new(format, subject.api_version(), subject.list_kind()));
-        Self::new(subject, output, list)
+    /// For a list that is printed as one document.
+    pub(super) fn of_list(output: GetFormat, query: &Query) -> Self {
+        let list = |format| Style::List(ListDocument::new(format, query.api_version(), query.list_kind()));
+        Self::new(query, output, list)
     }
 
-    /// Of objects that each stand for themselves.
-    pub(super) fn of_events(output: GetFormat, subject: &Subject) -> Self {
-        Self::new(subject, output, |format| Style::Documents { format, printed: 0 })
+    /// For objects that are printed one by one.
+    pub(super) fn of_events(output: GetFormat, query: &Query) -> Self {
+        Self::new(query, output, |format| Style::Documents { format, printed: 0 })
     }
 
-    fn new(subject: &Subject, output: GetFormat, document: impl FnOnce(DocumentFormat) -> Style) -> Self {
+    fn new(query: &Query, output: GetFormat, document: impl FnOnce(DocumentFormat) -> Style) -> Self {
         let style = match output {
-            GetFormat::Table => Style::Table(GrowingTable::new(subject.scope().clone())),
+            GetFormat::Table => Style::Table(GrowingTable::new(query.scope().clone())),
             GetFormat::Name => Style::Names,
             GetFormat::Json => document(DocumentFormat::Json),
             GetFormat::Yaml => document(DocumentFormat::Yaml),
         };
-        Self { qualified_kind: subject.qualified_kind(), style }
+        Self { qualified_kind: query.qualified_kind(), style }
     }
 
-    /// What to ask the server for: names, too, stand in the rows of a table, and no secret does.
+    /// The form to ask the server for. Names come from the rows of a table too, which hold no secret.
     pub(super) fn form(&self) -> Form {
         match self.style {
             Style::Table(_) | Style::Names => Form::Table,

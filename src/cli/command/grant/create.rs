@@ -21,14 +21,14 @@ pub async fn run(args: &CreateArgs, server: &Server, console: &mut Console<'_>) 
         Some(issuer) => faults.parse::<IssuerName>("issuer (--issuer)", issuer).map(Some),
         None => Some(None),
     };
-    let judged = (
+    let parsed = (
         faults.parse::<GrantName>("name", &args.name),
         faults.namespace(args.namespace.text()),
         faults.redemptions(&args.redemptions_allowed),
         faults.window(&args.expiration_window),
         issuer,
     );
-    let (Some(name), Some(namespace), Some(allowed), Some(window), Some(issuer)) = judged else {
+    let (Some(name), Some(namespace), Some(allowed), Some(window), Some(issuer)) = parsed else {
         return Err(faults.into_error());
     };
     let mut spec = json!({"redemptionsAllowed": allowed, "expirationWindow": window.to_string()});
@@ -51,9 +51,9 @@ pub async fn run(args: &CreateArgs, server: &Server, console: &mut Console<'_>) 
 }
 
 /// The file's text without the line break at its end, which editors add.
-fn read_code(place: &FileLocation) -> Result<Code, CliError> {
-    let text = place.read()?;
+fn read_code(file: &FileLocation) -> Result<Code, CliError> {
+    let text = file.read()?;
     let code = text.strip_suffix('\n').unwrap_or(&text);
     let code = code.strip_suffix('\r').unwrap_or(code);
-    code.parse().map_err(|error| CliError::usage(format!("the code in {} is not valid: it {error}", place.name())))
+    code.parse().map_err(|error| CliError::usage(format!("the code in {} is not valid: it {error}", file.name())))
 }

@@ -13,7 +13,7 @@ use crate::{
 
 pub async fn run(args: &DeleteArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
     let namespace = args.namespace.parse()?;
-    // All names are judged before the first grant goes.
+    // All names are parsed before the first grant is deleted.
     let names: Vec<GrantName> = args.names.iter().map(|name| grant_name(name)).collect::<Result<_, _>>()?;
     let mut failures = Vec::new();
     for name in names {

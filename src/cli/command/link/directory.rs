@@ -77,31 +77,31 @@ fn file_at(path: PathBuf) -> Result<FileLocation, CliError> {
             let source = io::Error::other("not a regular file");
             Err(CliError::Read(FileError { action: "read", path, source }))
         }
-        // Anything else is said by who reads it.
+        // Other faults are reported when it is read.
         Ok(_) | Err(_) => Ok(FileLocation::File(path)),
     }
 }
 
 fn read_link(path: &Path) -> Result<Link, CliError> {
-    let place = file_at(path.to_owned())?;
-    Link::read(&place.read()?).map_err(|source| CliError::LinkFile { file: place.name(), source })
+    let file = file_at(path.to_owned())?;
+    Link::read(&file.read()?).map_err(|source| CliError::LinkFile { file: file.name(), source })
 }
 
 fn read_secret(directory: &Path, name: &ResourceName) -> Result<TlsSecret, CliError> {
-    let place = file_at(directory.join(format!("Secret-{name}.yaml")))?;
-    TlsSecret::read(&place.read()?).map_err(|source| CliError::LinkFile { file: place.name(), source })
+    let file = file_at(directory.join(format!("Secret-{name}.yaml")))?;
+    TlsSecret::read(&file.read()?).map_err(|source| CliError::LinkFile { file: file.name(), source })
 }
 
 /// Each link as the server would show it, with the status that its router gave it; several at a time, in order.
 pub async fn probe(links: Vec<FoundLink>, prober: Arc<impl Prober>) -> Vec<Value> {
-    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let permits = Arc::new(Semaphore::new(AT_ONCE));
     let mut objects: Vec<Value> = links.iter().map(|found| object(&found.link)).collect();
     let mut probes = JoinSet::new();
     for (index, found) in links.into_iter().enumerate() {
-        let (places, prober) = (Arc::clone(&places), Arc::clone(&prober));
+        let (permits, prober) = (Arc::clone(&permits), Arc::clone(&prober));
         probes.spawn(async move {
-            // Nobody closes it; without a place, one more connection does no harm.
-            let _place = places.acquire_owned().await;
+            // The semaphore is never closed; without a permit, one more connection does no harm.
+            let _permit = permits.acquire_owned().await;
             (index, outcome(&found, &*prober).await)
         });
     }

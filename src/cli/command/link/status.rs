@@ -100,7 +100,7 @@ struct Status {
 const READY: &str = "Ready";
 
 impl Shown {
-    /// 0 and nothing stand for the default, 1 (protocol.md 2.3).
+    /// 0, and no cost, mean the default, 1 (protocol.md 2.3).
     fn cost(&self) -> String {
         self.spec.cost.max(1).to_string()
     }

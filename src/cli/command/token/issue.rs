@@ -23,9 +23,9 @@ use crate::{
 const LEAST_TIMEOUT: Duration = Duration::from_secs(10);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
-/// The flags, judged.
+/// The flags, validated.
 struct Request {
-    place: FileLocation,
+    location: FileLocation,
     namespace: Namespace,
     name: Option<GrantName>,
     allowed: u32,
@@ -42,8 +42,8 @@ struct Issued {
 }
 
 pub async fn run(args: &IssueArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
-    let request = judge(args)?;
-    if let FileLocation::File(path) = &request.place {
+    let request = validate(args)?;
+    if let FileLocation::File(path) = &request.location {
         check_file(path, request.existing, "token file name", "a token that is still good")?;
     }
     let site = site(server, &request.namespace).await?;
@@ -55,10 +55,10 @@ pub async fn run(args: &IssueArgs, server: &Server, console: &mut Console<'_>) -
     if let Err(error) = hand_over(&issued, &request, console) {
         return Err(take_back(&issued.name, &request.namespace, server, error).await);
     }
-    tell(&issued, &request, console)
+    print_result(&issued, &request, console)
 }
 
-fn judge(args: &IssueArgs) -> Result<Request, CliError> {
+fn validate(args: &IssueArgs) -> Result<Request, CliError> {
     let mut faults = FlagFaults::default();
     let name = match &args.name {
         Some(name) => faults.parse("name (--name)", name).map(Some),
@@ -66,8 +66,8 @@ fn judge(args: &IssueArgs) -> Result<Request, CliError> {
     };
     let file =
         if args.file.as_os_str().is_empty() { Err("must not be empty") } else { Ok(FileLocation::new(&args.file)) };
-    let judged = (
-        faults.judge("file name", file),
+    let parsed = (
+        faults.collect("file name", file),
         faults.namespace(args.namespace.text()),
         name,
         faults.redemptions(&args.redemptions_allowed),
@@ -75,10 +75,10 @@ fn judge(args: &IssueArgs) -> Result<Request, CliError> {
         faults.cost(&args.cost),
         faults.timeout(&args.timeout, LEAST_TIMEOUT),
     );
-    match judged {
-        (Some(place), Some(namespace), Some(name), Some(allowed), Some(window), Some(cost), Some(timeout)) => {
+    match parsed {
+        (Some(location), Some(namespace), Some(name), Some(allowed), Some(window), Some(cost), Some(timeout)) => {
             let existing = existing(args.force);
-            Ok(Request { place, namespace, name, allowed, window, cost, timeout, existing })
+            Ok(Request { location, namespace, name, allowed, window, cost, timeout, existing })
         }
         _ => Err(faults.into_error()),
     }
@@ -179,7 +179,7 @@ fn token(grant: resource::Grant, request: &Request, name: &GrantName) -> Result<
 
 fn hand_over(issued: &Issued, request: &Request, console: &mut Console<'_>) -> Result<(), CliError> {
     let text = issued.token.write();
-    match &request.place {
+    match &request.location {
         FileLocation::Standard => Ok(console.print(&text)?),
         FileLocation::File(path) => {
             file::write(path, text.as_bytes(), Access::Private, request.existing).map_err(CliError::Write)
@@ -187,7 +187,7 @@ fn hand_over(issued: &Issued, request: &Request, console: &mut Console<'_>) -> R
     }
 }
 
-/// Nobody has the token, so the grant goes too. Tells what went wrong first, and whether the grant is gone.
+/// Deletes a grant whose token was not handed over. The error says what went wrong, and whether the grant is gone.
 async fn take_back(name: &GrantName, namespace: &Namespace, server: &Server, cause: CliError) -> CliError {
     let left = match server.delete_grant(namespace, name).await {
         Ok(()) => None,
@@ -196,9 +196,9 @@ async fn take_back(name: &GrantName, namespace: &Namespace, server: &Server, cau
     CliError::NotIssued { grant: name.clone(), left, cause: Box::new(cause) }
 }
 
-fn tell(issued: &Issued, request: &Request, console: &mut Console<'_>) -> Result<(), CliError> {
+fn print_result(issued: &Issued, request: &Request, console: &mut Console<'_>) -> Result<(), CliError> {
     let window = format_go_duration(request.window.duration());
-    let (file, created) = match &request.place {
+    let (file, created) = match &request.location {
         FileLocation::Standard => (Path::new("FILE"), String::new()),
         FileLocation::File(path) => (path.as_path(), format!("Token file {} created\n", path.display())),
     };
@@ -211,7 +211,7 @@ fn tell(issued: &Issued, request: &Request, console: &mut Console<'_>) -> Result
         request.allowed,
         quoted = shell_word(file),
     );
-    match &request.place {
+    match &request.location {
         FileLocation::Standard => console.note(text),
         FileLocation::File(_) => console.line(text)?,
     }

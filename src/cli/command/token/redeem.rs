@@ -19,7 +19,7 @@ use crate::{
 
 const LEAST_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The flags, judged.
+/// The flags, validated.
 struct Request {
     namespace: Option<Namespace>,
     options: RedeemOptions,
@@ -27,7 +27,7 @@ struct Request {
 }
 
 pub async fn run(args: &RedeemArgs, console: &mut Console<'_>) -> Result<(), CliError> {
-    let request = judge(args)?;
+    let request = validate(args)?;
     let token = read_token(&FileLocation::new(&args.file), console)?;
     check_directory(&args.output)?;
     refuse_taken(&args.output, &token.name, request.existing)?;
@@ -44,7 +44,7 @@ pub async fn run(args: &RedeemArgs, console: &mut Console<'_>) -> Result<(), Cli
     Ok(())
 }
 
-fn judge(args: &RedeemArgs) -> Result<Request, CliError> {
+fn validate(args: &RedeemArgs) -> Result<Request, CliError> {
     let mut faults = FlagFaults::default();
     let namespace = match &args.namespace {
         Some(namespace) => faults.namespace(namespace).map(Some),
@@ -65,15 +65,15 @@ fn judge(args: &RedeemArgs) -> Result<Request, CliError> {
     }
 }
 
-fn read_token(place: &FileLocation, console: &mut Console<'_>) -> Result<AccessToken, CliError> {
+fn read_token(location: &FileLocation, console: &mut Console<'_>) -> Result<AccessToken, CliError> {
     let token =
-        AccessToken::read(&place.read()?).map_err(|source| CliError::Document { file: place.name(), source })?;
-    if let FileLocation::File(path) = place
+        AccessToken::read(&location.read()?).map_err(|source| CliError::Document { file: location.name(), source })?;
+    if let FileLocation::File(path) = location
         && file::is_readable_by_others(path).unwrap_or(false)
     {
-        let (file, word) = (path.display(), shell_word(path));
+        let (path, word) = (path.display(), shell_word(path));
         console
-            .note(format_args!("warning: others can read {file}, which holds a secret; 'chmod 600 {word}' stops that"));
+            .note(format_args!("warning: others can read {path}, which holds a secret; 'chmod 600 {word}' stops that"));
     }
     Ok(token)
 }

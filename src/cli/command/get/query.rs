@@ -8,14 +8,14 @@ use crate::cli::{
 
 /// The objects that a command is about.
 #[derive(Debug)]
-pub(super) struct Subject {
+pub(super) struct Query {
     kind: ObjectKind,
     scope: Scope,
     name: Option<String>,
     selector: Option<String>,
 }
 
-impl Subject {
+impl Query {
     /// # Errors
     /// [`CliError::Usage`].
     pub(super) fn of(args: &GetArgs) -> Result<Self, CliError> {
