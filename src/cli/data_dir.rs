@@ -12,17 +12,17 @@ use crate::{
 
 /// The data directory: its owner's alone, mode 0700.
 #[derive(Debug, Clone)]
-pub struct DataDir(PathBuf);
+pub(crate) struct DataDir(PathBuf);
 
 /// A certificate and its key, as Skupper keeps them in a directory of their own (protocol.md 6.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PairFiles {
+pub(crate) struct PairFiles {
     /// The certificate.
-    pub certificate: PathBuf,
+    pub(crate) certificate: PathBuf,
     /// Its key.
-    pub key: PathBuf,
+    pub(crate) key: PathBuf,
     /// The CA that signed it.
-    pub ca: PathBuf,
+    pub(crate) ca: PathBuf,
 }
 
 impl PairFiles {
@@ -37,74 +37,74 @@ impl DataDir {
     ///
     /// # Errors
     /// [`FileError`] naming it.
-    pub fn open(path: &Path) -> Result<Self, FileError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, FileError> {
         file::create_private_directory(path)?;
         Ok(Self(path.to_owned()))
     }
 
     /// The directory itself.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
     /// Grants and ledger.
-    pub fn database(&self) -> PathBuf {
+    pub(crate) fn database(&self) -> PathBuf {
         self.0.join("grantd.db")
     }
 
     /// Held by the one process that serves the database.
-    pub fn lock(&self) -> PathBuf {
+    pub(crate) fn lock(&self) -> PathBuf {
         self.0.join("grantd.lock")
     }
 
     /// What codes are sealed with.
-    pub fn sealing_key(&self) -> PathBuf {
+    pub(crate) fn sealing_key(&self) -> PathBuf {
         self.0.join("sealing.key")
     }
 
     /// The admin socket of a data directory, which commands find without opening the directory.
-    pub fn admin_socket_of(path: &Path) -> PathBuf {
+    pub(crate) fn admin_socket_of(path: &Path) -> PathBuf {
         path.join("admin.sock")
     }
 
     /// A self-made site CA: a directory that can be copied to a Skupper site's `input/issuers` as it is.
-    pub fn issuer(&self, namespace: &Namespace, issuer: &IssuerName) -> PairFiles {
+    pub(crate) fn issuer(&self, namespace: &Namespace, issuer: &IssuerName) -> PairFiles {
         PairFiles::within(&self.0.join("issuers").join(namespace.as_str()).join(issuer.as_str()))
     }
 
     /// The self-made CA of the redeem listener.
-    pub fn server_ca(&self) -> PairFiles {
+    pub(crate) fn server_ca(&self) -> PairFiles {
         PairFiles::within(&self.0.join("server-ca"))
     }
 
     /// The CA of the admin API's TLS listener: of its certificate, and of those of its users.
-    pub fn admin_ca_of(path: &Path) -> PairFiles {
+    pub(crate) fn admin_ca_of(path: &Path) -> PairFiles {
         PairFiles::within(&path.join("admin-ca"))
     }
 
     /// The certificate of the admin API's TLS listener.
-    pub fn admin(&self) -> PairFiles {
+    pub(crate) fn admin(&self) -> PairFiles {
         PairFiles::within(&self.0.join("admin"))
     }
 
     /// The URL at which the admin API was last served with TLS, one line.
-    pub fn admin_url_of(path: &Path) -> PathBuf {
+    pub(crate) fn admin_url_of(path: &Path) -> PathBuf {
         path.join("admin.url")
     }
 
     /// The self-made certificate of the redeem listener.
-    pub fn server(&self) -> PairFiles {
+    pub(crate) fn server(&self) -> PairFiles {
         PairFiles::within(&self.0.join("server"))
     }
 }
 
 /// What is wrong when no data directory is named and there is no default.
-pub const NO_DATA_DIR: &str = "must be given, because neither STATE_DIRECTORY nor XDG_DATA_HOME nor HOME is set";
+pub(crate) const NO_DATA_DIR: &str = "must be given, because neither STATE_DIRECTORY nor XDG_DATA_HOME nor HOME is set";
 
 /// The data directory when no flag, variable or file names one.
 ///
 /// systemd sets `STATE_DIRECTORY`, with colons between several; the first is ours.
-pub fn default_data_dir(environment: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+pub(crate) fn default_data_dir(environment: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let set = |name: &str| environment(name).filter(|value| !value.is_empty());
     if let Some(state) = set("STATE_DIRECTORY") {
         let first = state.to_string_lossy().split(':').next().unwrap_or_default().to_owned();

@@ -23,7 +23,7 @@ use crate::{
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
-pub enum CliError {
+pub(crate) enum CliError {
     /// What was typed is wrong; several faults are on lines of their own.
     #[error("{message}")]
     Usage {
@@ -129,13 +129,13 @@ pub enum CliError {
 
 /// Which document of which file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DocumentPosition {
+pub(crate) struct DocumentPosition {
     /// The file.
-    pub file: String,
+    pub(crate) file: String,
     /// From 1.
-    pub number: usize,
+    pub(crate) number: usize,
     /// Where it begins, from 1.
-    pub line: u64,
+    pub(crate) line: u64,
 }
 
 impl Display for DocumentPosition {
@@ -146,12 +146,12 @@ impl Display for DocumentPosition {
 
 impl CliError {
     /// Wrong usage, with a message that says what is right.
-    pub fn usage(message: impl Into<String>) -> Self {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::Usage { message: message.into() }
     }
 
     /// A refusal and its remedy.
-    pub fn refused(message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(crate) fn refused(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Refused { message: message.into(), hint: Some(hint.into()) }
     }
 
@@ -159,7 +159,7 @@ impl CliError {
     ///
     /// # Errors
     /// When there is any.
-    pub fn all(mut failures: Vec<Self>) -> Result<(), Self> {
+    pub(crate) fn all(mut failures: Vec<Self>) -> Result<(), Self> {
         match failures.pop() {
             None => Ok(()),
             Some(only) if failures.is_empty() => Err(only),
@@ -171,12 +171,12 @@ impl CliError {
     }
 
     /// The HTTP status with which the server of this data directory refused.
-    pub fn status(&self) -> Option<u16> {
+    pub(crate) fn status(&self) -> Option<u16> {
         if let Self::Admin(AdminError::Refused(status)) = self { Some(status.code) } else { None }
     }
 
     /// With which code the program ends; of several failures, the first decides.
-    pub fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Usage { .. } | Self::Config(_) | Self::Read(_) | Self::Document { .. } | Self::LinkFile { .. } => {
                 Exit::Usage
@@ -197,7 +197,7 @@ impl CliError {
     }
 
     /// The next step, when one is known.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Refused { hint, .. } => hint.clone(),
             Self::Config(_) => Some("see 'grantd serve --help'".to_owned()),
@@ -221,12 +221,12 @@ impl CliError {
     }
 
     /// Whether the reader of our output has gone away, which is the reader's right.
-    pub fn is_closed_pipe(&self) -> bool {
+    pub(crate) fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Console(error) if error.is_closed_pipe())
     }
 
     /// The message with all its causes, as in `cannot read x: No such file or directory`.
-    pub fn chain(&self) -> String {
+    pub(crate) fn chain(&self) -> String {
         chain(self)
     }
 }

@@ -2,7 +2,7 @@
 
 /// Exit codes, as `grantd --help` states them; 64, 69, 75 and 77 are those of sysexits.h.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// Refused or failed.
     Failure,
     /// Wrong usage, a faulty configuration, or a file that cannot be read.
@@ -17,7 +17,7 @@ pub enum Exit {
 
 impl Exit {
     /// The code for the shell.
-    pub fn code(self) -> u8 {
+    pub(crate) fn code(self) -> u8 {
         match self {
             Self::Failure => 1,
             Self::Usage => 64,

@@ -17,18 +17,18 @@ const QUIET_WAIT: Duration = Duration::from_secs(1);
 /// Standard input or output failed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use standard input or output")]
-pub struct ConsoleError(#[source] pub io::Error);
+pub(crate) struct ConsoleError(#[source] pub(crate) io::Error);
 
 impl ConsoleError {
     /// Whether the reader of our output has gone away, which is the reader's right.
-    pub fn is_closed_pipe(&self) -> bool {
+    pub(crate) fn is_closed_pipe(&self) -> bool {
         self.0.kind() == io::ErrorKind::BrokenPipe
     }
 }
 
 /// How documents are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum DocumentFormat {
+pub(crate) enum DocumentFormat {
     /// JSON, indented
     Json,
     /// YAML
@@ -37,14 +37,14 @@ pub enum DocumentFormat {
 
 /// The two streams of a command. Everything is printed through it, so that a reader who has gone away (`| head`) ends the
 /// command quietly.
-pub struct Console<'a> {
+pub(crate) struct Console<'a> {
     results: &'a mut dyn Write,
     notes: &'a mut dyn Write,
 }
 
 impl<'a> Console<'a> {
     /// A console on these two streams.
-    pub fn new(results: &'a mut dyn Write, notes: &'a mut dyn Write) -> Self {
+    pub(crate) fn new(results: &'a mut dyn Write, notes: &'a mut dyn Write) -> Self {
         Self { results, notes }
     }
 
@@ -52,7 +52,7 @@ impl<'a> Console<'a> {
     ///
     /// # Errors
     /// [`ConsoleError`], also when the reader has gone away.
-    pub fn print(&mut self, text: &str) -> Result<(), ConsoleError> {
+    pub(crate) fn print(&mut self, text: &str) -> Result<(), ConsoleError> {
         self.results.write_all(text.as_bytes()).and_then(|()| self.results.flush()).map_err(ConsoleError)
     }
 
@@ -60,7 +60,7 @@ impl<'a> Console<'a> {
     ///
     /// # Errors
     /// As [`print`](Self::print).
-    pub fn line(&mut self, line: impl Display) -> Result<(), ConsoleError> {
+    pub(crate) fn line(&mut self, line: impl Display) -> Result<(), ConsoleError> {
         writeln!(self.results, "{line}").map_err(ConsoleError)
     }
 
@@ -68,14 +68,14 @@ impl<'a> Console<'a> {
     ///
     /// # Errors
     /// As [`print`](Self::print).
-    pub fn document(&mut self, document: &impl Serialize, format: DocumentFormat) -> Result<(), ConsoleError> {
+    pub(crate) fn document(&mut self, document: &impl Serialize, format: DocumentFormat) -> Result<(), ConsoleError> {
         let text = document_text(document, format)?;
         self.print(text.trim_end())?;
         self.print("\n")
     }
 
     /// Waits for `work`; when that takes longer than a second, a person at a terminal sees what is waited for.
-    pub async fn wait<T>(&mut self, what: impl Display, work: impl Future<Output = T>) -> T {
+    pub(crate) async fn wait<T>(&mut self, what: impl Display, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         tokio::select! {
             done = &mut work => return done,
@@ -88,7 +88,7 @@ impl<'a> Console<'a> {
     }
 
     /// Prints something that is not the result. That it cannot be printed is no failure.
-    pub fn note(&mut self, line: impl Display) {
+    pub(crate) fn note(&mut self, line: impl Display) {
         let _ = writeln!(self.notes, "{line}");
     }
 }
@@ -97,7 +97,7 @@ impl<'a> Console<'a> {
 ///
 /// # Errors
 /// [`ConsoleError`] for what cannot be written in this format.
-pub fn document_text(document: &impl Serialize, format: DocumentFormat) -> Result<String, ConsoleError> {
+pub(crate) fn document_text(document: &impl Serialize, format: DocumentFormat) -> Result<String, ConsoleError> {
     let text = match format {
         DocumentFormat::Json => serde_json::to_string_pretty(document).map_err(io::Error::other),
         DocumentFormat::Yaml => {
@@ -111,44 +111,44 @@ pub fn document_text(document: &impl Serialize, format: DocumentFormat) -> Resul
 
 /// Text from elsewhere, fit for a terminal: control characters, which could move the cursor or change its title, are
 /// shown as `\u{fffd}`; line breaks stay.
-pub fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() && c != '\n' && c != '\t' { char::REPLACEMENT_CHARACTER } else { c })
         .collect()
 }
 
 /// As [`printable`], on one line.
-pub fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     printable(text).replace(['\n', '\t'], " ")
 }
 
 /// A path as a shell reads it back, for commands that are there to be copied.
-pub fn shell_word(path: &Path) -> String {
+pub(crate) fn shell_word(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"./~-_+,:@%=".contains(&byte);
     if text.bytes().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// A line of cells in columns of these widths: two spaces between columns, none at the end.
-pub fn aligned(row: &[String], widths: &[usize]) -> String {
+pub(crate) fn aligned(row: &[String], widths: &[usize]) -> String {
     let padded = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
     padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
 }
 
 /// Rows under headings, in columns that are as wide as their widest cell.
 #[derive(Debug)]
-pub struct Table {
+pub(crate) struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// A table with these headings and no rows.
-    pub fn new(headings: &[impl ToString]) -> Self {
+    pub(crate) fn new(headings: &[impl ToString]) -> Self {
         Self { rows: vec![headings.iter().map(ToString::to_string).collect()] }
     }
 
     /// Adds a row; an empty cell is shown as `-`, so that a script can tell columns apart.
-    pub fn row(&mut self, cells: Vec<String>) {
+    pub(crate) fn row(&mut self, cells: Vec<String>) {
         let fit = |cell: String| {
             let cell = one_line(&cell);
             if cell.is_empty() { "-".to_owned() } else { cell }

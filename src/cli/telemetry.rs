@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// Text on a terminal, JSON elsewhere.
     Auto,
     /// For people.
@@ -23,7 +23,7 @@ pub enum LogFormat {
 /// The text is no log format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be auto, text or json")]
-pub struct LogFormatError;
+pub(crate) struct LogFormatError;
 
 impl FromStr for LogFormat {
     type Err = LogFormatError;
@@ -40,12 +40,12 @@ impl FromStr for LogFormat {
 
 /// What is logged, in the words of `tracing_subscriber::EnvFilter`; the text has been read as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogFilter(String);
+pub(crate) struct LogFilter(String);
 
 /// The text is no log filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be error, warn, info, debug, trace or off, or levels a module such as 'info,grantd::http=debug'")]
-pub struct LogFilterError;
+pub(crate) struct LogFilterError;
 
 impl Default for LogFilter {
     fn default() -> Self {
@@ -76,7 +76,7 @@ impl FromStr for LogFilter {
 }
 
 /// Starts logging for the rest of the process. A second start changes nothing.
-pub fn start(format: LogFormat, filter: &LogFilter) {
+pub(crate) fn start(format: LogFormat, filter: &LogFilter) {
     let terminal = io::stderr().is_terminal();
     let text = match format {
         LogFormat::Auto => terminal,
@@ -97,7 +97,7 @@ pub fn start(format: LogFormat, filter: &LogFilter) {
 }
 
 /// Whether the user wants no colours (<https://no-color.org>).
-pub fn no_color() -> bool {
+pub(crate) fn no_color() -> bool {
     env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 

@@ -38,22 +38,22 @@ Exit codes:
 /// inspect grants on that server, redeem the tokens of any, and try the links that come of them.
 #[derive(Debug, Parser)]
 #[command(name = "grantd", version, after_help = AFTER_HELP, subcommand_required = true, arg_required_else_help = true)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// Where the server keeps its database, keys and admin socket
     ///
     /// Every command finds the server by it. The default is $STATE_DIRECTORY, else $XDG_DATA_HOME/grantd, else
     /// ~/.local/share/grantd.
     #[arg(long, global = true, env = "GRANTD_DATA_DIR", value_name = "DIR")]
-    pub data_dir: Option<OsString>,
+    pub(crate) data_dir: Option<OsString>,
 
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run the server
     #[command(long_about = serve::ABOUT, after_help = serve::EXAMPLES)]
     Serve(Box<ServeArgs>),
@@ -105,34 +105,34 @@ Examples:
 
 /// `grantd apply`.
 #[derive(Debug, Args)]
-pub struct ApplyArgs {
+pub(crate) struct ApplyArgs {
     /// The documents; '-' reads standard input
     #[arg(short = 'f', long = "filename", value_name = "FILE")]
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
 
     /// Where documents without a namespace go.
     #[command(flatten)]
-    pub namespace: NamespaceArg,
+    pub(crate) namespace: NamespaceArg,
 }
 
 /// `grantd version`.
 #[derive(Debug, Args)]
-pub struct VersionArgs {
+pub(crate) struct VersionArgs {
     /// Print a document instead of a line
     #[arg(short, long, value_name = "FORMAT")]
-    pub output: Option<DocumentFormat>,
+    pub(crate) output: Option<DocumentFormat>,
 }
 
 /// `grantd completion`.
 #[derive(Debug, Args)]
-pub struct CompletionArgs {
+pub(crate) struct CompletionArgs {
     /// Your shell
-    pub shell: Shell,
+    pub(crate) shell: Shell,
 }
 
 /// The shells that can be taught.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Shell {
+pub(crate) enum Shell {
     /// GNU Bash
     Bash,
     /// Z shell

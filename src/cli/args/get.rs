@@ -26,34 +26,34 @@ Examples:
 
 /// `grantd get`.
 #[derive(Debug, Args)]
-pub struct GetArgs {
+pub(crate) struct GetArgs {
     /// What to show
     #[arg(value_enum, ignore_case = true)]
-    pub kind: ObjectKind,
+    pub(crate) kind: ObjectKind,
     /// The one to show [default: all of them]
     #[arg(conflicts_with_all = ["all_namespaces", "selector"])]
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
 
     /// Whose objects.
     #[command(flatten)]
-    pub namespace: NamespaceArg,
+    pub(crate) namespace: NamespaceArg,
     /// Show the objects of all namespaces, whatever -n says
     #[arg(short = 'A', long)]
-    pub all_namespaces: bool,
+    pub(crate) all_namespaces: bool,
     /// Show only those with these labels, as in 'side=left,tier!=test' or 'side in (left,right)'
     #[arg(short = 'l', long, value_name = "SELECTOR")]
-    pub selector: Option<String>,
+    pub(crate) selector: Option<String>,
     /// Go on, and print what changes
     #[arg(short, long)]
-    pub watch: bool,
+    pub(crate) watch: bool,
     /// How to print them
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
-    pub output: GetFormat,
+    pub(crate) output: GetFormat,
 }
 
 /// The kinds of objects that a server has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ObjectKind {
+pub(crate) enum ObjectKind {
     /// Offers of a link, and how often they were taken
     #[value(name = "accessgrants", aliases = ["accessgrant", "grants", "grant", "gr"])]
     AccessGrants,
@@ -73,7 +73,7 @@ pub enum ObjectKind {
 
 /// How objects are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum GetFormat {
+pub(crate) enum GetFormat {
     /// A row for each
     Table,
     /// JSON, indented

@@ -49,7 +49,7 @@ Examples:
 
 /// The commands of `grantd grant`.
 #[derive(Debug, Subcommand)]
-pub enum GrantCommand {
+pub(crate) enum GrantCommand {
     /// Make a grant
     #[command(long_about = CREATE_ABOUT, after_help = CREATE_EXAMPLES)]
     Create(CreateArgs),
@@ -69,64 +69,64 @@ pub enum GrantCommand {
 
 /// `grantd grant create`.
 #[derive(Debug, Args)]
-pub struct CreateArgs {
+pub(crate) struct CreateArgs {
     /// The grant's name
-    pub name: String,
+    pub(crate) name: String,
 
     /// How often it can be redeemed
     #[arg(long, value_name = "COUNT", default_value = "1", help_heading = "Grant", allow_hyphen_values = true)]
-    pub redemptions_allowed: String,
+    pub(crate) redemptions_allowed: String,
     /// How long it can be redeemed, as in 90s, 15m or 2h30m
     #[arg(long, value_name = "DURATION", default_value_t = ExpirationWindow::default().to_string(), help_heading = "Grant", allow_hyphen_values = true)]
-    pub expiration_window: String,
+    pub(crate) expiration_window: String,
     /// A file with the code to use; '-' reads standard input [default: a random code]
     #[arg(long, value_name = "FILE", help_heading = "Grant")]
-    pub code_file: Option<PathBuf>,
+    pub(crate) code_file: Option<PathBuf>,
     /// Which of the site's issuers signs [default: the site's default]
     #[arg(long, value_name = "ISSUER", help_heading = "Grant")]
-    pub issuer: Option<String>,
+    pub(crate) issuer: Option<String>,
     /// Whose grant it is.
     #[command(flatten)]
-    pub namespace: NamespaceArg,
+    pub(crate) namespace: NamespaceArg,
 }
 
 /// `grantd grant list`.
 #[derive(Debug, Args)]
-pub struct ListArgs {
+pub(crate) struct ListArgs {
     /// Whose grants.
     #[command(flatten)]
-    pub namespace: NamespaceArg,
+    pub(crate) namespace: NamespaceArg,
     /// List the grants of all namespaces, whatever -n says
     #[arg(short = 'A', long)]
-    pub all_namespaces: bool,
+    pub(crate) all_namespaces: bool,
     /// Print something else than a table
     #[arg(short, long, value_name = "FORMAT")]
-    pub output: Option<ListFormat>,
+    pub(crate) output: Option<ListFormat>,
 }
 
 /// `grantd grant show`.
 #[derive(Debug, Args)]
-pub struct ShowArgs {
+pub(crate) struct ShowArgs {
     /// The grant's name
-    pub name: String,
+    pub(crate) name: String,
     /// Whose grant it is.
     #[command(flatten)]
-    pub namespace: NamespaceArg,
+    pub(crate) namespace: NamespaceArg,
     /// Show the code, which is a secret
     #[arg(long)]
-    pub show_code: bool,
+    pub(crate) show_code: bool,
     /// Print the server's object instead
     #[arg(short, long, value_name = "FORMAT")]
-    pub output: Option<DocumentFormat>,
+    pub(crate) output: Option<DocumentFormat>,
 }
 
 /// `grantd grant delete`.
 #[derive(Debug, Args)]
-pub struct DeleteArgs {
+pub(crate) struct DeleteArgs {
     /// The grants' names
     #[arg(value_name = "NAME", required = true)]
-    pub names: Vec<String>,
+    pub(crate) names: Vec<String>,
     /// Whose grants they are.
     #[command(flatten)]
-    pub namespace: NamespaceArg,
+    pub(crate) namespace: NamespaceArg,
 }

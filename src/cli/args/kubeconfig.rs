@@ -24,31 +24,31 @@ Examples:
 
 /// `grantd kubeconfig`.
 #[derive(Debug, Args)]
-pub struct KubeconfigArgs {
+pub(crate) struct KubeconfigArgs {
     /// Who uses it: the name in the server's log and in its refusals
     #[arg(long, value_name = "NAME", default_value = "admin")]
-    pub user: String,
+    pub(crate) user: String,
 
     /// Nothing outside this namespace [default: every namespace]
     #[arg(short, long, value_name = "NAMESPACE")]
-    pub namespace: Option<String>,
+    pub(crate) namespace: Option<String>,
 
     /// Look, and change nothing: no Secrets are shown, but codes of grants and tokens, with which these can be redeemed
     #[arg(long)]
-    pub read_only: bool,
+    pub(crate) read_only: bool,
 
     /// Where the server is reached [default: where it last listened for this]
     #[arg(long, value_name = "URL")]
-    pub server: Option<String>,
+    pub(crate) server: Option<String>,
 
     /// How long the certificate is valid, 1h to 87600h
     #[arg(long, value_name = "DURATION", default_value = "8760h")]
-    pub valid_for: String,
+    pub(crate) valid_for: String,
 
     /// Where the kubeconfig goes; '-' is standard output
     #[arg(long, value_name = "FILE", default_value = "-", help_heading = "File")]
-    pub output: PathBuf,
+    pub(crate) output: PathBuf,
     /// Replace the file if it exists
     #[arg(long, help_heading = "File")]
-    pub force: bool,
+    pub(crate) force: bool,
 }

@@ -28,7 +28,7 @@ Examples:
 
 /// The commands of `grantd link`.
 #[derive(Debug, Subcommand)]
-pub enum LinkCommand {
+pub(crate) enum LinkCommand {
     /// Show whether links would come up
     #[command(long_about = STATUS_ABOUT, after_help = STATUS_EXAMPLES)]
     Status(LinkStatusArgs),
@@ -36,19 +36,19 @@ pub enum LinkCommand {
 
 /// `grantd link status`.
 #[derive(Debug, Args)]
-pub struct LinkStatusArgs {
+pub(crate) struct LinkStatusArgs {
     /// The link; without it, all of them
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// A directory of redeemed files, whose links are tried from here
     #[arg(long, value_name = "DIR")]
-    pub from: Option<PathBuf>,
+    pub(crate) from: Option<PathBuf>,
     /// Whose links, when the server is asked.
     #[command(flatten)]
-    pub namespace: NamespaceArg,
+    pub(crate) namespace: NamespaceArg,
     /// Show the links of all namespaces, whatever -n says
     #[arg(short = 'A', long, conflicts_with_all = ["name", "from"])]
-    pub all_namespaces: bool,
+    pub(crate) all_namespaces: bool,
     /// Print documents instead
     #[arg(short, long, value_name = "FORMAT")]
-    pub output: Option<DocumentFormat>,
+    pub(crate) output: Option<DocumentFormat>,
 }

@@ -9,10 +9,12 @@ mod serve;
 mod shared;
 mod token;
 
-pub use cli::{ApplyArgs, Cli, Command, CompletionArgs, Shell, VersionArgs};
-pub use get::{GetArgs, GetFormat, ObjectKind};
-pub use grant::{CreateArgs, DeleteArgs, GrantCommand, ListArgs, ShowArgs};
-pub use kubeconfig::KubeconfigArgs;
-pub use link::{LinkCommand, LinkStatusArgs};
-pub use shared::{ListFormat, NamespaceArg};
-pub use token::{IssueArgs, RedeemArgs, TokenCommand};
+pub(crate) use cli::{ApplyArgs, Cli, Command, CompletionArgs, Shell, VersionArgs};
+pub(crate) use get::{GetArgs, GetFormat, ObjectKind};
+pub(crate) use grant::{CreateArgs, DeleteArgs, GrantCommand, ListArgs, ShowArgs};
+pub(crate) use kubeconfig::KubeconfigArgs;
+pub(crate) use link::{LinkCommand, LinkStatusArgs};
+pub(crate) use shared::ListFormat;
+#[cfg(test)]
+pub(crate) use shared::NamespaceArg;
+pub(crate) use token::{IssueArgs, RedeemArgs, TokenCommand};

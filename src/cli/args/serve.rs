@@ -36,39 +36,39 @@ many sites:
 ///
 /// The id of an argument gives its flag (`--tls-cert`) and its variable (`GRANTD_TLS_CERT`).
 #[derive(Debug, Args)]
-pub struct ServeArgs {
+pub(crate) struct ServeArgs {
     /// A YAML file with settings and sites
     #[arg(long, env = "GRANTD_CONFIG", value_name = "FILE")]
-    pub config: Option<String>,
+    pub(crate) config: Option<String>,
 
     /// Where connecting sites redeem tokens [default: 0.0.0.0:9090]
     #[arg(long, env = "GRANTD_LISTEN", value_name = "ADDRESS", help_heading = "Listeners")]
-    pub listen: Option<String>,
+    pub(crate) listen: Option<String>,
     /// Where /metrics, /livez and /readyz are served, without TLS [default: 127.0.0.1:9091]
     #[arg(long, env = "GRANTD_OBSERVE_LISTEN", value_name = "ADDRESS", help_heading = "Listeners")]
-    pub observe_listen: Option<String>,
+    pub(crate) observe_listen: Option<String>,
     /// Where kubectl and other Kubernetes clients reach the admin API, with certificates from 'grantd kubeconfig'
     /// [default: nowhere; the admin socket alone]
     #[arg(long, env = "GRANTD_ADMIN_LISTEN", value_name = "ADDRESS", help_heading = "Listeners")]
-    pub admin_listen: Option<String>,
+    pub(crate) admin_listen: Option<String>,
 
     /// The https URL that tokens carry [default: the first name or address of this host]
     #[arg(long, env = "GRANTD_PUBLIC_URL", value_name = "URL", help_heading = "Listeners")]
-    pub public_url: Option<String>,
+    pub(crate) public_url: Option<String>,
 
     /// The serving certificate and its chain, PEM; with --tls-key and --tls-ca [default: self-made]
     #[arg(long, env = "GRANTD_TLS_CERT", value_name = "FILE", help_heading = "Serving certificate")]
-    pub tls_cert: Option<String>,
+    pub(crate) tls_cert: Option<String>,
     /// The key of the serving certificate, PEM
     #[arg(long, env = "GRANTD_TLS_KEY", value_name = "FILE", help_heading = "Serving certificate")]
-    pub tls_key: Option<String>,
+    pub(crate) tls_key: Option<String>,
     /// The CA that tokens carry, PEM: clients trust the serving certificate by it and by nothing else
     #[arg(long, env = "GRANTD_TLS_CA", value_name = "FILE", help_heading = "Serving certificate")]
-    pub tls_ca: Option<String>,
+    pub(crate) tls_ca: Option<String>,
 
     /// The name of the site [default: this host's name]
     #[arg(long, env = "GRANTD_SITE_NAME", value_name = "NAME", help_heading = "Site (one; many go in the file)")]
-    pub site_name: Option<String>,
+    pub(crate) site_name: Option<String>,
     /// The namespace of the site [default: default]
     #[arg(
         short,
@@ -77,13 +77,13 @@ pub struct ServeArgs {
         value_name = "NAMESPACE",
         help_heading = "Site (one; many go in the file)"
     )]
-    pub namespace: Option<String>,
+    pub(crate) namespace: Option<String>,
     /// The site's CA certificate, PEM; with --issuer-key [default: self-made]
     #[arg(long, env = "GRANTD_ISSUER_CERT", value_name = "FILE", help_heading = "Site (one; many go in the file)")]
-    pub issuer_cert: Option<String>,
+    pub(crate) issuer_cert: Option<String>,
     /// The key of the site's CA, PEM
     #[arg(long, env = "GRANTD_ISSUER_KEY", value_name = "FILE", help_heading = "Site (one; many go in the file)")]
-    pub issuer_key: Option<String>,
+    pub(crate) issuer_key: Option<String>,
     /// A host at which the site's router accepts links; given again, each becomes a Link [default: the public URL's host]
     #[arg(
         long,
@@ -92,7 +92,7 @@ pub struct ServeArgs {
         value_delimiter = ',',
         help_heading = "Site (one; many go in the file)"
     )]
-    pub link_host: Vec<String>,
+    pub(crate) link_host: Vec<String>,
     /// The router's port for links of interior sites [default: 55671]
     #[arg(
         long,
@@ -100,53 +100,53 @@ pub struct ServeArgs {
         value_name = "PORT",
         help_heading = "Site (one; many go in the file)"
     )]
-    pub inter_router_port: Option<String>,
+    pub(crate) inter_router_port: Option<String>,
     /// The router's port for links of edge sites [default: 45671]
     #[arg(long, env = "GRANTD_EDGE_PORT", value_name = "PORT", help_heading = "Site (one; many go in the file)")]
-    pub edge_port: Option<String>,
+    pub(crate) edge_port: Option<String>,
 
     /// The key of issued certificates: ecdsa-p256, rsa-2048, rsa-3072 or ed25519 [default: ecdsa-p256]
     #[arg(long, env = "GRANTD_CLIENT_KEY_TYPE", value_name = "TYPE", help_heading = "Certificates")]
-    pub client_key_type: Option<String>,
+    pub(crate) client_key_type: Option<String>,
     /// How long issued certificates are valid, 1h to 87600h [default: 43800h]
     #[arg(long, env = "GRANTD_CERTIFICATE_VALIDITY", value_name = "DURATION", help_heading = "Certificates")]
-    pub certificate_validity: Option<String>,
+    pub(crate) certificate_validity: Option<String>,
     /// The key of self-made CAs: ecdsa-p256 or rsa-2048, which Skupper needs to sign with it [default: ecdsa-p256]
     #[arg(long, env = "GRANTD_CA_KEY_TYPE", value_name = "TYPE", help_heading = "Certificates")]
-    pub ca_key_type: Option<String>,
+    pub(crate) ca_key_type: Option<String>,
 
     /// How long an expired or used-up grant stays visible; its ledger stays for ever [default: 24h]
     #[arg(long, env = "GRANTD_RETENTION", value_name = "DURATION", help_heading = "Operation")]
-    pub retention: Option<String>,
+    pub(crate) retention: Option<String>,
     /// How long redemptions in progress may take when the server stops [default: 25s]
     #[arg(long, env = "GRANTD_DRAIN_TIMEOUT", value_name = "DURATION", help_heading = "Operation")]
-    pub drain_timeout: Option<String>,
+    pub(crate) drain_timeout: Option<String>,
     /// What is logged: a level, or levels a module as in 'info,grantd::http=debug' [default: info]
     #[arg(long, env = "GRANTD_LOG", value_name = "FILTER", help_heading = "Operation")]
-    pub log: Option<String>,
+    pub(crate) log: Option<String>,
     /// How it is logged: text, json, or auto: text on a terminal [default: auto]
     #[arg(long, env = "GRANTD_LOG_FORMAT", value_name = "FORMAT", help_heading = "Operation")]
-    pub log_format: Option<String>,
+    pub(crate) log_format: Option<String>,
 
     /// How long a TLS handshake may take [default: 5s]
     #[arg(long, env = "GRANTD_HANDSHAKE_DEADLINE", value_name = "DURATION", help_heading = "Limits")]
-    pub handshake_deadline: Option<String>,
+    pub(crate) handshake_deadline: Option<String>,
     /// How long a whole request may take [default: 10s]
     #[arg(long, env = "GRANTD_REQUEST_DEADLINE", value_name = "DURATION", help_heading = "Limits")]
-    pub request_deadline: Option<String>,
+    pub(crate) request_deadline: Option<String>,
     /// The most bytes of a request body, up to 16384 [default: 1024]
     #[arg(long, env = "GRANTD_MAX_BODY_BYTES", value_name = "BYTES", help_heading = "Limits")]
-    pub max_body_bytes: Option<String>,
+    pub(crate) max_body_bytes: Option<String>,
     /// The most bytes of a request's headers [default: 8192]
     #[arg(long, env = "GRANTD_MAX_HEADER_BYTES", value_name = "BYTES", help_heading = "Limits")]
-    pub max_header_bytes: Option<String>,
+    pub(crate) max_header_bytes: Option<String>,
     /// The most headers of a request [default: 32]
     #[arg(long, env = "GRANTD_MAX_HEADERS", value_name = "COUNT", help_heading = "Limits")]
-    pub max_headers: Option<String>,
+    pub(crate) max_headers: Option<String>,
     /// The most connections at a time [default: 4096]
     #[arg(long, env = "GRANTD_MAX_CONNECTIONS", value_name = "COUNT", help_heading = "Limits")]
-    pub max_connections: Option<String>,
+    pub(crate) max_connections: Option<String>,
     /// The most TLS handshakes at a time [default: 256]
     #[arg(long, env = "GRANTD_MAX_HANDSHAKES", value_name = "COUNT", help_heading = "Limits")]
-    pub max_handshakes: Option<String>,
+    pub(crate) max_handshakes: Option<String>,
 }

@@ -9,15 +9,15 @@ use crate::{
 
 /// `-n`, for the commands that work in one namespace.
 #[derive(Debug, Args)]
-pub struct NamespaceArg {
+pub(crate) struct NamespaceArg {
     /// The namespace to work in
     #[arg(short, long, env = "GRANTD_NAMESPACE", value_name = "NAMESPACE", default_value = Namespace::DEFAULT)]
-    pub namespace: String,
+    pub(crate) namespace: String,
 }
 
 impl NamespaceArg {
     /// The namespace as it was typed; an empty environment variable counts as not set.
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         if self.namespace.is_empty() { Namespace::DEFAULT } else { &self.namespace }
     }
 
@@ -25,7 +25,7 @@ impl NamespaceArg {
     ///
     /// # Errors
     /// [`CliError::Usage`] when the text is no namespace.
-    pub fn parse(&self) -> Result<Namespace, CliError> {
+    pub(crate) fn parse(&self) -> Result<Namespace, CliError> {
         let mut faults = FlagFaults::default();
         faults.namespace(self.text()).ok_or_else(|| faults.into_error())
     }
@@ -33,7 +33,7 @@ impl NamespaceArg {
 
 /// How lists are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ListFormat {
+pub(crate) enum ListFormat {
     /// JSON, indented
     Json,
     /// YAML

@@ -36,7 +36,7 @@ Examples:
 
 /// The commands of `grantd token`.
 #[derive(Debug, Subcommand)]
-pub enum TokenCommand {
+pub(crate) enum TokenCommand {
     /// Make a grant and write its token to a file
     #[command(long_about = ISSUE_ABOUT, after_help = ISSUE_EXAMPLES)]
     Issue(IssueArgs),
@@ -48,60 +48,60 @@ pub enum TokenCommand {
 
 /// `grantd token issue`.
 #[derive(Debug, Args)]
-pub struct IssueArgs {
+pub(crate) struct IssueArgs {
     /// Where the token goes; '-' is standard output
     #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
 
     /// How often the token can be redeemed
     #[arg(long, value_name = "COUNT", default_value = "1", help_heading = "Grant", allow_hyphen_values = true)]
-    pub redemptions_allowed: String,
+    pub(crate) redemptions_allowed: String,
     /// How long the token can be redeemed, as in 90s, 15m or 2h30m; at least 1m
     #[arg(long, value_name = "DURATION", default_value_t = ExpirationWindow::default().to_string(), help_heading = "Grant", allow_hyphen_values = true)]
-    pub expiration_window: String,
+    pub(crate) expiration_window: String,
     /// The cost of the link that comes of it; 0 leaves it to the connecting site
     #[arg(long, value_name = "COST", default_value = "1", help_heading = "Grant", allow_hyphen_values = true)]
-    pub cost: String,
+    pub(crate) cost: String,
     /// The name of the grant and of the link [default: the site's name and a random part]
     #[arg(long, value_name = "NAME", help_heading = "Grant")]
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// Whose token it is.
     #[command(flatten)]
-    pub namespace: NamespaceArg,
+    pub(crate) namespace: NamespaceArg,
 
     /// How long to wait until the grant is ready; at least 10s
     #[arg(long, value_name = "DURATION", default_value = "1m0s", allow_hyphen_values = true)]
-    pub timeout: String,
+    pub(crate) timeout: String,
     /// Replace the file if it exists
     #[arg(long)]
-    pub force: bool,
+    pub(crate) force: bool,
 }
 
 /// `grantd token redeem`.
 #[derive(Debug, Args)]
-pub struct RedeemArgs {
+pub(crate) struct RedeemArgs {
     /// The token; '-' reads standard input
     #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
 
     /// The directory for the files
     #[arg(long, value_name = "DIR", default_value = ".", help_heading = "Files")]
-    pub output: PathBuf,
+    pub(crate) output: PathBuf,
     /// The namespace to write into the documents [default: none, which Skupper without Kubernetes reads as 'default']
     ///
     /// A site in another namespace than 'default' needs it: Skupper without Kubernetes reads a document without a namespace as
     /// one for 'default', and does not start a site whose files name several namespaces. 'kubectl apply' puts a document
     /// without a namespace into its current one, and refuses one whose namespace differs from its -n.
     #[arg(short, long, value_name = "NAMESPACE", help_heading = "Files")]
-    pub namespace: Option<String>,
+    pub(crate) namespace: Option<String>,
     /// Replace files that exist
     #[arg(long, help_heading = "Files")]
-    pub force: bool,
+    pub(crate) force: bool,
 
     /// Who the certificate is for, as the other site's ledger will show it [default: the token's name]
     #[arg(long, value_name = "SUBJECT", default_value = "", hide_default_value = true)]
-    pub subject: String,
+    pub(crate) subject: String,
     /// How long the server may take; at least 1s
     #[arg(long, value_name = "DURATION", default_value = "10s", allow_hyphen_values = true)]
-    pub timeout: String,
+    pub(crate) timeout: String,
 }

@@ -9,7 +9,7 @@ use crate::cli::{
     output::Console,
 };
 
-pub fn run(args: &CompletionArgs, console: &mut Console<'_>) -> Result<(), CliError> {
+pub(crate) fn run(args: &CompletionArgs, console: &mut Console<'_>) -> Result<(), CliError> {
     let (mut command, mut script) = (Cli::command(), Vec::new());
     // Into memory first: clap panics when it cannot write.
     match args.shell {

@@ -25,7 +25,7 @@ use crate::{
 /// What the cluster and the context are called; the user is called what it is.
 const NAME: &str = "grantd";
 
-pub fn run(args: &KubeconfigArgs, data_dir: &Path, console: &mut Console<'_>) -> Result<(), CliError> {
+pub(crate) fn run(args: &KubeconfigArgs, data_dir: &Path, console: &mut Console<'_>) -> Result<(), CliError> {
     let mut faults = FlagFaults::default();
     let name = faults.parse("user (--user)", &args.user);
     let namespace = args.namespace.as_ref().map(|text| faults.namespace(text));

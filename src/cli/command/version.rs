@@ -9,7 +9,7 @@ struct Version {
     version: &'static str,
 }
 
-pub fn run(args: &VersionArgs, console: &mut Console<'_>) -> Result<(), CliError> {
+pub(crate) fn run(args: &VersionArgs, console: &mut Console<'_>) -> Result<(), CliError> {
     let version = env!("CARGO_PKG_VERSION");
     match args.output {
         Some(format) => console.document(&Version { version }, format)?,

@@ -4,7 +4,7 @@ use std::{fmt, fmt::Display};
 
 /// Where a setting was set, or would be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin {
     /// `--listen`.
     Flag(String),
     /// `GRANTD_LISTEN`.
@@ -34,11 +34,11 @@ impl Display for Origin {
 
 /// One thing that is wrong, where, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// Where it was set.
-    pub origin: Origin,
+    pub(crate) origin: Origin,
     /// What is wrong with it, and what would be right.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 impl Display for Fault {

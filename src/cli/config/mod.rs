@@ -19,9 +19,9 @@ use std::{
 
 use clap::ArgMatches;
 use fault::Faults;
-pub use fault::{Fault, Origin};
+pub(crate) use fault::{Fault, Origin};
 use serde_saphyr::{Spanned, UserMessageFormatter};
-pub use sites::{IssuerFiles, SiteConfig, SiteEndpoints};
+pub(crate) use sites::{IssuerFiles, SiteConfig, SiteEndpoints};
 use source::Sources;
 use tree::{Table, Value};
 use values::{duration, number, path, socket_address};
@@ -43,77 +43,77 @@ const LONGEST: Duration = Duration::from_secs(87_600 * 3600);
 
 /// The settings of `grantd serve`, each valid in itself. Files are named, not yet read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServeConfig {
+pub(crate) struct ServeConfig {
     /// Database, keys and admin socket; made if it is not there.
-    pub data_dir: PathBuf,
+    pub(crate) data_dir: PathBuf,
     /// Where the redeem listener is.
-    pub listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     /// Where the observe listener is.
-    pub observe_listen: SocketAddr,
+    pub(crate) observe_listen: SocketAddr,
     /// Where the admin API is served with TLS; `None`: on the Unix socket alone.
-    pub admin_listen: Option<SocketAddr>,
+    pub(crate) admin_listen: Option<SocketAddr>,
     /// What tokens carry; `None`: the first name or address of this host with the redeem listener's port.
-    pub public_url: Option<PublicUrl>,
+    pub(crate) public_url: Option<PublicUrl>,
     /// The serving certificate; `None`: self-made.
-    pub tls: Option<TlsFiles>,
+    pub(crate) tls: Option<TlsFiles>,
     /// The kind of key of issued certificates.
-    pub client_key_type: ClientKeyType,
+    pub(crate) client_key_type: ClientKeyType,
     /// The kind of key of self-made CAs.
-    pub ca_key_type: CaKeyType,
+    pub(crate) ca_key_type: CaKeyType,
     /// How long issued certificates are valid, 1 hour to 10 years.
-    pub certificate_validity: Duration,
+    pub(crate) certificate_validity: Duration,
     /// How long an expired or used-up grant stays visible before it is removed. Its ledger rows stay for ever.
-    pub retention: Duration,
+    pub(crate) retention: Duration,
     /// How long redemptions in progress may take after the server was asked to stop.
-    pub drain_timeout: Duration,
+    pub(crate) drain_timeout: Duration,
     /// How log lines look.
-    pub log_format: LogFormat,
+    pub(crate) log_format: LogFormat,
     /// What is logged.
-    pub log_filter: LogFilter,
+    pub(crate) log_filter: LogFilter,
     /// The limits of the redeem listener.
-    pub limits: Limits,
+    pub(crate) limits: Limits,
     /// At least one; one a namespace.
-    pub sites: Vec<SiteConfig>,
+    pub(crate) sites: Vec<SiteConfig>,
 }
 
 /// Where the serving certificate is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFiles {
+pub(crate) struct TlsFiles {
     /// The certificate and its chain, PEM.
-    pub cert_file: PathBuf,
+    pub(crate) cert_file: PathBuf,
     /// Its key, PEM.
-    pub key_file: PathBuf,
+    pub(crate) key_file: PathBuf,
     /// The CA that tokens carry, PEM.
-    pub ca_file: PathBuf,
+    pub(crate) ca_file: PathBuf,
 }
 
 /// The limits of the redeem listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// The longest that a TLS handshake may take.
-    pub handshake_deadline: Duration,
+    pub(crate) handshake_deadline: Duration,
     /// The longest that a whole request may take, handshake excluded.
-    pub request_deadline: Duration,
+    pub(crate) request_deadline: Duration,
     /// The most bytes of a request body, at most 16 KiB.
-    pub max_body_bytes: usize,
+    pub(crate) max_body_bytes: usize,
     /// The most bytes of the header section; at least 8 KiB, below which the HTTP library cannot go.
-    pub max_header_bytes: usize,
+    pub(crate) max_header_bytes: usize,
     /// The most headers of one request.
-    pub max_headers: usize,
+    pub(crate) max_headers: usize,
     /// The most connections at a time.
-    pub max_connections: usize,
+    pub(crate) max_connections: usize,
     /// The most handshakes at a time; not more than connections.
-    pub max_handshakes: usize,
+    pub(crate) max_handshakes: usize,
 }
 
 /// All that is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.report())]
-pub struct ConfigError {
+pub(crate) struct ConfigError {
     /// The file that was named, if one was.
-    pub file: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
     /// At least one: flags and environment as they were asked for, then the file's.
-    pub faults: Vec<Fault>,
+    pub(crate) faults: Vec<Fault>,
 }
 
 impl ConfigError {
@@ -131,18 +131,18 @@ impl ConfigError {
 }
 
 /// What a configuration depends on besides arguments and file; tests give their own.
-pub struct Surroundings<'a> {
+pub(crate) struct Surroundings<'a> {
     /// The environment variable of this name.
-    pub environment: &'a dyn Fn(&str) -> Option<OsString>,
+    pub(crate) environment: &'a dyn Fn(&str) -> Option<OsString>,
     /// This host's name, as the system knows it.
-    pub host_name: String,
+    pub(crate) host_name: String,
 }
 
 /// Makes a configuration of the arguments of `grantd serve`, the environment, and the file that they name.
 ///
 /// # Errors
 /// [`ConfigError`] with every fault there is, not the first alone.
-pub fn resolve(flags: &ArgMatches, surroundings: &Surroundings<'_>) -> Result<ServeConfig, ConfigError> {
+pub(crate) fn resolve(flags: &ArgMatches, surroundings: &Surroundings<'_>) -> Result<ServeConfig, ConfigError> {
     let mut faults = Faults::default();
     let environment = |name: &str| (surroundings.environment)(name).map(|text| text.to_string_lossy().into_owned());
     let mut sources = Sources { flags, environment: &environment, file: Table::default() };

@@ -23,35 +23,35 @@ const EDGE_PORT: u16 = 45671;
 
 /// A site as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SiteConfig {
+pub(crate) struct SiteConfig {
     /// Its name.
-    pub name: GrantName,
+    pub(crate) name: GrantName,
     /// Its namespace, which no other site has.
-    pub namespace: Namespace,
+    pub(crate) namespace: Namespace,
     /// Whether it is an edge site, which cannot accept links.
-    pub edge: bool,
+    pub(crate) edge: bool,
     /// Its CAs, with different names; none: one self-made, called `skupper-site-ca`.
-    pub issuers: Vec<IssuerFiles>,
+    pub(crate) issuers: Vec<IssuerFiles>,
     /// Which of them signs for a grant that names none: one of `issuers`, or the self-made one.
-    pub default_issuer: IssuerName,
+    pub(crate) default_issuer: IssuerName,
     /// Where its router accepts links.
-    pub endpoints: SiteEndpoints,
+    pub(crate) endpoints: SiteEndpoints,
 }
 
 /// Where a CA is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IssuerFiles {
+pub(crate) struct IssuerFiles {
     /// Its name.
-    pub name: IssuerName,
+    pub(crate) name: IssuerName,
     /// The certificate, PEM.
-    pub cert_file: PathBuf,
+    pub(crate) cert_file: PathBuf,
     /// Its key, PEM.
-    pub key_file: PathBuf,
+    pub(crate) key_file: PathBuf,
 }
 
 /// Where a site's router accepts links.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SiteEndpoints {
+pub(crate) enum SiteEndpoints {
     /// Exactly here; when there are none, the site is not ready.
     Listed(Vec<Endpoint>),
     /// At the public URL's host, or this host's first name or address, on these ports: decided at start.

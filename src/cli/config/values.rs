@@ -7,7 +7,7 @@ use crate::grant::{format_go_duration, parse_go_duration};
 /// A text that breaks the rule of its setting; the message says the rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct ValueError(String);
+pub(crate) struct ValueError(String);
 
 impl ValueError {
     fn rule(rule: impl Into<String>) -> Self {

@@ -28,7 +28,7 @@ const SERVER_CA_NAME: &str = "SkupperGrantServerCA";
 const ADMIN_CA_NAME: &str = "grantd admin CA";
 
 /// What the configuration names, loaded and checked, before anything is created.
-pub struct Given {
+pub(crate) struct Given {
     /// For each configured site its issuers, in order.
     issuers: Vec<Vec<(IssuerName, Issuer)>>,
     /// The serving certificate, if one was given.
@@ -37,28 +37,28 @@ pub struct Given {
 
 /// Where an issuer was loaded from, to be watched.
 #[derive(Debug, Clone)]
-pub struct IssuerSource {
+pub(crate) struct IssuerSource {
     /// The site's namespace.
-    pub namespace: Namespace,
+    pub(crate) namespace: Namespace,
     /// The issuer's name and files.
-    pub files: IssuerFiles,
+    pub(crate) files: IssuerFiles,
 }
 
 /// Sites with their issuers, and what of it is to be watched.
-pub struct Material {
+pub(crate) struct Material {
     /// The sites.
-    pub sites: Vec<ConfiguredSite>,
+    pub(crate) sites: Vec<ConfiguredSite>,
     /// The files of issuers that were given.
-    pub sources: Vec<IssuerSource>,
+    pub(crate) sources: Vec<IssuerSource>,
     /// The serving certificate, if one was given.
-    pub serving: Option<ServingIdentity>,
+    pub(crate) serving: Option<ServingIdentity>,
 }
 
 /// Loads every file the configuration names; all faults are reported at once.
 ///
 /// # Errors
 /// [`ServeError::Files`] with a fault for each file that is wrong.
-pub fn load_given(config: &ServeConfig, now: Timestamp) -> Result<Given, ServeError> {
+pub(crate) fn load_given(config: &ServeConfig, now: Timestamp) -> Result<Given, ServeError> {
     let mut faults: Vec<PkiError> = Vec::new();
     let mut keep = |fault| faults.push(fault);
     let mut issuers = Vec::new();
@@ -80,7 +80,7 @@ pub fn load_given(config: &ServeConfig, now: Timestamp) -> Result<Given, ServeEr
 ///
 /// # Errors
 /// [`PkiError`] naming the file that is wrong.
-pub fn load_serving(files: &TlsFiles, now: Timestamp) -> Result<ServingIdentity, PkiError> {
+pub(crate) fn load_serving(files: &TlsFiles, now: Timestamp) -> Result<ServingIdentity, PkiError> {
     ServingIdentity::load(&files.cert_file, &files.key_file, &files.ca_file, now)
 }
 
@@ -89,7 +89,7 @@ impl Given {
     ///
     /// # Errors
     /// [`ServeError`] when a self-made CA cannot be made, written or read back.
-    pub fn into_sites(
+    pub(crate) fn into_sites(
         self,
         config: &ServeConfig,
         data_dir: &DataDir,
@@ -156,7 +156,11 @@ fn without_key(files: &PairFiles) -> FileError {
 ///
 /// # Errors
 /// [`ServeError`] when it cannot be made, written or read back.
-pub fn self_made_serving(data_dir: &DataDir, hosts: &[Host], now: Timestamp) -> Result<ServingIdentity, ServeError> {
+pub(crate) fn self_made_serving(
+    data_dir: &DataDir,
+    hosts: &[Host],
+    now: Timestamp,
+) -> Result<ServingIdentity, ServeError> {
     let files = data_dir.server();
     if let Some(serving) = serving_on_disk(&files, hosts, now) {
         return Ok(serving);
@@ -173,7 +177,7 @@ pub fn self_made_serving(data_dir: &DataDir, hosts: &[Host], now: Timestamp) -> 
 ///
 /// # Errors
 /// [`ServeError`] when it cannot be made, written or read back, and when the CA has a certificate and no key.
-pub fn admin_serving(data_dir: &DataDir, hosts: &[Host], now: Timestamp) -> Result<ServingIdentity, ServeError> {
+pub(crate) fn admin_serving(data_dir: &DataDir, hosts: &[Host], now: Timestamp) -> Result<ServingIdentity, ServeError> {
     let (ca_files, files) = (DataDir::admin_ca_of(data_dir.path()), data_dir.admin());
     let ca = self_made_ca(&ca_files, ADMIN_CA_NAME, CaKeyType::EcdsaP256, now)?;
     if let Some(serving) = serving_on_disk(&files, hosts, now).filter(|serving| serving.ca_pem() == ca.ca_pem()) {

@@ -27,7 +27,7 @@ const INTERVAL: Duration = Duration::from_secs(5);
 
 /// Where the serving certificate comes from.
 #[derive(Debug)]
-pub enum ServingSource {
+pub(crate) enum ServingSource {
     /// From files that are renewed outside this program.
     Given(TlsFiles),
     /// From the data directory, renewed here.
@@ -41,11 +41,11 @@ pub enum ServingSource {
 
 /// What the watched files held when they were last looked at.
 #[derive(Debug, Default)]
-pub struct Seen(HashMap<PathBuf, u64>);
+pub(crate) struct Seen(HashMap<PathBuf, u64>);
 
 impl Seen {
     /// Everything the configuration names, as it is on disk now.
-    pub fn of(config: &ServeConfig) -> Self {
+    pub(crate) fn of(config: &ServeConfig) -> Self {
         let issuers = config.sites.iter().flat_map(|site| &site.issuers);
         let issuers = issuers.flat_map(|issuer| [&issuer.cert_file, &issuer.key_file]);
         let serving = config.tls.iter().flat_map(|files| [&files.cert_file, &files.key_file, &files.ca_file]);
@@ -67,7 +67,7 @@ impl Seen {
 }
 
 /// Watches what was loaded and loads it again.
-pub struct Refresher {
+pub(crate) struct Refresher {
     app: Arc<App>,
     issuers: Vec<IssuerSource>,
     serving: ServingSource,
@@ -79,12 +79,12 @@ pub struct Refresher {
 
 impl Refresher {
     /// Watches what was loaded after `seen` was taken.
-    pub fn new(app: Arc<App>, issuers: Vec<IssuerSource>, serving: ServingSource, seen: Seen) -> Self {
+    pub(crate) fn new(app: Arc<App>, issuers: Vec<IssuerSource>, serving: ServingSource, seen: Seen) -> Self {
         Self { app, issuers, serving, seen, pending: HashSet::new() }
     }
 
     /// Looks at everything from time to time, until cancelled. File work is done where it may block.
-    pub async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {

@@ -14,16 +14,16 @@ use crate::{
 /// A document of kind AccessGrant with a name. Its labels, annotations and spec are as they were written: the server validates
 /// them.
 #[derive(Debug)]
-pub struct Document {
-    pub position: DocumentPosition,
-    pub namespace: Namespace,
-    pub name: GrantName,
-    pub metadata: Value,
-    pub spec: Value,
+pub(crate) struct Document {
+    pub(crate) position: DocumentPosition,
+    pub(crate) namespace: Namespace,
+    pub(crate) name: GrantName,
+    pub(crate) metadata: Value,
+    pub(crate) spec: Value,
 }
 
 /// Reads all documents; empty ones are passed over.
-pub fn read_documents(text: &str, file: &str, namespace: &Namespace) -> Result<Vec<Document>, CliError> {
+pub(crate) fn read_documents(text: &str, file: &str, namespace: &Namespace) -> Result<Vec<Document>, CliError> {
     let (mut documents, mut faults) = (Vec::new(), Vec::new());
     for (index, (line, value)) in parse(text, file)?.into_iter().enumerate() {
         let position = DocumentPosition { file: file.to_owned(), number: index + 1, line };

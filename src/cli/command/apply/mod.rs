@@ -3,7 +3,7 @@
 mod document;
 
 use document::Document;
-pub use document::read_documents;
+pub(crate) use document::read_documents;
 use serde_json::{Value, json};
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     client::{AdminError, Status, StatusCause},
 };
 
-pub async fn run(args: &ApplyArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
+pub(crate) async fn run(args: &ApplyArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
     let file = FileLocation::new(&args.file);
     let documents = read_documents(&file.read()?, &file.name(), &args.namespace.parse()?)?;
     let mut faults = Vec::new();

@@ -17,7 +17,7 @@ use self::{
 };
 use crate::cli::{args::GetArgs, error::CliError, output::Console, server::Server};
 
-pub async fn run(args: &GetArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
+pub(crate) async fn run(args: &GetArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
     let query = Query::of(args)?;
     if args.watch {
         let mut printer = Printer::of_events(args.output, &query);

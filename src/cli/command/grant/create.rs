@@ -15,7 +15,7 @@ use crate::{
     grant::{Code, GrantName, IssuerName},
 };
 
-pub async fn run(args: &CreateArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
+pub(crate) async fn run(args: &CreateArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
     let mut faults = FlagFaults::default();
     let issuer = match &args.issuer {
         Some(issuer) => faults.parse::<IssuerName>("issuer (--issuer)", issuer).map(Some),

@@ -11,7 +11,7 @@ use crate::{
     grant::GrantName,
 };
 
-pub async fn run(args: &DeleteArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
+pub(crate) async fn run(args: &DeleteArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
     let namespace = args.namespace.parse()?;
     // All names are parsed before the first grant is deleted.
     let names: Vec<GrantName> = args.names.iter().map(|name| grant_name(name)).collect::<Result<_, _>>()?;

@@ -11,7 +11,7 @@ use crate::cli::{
     server::Server,
 };
 
-pub async fn run(args: &ListArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
+pub(crate) async fn run(args: &ListArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
     let scope = if args.all_namespaces { Scope::All } else { Scope::Namespace(args.namespace.parse()?) };
     match args.output {
         Some(ListFormat::Json) => console.document(&list(&server.grants(&scope).await?), DocumentFormat::Json)?,

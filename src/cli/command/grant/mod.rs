@@ -1,6 +1,6 @@
 //! `grantd grant`.
 
-pub mod create;
-pub mod delete;
-pub mod list;
-pub mod show;
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod list;
+pub(crate) mod show;

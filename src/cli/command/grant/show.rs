@@ -13,7 +13,7 @@ use crate::{
     grant::{GrantName, Namespace},
 };
 
-pub async fn run(args: &ShowArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
+pub(crate) async fn run(args: &ShowArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
     let namespace: Namespace = args.namespace.parse()?;
     let name: GrantName = grant_name(&args.name)?;
     let object = server.grant(&namespace, &name).await?;

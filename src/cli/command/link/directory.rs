@@ -21,23 +21,23 @@ const AT_ONCE: usize = 8;
 
 /// The links of a directory, and the files that should be links and are none.
 #[derive(Debug)]
-pub struct Found {
+pub(crate) struct Found {
     /// Sorted by name.
-    pub links: Vec<FoundLink>,
+    pub(crate) links: Vec<FoundLink>,
     /// One for each such file.
-    pub failures: Vec<CliError>,
+    pub(crate) failures: Vec<CliError>,
 }
 
 /// A link and the credentials it names.
 #[derive(Debug)]
-pub struct FoundLink {
+pub(crate) struct FoundLink {
     link: Link,
     /// Without them, why.
     credentials: Result<TlsSecret, String>,
 }
 
 /// Reads each `Link-NAME.yaml` with its `Secret-NAME.yaml`, or those of one link; other files are not looked at.
-pub fn read(directory: &Path, name: Option<&ResourceName>) -> Result<Found, CliError> {
+pub(crate) fn read(directory: &Path, name: Option<&ResourceName>) -> Result<Found, CliError> {
     let (mut links, mut failures) = (Vec::new(), Vec::new());
     for path in link_files(directory)? {
         match read_link(&path) {
@@ -93,7 +93,7 @@ fn read_secret(directory: &Path, name: &ResourceName) -> Result<TlsSecret, CliEr
 }
 
 /// Each link as the server would show it, with the status that its router gave it; several at a time, in order.
-pub async fn probe(links: Vec<FoundLink>, prober: Arc<impl Prober>) -> Vec<Value> {
+pub(crate) async fn probe(links: Vec<FoundLink>, prober: Arc<impl Prober>) -> Vec<Value> {
     let permits = Arc::new(Semaphore::new(AT_ONCE));
     let mut objects: Vec<Value> = links.iter().map(|found| object(&found.link)).collect();
     let mut probes = JoinSet::new();

@@ -1,4 +1,4 @@
 //! `grantd link`.
 
 mod directory;
-pub mod status;
+pub(crate) mod status;

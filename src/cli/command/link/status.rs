@@ -19,7 +19,11 @@ use crate::{
 };
 
 /// Tries the links of a directory of redeemed files from here.
-pub async fn of_files(args: &LinkStatusArgs, directory: &Path, console: &mut Console<'_>) -> Result<(), CliError> {
+pub(crate) async fn of_files(
+    args: &LinkStatusArgs,
+    directory: &Path,
+    console: &mut Console<'_>,
+) -> Result<(), CliError> {
     let name = name(args)?;
     let found = directory::read(directory, name.as_ref())?;
     let mut failures = found.failures;
@@ -38,7 +42,11 @@ fn list_command(directory: &Path) -> String {
 }
 
 /// Shows what the server knows of its links.
-pub async fn of_server(args: &LinkStatusArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
+pub(crate) async fn of_server(
+    args: &LinkStatusArgs,
+    server: &Server,
+    console: &mut Console<'_>,
+) -> Result<(), CliError> {
     let name = name(args)?;
     let scope = if args.all_namespaces { Scope::All } else { Scope::Namespace(args.namespace.parse()?) };
     let links = server.links(&scope).await?;

@@ -41,7 +41,7 @@ struct Issued {
     token: AccessToken,
 }
 
-pub async fn run(args: &IssueArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
+pub(crate) async fn run(args: &IssueArgs, server: &Server, console: &mut Console<'_>) -> Result<(), CliError> {
     let request = validate(args)?;
     if let FileLocation::File(path) = &request.location {
         check_file(path, request.existing, "token file name", "a token that is still good")?;

@@ -1,5 +1,5 @@
 //! `grantd token`.
 
-pub mod issue;
-pub mod redeem;
+pub(crate) mod issue;
+pub(crate) mod redeem;
 mod redeemed_files;

@@ -26,7 +26,7 @@ struct Request {
     existing: Existing,
 }
 
-pub async fn run(args: &RedeemArgs, console: &mut Console<'_>) -> Result<(), CliError> {
+pub(crate) async fn run(args: &RedeemArgs, console: &mut Console<'_>) -> Result<(), CliError> {
     let request = validate(args)?;
     let token = read_token(&FileLocation::new(&args.file), console)?;
     check_directory(&args.output)?;
