@@ -65,7 +65,7 @@ async fn after_a_crash(server: &Server) -> (u64, u64) {
 /// The limit of a file's size stands for the disk's: writes fail in the middle of the store's log, and, as nobody has
 /// asked for a server that cannot log, those to standard error too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_a_full_disk_nothing_is_counted_and_when_there_is_room_it_goes_on() {
+async fn on_a_full_disk_nothing_is_counted_and_with_space_it_recovers() {
     // A write beyond the limit raises SIGXFSZ, which ends a process that does not ignore it.
     let server = Server::start_under("trap '' XFSZ", &[]);
     let token = server.issue(1_000);

@@ -267,7 +267,7 @@ fn pitfall_5_a_watch_for_people_is_a_table_of_one_row_an_event() {
 }
 
 #[test]
-fn an_object_that_is_selected_no_more_is_deleted_for_whoever_selects() {
+fn an_object_that_is_selected_no_more_is_deleted_for_that_watch() {
     let server = with_grants(&["a", "b"]);
     patch(&server, "a", &json!({"metadata": {"labels": {"side": "left"}}}));
     let watch = Watch::start(&server, "&resourceVersion=0&labelSelector=side%3Dleft", &[]);
@@ -310,7 +310,7 @@ fn pitfall_14_a_write_that_changes_nothing_is_no_event() {
 
 /// 15: else kubectl asks five times, prints five red lines, and advises to turn validation off.
 #[test]
-fn pitfall_15_whoever_is_nobody_is_told_so_once() {
+fn pitfall_15_a_user_without_credentials_gets_one_error() {
     let server = Server::start_with(&["--admin-listen", "127.0.0.1:0"]);
     let home = Scratch::new();
     let config: String = server
