@@ -1,4 +1,5 @@
-//! A store that fails fails one request, not the server; an operator's mistake is told before anything is made.
+//! A failure of the store makes one request fail, not the server; mistakes of an operator are reported before anything
+//! is created.
 
 use std::{fs, time::Duration};
 

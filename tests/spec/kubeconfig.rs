@@ -1,4 +1,4 @@
-//! kubectl over the network: the admin door with TLS, and the certificates that open it.
+//! kubectl over the network: the admin listener with TLS, and its client certificates.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! What a user is told when something is not right: the cause, the place, and the next step.
+//! Error messages of the commands name the cause, the place, and the next step.
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Output};
 

@@ -1,4 +1,4 @@
-//! How what cannot be done is told.
+//! What kubectl prints for requests that are not supported.
 
 use super::{Kubectl, MANIFEST, versions};
 
