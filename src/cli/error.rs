@@ -255,7 +255,7 @@ fn admin_hint(error: &AdminError) -> Option<String> {
         AdminError::Refused(Status { code: 404, .. }) => "'grantd grant list -A' shows the grants there are",
         AdminError::Refused(Status { code: 409, .. }) => "choose another name, or delete that grant first",
         AdminError::Refused(Status { code: 503, .. }) | AdminError::Deadline { .. } | AdminError::Connection { .. } => {
-            "try again; the server's log tells more"
+            "try again; see the server's log"
         }
         AdminError::Malformed { .. } => "see that the grantd that serves and this one are of one version",
         AdminError::Refused(_) => return None,
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_is_not_there_and_one_that_is_not_ours_are_told_apart() {
+    fn a_missing_server_and_a_server_of_another_user_have_different_exit_codes() {
         let socket = PathBuf::from("/d/admin.sock");
         let source = || io::Error::from(io::ErrorKind::NotFound);
         let absent = CliError::Admin(AdminError::NoServer { socket: socket.clone(), source: source() });

@@ -102,14 +102,14 @@ mod tests {
     use crate::cli::exit::Exit;
 
     #[test]
-    fn a_directory_that_is_not_there_is_told_by_name() {
+    fn a_directory_that_is_not_there_is_named() {
         let error = check_directory(Path::new("/nowhere/at/all")).unwrap_err();
         assert_eq!(error.chain(), "cannot write in /nowhere/at/all: No such file or directory (os error 2)");
     }
 
     #[test]
-    fn a_file_that_exists_or_has_no_place_is_refused() {
-        let directory = std::env::temp_dir().join(format!("grantd-place-{}", uuid::Uuid::new_v4()));
+    fn a_file_that_exists_or_has_no_directory_is_refused() {
+        let directory = std::env::temp_dir().join(format!("grantd-files-{}", uuid::Uuid::new_v4()));
         file::create_private_directory(&directory).unwrap();
         let check = |path: &Path, existing| check_file(path, existing, "token file name", "a token that is still good");
         let path = directory.join("west.yaml");
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn checking_a_directory_leaves_nothing_behind() {
-        let directory = std::env::temp_dir().join(format!("grantd-place-{}", uuid::Uuid::new_v4()));
+        let directory = std::env::temp_dir().join(format!("grantd-files-{}", uuid::Uuid::new_v4()));
         file::create_private_directory(&directory).unwrap();
         check_directory(&directory).unwrap();
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 0);
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_no_text_is_refused() {
-        let path = std::env::temp_dir().join(format!("grantd-place-{}", uuid::Uuid::new_v4()));
+        let path = std::env::temp_dir().join(format!("grantd-files-{}", uuid::Uuid::new_v4()));
         fs::write(&path, [0xff, 0xfe]).unwrap();
         let error = FileLocation::new(&path).read().unwrap_err();
         assert_eq!(error.to_string(), format!("{} is not UTF-8 text", path.display()));

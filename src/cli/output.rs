@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_who_has_gone_away_is_told_from_a_failure() {
+    fn a_closed_pipe_is_not_a_failure() {
         let (mut closed, mut notes) = (ClosedPipe, Vec::new());
         let error = Console::new(&mut closed, &mut notes).print("x").unwrap_err();
         assert!(error.is_closed_pipe());

@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_in_a_log_tells_no_code() {
+    fn the_debug_text_of_a_grant_has_no_code() {
         let grant: Grant = read(&serde_json::json!({"metadata": {"name": "g"}, "status": {"code": "canary"}})).unwrap();
         assert!(!format!("{grant:?}").contains("canary"));
     }

@@ -11,9 +11,10 @@ The server must listen for them: start it with --admin-listen. The kubeconfig ho
 signed by the admin CA in the data directory: keep it as you keep a password. --output writes it for you alone (mode 0600);
 a file to which a shell redirects standard output is readable by others on most systems.
 
-What the user may do is written into the certificate. Whoever may write, in one namespace or in all, can let others link to
-the site. A single certificate cannot be revoked: let it be short-lived. All of them can: stop the server, remove the directory
-admin-ca from the data directory, and start it again; it makes a new CA, and accepts no certificate of the former one.";
+What the user may do is written into the certificate. A user who may write, in one namespace or in all, can let other sites
+link to the site. A single certificate cannot be revoked: let it be short-lived. All of them together can: stop the server,
+remove the directory admin-ca from the data directory, and start it again; it makes a new CA, and accepts no certificate of
+the former one.";
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -25,7 +26,7 @@ Examples:
 /// `grantd kubeconfig`.
 #[derive(Debug, Args)]
 pub(crate) struct KubeconfigArgs {
-    /// Who uses it: the name in the server's log and in its refusals
+    /// The user's name, as the server's log and its refusals show it
     #[arg(long, value_name = "NAME", default_value = "admin")]
     pub(crate) user: String,
 
@@ -33,7 +34,7 @@ pub(crate) struct KubeconfigArgs {
     #[arg(short, long, value_name = "NAMESPACE")]
     pub(crate) namespace: Option<String>,
 
-    /// Look, and change nothing: no Secrets are shown, but codes of grants and tokens, with which these can be redeemed
+    /// Permit reading only: of everything but Secrets, so also of the codes of grants and tokens, which redeem them
     #[arg(long)]
     pub(crate) read_only: bool,
 

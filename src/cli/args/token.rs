@@ -10,7 +10,7 @@ use crate::grant::ExpirationWindow;
 const ISSUE_ABOUT: &str = "\
 Make a grant and write its token to a file
 
-The file holds a secret: whoever has it can redeem it, until it is used up or expires. It is written for you alone (mode
+The file holds a secret: anyone who has it can redeem it, until it is used up or expires. It is written for you alone (mode
 0600). Nothing is made on the server when the file cannot be written.";
 
 const ISSUE_EXAMPLES: &str = "\

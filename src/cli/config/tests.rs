@@ -128,7 +128,7 @@ fn the_defaults_that_the_help_states_are_the_defaults() {
 }
 
 #[test]
-fn every_fault_is_reported_at_once_with_its_place() {
+fn every_fault_is_reported_at_once_with_its_origin() {
     let file = "listne: x\nretention: soon\nlimits:\n  maxBodyBytes: 99999\n  colour: red\nsites:\n  - name: A\n    endpoints:\n      - {name: edge, host: a.example.com, port: 0}\n";
     let faults = Asked {
         flags: &["--listen", "9090", "--tls-cert", "c.pem"],
@@ -162,7 +162,7 @@ fn the_report_counts_the_faults_and_names_the_file() {
 }
 
 #[test]
-fn a_bad_flag_is_told_what_would_be_good() {
+fn a_fault_of_a_flag_says_what_is_valid() {
     let table: &[(&[&str], &str)] = &[
         (&["--observe-listen", "0.0.0.0:9090"], "--observe-listen: must differ from --listen; both are 0.0.0.0:9090"),
         (
@@ -198,7 +198,7 @@ fn a_bad_flag_is_told_what_would_be_good() {
 }
 
 #[test]
-fn a_bad_file_is_told_where_and_why() {
+fn a_fault_of_the_file_says_where_and_why() {
     let table = [
         ("- a\n", "--config: must be fields with values, such as 'name: my-site'"),
         ("tls: yes\n", "line 1: tls: must be fields with values"),
@@ -237,7 +237,7 @@ fn a_bad_file_is_told_where_and_why() {
 }
 
 #[test]
-fn what_is_not_yaml_is_told_with_its_line_and_without_its_text() {
+fn what_is_not_yaml_is_reported_with_its_line_and_without_its_text() {
     let faults = faults_of_file("listen: x\nretention: {canary: [\n");
     assert!(faults[0].starts_with("--config: ") && faults[0].contains("line 2"), "{faults:?}");
     assert!(!faults[0].contains("canary"), "{faults:?}");

@@ -176,14 +176,14 @@ mod tests {
     }
 
     #[test]
-    fn every_bad_document_is_told_at_once() {
+    fn every_bad_document_is_reported_at_once() {
         let error = documents("kind: A\n---\nkind: B\n").unwrap_err();
         let CliError::Several(errors) = error else { panic!("{error:?}") };
         assert_eq!(errors.len(), 2);
     }
 
     #[test]
-    fn nothing_and_nonsense_are_told_without_quoting_them() {
+    fn an_empty_file_and_a_broken_one_are_reported_without_quoting_them() {
         assert_eq!(fault(""), "f.yaml holds no document; expected an AccessGrant");
         assert_eq!(
             fault("a: b\ncanary: [\n"),

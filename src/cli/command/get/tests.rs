@@ -169,7 +169,7 @@ async fn a_name_that_is_not_there_is_refused_in_the_server_s_words() {
 }
 
 #[tokio::test]
-async fn a_kind_that_the_server_does_not_know_is_told_from_a_name_that_it_does_not() {
+async fn an_unknown_kind_and_an_unknown_name_have_different_messages() {
     let error = get("links", vec!["HTTP/1.1 404 No\r\n\r\n404 page not found".to_owned()]).await.ended.unwrap_err();
     assert_eq!((error.to_string().as_str(), error.exit().code()), ("this server has no links", 1));
 }

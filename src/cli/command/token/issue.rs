@@ -108,7 +108,7 @@ async fn site(server: &Server, namespace: &Namespace) -> Result<Site, CliError> 
     }
     if !is_ready(&site.status.conditions) {
         let message = format!("there is no active skupper site in this namespace: {}", site.status.message);
-        return Err(CliError::refused(message, "the server's log and its /readyz tell more"));
+        return Err(CliError::refused(message, "see the server's log and its /readyz"));
     }
     Ok(site)
 }
@@ -155,7 +155,7 @@ async fn wait_until_ready(
         }
         if grant.status.status == "Error" || Instant::now() >= end {
             let message = format!("grant \"{name}\" is not ready: {}", grant.status.message);
-            return Err(CliError::refused(message, "the server's log and its /readyz tell more"));
+            return Err(CliError::refused(message, "see the server's log and its /readyz"));
         }
         sleep(BETWEEN_LOOKS).await;
         object = server.grant(&request.namespace, name).await?;

@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_numbered_link_is_told_from_another_token_s() {
+    fn a_numbered_link_is_not_taken_for_another_token_s() {
         let name: LinkName = "west".parse().unwrap();
         assert!(is_numbered_link("Link-west-1.yaml", &name) && is_numbered_link("Link-west-12.yaml", &name));
         for file in
@@ -241,7 +241,7 @@ spec:
     }
 
     #[test]
-    fn what_is_written_before_a_failure_is_told() {
+    fn what_was_written_before_a_failure_is_reported() {
         let directory = scratch();
         fs::create_dir(directory.join("Link-west.yaml")).unwrap();
         let bundle = Bundle::read(BUNDLE).unwrap();
@@ -254,7 +254,7 @@ spec:
     }
 
     #[test]
-    fn what_cannot_be_written_there_is_kept_whole_in_the_first_place_that_takes_it() {
+    fn a_bundle_that_cannot_be_written_is_kept_in_the_first_directory_that_takes_it() {
         let directory = scratch();
         let bundle = Bundle::read(BUNDLE).unwrap();
         let places = [directory.join("none"), directory.clone()];

@@ -168,7 +168,7 @@ async fn several_links_are_tried_at_once_but_not_all() {
 }
 
 #[test]
-fn a_pipe_or_a_device_among_the_files_is_told_of_and_not_waited_for() {
+fn a_pipe_or_a_device_among_the_files_is_reported_and_not_read() {
     let scratch = Scratch::new();
     scratch.link("piped", INTER_ROUTER);
     fs::remove_file(scratch.0.join("Secret-piped.yaml")).unwrap();

@@ -60,7 +60,7 @@ fn the_columns_are_skupper_s_and_a_link_that_is_not_ready_has_its_exit_code() {
 }
 
 #[test]
-fn the_namespace_stands_first_when_there_may_be_several() {
+fn the_namespace_comes_first_when_there_may_be_several() {
     let shown = show_links(None, None, Scope::All, links());
     assert!(shown.printed.starts_with("NAMESPACE  NAME   STATUS   COST  MESSAGE\neast       west   Ready"));
 }
@@ -76,7 +76,7 @@ fn one_link_is_shown_in_lines_and_counts_alone() {
 }
 
 #[test]
-fn a_link_that_is_not_there_is_told_with_the_place_that_was_searched() {
+fn a_missing_link_is_reported_with_where_it_was_searched_for() {
     let error = show_links(Some("nope"), None, east(), links()).outcome.unwrap_err();
     assert_eq!(error.to_string(), "There is no link resource in namespace \"east\" with the name \"nope\"");
     assert_eq!(error.hint().unwrap(), "'grantd link status -n east' shows the links there are");
