@@ -7,7 +7,7 @@ use tracing::{error, info};
 
 use super::{App, LinkBundle, SiteFault, chain};
 use crate::{
-    grant::{Admission, GrantId, RedemptionRequest, Refusal},
+    grant::{Admission, GrantId, RedemptionRequest, Refusal, Signed},
     metrics::{Phase, RefusalReason, StoreOperation},
     pki::{ClientCredential, IssueError, Issuer},
     store::{CommitError, StoreError},
@@ -85,12 +85,12 @@ impl App {
         let admission = grant.admit(request, self.clock().now()).map_err(RedeemError::Refused)?;
         let (site, issuer) =
             self.sites().serving(admission.namespace(), admission.issuer()).map_err(RedeemError::Site)?;
-        let (admission, credential) = self.sign(&issuer, admission, deadline).await?;
+        let signed = self.sign(&issuer, admission, deadline).await?;
         end_of(Phase::Sign);
         if Instant::now() >= deadline {
             return Err(RedeemError::Overdue);
         }
-        let receipt = self.store.commit_redemption(admission, *credential.record()).await.map_err(uncounted)?;
+        let receipt = self.store.commit(signed).await.map_err(uncounted)?;
         end_of(Phase::Commit);
         info!(
             grant.id = %receipt.grant_id(),
@@ -102,7 +102,7 @@ impl App {
             link.subject = receipt.subject().as_str(),
             "grant redeemed"
         );
-        Ok(LinkBundle::new(receipt, credential, &issuer, site.site()))
+        Ok(LinkBundle::new(receipt, &issuer, site.site()))
     }
 
     /// Makes key and certificate: at once when that takes microseconds, else on a thread that may block.
@@ -111,11 +111,10 @@ impl App {
         issuer: &Arc<Issuer>,
         admission: Admission,
         deadline: Instant,
-    ) -> Result<(Admission, ClientCredential), RedeemError> {
+    ) -> Result<Signed<ClientCredential>, RedeemError> {
         let profile = self.parts.profile;
         if !issuer.is_slow(&profile) {
-            let credential = issuer.issue(&admission, &profile).map_err(RedeemError::Issue)?;
-            return Ok((admission, credential));
+            return issuer.issue(admission, &profile).map_err(RedeemError::Issue);
         }
         // Half the time is kept for the signature: under too much load, waiting until the end would leave every request just
         // too little of it, and all the signing would be for nobody.
@@ -126,9 +125,9 @@ impl App {
         let permit = permit.await.map_err(|_| RedeemError::Overdue)?.map_err(|_| RedeemError::SigningLost)?;
         let issuer = Arc::clone(issuer);
         tokio::task::spawn_blocking(move || {
-            let credential = issuer.issue(&admission, &profile);
+            let signed = issuer.issue(admission, &profile);
             drop(permit);
-            credential.map(|credential| (admission, credential))
+            signed
         })
         .await
         .map_err(|_| RedeemError::SigningLost)?

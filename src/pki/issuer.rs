@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     file,
-    grant::{Admission, CertificateRecord, KeyFingerprint, SerialNumber},
+    grant::{Admission, CertificateRecord, Certified, KeyFingerprint, SerialNumber, Signed},
     time::Timestamp,
 };
 
@@ -31,7 +31,8 @@ pub struct Issuer {
     validity: Validity,
 }
 
-/// A key pair and its certificate, released to nobody yet: that takes a committed receipt.
+/// A key pair and its certificate. An issuer gives it out only as a part of a [`Signed`], so that it is counted before it is
+/// sent.
 #[derive(Debug)]
 pub struct ClientCredential {
     certificate_pem: String,
@@ -49,9 +50,10 @@ impl ClientCredential {
     pub fn key(&self) -> &PrivateKeyPem {
         &self.key
     }
+}
 
-    /// What the ledger keeps.
-    pub fn record(&self) -> &CertificateRecord {
+impl Certified for ClientCredential {
+    fn record(&self) -> &CertificateRecord {
         &self.record
     }
 }
@@ -107,12 +109,20 @@ impl Issuer {
 
     /// Makes a key pair and signs its certificate. Records nothing and releases nothing.
     ///
-    /// The instant of admission is the instant of issuing.
+    /// The instant of admission is the instant of issuing. An admission is consumed, so it is signed once:
+    ///
+    /// ```compile_fail,E0382
+    /// fn twice(issuer: &grantd::pki::Issuer, profile: &grantd::pki::Profile, admission: grantd::grant::Admission) {
+    ///     let first = issuer.issue(admission, profile);
+    ///     let second = issuer.issue(admission, profile);
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`IssueError::Issuer`] when the CA is outside its dates, [`IssueError::Crypto`] when the machine fails.
-    pub fn issue(&self, admission: &Admission, profile: &Profile) -> Result<ClientCredential, IssueError> {
-        self.credential(admission.subject().as_str(), admission.admitted_at(), profile)
+    pub fn issue(&self, admission: Admission, profile: &Profile) -> Result<Signed<ClientCredential>, IssueError> {
+        let credential = self.credential(admission.subject().as_str(), admission.admitted_at(), profile)?;
+        Ok(Signed::new(admission, credential))
     }
 
     /// Whether issuing with this profile takes so long (most of a millisecond for an RSA CA, a tenth of a second and more

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Bench, admission, chain, is_issued_by, now};
+use super::{Bench, chain, is_issued_by, issue, now};
 use crate::{
     pki::{CaKeyType, Issuer, PkiError, Profile, make_ca, pem},
     time::Timestamp,
@@ -200,7 +200,7 @@ fn of_several_certificates_the_first_is_the_ca_and_the_file_stays_as_it_is() {
     let issuer = Issuer::load(&bench.path("chain.crt"), &bench.path("ca.key"), now()).unwrap();
 
     assert_eq!(issuer.ca_pem().as_bytes(), both);
-    let credential = issuer.issue(&admission("east", now()), &Profile::default()).unwrap();
+    let credential = issue(&issuer, "east", now(), &Profile::default()).unwrap();
     let leaf = credential.certificate_pem().as_bytes();
     assert!(is_issued_by(leaf, &bench.read("middle.crt")));
     assert!(!is_issued_by(leaf, &bench.read("root.crt")));
