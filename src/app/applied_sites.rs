@@ -1,13 +1,18 @@
 //! Sites that were made through the API: they share the endpoints and issuers of the site that was configured first.
 
+use std::{panic::resume_unwind, sync::Arc};
+
 use serde_json::{Map, Value};
+use tokio::task::JoinError;
 use tracing::warn;
 
-use super::{App, ConfiguredSite, WriteObjectError, chain};
+use super::{App, ConfiguredSite, Sites, WriteObjectError, chain, objects};
 use crate::{
     grant::{IssuerName, Namespace},
     link::{ResourceName, Site},
-    store::{ObjectKey, ObjectKind, ObjectQuery, ObjectWrite, StoreError, StoredObject, WriteObjectsError},
+    store::{
+        ObjectKey, ObjectKind, ObjectQuery, ObjectWrite, StoreError, StoreFailure, StoredObject, WriteObjectsError,
+    },
 };
 
 /// Why a namespace cannot have a site.
@@ -44,7 +49,7 @@ impl App {
                 let fault = StoreError::from(corrupt);
                 warn!(error = %chain(&fault), "a site that was made through the API is not served");
             }
-            page.objects.iter().for_each(|site| self.serve(site));
+            page.objects.iter().for_each(|site| self.sites().serve(site));
             query.after = page.next;
             if query.after.is_none() {
                 return Ok(());
@@ -54,23 +59,28 @@ impl App {
 
     /// Writes a site that is made through the API, and serves it as it is from then on.
     ///
+    /// To drop the future is safe: a site whose write has begun is served as it was written.
+    ///
     /// # Errors
     /// [`WriteObjectError`]; then nothing was changed.
     pub(super) async fn write_site(&self, write: ObjectWrite) -> Result<Option<StoredObject>, WriteObjectError> {
         // One after the other: what is served must be what was written last, and a namespace has one site.
-        let _turn = self.site_writes.lock().await;
+        let turn = Arc::clone(&self.site_writes).lock_owned().await;
         self.check_place(&write).await?;
-        let (key, removes) = (write.key().clone(), matches!(write, ObjectWrite::Delete { .. }));
-        let written = self.write_objects(vec![write]).await.map_err(WriteObjectError::Object)?.pop();
-        match &written {
-            Some(site) if !removes => self.serve(site),
-            Some(_) | None => {
-                if let Ok(name) = key.name.as_str().parse() {
-                    self.sites().retire_applied(&key.namespace, &name);
-                }
+        let (store, metrics, sites) = (Arc::clone(&self.store), Arc::clone(&self.metrics), Arc::clone(&self.sites));
+        // On a task of its own, which a client that hangs up does not end: a site that is deleted must not go on issuing,
+        // and the next write must not begin before this one is served.
+        let writing = tokio::spawn(async move {
+            let _turn = turn;
+            let (key, removes) = (write.key().clone(), matches!(write, ObjectWrite::Delete { .. }));
+            let written = objects::write(&*store, &metrics, vec![write]).await?.pop();
+            match &written {
+                Some(site) if !removes => sites.serve(site),
+                Some(_) | None => sites.retire(&key),
             }
-        }
-        Ok(written)
+            Ok(written)
+        });
+        writing.await.unwrap_or_else(|fault| Err(not_finished(fault))).map_err(WriteObjectError::Object)
     }
 
     async fn check_place(&self, write: &ObjectWrite) -> Result<(), WriteObjectError> {
@@ -96,17 +106,37 @@ impl App {
             None => Ok(()),
         }
     }
+}
 
+/// A task ends without its result when it panics, which goes on here, or when the whole program ends.
+fn not_finished(fault: JoinError) -> WriteObjectsError {
+    match fault.try_into_panic() {
+        Ok(panic) => resume_unwind(panic),
+        Err(_) => {
+            let (action, source) = ("write a site", StoreFailure::Closed);
+            WriteObjectsError::Store(StoreError::Unavailable { action, source })
+        }
+    }
+}
+
+impl Sites {
     /// From now on the site is found, unless the configuration has another one for its namespace.
     fn serve(&self, stored: &StoredObject) {
         let StoredObject { key, content, .. } = stored;
-        if let Some(configured) = self.sites().configured(&key.namespace) {
+        if let Some(configured) = self.configured(&key.namespace) {
             let (namespace, other) = (&key.namespace, &configured.site().name);
             warn!(%namespace, site = %key.name, %other, "the configuration has another site for this namespace");
             return;
         }
-        if let Some(site) = self.sites().lender().and_then(|lender| lent(lender, key, &content.body)) {
-            self.sites().serve_applied(site);
+        if let Some(site) = self.lender().and_then(|lender| lent(lender, key, &content.body)) {
+            self.serve_applied(site);
+        }
+    }
+
+    /// From now on the site of this key is not found.
+    fn retire(&self, key: &ObjectKey) {
+        if let Ok(name) = key.name.as_str().parse() {
+            self.retire_applied(&key.namespace, &name);
         }
     }
 }

@@ -146,7 +146,7 @@ impl App {
     /// What [`create_grant`](Self::create_grant) would say.
     pub fn check_new(&self, spec: &GrantSpec) -> Result<(), SpecError> {
         Allowance::new(spec.allowed, 0).map_err(SpecError::Allowed)?;
-        let limit = self.parts.longest_code;
+        let limit = self.longest_code;
         match &spec.code {
             Some(code) if code.byte_count() > limit => Err(SpecError::CodeTooLong { limit }),
             Some(_) | None => Ok(()),

@@ -79,13 +79,21 @@ pub struct AppParts {
 /// The service without its doors.
 pub struct App {
     store: Arc<dyn Store>,
-    parts: AppParts,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    /// Shared with the tasks that write sites.
+    sites: Arc<Sites>,
+    publication: Publication,
+    profile: Profile,
+    longest_code: usize,
+    retention: Duration,
+    loaded_revision: Revision,
     /// Slow signatures share the cores with everything else; as many as there are cores run at once.
     slow_signatures: Arc<Semaphore>,
     readiness: readiness::Latch,
     loaded_at: Timestamp,
-    /// Held while a site is written.
-    site_writes: Mutex<()>,
+    /// Held while a site is written, by the task that writes it.
+    site_writes: Arc<Mutex<()>>,
 }
 
 impl App {
@@ -97,8 +105,15 @@ impl App {
             slow_signatures: Arc::new(Semaphore::new(cores)),
             readiness: readiness::Latch::new(),
             loaded_at: parts.clock.now(),
-            site_writes: Mutex::default(),
-            parts,
+            site_writes: Arc::default(),
+            clock: parts.clock,
+            metrics: parts.metrics,
+            sites: Arc::new(parts.sites),
+            publication: parts.publication,
+            profile: parts.profile,
+            longest_code: parts.longest_code,
+            retention: parts.retention,
+            loaded_revision: parts.loaded_revision,
         };
         app.report_certificates();
         app
@@ -106,12 +121,12 @@ impl App {
 
     /// The clock all rules of this service are given their time from.
     pub fn clock(&self) -> &Clock {
-        &self.parts.clock
+        &self.clock
     }
 
     /// Where what happens is counted.
     pub fn metrics(&self) -> &Arc<Metrics> {
-        &self.parts.metrics
+        &self.metrics
     }
 
     /// When the configuration was read.
@@ -121,27 +136,27 @@ impl App {
 
     /// The store's revision then, which is later than that of every change before.
     pub fn loaded_revision(&self) -> Revision {
-        self.parts.loaded_revision
+        self.loaded_revision
     }
 
     /// The configured sites.
     pub fn sites(&self) -> &Sites {
-        &self.parts.sites
+        &self.sites
     }
 
     /// What tokens carry, and the redeem door's certificate.
     pub fn publication(&self) -> &Publication {
-        &self.parts.publication
+        &self.publication
     }
 
     /// Tells the metrics when certificates expire; to be called again when one was replaced.
     pub fn report_certificates(&self) {
-        for (namespace, name, issuer) in self.parts.sites.issuers() {
+        for (namespace, name, issuer) in self.sites.issuers() {
             let not_after = issuer.not_after().unix_seconds();
-            self.parts.metrics.issuer_loaded(namespace.as_str(), name.as_str(), not_after);
+            self.metrics.issuer_loaded(namespace.as_str(), name.as_str(), not_after);
         }
-        let serving = self.parts.publication.serving();
-        self.parts.metrics.serving_certificate_loaded(serving.not_after().unix_seconds());
+        let serving = self.publication.serving();
+        self.metrics.serving_certificate_loaded(serving.not_after().unix_seconds());
     }
 
     /// Finishes what was accepted and closes the store.

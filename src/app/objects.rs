@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::{App, SiteRefusal};
 use crate::{
-    metrics::StoreOperation,
+    metrics::{Metrics, StoreOperation},
     store::{
-        Changes, ObjectKey, ObjectKind, ObjectPage, ObjectQuery, ObjectWrite, StoreError, StoredObject,
+        Changes, ObjectKey, ObjectKind, ObjectPage, ObjectQuery, ObjectWrite, Store, StoreError, StoredObject,
         WriteObjectsError,
     },
 };
@@ -71,14 +71,24 @@ impl App {
     /// # Errors
     /// [`WriteObjectsError`] of the first that cannot be done.
     pub(super) async fn write_objects(&self, writes: Vec<ObjectWrite>) -> Result<Vec<StoredObject>, WriteObjectsError> {
-        self.store.write_objects(writes).await.map_err(|error| match error {
-            WriteObjectsError::Store(error) => WriteObjectsError::Store(self.counted(error, StoreOperation::Write)),
-            WriteObjectsError::Exists(_) | WriteObjectsError::Gone(_) | WriteObjectsError::Conflict(_) => error,
-        })
+        write(&*self.store, &self.metrics, writes).await
     }
 
     /// What has changed lately, of grants and of objects.
     pub fn changes(&self) -> &Arc<Changes> {
         self.store.changes()
     }
+}
+
+/// Does all of these writes, or none, and counts a failure of the store.
+pub(super) async fn write(
+    store: &dyn Store,
+    metrics: &Metrics,
+    writes: Vec<ObjectWrite>,
+) -> Result<Vec<StoredObject>, WriteObjectsError> {
+    let written = store.write_objects(writes).await;
+    if let Err(WriteObjectsError::Store(_)) = &written {
+        metrics.store_failed(StoreOperation::Write);
+    }
+    written
 }

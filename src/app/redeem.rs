@@ -112,7 +112,7 @@ impl App {
         admission: Admission,
         deadline: Instant,
     ) -> Result<Signed<ClientCredential>, RedeemError> {
-        let profile = self.parts.profile;
+        let profile = self.profile;
         if !issuer.is_slow(&profile) {
             return issuer.issue(admission, &profile).map_err(RedeemError::Issue);
         }

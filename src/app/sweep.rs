@@ -35,7 +35,7 @@ impl App {
     /// What the store says; the next round goes on from there.
     async fn sweep_once(&self) -> Result<(), StoreError> {
         let now = self.clock().now();
-        let cutoff = now.saturating_sub(self.parts.retention);
+        let cutoff = now.saturating_sub(self.retention);
         let mut removed = 0;
         loop {
             let batch = self.store.sweep(cutoff, SWEEP_BATCH).await?;

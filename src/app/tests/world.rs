@@ -84,6 +84,21 @@ impl World {
         timeout(DEADLINE, self.store.refused(count)).await.unwrap();
     }
 
+    /// From now on writes of objects are committed, and not answered before [`answer`](Self::answer).
+    pub(super) fn withhold_answers(&self) {
+        self.store.withhold_answers(true);
+    }
+
+    /// Answers what was withheld, and everything that follows at once.
+    pub(super) fn answer(&self) {
+        self.store.withhold_answers(false);
+    }
+
+    /// Waits until so many writes are committed and not answered.
+    pub(super) async fn withheld_answers(&self, count: u32) {
+        timeout(DEADLINE, self.store.withheld(count)).await.unwrap();
+    }
+
     /// Starts the controllers, with short pauses.
     pub(super) fn run(&self, redeemer: &Arc<Scripted>, prober: &Arc<Scripted>) -> JoinHandle<()> {
         self.run_at(redeemer, prober, quick())
