@@ -5,38 +5,35 @@ use std::{panic::resume_unwind, sync::Arc};
 use serde_json::{Map, Value};
 use tokio::task::JoinError;
 use tracing::warn;
+use uuid::Uuid;
 
-use super::{App, ConfiguredSite, Sites, WriteObjectError, chain, objects};
+use super::{
+    chain::chain,
+    objects::{self, SiteRefusal, WriteObjectError},
+    service::App,
+    sites::{ConfiguredSite, Sites},
+};
 use crate::{
     grant::{IssuerName, Namespace},
-    link::{ResourceName, Site},
+    link::Site,
     store::{
         ObjectKey, ObjectKind, ObjectQuery, ObjectWrite, StoreError, StoreFailure, StoredObject, WriteObjectsError,
     },
 };
 
-/// Why a namespace cannot have a site.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SiteRefusal {
-    /// The configuration has a site of that name or namespace, and it alone can change that.
-    #[error("namespace {namespace} has the site {name} of the server's configuration, which cannot be changed here")]
-    Configured {
-        /// The namespace.
-        namespace: Namespace,
-        /// The site's name.
-        name: String,
-    },
-    /// A namespace has one site.
-    #[error("namespace {namespace} has a site already, {name}: there is one site a namespace")]
-    AnotherOne {
-        /// The namespace.
-        namespace: Namespace,
-        /// The site's name.
-        name: ResourceName,
-    },
-}
-
 impl App {
+    /// The uid of the site of this namespace: the configured one, or else the first that was made through the API.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn site_uid(&self, namespace: &Namespace) -> Result<Option<Uuid>, StoreError> {
+        if let Some(site) = self.sites().configured(namespace) {
+            return Ok(Some(site.uid()));
+        }
+        let query = ObjectQuery { kind: ObjectKind::Site, namespace: Some(namespace.clone()), after: None, limit: 1 };
+        Ok(self.objects(query).await?.objects.first().map(|site| site.uid))
+    }
+
     /// Takes the sites that were made through the API into service; to be called once, before the doors open.
     ///
     /// # Errors

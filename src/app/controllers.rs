@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    App, Prober, Redeemer,
     backoff::Backoff,
     links::{Links, ProbePace},
+    ports::{Prober, Redeemer},
     reconcile::run,
+    service::App,
     tokens::Tokens,
 };
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use super::{App, chain};
+use super::{chain::chain, service::App};
 use crate::{
     grant::Revision,
     store::{ChangeSubject, ObjectKey, ObjectKind, ObjectPage, ObjectQuery},

@@ -1,6 +1,6 @@
 //! Grants as an operator handles them.
 
-use super::{App, SiteFault};
+use super::{service::App, sites::SiteFault};
 use crate::{
     grant::{
         Allowance, AllowanceError, Code, CodeOrigin, ExpirationWindow, Grant, GrantId, GrantMetadata, GrantName,

@@ -2,14 +2,37 @@
 
 use std::sync::Arc;
 
-use super::{App, SiteRefusal};
+use super::service::App;
 use crate::{
+    grant::Namespace,
+    link::ResourceName,
     metrics::{Metrics, StoreOperation},
     store::{
         Changes, ObjectKey, ObjectKind, ObjectPage, ObjectQuery, ObjectWrite, Store, StoreError, StoredObject,
         WriteObjectsError,
     },
 };
+
+/// Why a namespace cannot have a site.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SiteRefusal {
+    /// The configuration has a site of that name or namespace, and it alone can change that.
+    #[error("namespace {namespace} has the site {name} of the server's configuration, which cannot be changed here")]
+    Configured {
+        /// The namespace.
+        namespace: Namespace,
+        /// The site's name.
+        name: String,
+    },
+    /// A namespace has one site.
+    #[error("namespace {namespace} has a site already, {name}: there is one site a namespace")]
+    AnotherOne {
+        /// The namespace.
+        namespace: Namespace,
+        /// The site's name.
+        name: ResourceName,
+    },
+}
 
 /// Why an object was not written.
 #[derive(Debug, thiserror::Error)]

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::App;
+use super::service::App;
 
 /// Whom something shares its room with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -18,8 +18,8 @@ use tokio::{
 use tracing::error;
 
 use super::{
-    App,
     follow::{Interest, News, follow},
+    service::App,
 };
 use crate::store::ObjectKey;
 

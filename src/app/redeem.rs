@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use tokio::time::timeout_at;
 use tracing::{error, info};
 
-use super::{App, LinkBundle, SiteFault, chain};
+use super::{bundle::LinkBundle, chain::chain, service::App, sites::SiteFault};
 use crate::{
     grant::{Admission, GrantId, RedemptionRequest, Refusal, Signed},
     metrics::{Phase, RefusalReason, StoreOperation},

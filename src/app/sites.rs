@@ -7,12 +7,11 @@ use std::{
 
 use uuid::Uuid;
 
-use super::{App, fingerprint};
+use super::fingerprint::fingerprint;
 use crate::{
     grant::{GrantName, IssuerName, Namespace},
     link::Site,
     pki::Issuer,
-    store::{ObjectKind, ObjectQuery, StoreError},
 };
 
 /// A site and the issuers that sign for it.
@@ -198,20 +197,6 @@ impl Sites {
             None => Ok((site, issuer)),
             Some(fault) => Err(fault),
         }
-    }
-}
-
-impl App {
-    /// The uid of the site of this namespace: the configured one, or else the first that was made through the API.
-    ///
-    /// # Errors
-    /// What the store says.
-    pub async fn site_uid(&self, namespace: &Namespace) -> Result<Option<Uuid>, StoreError> {
-        if let Some(site) = self.sites().configured(namespace) {
-            return Ok(Some(site.uid()));
-        }
-        let query = ObjectQuery { kind: ObjectKind::Site, namespace: Some(namespace.clone()), after: None, limit: 1 };
-        Ok(self.objects(query).await?.objects.first().map(|site| site.uid))
     }
 }
 

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use serde_json::{Map, Value};
 
-use super::App;
+use super::service::App;
 use crate::store::{ObjectWrite, StoreError, StoredObject, WriteObjectsError};
 
 /// Others write too; more often than this in a row nobody does.

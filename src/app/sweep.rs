@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tracing::{info, warn};
 
-use super::{App, chain};
+use super::{chain::chain, service::App};
 use crate::{
     metrics::{GrantStateLabel, StoreOperation},
     store::StoreError,

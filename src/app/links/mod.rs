@@ -10,13 +10,14 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::{
-    App, ProbeFailure, Prober,
     backoff::{Backoff, spread},
-    chain,
+    chain::chain,
     conditions::{Basis, State, aggregate, state_at},
     follow::Interest,
     places::{Lane, Places, Room},
+    ports::{ProbeFailure, Prober},
     reconcile::{Controller, Next},
+    service::App,
     status::{Noted, marks},
 };
 use crate::{

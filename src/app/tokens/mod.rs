@@ -16,12 +16,13 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::{
-    Again, App, RedeemFailure, Redeemer,
     backoff::{Backoff, spread},
-    chain,
+    chain::chain,
     follow::Interest,
     places::{Lane, Places, Room},
+    ports::{Again, RedeemFailure, Redeemer},
     reconcile::{Controller, Next},
+    service::App,
     status::{self, Noted, is_same_wish, status_write},
 };
 use crate::{

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::super::{
-    Again,
     conditions::{Basis, State, state_in},
+    ports::Again,
 };
 use crate::{store::StoredObject, time::Timestamp};
 
