@@ -1,15 +1,15 @@
 //! AccessTokens that were applied here are redeemed at the other site (protocol.md 1.5, 4.3).
 //!
-//! A redemption is scarce: it is asked for only when its fruit can be stored, and what was given for it is kept until it
+//! A redemption is scarce: it is asked for only when what it gives can be stored, and what was given for it is kept until it
 //! is stored.
 
-mod fruit;
+mod redeemed_objects;
 pub(super) mod spec;
 mod standing;
 
 use std::{sync::Arc, time::Duration};
 
-use fruit::Fruit;
+use redeemed_objects::RedeemedObjects;
 use standing::{Attempt, Standing, stands};
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
@@ -91,7 +91,7 @@ impl Controller for Tokens {
         Interest { kind: ObjectKind::AccessToken, also: &[ObjectKind::Secret, ObjectKind::Link] };
 
     fn concerns(other: &ObjectKey, key: &ObjectKey, _: &Memory) -> bool {
-        fruit::may_take(key, other)
+        redeemed_objects::may_take(key, other)
     }
 
     async fn reconcile(&self, key: &ObjectKey, memory: &mut Memory) -> Next {
@@ -155,7 +155,7 @@ impl Tokens {
             return Ok(Look::Deliver(Box::new((stored, token.link_cost))));
         }
         if let Some(taken) = self.taken(&stored, &token).await? {
-            self.tell(&stored, &fruit::exists(&taken), Again::Later).await?;
+            self.tell(&stored, &redeemed_objects::exists(&taken), Again::Later).await?;
             // Whatever is in the way, its removal is told of.
             return Ok(Look::Nothing(Next::Idle));
         }
@@ -168,7 +168,7 @@ impl Tokens {
     /// The first object whose name would be taken from what a redemption gives. A bundle of several Links numbers them,
     /// and how many there are is not known before.
     async fn taken(&self, stored: &StoredObject, token: &AccessToken) -> Result<Option<ObjectKey>, StoreError> {
-        for key in fruit::likely_keys(&stored.key.namespace, &token.name) {
+        for key in redeemed_objects::likely_keys(&stored.key.namespace, &token.name) {
             if self.app.object(key.clone()).await?.is_some() {
                 return Ok(Some(key));
             }
@@ -242,12 +242,12 @@ impl Tokens {
         let mut fault = None;
         for _ in 0..OFFERS {
             let now = self.app.clock().now();
-            let Some(fruit) = Fruit::new(&stored, bundle, link_cost) else {
+            let Some(objects) = RedeemedObjects::new(&stored, bundle, link_cost) else {
                 // Not with any bundle that could be read: a token's name leaves room for a number of seven digits.
                 fault = Some("it came with too many links".to_owned());
                 break;
             };
-            match self.app.write_objects(fruit.writes(now)).await {
+            match self.app.write_objects(objects.writes(now)).await {
                 Ok(_) => {
                     info!(token = %stored.key, links = bundle.links.len(), "token redeemed");
                     self.app.metrics().token_tried(TokenOutcome::Redeemed);
@@ -255,7 +255,7 @@ impl Tokens {
                     return Ok(Next::Forget);
                 }
                 Err(WriteObjectsError::Exists(taken)) => {
-                    self.tell(&stored, &fruit::exists(&taken), Again::Later).await?;
+                    self.tell(&stored, &redeemed_objects::exists(&taken), Again::Later).await?;
                     return Ok(Next::Idle);
                 }
                 Err(WriteObjectsError::Gone(_) | WriteObjectsError::Conflict(_)) => {}

@@ -13,14 +13,14 @@ use crate::{
 };
 
 /// What is to be stored for one token.
-pub(super) struct Fruit<'a> {
+pub(super) struct RedeemedObjects<'a> {
     token: &'a StoredObject,
     bundle: &'a Bundle,
     link_cost: Option<u32>,
     link_names: Vec<ResourceName>,
 }
 
-impl<'a> Fruit<'a> {
+impl<'a> RedeemedObjects<'a> {
     /// Names everything after the token, whatever the other site called it: it must not choose what is taken here. The
     /// rule is the one it follows itself (protocol.md 2.2).
     ///
