@@ -16,7 +16,7 @@ use super::{
     follow::Interest,
     places::{Lane, Places, Room},
     ports::{ProbeFailure, Prober},
-    reconcile::{Controller, Next},
+    reconcile::{Controller, Requeue},
     service::App,
     status::{Noted, marks},
 };
@@ -89,9 +89,9 @@ struct Ready {
 }
 
 /// What a look at a Link shows.
-enum Look {
+enum Step {
     /// There is nothing to do now.
-    Nothing(Next),
+    Wait(Requeue),
     /// It is to be tried now.
     Probe(Box<Ready>),
 }
@@ -104,12 +104,12 @@ impl Controller for Links {
         memory.secret.as_ref().is_none_or(|secret| *secret == other.name)
     }
 
-    async fn reconcile(&self, key: &ObjectKey, memory: &mut Memory) -> Next {
+    async fn reconcile(&self, key: &ObjectKey, memory: &mut Memory) -> Requeue {
         match self.try_to(key, memory).await {
             Ok(next) => next,
             Err(error) => {
                 warn!(link = %key, error = %chain(&error), "the link could not be looked at; trying again");
-                Next::after(spread(PAUSE_AFTER_STORE_FAULT))
+                Requeue::after(spread(PAUSE_AFTER_STORE_FAULT))
             }
         }
     }
@@ -120,28 +120,28 @@ impl Links {
         Self { app, prober, pace, places: Places::new(ROOM) }
     }
 
-    async fn try_to(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Next, StoreError> {
-        let (lane, host) = match self.look(key, memory).await? {
-            Look::Nothing(next) => return Ok(next),
-            Look::Probe(ready) => (ready.lane, ready.endpoint.host),
+    async fn try_to(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Requeue, StoreError> {
+        let (lane, host) = match self.inspect(key, memory).await? {
+            Step::Wait(next) => return Ok(next),
+            Step::Probe(ready) => (ready.lane, ready.endpoint.host),
         };
-        let Some(_place) = self.places.take(&self.app, lane, host.as_str()).await else { return Ok(Next::Idle) };
+        let Some(_place) = self.places.take(&self.app, lane, host.as_str()).await else { return Ok(Requeue::OnEvent) };
         // The place may have been long in coming: what was seen before it is over.
-        match self.look(key, memory).await? {
-            Look::Nothing(next) => Ok(next),
-            Look::Probe(ready) => self.probe(*ready, memory).await,
+        match self.inspect(key, memory).await? {
+            Step::Wait(next) => Ok(next),
+            Step::Probe(ready) => self.probe(*ready, memory).await,
         }
     }
 
     /// Looks at the Link and its Secret, and writes down whether it is configured.
-    async fn look(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Look, StoreError> {
-        let Some(stored) = self.app.object(key.clone()).await? else { return Ok(Look::Nothing(Next::Forget)) };
+    async fn inspect(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Step, StoreError> {
+        let Some(stored) = self.app.object(key.clone()).await? else { return Ok(Step::Wait(Requeue::Forget)) };
         let (endpoint, credentials, state) = match self.configuration(&stored, &mut memory.secret).await? {
             Ok(configuration) => configuration,
             Err(fault) => {
                 self.note(&stored, memory, &State::Error(fault), None).await?;
                 // Nothing helps but a change of the Link or of a Secret, and these are told of.
-                return Ok(Look::Nothing(Next::Idle));
+                return Ok(Step::Wait(Requeue::OnEvent));
             }
         };
         // What was found out earlier about the same wish stands until it is tried again.
@@ -155,8 +155,8 @@ impl Links {
         };
         self.note(&stored, memory, &State::Ready, operational).await?;
         match memory.next {
-            Some(at) if memory.tried == Some(state) && at > Instant::now() => Ok(Look::Nothing(Next::At(at))),
-            Some(_) | None => Ok(Look::Probe(Box::new(Ready { stored, endpoint, credentials, state, lane }))),
+            Some(at) if memory.tried == Some(state) && at > Instant::now() => Ok(Step::Wait(Requeue::At(at))),
+            Some(_) | None => Ok(Step::Probe(Box::new(Ready { stored, endpoint, credentials, state, lane }))),
         }
     }
 
@@ -185,12 +185,12 @@ impl Links {
         })
     }
 
-    async fn probe(&self, ready: Ready, memory: &mut Memory) -> Result<Next, StoreError> {
+    async fn probe(&self, ready: Ready, memory: &mut Memory) -> Result<Requeue, StoreError> {
         let Ready { stored, endpoint, credentials, state, lane: _ } = ready;
         let outcome = tokio::select! {
             biased;
             // What is found out while stopping helps nobody.
-            () = self.app.stopping() => return Ok(Next::Idle),
+            () = self.app.stopping() => return Ok(Requeue::OnEvent),
             outcome = timeout(DEADLINE, self.prober.probe(&endpoint, &credentials)) => outcome.unwrap_or_else(|_| {
                 Err(ProbeFailure { message: format!("no answer within {} seconds", DEADLINE.as_secs()) })
             }),
@@ -210,7 +210,7 @@ impl Links {
         let pause = spread(pause);
         memory.next = Some(Instant::now() + pause);
         self.note(&stored, memory, &State::Ready, Some(operational)).await?;
-        Ok(Next::after(pause))
+        Ok(Requeue::after(pause))
     }
 
     /// Writes the Link's status, and counts it where it stands.

@@ -21,7 +21,7 @@ use super::{
     follow::Interest,
     places::{Lane, Places, Room},
     ports::{Again, RedeemFailure, Redeemer},
-    reconcile::{Controller, Next},
+    reconcile::{Controller, Requeue},
     service::App,
     status::{self, Noted, is_same_wish, status_write},
 };
@@ -76,9 +76,9 @@ struct Held {
 }
 
 /// What a look at a token shows.
-enum Look {
+enum Step {
     /// There is nothing to do now.
-    Nothing(Next),
+    Wait(Requeue),
     /// It is to be redeemed now.
     Redeem(Box<(StoredObject, AccessToken)>),
     /// It was redeemed, and the bundle waits to be stored.
@@ -94,12 +94,12 @@ impl Controller for Tokens {
         redeemed_objects::may_take(key, other)
     }
 
-    async fn reconcile(&self, key: &ObjectKey, memory: &mut Memory) -> Next {
+    async fn reconcile(&self, key: &ObjectKey, memory: &mut Memory) -> Requeue {
         match self.try_to(key, memory).await {
             Ok(next) => next,
             Err(error) => {
                 warn!(token = %key, error = %chain(&error), "the token could not be looked at; trying again");
-                Next::after(spread(PAUSE_AFTER_STORE_FAULT))
+                Requeue::after(spread(PAUSE_AFTER_STORE_FAULT))
             }
         }
     }
@@ -110,35 +110,35 @@ impl Tokens {
         Self { app, redeemer, backoff, places: Places::new(ROOM) }
     }
 
-    async fn try_to(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Next, StoreError> {
-        let host = match self.look(key, memory).await? {
-            Look::Nothing(next) => return Ok(next),
-            Look::Deliver(ready) => return self.deliver(ready.0, ready.1, memory).await,
-            Look::Redeem(ready) => host(&ready.1.url).to_owned(),
+    async fn try_to(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Requeue, StoreError> {
+        let host = match self.inspect(key, memory).await? {
+            Step::Wait(next) => return Ok(next),
+            Step::Deliver(ready) => return self.deliver(ready.0, ready.1, memory).await,
+            Step::Redeem(ready) => host(&ready.1.url).to_owned(),
         };
         let lane = if memory.failures == 0 { Lane::New } else { Lane::Failing };
-        let Some(_place) = self.places.take(&self.app, lane, &host).await else { return Ok(Next::Idle) };
+        let Some(_place) = self.places.take(&self.app, lane, &host).await else { return Ok(Requeue::OnEvent) };
         // The place may have been long in coming: what was seen before it is over.
-        match self.look(key, memory).await? {
-            Look::Nothing(next) => Ok(next),
-            Look::Deliver(ready) => self.deliver(ready.0, ready.1, memory).await,
-            Look::Redeem(ready) => {
+        match self.inspect(key, memory).await? {
+            Step::Wait(next) => Ok(next),
+            Step::Deliver(ready) => self.deliver(ready.0, ready.1, memory).await,
+            Step::Redeem(ready) => {
                 let (stored, token) = *ready;
                 self.redeem(stored, &token, memory).await
             }
         }
     }
 
-    async fn look(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Look, StoreError> {
+    async fn inspect(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Step, StoreError> {
         let Some(stored) = self.app.object(key.clone()).await? else {
             memory.discard(key);
-            return Ok(Look::Nothing(Next::Forget));
+            return Ok(Step::Wait(Requeue::Forget));
         };
         match stands(&stored) {
             Standing::Open => {}
             Standing::Redeemed | Standing::Refused => {
                 memory.held = None;
-                return Ok(Look::Nothing(Next::Forget));
+                return Ok(Step::Wait(Requeue::Forget));
             }
         }
         let token = match spec::read(&stored) {
@@ -147,21 +147,21 @@ impl Tokens {
                 memory.discard(key);
                 self.tell(&stored, &fault.to_string(), Again::Later).await?;
                 // It can only be changed, and that is a change to be told of.
-                return Ok(Look::Nothing(Next::Forget));
+                return Ok(Step::Wait(Requeue::Forget));
             }
         };
         memory.turn_to(&stored, &token);
         if memory.held.is_some() {
-            return Ok(Look::Deliver(Box::new((stored, token.link_cost))));
+            return Ok(Step::Deliver(Box::new((stored, token.link_cost))));
         }
         if let Some(taken) = self.taken(&stored, &token).await? {
             self.tell(&stored, &redeemed_objects::exists(&taken), Again::Later).await?;
             // Whatever is in the way, its removal is told of.
-            return Ok(Look::Nothing(Next::Idle));
+            return Ok(Step::Wait(Requeue::OnEvent));
         }
         match memory.not_before {
-            Some(at) if at > Instant::now() => Ok(Look::Nothing(Next::At(at))),
-            Some(_) | None => Ok(Look::Redeem(Box::new((stored, token)))),
+            Some(at) if at > Instant::now() => Ok(Step::Wait(Requeue::At(at))),
+            Some(_) | None => Ok(Step::Redeem(Box::new((stored, token)))),
         }
     }
 
@@ -176,8 +176,13 @@ impl Tokens {
         Ok(None)
     }
 
-    async fn redeem(&self, stored: StoredObject, token: &AccessToken, memory: &mut Memory) -> Result<Next, StoreError> {
-        let Some(stored) = self.begin(stored, memory).await? else { return Ok(Next::after(Duration::ZERO)) };
+    async fn redeem(
+        &self,
+        stored: StoredObject,
+        token: &AccessToken,
+        memory: &mut Memory,
+    ) -> Result<Requeue, StoreError> {
+        let Some(stored) = self.begin(stored, memory).await? else { return Ok(Requeue::after(Duration::ZERO)) };
         let subject = self.app.site_uid(&stored.key.namespace).await?.map(|uid| uid.to_string()).unwrap_or_default();
         let answer = timeout(DEADLINE, self.redeemer.redeem(token, &subject)).await.unwrap_or_else(|_| {
             let message = format!("Controller got error: no answer within {} seconds", DEADLINE.as_secs());
@@ -201,8 +206,8 @@ impl Tokens {
         });
         self.tell(&stored, &message, again).await?;
         match again {
-            Again::Never => Ok(Next::Forget),
-            Again::Later | Again::After(_) => Ok(Next::after(pause)),
+            Again::Never => Ok(Requeue::Forget),
+            Again::Later | Again::After(_) => Ok(Requeue::after(pause)),
         }
     }
 
@@ -236,8 +241,8 @@ impl Tokens {
         mut stored: StoredObject,
         link_cost: Option<u32>,
         memory: &mut Memory,
-    ) -> Result<Next, StoreError> {
-        let Some(Held { bundle, .. }) = &memory.held else { return Ok(Next::Idle) };
+    ) -> Result<Requeue, StoreError> {
+        let Some(Held { bundle, .. }) = &memory.held else { return Ok(Requeue::OnEvent) };
         let mut pause = PAUSE_AFTER_OFFER;
         let mut fault = None;
         for _ in 0..OFFERS {
@@ -252,11 +257,11 @@ impl Tokens {
                     info!(token = %stored.key, links = bundle.links.len(), "token redeemed");
                     self.app.metrics().token_tried(TokenOutcome::Redeemed);
                     memory.held = None;
-                    return Ok(Next::Forget);
+                    return Ok(Requeue::Forget);
                 }
                 Err(WriteObjectsError::Exists(taken)) => {
                     self.tell(&stored, &redeemed_objects::exists(&taken), Again::Later).await?;
-                    return Ok(Next::Idle);
+                    return Ok(Requeue::OnEvent);
                 }
                 Err(WriteObjectsError::Gone(_) | WriteObjectsError::Conflict(_)) => {}
                 Err(WriteObjectsError::Store(error)) => {
@@ -270,11 +275,11 @@ impl Tokens {
                 // The write that seemed to fail went through.
                 Ok(Some(newer)) if stands(&newer) == Standing::Redeemed => {
                     memory.held = None;
-                    return Ok(Next::Forget);
+                    return Ok(Requeue::Forget);
                 }
                 Ok(Some(newer)) if is_same_wish(&newer, &stored) => stored = newer,
                 // Whether it is still wanted is for the next look to say.
-                Ok(Some(_) | None) => return Ok(Next::after(Duration::ZERO)),
+                Ok(Some(_) | None) => return Ok(Requeue::after(Duration::ZERO)),
                 // Offered again with what is known.
                 Err(_) => {}
             }
@@ -282,7 +287,7 @@ impl Tokens {
         let fault = fault.unwrap_or_else(|| "it changes too often".to_owned());
         let pause = memory.failed(&self.backoff, Again::Later);
         self.tell(&stored, &format!("Controller could not create received secret: {fault}"), Again::Later).await?;
-        Ok(Next::after(pause))
+        Ok(Requeue::after(pause))
     }
 
     /// Writes into the token's status why it is not redeemed.
