@@ -17,7 +17,7 @@ mod grants;
 mod lifecycle;
 mod links;
 mod objects;
-mod places;
+mod permits;
 mod ports;
 mod publication;
 mod readiness;

@@ -14,7 +14,7 @@ use super::{
     chain::chain,
     conditions::{Basis, State, aggregate, state_at},
     follow::Interest,
-    places::{Lane, Places, Room},
+    permits::{Lane, PermitLimits, Permits},
     ports::{ProbeFailure, Prober},
     reconcile::{Controller, Requeue},
     service::App,
@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Probes in progress at once. One that goes well takes a second, which is spent on listening.
-const ROOM: Room = Room { all: 32, one_host: 8 };
+const LIMITS: PermitLimits = PermitLimits { total: 32, per_host: 8 };
 /// More than a [`Prober`] takes: a net under its promise.
 const DEADLINE: Duration = Duration::from_secs(20);
 /// What the store's own failures are answered with.
@@ -53,7 +53,7 @@ pub(super) struct Links {
     app: Arc<App>,
     prober: Arc<dyn Prober>,
     pace: ProbePace,
-    places: Places,
+    permits: Permits,
 }
 
 /// What is remembered of a Link.
@@ -117,7 +117,7 @@ impl Controller for Links {
 
 impl Links {
     pub(super) fn new(app: Arc<App>, prober: Arc<dyn Prober>, pace: ProbePace) -> Self {
-        Self { app, prober, pace, places: Places::new(ROOM) }
+        Self { app, prober, pace, permits: Permits::new(LIMITS) }
     }
 
     async fn try_to(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Requeue, StoreError> {
@@ -125,7 +125,9 @@ impl Links {
             Step::Wait(next) => return Ok(next),
             Step::Probe(ready) => (ready.lane, ready.endpoint.host),
         };
-        let Some(_place) = self.places.take(&self.app, lane, host.as_str()).await else { return Ok(Requeue::OnEvent) };
+        let Some(_permit) = self.permits.acquire(&self.app, lane, host.as_str()).await else {
+            return Ok(Requeue::OnEvent);
+        };
         // The place may have been long in coming: what was seen before it is over.
         match self.inspect(key, memory).await? {
             Step::Wait(next) => Ok(next),

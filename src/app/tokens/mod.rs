@@ -19,7 +19,7 @@ use super::{
     backoff::{Backoff, spread},
     chain::chain,
     follow::Interest,
-    places::{Lane, Places, Room},
+    permits::{Lane, PermitLimits, Permits},
     ports::{Again, RedeemFailure, Redeemer},
     reconcile::{Controller, Requeue},
     service::App,
@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Redemptions in progress at once: more than a few, as each may be with a server that does not answer.
-const ROOM: Room = Room { all: 16, one_host: 4 };
+const LIMITS: PermitLimits = PermitLimits { total: 16, per_host: 4 };
 /// More than a [`Redeemer`] takes: a net under its promise.
 const DEADLINE: Duration = Duration::from_secs(20);
 /// How often a bundle is offered to a store that fails, before the token is told.
@@ -47,7 +47,7 @@ pub(super) struct Tokens {
     app: Arc<App>,
     redeemer: Arc<dyn Redeemer>,
     backoff: Backoff,
-    places: Places,
+    permits: Permits,
 }
 
 /// What is remembered of a token that is not redeemed yet.
@@ -107,7 +107,7 @@ impl Controller for Tokens {
 
 impl Tokens {
     pub(super) fn new(app: Arc<App>, redeemer: Arc<dyn Redeemer>, backoff: Backoff) -> Self {
-        Self { app, redeemer, backoff, places: Places::new(ROOM) }
+        Self { app, redeemer, backoff, permits: Permits::new(LIMITS) }
     }
 
     async fn try_to(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Requeue, StoreError> {
@@ -117,7 +117,7 @@ impl Tokens {
             Step::Redeem(ready) => host(&ready.1.url).to_owned(),
         };
         let lane = if memory.failures == 0 { Lane::New } else { Lane::Failing };
-        let Some(_place) = self.places.take(&self.app, lane, &host).await else { return Ok(Requeue::OnEvent) };
+        let Some(_permit) = self.permits.acquire(&self.app, lane, &host).await else { return Ok(Requeue::OnEvent) };
         // The place may have been long in coming: what was seen before it is over.
         match self.inspect(key, memory).await? {
             Step::Wait(next) => Ok(next),
