@@ -39,7 +39,7 @@ pub use self::{
     fingerprint::fingerprint,
     grants::{CreateGrantError, GrantDraft, GrantSpec, GrantStanding, SpecError, UpdateGrantError},
     objects::{SiteRefusal, WriteObjectError},
-    ports::{Again, PortFuture, ProbeFailure, Prober, RedeemFailure, Redeemer},
+    ports::{PortFuture, ProbeFailure, Prober, RedeemFailure, Redeemer, Retry},
     publication::Publication,
     readiness::{Check, Readiness},
     redeem::RedeemError,

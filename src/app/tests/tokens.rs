@@ -9,7 +9,7 @@ use super::world::{
     Answer, CERTIFICATE, DEADLINE, Scripted, World, bundle, failure, link_body, secret_body, token_body,
 };
 use crate::{
-    app::Again,
+    app::Retry,
     store::ObjectKind::{AccessToken, Link, Secret},
 };
 
@@ -17,8 +17,8 @@ fn given(links: u16) -> Answer<crate::link::Bundle, crate::app::RedeemFailure> {
     Answer::Now(Ok(bundle(links)))
 }
 
-fn refused(message: &str, again: Again) -> Answer<crate::link::Bundle, crate::app::RedeemFailure> {
-    Answer::Now(Err(failure(message, again)))
+fn refused(message: &str, retry: Retry) -> Answer<crate::link::Bundle, crate::app::RedeemFailure> {
+    Answer::Now(Err(failure(message, retry)))
 }
 
 #[tokio::test]
@@ -64,7 +64,7 @@ async fn an_applied_token_is_redeemed_once_and_all_it_gives_is_stored_together()
 async fn what_the_other_site_refuses_for_good_is_not_asked_again_also_after_a_restart_until_the_spec_changes() {
     let world = World::new().await;
     let message = "Controller got failed response: 404 (Not Found) No such claim";
-    let redeemer = Scripted::redeemer(move |_, _| refused(message, Again::Never));
+    let redeemer = Scripted::redeemer(move |_, _| refused(message, Retry::Never));
     let controllers = world.run(&redeemer, &Scripted::idle());
     world.create(AccessToken, "my-token", token_body()).await;
     let told = format!("{message}; not tried again until the token's spec changes");
@@ -96,7 +96,7 @@ async fn what_the_other_site_refuses_for_good_is_not_asked_again_also_after_a_re
 async fn what_may_be_well_later_is_tried_again_after_growing_pauses_and_told_only_once() {
     let world = World::new().await;
     let redeemer = Scripted::redeemer(|_, before| match before {
-        0..4 => refused("Controller got failed response: 503 (Service Unavailable) later", Again::Later),
+        0..4 => refused("Controller got failed response: 503 (Service Unavailable) later", Retry::Later),
         _ => given(1),
     });
     let controllers = world.run(&redeemer, &Scripted::idle());
@@ -168,7 +168,7 @@ async fn what_was_redeemed_for_a_token_that_is_gone_is_thrown_away() {
     let answer = Arc::clone(&go);
     let redeemer = Scripted::redeemer(move |_, before| match before {
         0 => Answer::After(Arc::clone(&answer), Ok(bundle(1))),
-        _ => refused("Controller got failed response: 503 (Service Unavailable)", Again::Later),
+        _ => refused("Controller got failed response: 503 (Service Unavailable)", Retry::Later),
     });
     let controllers = world.run(&redeemer, &Scripted::idle());
     world.create(AccessToken, "my-token", token_body()).await;
@@ -292,8 +292,8 @@ async fn hanging_servers_of_many_tokens_keep_no_other_waiting() {
 async fn a_token_is_tried_when_the_other_site_wants_or_sooner_when_somebody_writes_into_it() {
     let world = World::new().await;
     let redeemer = Scripted::redeemer(|name, before| match (name, before) {
-        ("waits", 0) => refused("busy", Again::After(Duration::from_millis(500))),
-        (_, 0) => refused("busy", Again::After(Duration::from_secs(3600))),
+        ("waits", 0) => refused("busy", Retry::After(Duration::from_millis(500))),
+        (_, 0) => refused("busy", Retry::After(Duration::from_secs(3600))),
         _ => given(1),
     });
     let controllers = world.run(&redeemer, &Scripted::idle());
@@ -362,7 +362,7 @@ async fn a_redemption_that_a_crash_cut_off_is_told_of_when_the_next_one_fails() 
     let _ = controllers.await;
 
     let refusal = "Controller got failed response: 404 (Not Found) No such access granted";
-    let redeemer = Scripted::redeemer(move |_, _| refused(refusal, Again::Never));
+    let redeemer = Scripted::redeemer(move |_, _| refused(refusal, Retry::Never));
     let controllers = world.run(&redeemer, &Scripted::idle());
     let status = world.wait_status(AccessToken, "my-token", |status| status["status"] == "Error").await;
     world.stop(controllers).await;

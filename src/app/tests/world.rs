@@ -16,7 +16,7 @@ use super::filling::Filling;
 pub(super) use super::scripted::{Answer, Scripted};
 use crate::{
     app::{
-        Again, App, AppParts, ConfiguredSite, Prober, Publication, RedeemFailure, Redeemer, Sites, backoff::Backoff,
+        App, AppParts, ConfiguredSite, Prober, Publication, RedeemFailure, Redeemer, Retry, Sites, backoff::Backoff,
         controllers::Schedule, links::ProbePace,
     },
     grant::Revision,
@@ -263,8 +263,8 @@ pub(super) fn bundle(links: u16) -> Bundle {
     Bundle { secret, links: (1..=links).map(link).collect() }
 }
 
-pub(super) fn failure(message: &str, again: Again) -> RedeemFailure {
-    RedeemFailure { message: message.to_owned(), again }
+pub(super) fn failure(message: &str, retry: Retry) -> RedeemFailure {
+    RedeemFailure { message: message.to_owned(), retry }
 }
 
 fn quick() -> Schedule {

@@ -20,7 +20,7 @@ use super::{
     chain::chain,
     follow::Interest,
     permits::{Lane, PermitLimits, Permits},
-    ports::{Again, RedeemFailure, Redeemer},
+    ports::{RedeemFailure, Redeemer, Retry},
     reconcile::{Controller, Requeue},
     service::App,
     status::{self, Noted, is_same_wish, status_write},
@@ -145,7 +145,7 @@ impl Tokens {
             Ok(token) => token,
             Err(fault) => {
                 memory.discard(key);
-                self.tell(&stored, &fault.to_string(), Again::Later).await?;
+                self.tell(&stored, &fault.to_string(), Retry::Later).await?;
                 // It can only be changed, and that is a change to be told of.
                 return Ok(Step::Wait(Requeue::Forget));
             }
@@ -155,7 +155,7 @@ impl Tokens {
             return Ok(Step::Deliver(Box::new((stored, token.link_cost))));
         }
         if let Some(taken) = self.taken(&stored, &token).await? {
-            self.tell(&stored, &redeemed_objects::exists(&taken), Again::Later).await?;
+            self.tell(&stored, &redeemed_objects::exists(&taken), Retry::Later).await?;
             // Whatever is in the way, its removal is told of.
             return Ok(Step::Wait(Requeue::OnEvent));
         }
@@ -186,9 +186,9 @@ impl Tokens {
         let subject = self.app.site_uid(&stored.key.namespace).await?.map(|uid| uid.to_string()).unwrap_or_default();
         let answer = timeout(DEADLINE, self.redeemer.redeem(token, &subject)).await.unwrap_or_else(|_| {
             let message = format!("Controller got error: no answer within {} seconds", DEADLINE.as_secs());
-            Err(RedeemFailure { message, again: Again::Later })
+            Err(RedeemFailure { message, retry: Retry::Later })
         });
-        let RedeemFailure { mut message, again } = match answer {
+        let RedeemFailure { mut message, retry } = match answer {
             Ok(bundle) => {
                 memory.held = Some(Held { token: token.clone(), bundle });
                 return self.deliver(stored, token.link_cost, memory).await;
@@ -199,15 +199,15 @@ impl Tokens {
             message.push_str(standing::CUT_OFF);
         }
         // Before the status is written: that may fail too, and a redemption must not follow it at once.
-        let pause = memory.failed(&self.backoff, again);
-        self.app.metrics().token_tried(match again {
-            Again::Never => TokenOutcome::Refused,
-            Again::Later | Again::After(_) => TokenOutcome::Failed,
+        let pause = memory.failed(&self.backoff, retry);
+        self.app.metrics().token_tried(match retry {
+            Retry::Never => TokenOutcome::Refused,
+            Retry::Later | Retry::After(_) => TokenOutcome::Failed,
         });
-        self.tell(&stored, &message, again).await?;
-        match again {
-            Again::Never => Ok(Requeue::Forget),
-            Again::Later | Again::After(_) => Ok(Requeue::after(pause)),
+        self.tell(&stored, &message, retry).await?;
+        match retry {
+            Retry::Never => Ok(Requeue::Forget),
+            Retry::Later | Retry::After(_) => Ok(Requeue::after(pause)),
         }
     }
 
@@ -260,7 +260,7 @@ impl Tokens {
                     return Ok(Requeue::Forget);
                 }
                 Err(WriteObjectsError::Exists(taken)) => {
-                    self.tell(&stored, &redeemed_objects::exists(&taken), Again::Later).await?;
+                    self.tell(&stored, &redeemed_objects::exists(&taken), Retry::Later).await?;
                     return Ok(Requeue::OnEvent);
                 }
                 Err(WriteObjectsError::Gone(_) | WriteObjectsError::Conflict(_)) => {}
@@ -285,21 +285,21 @@ impl Tokens {
             }
         }
         let fault = fault.unwrap_or_else(|| "it changes too often".to_owned());
-        let pause = memory.failed(&self.backoff, Again::Later);
-        self.tell(&stored, &format!("Controller could not create received secret: {fault}"), Again::Later).await?;
+        let pause = memory.failed(&self.backoff, Retry::Later);
+        self.tell(&stored, &format!("Controller could not create received secret: {fault}"), Retry::Later).await?;
         Ok(Requeue::after(pause))
     }
 
     /// Writes into the token's status why it is not redeemed.
-    async fn tell(&self, stored: &StoredObject, message: &str, again: Again) -> Result<(), StoreError> {
+    async fn tell(&self, stored: &StoredObject, message: &str, retry: Retry) -> Result<(), StoreError> {
         let now = self.app.clock().now();
         let noted = self.app.note_status(stored, |token| match stands(token) {
-            Standing::Open => Some(standing::failed(token, message, again, now)),
+            Standing::Open => Some(standing::failed(token, message, retry, now)),
             // Redeemed by a write that seemed to fail.
             Standing::Redeemed | Standing::Refused => None,
         });
         match noted.await? {
-            Noted::Written => warn!(token = %stored.key, reason = message, retried = ?again, "token not redeemed"),
+            Noted::Written => warn!(token = %stored.key, reason = message, retried = ?retry, "token not redeemed"),
             Noted::Same | Noted::Outdated => {}
         }
         Ok(())
@@ -332,11 +332,11 @@ impl Memory {
     }
 
     /// Counts a failure; answers how long to leave the token alone.
-    fn failed(&mut self, backoff: &Backoff, again: Again) -> Duration {
+    fn failed(&mut self, backoff: &Backoff, retry: Retry) -> Duration {
         self.failures = self.failures.saturating_add(1);
-        let asked = match again {
-            Again::After(pause) => pause,
-            Again::Never | Again::Later => Duration::ZERO,
+        let asked = match retry {
+            Retry::After(pause) => pause,
+            Retry::Never | Retry::Later => Duration::ZERO,
         };
         let pause = spread(backoff.after(self.failures).max(asked));
         self.not_before = Some(Instant::now() + pause);

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::{
     conditions::{Basis, State, state_in},
-    ports::Again,
+    ports::Retry,
 };
 use crate::{store::StoredObject, time::Timestamp};
 
@@ -89,10 +89,10 @@ pub(super) fn redeemed(token: &StoredObject, now: Timestamp) -> Map<String, Valu
 }
 
 /// The status of a token that is not redeemed.
-pub(super) fn failed(token: &StoredObject, message: &str, again: Again, now: Timestamp) -> Map<String, Value> {
-    match again {
-        Again::Later | Again::After(_) => status(token, &State::Error(message.to_owned()), now),
-        Again::Never => {
+pub(super) fn failed(token: &StoredObject, message: &str, retry: Retry, now: Timestamp) -> Map<String, Value> {
+    match retry {
+        Retry::Later | Retry::After(_) => status(token, &State::Error(message.to_owned()), now),
+        Retry::Never => {
             let mut status = status(token, &State::Error(format!("{message}{NO_MORE}")), now);
             status.insert(REFUSED_GENERATION.to_owned(), json!(token.generation));
             status
