@@ -9,7 +9,7 @@ mod bundle;
 mod chain;
 mod conditions;
 mod controllers;
-mod fingerprint;
+mod fnv1a;
 mod follow;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -36,7 +36,7 @@ pub use self::{
     bundle::LinkBundle,
     chain::chain,
     conditions::{State as ConditionState, condition},
-    fingerprint::fingerprint,
+    fnv1a::fnv1a,
     grants::{CreateGrantError, GrantDraft, GrantSpec, GrantStanding, SpecError, UpdateGrantError},
     objects::{SiteRefusal, WriteObjectError},
     ports::{PortFuture, ProbeFailure, Prober, RedeemFailure, Redeemer, Retry},

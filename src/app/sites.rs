@@ -7,7 +7,7 @@ use std::{
 
 use uuid::Uuid;
 
-use super::fingerprint::fingerprint;
+use super::fnv1a::fnv1a;
 use crate::{
     grant::{GrantName, IssuerName, Namespace},
     link::Site,
@@ -48,7 +48,7 @@ impl ConfiguredSite {
     /// Its uid: a UUID of version 8 (RFC 9562 5.8) made of the namespace and the name, so that a site keeps it across
     /// restarts and servers.
     pub fn uid(&self) -> Uuid {
-        let hash = fingerprint(format!("{}/{}", self.site.namespace, self.site.name).bytes());
+        let hash = fnv1a(format!("{}/{}", self.site.namespace, self.site.name).bytes());
         uuid::Builder::from_custom_bytes(hash.to_be_bytes()).into_uuid()
     }
 
