@@ -34,7 +34,7 @@ impl App {
         Ok(self.objects(query).await?.objects.first().map(|site| site.uid))
     }
 
-    /// Takes the sites that were made through the API into service; to be called once, before the doors open.
+    /// Serves the sites that were made through the API and are stored; to be called once, before the listeners open.
     ///
     /// # Errors
     /// What the store says.
@@ -85,7 +85,7 @@ impl App {
         let namespace = key.namespace.clone();
         if let Some(configured) = self.sites().configured(&namespace) {
             let name = configured.site().name.to_string();
-            // What was made before the configuration named another can still be removed.
+            // A site that was made before the configuration named another one can still be changed and removed.
             return if is_new || name == key.name.as_str() {
                 Err(SiteRefusal::Configured { namespace, name }.into())
             } else {
@@ -125,7 +125,7 @@ impl Sites {
             warn!(%namespace, site = %key.name, %other, "the configuration has another site for this namespace");
             return;
         }
-        if let Some(site) = self.lender().and_then(|lender| lent(lender, key, &content.body)) {
+        if let Some(site) = self.first_configured().and_then(|first| applied_site(first, key, &content.body)) {
             self.serve_applied(site);
         }
     }
@@ -144,16 +144,17 @@ pub fn wants_link_access(body: &Map<String, Value>) -> bool {
     access.is_some_and(|access| !["", "none"].contains(&access))
 }
 
-/// The site with the endpoints and issuers that it is lent; `None` when its name is none.
-fn lent(lender: &ConfiguredSite, key: &ObjectKey, body: &Map<String, Value>) -> Option<ConfiguredSite> {
+/// The site of this object, with the endpoints and issuers of the site that was configured `first`; `None` when the
+/// object's name is not a site's.
+fn applied_site(first: &ConfiguredSite, key: &ObjectKey, body: &Map<String, Value>) -> Option<ConfiguredSite> {
     let spec = body.get("spec").unwrap_or(&Value::Null);
     let issuer: Option<IssuerName> = spec["defaultIssuer"].as_str().and_then(|name| name.parse().ok());
-    let endpoints = if wants_link_access(body) { lender.site().endpoints.clone() } else { Vec::new() };
+    let endpoints = if wants_link_access(body) { first.site().endpoints.clone() } else { Vec::new() };
     let site = Site {
         namespace: key.namespace.clone(),
         name: key.name.as_str().parse().ok()?,
         edge: spec["edge"].as_bool().unwrap_or_default(),
         endpoints,
     };
-    Some(lender.sharing_issuers(site, issuer))
+    Some(first.sharing_issuers(site, issuer))
 }

@@ -34,7 +34,7 @@ impl ConfiguredSite {
         Self { site, default_issuer, issuers: Arc::new(issuers) }
     }
 
-    /// Another site, signed for by the same issuers.
+    /// Another site with the same issuers.
     pub(super) fn sharing_issuers(&self, site: Site, default_issuer: Option<IssuerName>) -> Self {
         let default_issuer = default_issuer.unwrap_or_else(|| self.default_issuer.clone());
         Self { site, default_issuer, issuers: Arc::clone(&self.issuers) }
@@ -103,7 +103,7 @@ pub enum SiteFault {
     NoEndpoints,
 }
 
-/// Two sites were configured for one namespace.
+/// The configuration has two sites for one namespace.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("two sites are configured for namespace {0}")]
 pub struct DuplicateSite(pub Namespace);
@@ -118,7 +118,7 @@ pub struct Sites {
 }
 
 impl Sites {
-    /// Takes the configured sites. The first of them lends its endpoints and issuers to those made through the API.
+    /// Takes the configured sites. Sites made through the API share the endpoints and issuers of the first of them.
     ///
     /// # Errors
     /// [`DuplicateSite`] when two share a namespace.
@@ -156,18 +156,18 @@ impl Sites {
         self.configured.keys().chain(applied.keys()).cloned().collect()
     }
 
-    /// The configured site whose endpoints and issuers those made through the API share.
-    pub(super) fn lender(&self) -> Option<&Arc<ConfiguredSite>> {
+    /// The site that was configured first. Those made through the API share its endpoints and issuers.
+    pub(super) fn first_configured(&self) -> Option<&Arc<ConfiguredSite>> {
         self.first.as_ref()
     }
 
-    /// Serves a site that was made through the API from now on, in the place of the one before.
+    /// Serves a site that was made through the API from now on, and replaces an earlier one of its namespace.
     pub(super) fn serve_applied(&self, site: ConfiguredSite) {
         let namespace = site.site.namespace.clone();
         self.applied.write().unwrap_or_else(PoisonError::into_inner).insert(namespace, Arc::new(site));
     }
 
-    /// Serves a site that was made through the API no longer.
+    /// Stops serving a site that was made through the API.
     pub(super) fn retire_applied(&self, namespace: &Namespace, name: &GrantName) {
         let mut applied = self.applied.write().unwrap_or_else(PoisonError::into_inner);
         if applied.get(namespace).is_some_and(|site| site.site.name == *name) {
