@@ -1,6 +1,6 @@
 //! FNV-1a: a short number for a long text.
 
-/// The 128-bit FNV-1a hash of these bytes (RFC 9923): the same in every version and on every server.
+/// The 128-bit FNV-1a hash of these bytes (Fowler, Noll and Vo): the same in every version and on every server.
 ///
 /// It is not a cryptographic hash: anyone can make two texts with the same one.
 pub fn fnv1a(bytes: impl IntoIterator<Item = u8>) -> u128 {

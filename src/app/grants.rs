@@ -97,7 +97,7 @@ pub enum UpdateGrantError {
 
 /// Whether a grant can be redeemed now, and if not, why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum GrantStanding {
+pub enum GrantReadiness {
     /// It can.
     Ready,
     /// Its time is over.
@@ -244,24 +244,25 @@ impl App {
         self.read(self.store.revision()).await
     }
 
-    /// Where the grant stands now; the site's faults before the grant's own, as nothing helps a grant without a site.
-    pub fn standing(&self, grant: &Grant) -> GrantStanding {
+    /// Whether the grant can be redeemed now. A fault of the site comes before the grant's own state, because no change of
+    /// the grant helps without a site.
+    pub fn grant_readiness(&self, grant: &Grant) -> GrantReadiness {
         match self.sites().serving(&grant.namespace, grant.issuer.as_ref()) {
-            Err(fault) => GrantStanding::Site(fault),
+            Err(fault) => GrantReadiness::Site(fault),
             Ok(_) => match grant.state(self.clock().now()) {
-                GrantState::Open => GrantStanding::Ready,
-                GrantState::Expired => GrantStanding::Expired,
-                GrantState::Exhausted => GrantStanding::Exhausted,
+                GrantState::Open => GrantReadiness::Ready,
+                GrantState::Expired => GrantReadiness::Expired,
+                GrantState::Exhausted => GrantReadiness::Exhausted,
             },
         }
     }
 
-    /// Since when the grant stands where it does, as far as it is known.
-    pub fn standing_since(&self, grant: &Grant, standing: &GrantStanding) -> Timestamp {
-        match standing {
-            GrantStanding::Ready | GrantStanding::Site(_) => grant.created_at,
-            GrantStanding::Expired => grant.expires_at,
-            GrantStanding::Exhausted => grant.last_redeemed_at.unwrap_or(grant.created_at),
+    /// Since when the grant's readiness is what it is, as far as that is known.
+    pub fn readiness_since(&self, grant: &Grant, readiness: &GrantReadiness) -> Timestamp {
+        match readiness {
+            GrantReadiness::Ready | GrantReadiness::Site(_) => grant.created_at,
+            GrantReadiness::Expired => grant.expires_at,
+            GrantReadiness::Exhausted => grant.last_redeemed_at.unwrap_or(grant.created_at),
         }
     }
 

@@ -37,7 +37,7 @@ pub use self::{
     chain::chain,
     conditions::{State as ConditionState, condition},
     fnv1a::fnv1a,
-    grants::{CreateGrantError, GrantDraft, GrantSpec, GrantStanding, SpecError, UpdateGrantError},
+    grants::{CreateGrantError, GrantDraft, GrantReadiness, GrantSpec, SpecError, UpdateGrantError},
     objects::{SiteRefusal, WriteObjectError},
     ports::{PortFuture, ProbeFailure, Prober, RedeemFailure, Redeemer, Retry},
     publication::Publication,
