@@ -16,6 +16,7 @@ pub mod fuzzing;
 mod grants;
 mod lifecycle;
 mod links;
+mod object_status;
 mod objects;
 mod permits;
 mod ports;
@@ -25,7 +26,6 @@ mod reconcile;
 mod redeem;
 mod service;
 mod sites;
-mod status;
 mod sweep;
 #[cfg(test)]
 mod tests;

@@ -14,11 +14,11 @@ use super::{
     chain::chain,
     conditions::{Basis, State, aggregate, state_at},
     follow::Interest,
+    object_status::{Noted, marks},
     permits::{Lane, PermitLimits, Permits},
     ports::{ProbeFailure, Prober},
     reconcile::{Controller, Requeue},
     service::App,
-    status::{Noted, marks},
 };
 use crate::{
     grant::Revision,

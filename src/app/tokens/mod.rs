@@ -5,12 +5,12 @@
 
 mod redeemed_objects;
 pub(super) mod spec;
-mod standing;
+mod status;
 
 use std::{sync::Arc, time::Duration};
 
 use redeemed_objects::RedeemedObjects;
-use standing::{Attempt, Standing, stands};
+use status::{Attempt, TokenState};
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -19,11 +19,11 @@ use super::{
     backoff::{Backoff, spread},
     chain::chain,
     follow::Interest,
+    object_status::{self, Noted, is_same_spec, status_write},
     permits::{Lane, PermitLimits, Permits},
     ports::{RedeemFailure, Redeemer, Retry},
     reconcile::{Controller, Requeue},
     service::App,
-    status::{self, Noted, is_same_wish, status_write},
 };
 use crate::{
     link::{AccessToken, Bundle},
@@ -134,9 +134,9 @@ impl Tokens {
             memory.discard(key);
             return Ok(Step::Wait(Requeue::Forget));
         };
-        match stands(&stored) {
-            Standing::Open => {}
-            Standing::Redeemed | Standing::Refused => {
+        match TokenState::of(&stored) {
+            TokenState::Open => {}
+            TokenState::Redeemed | TokenState::Refused => {
                 memory.held = None;
                 return Ok(Step::Wait(Requeue::Forget));
             }
@@ -196,7 +196,7 @@ impl Tokens {
             Err(failure) => failure,
         };
         if memory.cut_off {
-            message.push_str(standing::CUT_OFF);
+            message.push_str(status::CUT_OFF);
         }
         // Before the status is written: that may fail too, and a redemption must not follow it at once.
         let pause = memory.failed(&self.backoff, retry);
@@ -214,7 +214,7 @@ impl Tokens {
     /// Stores that the other site is asked, unless that stands there already; `None` when the token has changed since it
     /// was looked at.
     async fn begin(&self, stored: StoredObject, memory: &mut Memory) -> Result<Option<StoredObject>, StoreError> {
-        match standing::attempt(&stored) {
+        match Attempt::of(&stored) {
             Attempt::Failed => return Ok(Some(stored)),
             Attempt::Begun => {
                 if !std::mem::replace(&mut memory.begun, true) {
@@ -227,7 +227,7 @@ impl Tokens {
         }
         // Also when the write seems to fail: it may have gone through.
         memory.begun = true;
-        let status = standing::begun(&stored, self.app.clock().now());
+        let status = status::begun(&stored, self.app.clock().now());
         match self.app.write_objects(vec![status_write(&stored, status)]).await {
             Ok(mut written) => Ok(written.pop()),
             Err(WriteObjectsError::Store(error)) => Err(error),
@@ -273,11 +273,11 @@ impl Tokens {
             }
             match self.app.object(stored.key.clone()).await {
                 // The write that seemed to fail went through.
-                Ok(Some(newer)) if stands(&newer) == Standing::Redeemed => {
+                Ok(Some(newer)) if TokenState::of(&newer) == TokenState::Redeemed => {
                     memory.held = None;
                     return Ok(Requeue::Forget);
                 }
-                Ok(Some(newer)) if is_same_wish(&newer, &stored) => stored = newer,
+                Ok(Some(newer)) if is_same_spec(&newer, &stored) => stored = newer,
                 // Whether it is still wanted is for the next look to say.
                 Ok(Some(_) | None) => return Ok(Requeue::after(Duration::ZERO)),
                 // Offered again with what is known.
@@ -293,10 +293,10 @@ impl Tokens {
     /// Writes into the token's status why it is not redeemed.
     async fn tell(&self, stored: &StoredObject, message: &str, retry: Retry) -> Result<(), StoreError> {
         let now = self.app.clock().now();
-        let noted = self.app.note_status(stored, |token| match stands(token) {
-            Standing::Open => Some(standing::failed(token, message, retry, now)),
+        let noted = self.app.note_status(stored, |token| match TokenState::of(token) {
+            TokenState::Open => Some(status::failed(token, message, retry, now)),
             // Redeemed by a write that seemed to fail.
-            Standing::Redeemed | Standing::Refused => None,
+            TokenState::Redeemed | TokenState::Refused => None,
         });
         match noted.await? {
             Noted::Written => warn!(token = %stored.key, reason = message, retried = ?retry, "token not redeemed"),
@@ -318,7 +318,7 @@ impl Memory {
             *self = Self { of, held: self.held.take(), ..Self::default() };
         }
         // Whoever writes into the token does not want to wait.
-        let marks = Some(status::marks(stored));
+        let marks = Some(object_status::marks(stored));
         if std::mem::replace(&mut self.marks, marks).is_some_and(|before| Some(before) != marks) {
             self.not_before = None;
         }

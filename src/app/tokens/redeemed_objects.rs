@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{super::status::status_write, standing::redeemed};
+use super::{super::object_status::status_write, status::redeemed};
 use crate::{
     grant::{LinkName, Namespace},
     link::{Bundle, Link, ResourceName, TlsSecret},

@@ -22,7 +22,7 @@ pub(super) enum Noted {
 }
 
 /// Whether both are the same object with the same spec.
-pub(super) fn is_same_wish(one: &StoredObject, other: &StoredObject) -> bool {
+pub(super) fn is_same_spec(one: &StoredObject, other: &StoredObject) -> bool {
     one.uid == other.uid && one.generation == other.generation
 }
 
@@ -69,7 +69,7 @@ impl App {
                 Err(WriteObjectsError::Exists(_) | WriteObjectsError::Gone(_) | WriteObjectsError::Conflict(_)) => {}
             }
             match self.object(seen.key.clone()).await? {
-                Some(newer) if is_same_wish(&newer, seen) => current = newer,
+                Some(newer) if is_same_spec(&newer, seen) => current = newer,
                 Some(_) | None => return Ok(Noted::Outdated),
             }
         }
