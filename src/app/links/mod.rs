@@ -1,4 +1,4 @@
-//! Links are looked at as a router would: can they be configured, and does the other site take them (protocol.md 4.4)?
+//! The controller of Links: can a router be configured with them, and does the other site accept them (protocol.md 4.4)?
 
 pub(super) mod credentials;
 pub(super) mod endpoint;
@@ -27,24 +27,24 @@ use crate::{
     store::{ObjectKey, ObjectKind, StoreError, StoredObject},
 };
 
-/// Probes in progress at once. One that goes well takes a second, which is spent on listening.
+/// Probes in progress at once. A successful one takes a second, because it waits for what the router may still send.
 const LIMITS: PermitLimits = PermitLimits { total: 32, per_host: 8 };
-/// More than a [`Prober`] takes: a net under its promise.
+/// Longer than a [`Prober`] promises to take, in case it does not keep the promise.
 const DEADLINE: Duration = Duration::from_secs(20);
-/// What the store's own failures are answered with.
+/// How long to wait after a failure of the store.
 const PAUSE_AFTER_STORE_FAULT: Duration = Duration::from_secs(5);
 
 /// Whether the Link and its Secret are such that a router could connect.
 const CONFIGURED: &str = "Configured";
-/// Whether the other site takes it.
+/// Whether the other site accepts the link.
 const OPERATIONAL: &str = "Operational";
 
-/// How often a Link is tried.
+/// How often a Link is probed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ProbePace {
-    /// While it works.
+    /// While probes succeed.
     pub(super) when_well: Duration,
-    /// While it does not.
+    /// While they fail.
     pub(super) when_not: Backoff,
 }
 
@@ -56,17 +56,17 @@ pub(super) struct Links {
     permits: Permits,
 }
 
-/// What is remembered of a Link.
+/// What is kept in memory of a Link.
 #[derive(Default)]
 pub(super) struct Memory {
-    /// The Secret it names, as far as is known.
+    /// The Secret that it names, when that could be read.
     secret: Option<ResourceName>,
-    /// What was tried last.
+    /// The state that was probed last.
     tried: Option<Tried>,
     failures: u32,
-    /// When to try it again, if it stays as it was.
+    /// When to probe it again, if the state stays the same.
     next: Option<Instant>,
-    /// Where it stands, counted for as long as it does.
+    /// Its state and the place that it occupies in the metric of that state.
     counted: Option<(LinkState, Occupancy)>,
 }
 
@@ -74,12 +74,12 @@ pub(super) struct Memory {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Tried {
     link: (Uuid, u64),
-    /// What the Link is marked with: whoever changes that wants it tried.
+    /// A hash of the Link's labels and annotations; a user who changes them asks for a probe.
     marks: u64,
     secret: (Uuid, Revision),
 }
 
-/// A Link that can be tried.
+/// A Link that can be probed.
 struct Ready {
     stored: StoredObject,
     endpoint: Endpoint,
@@ -88,11 +88,11 @@ struct Ready {
     lane: Lane,
 }
 
-/// What a look at a Link shows.
+/// What to do next for a Link.
 enum Step {
-    /// There is nothing to do now.
+    /// Nothing now.
     Wait(Requeue),
-    /// It is to be tried now.
+    /// Probe it.
     Probe(Box<Ready>),
 }
 
@@ -108,7 +108,7 @@ impl Controller for Links {
         match self.try_to(key, memory).await {
             Ok(next) => next,
             Err(error) => {
-                warn!(link = %key, error = %chain(&error), "the link could not be looked at; trying again");
+                warn!(link = %key, error = %chain(&error), "the link could not be read or its status stored; trying again");
                 Requeue::after(spread(PAUSE_AFTER_STORE_FAULT))
             }
         }
@@ -128,29 +128,29 @@ impl Links {
         let Some(_permit) = self.permits.acquire(&self.app, lane, host.as_str()).await else {
             return Ok(Requeue::OnEvent);
         };
-        // The place may have been long in coming: what was seen before it is over.
+        // Waiting for the permit may have taken long: the Link may have changed since.
         match self.inspect(key, memory).await? {
             Step::Wait(next) => Ok(next),
             Step::Probe(ready) => self.probe(*ready, memory).await,
         }
     }
 
-    /// Looks at the Link and its Secret, and writes down whether it is configured.
+    /// Reads the Link and its Secret, and writes into the status whether it is configured.
     async fn inspect(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Step, StoreError> {
         let Some(stored) = self.app.object(key.clone()).await? else { return Ok(Step::Wait(Requeue::Forget)) };
         let (endpoint, credentials, state) = match self.configuration(&stored, &mut memory.secret).await? {
             Ok(configuration) => configuration,
             Err(fault) => {
                 self.note(&stored, memory, &State::Error(fault), None).await?;
-                // Nothing helps but a change of the Link or of a Secret, and these are told of.
+                // Only a change of the Link or of a Secret helps, and these publish events.
                 return Ok(Step::Wait(Requeue::OnEvent));
             }
         };
-        // What was found out earlier about the same wish stands until it is tried again.
+        // The result of an earlier probe of the same spec stays in the status until the next probe.
         let operational = state_at(stored.content.body.get("status"), OPERATIONAL, stored.generation);
         let lane = match (memory.tried, &operational) {
             (Some(tried), _) if tried != state => Lane::New,
-            // Also after a restart, which makes nothing new.
+            // The stored status decides also after a restart, which makes no Link a new one.
             (_, Some(State::Ready)) => Lane::Well,
             (_, Some(State::Pending(_) | State::Error(_) | State::Over(_))) => Lane::Failing,
             (_, None) => Lane::New,
@@ -162,7 +162,7 @@ impl Links {
         }
     }
 
-    /// What a router would connect with, or what keeps it from that.
+    /// What a router would connect with, or why it cannot.
     async fn configuration(
         &self,
         stored: &StoredObject,
@@ -191,7 +191,7 @@ impl Links {
         let Ready { stored, endpoint, credentials, state, lane: _ } = ready;
         let outcome = tokio::select! {
             biased;
-            // What is found out while stopping helps nobody.
+            // The result of a probe is not needed while the service stops.
             () = self.app.stopping() => return Ok(Requeue::OnEvent),
             outcome = timeout(DEADLINE, self.prober.probe(&endpoint, &credentials)) => outcome.unwrap_or_else(|_| {
                 Err(ProbeFailure { message: format!("no answer within {} seconds", DEADLINE.as_secs()) })
@@ -205,7 +205,7 @@ impl Links {
             }
             Err(ProbeFailure { message }) => {
                 memory.failures = if changed { 1 } else { memory.failures.saturating_add(1) };
-                // The whole copies a condition's message, so both begin with what Skupper says.
+                // The summary copies a condition's message, so both begin with Skupper's words.
                 (State::Pending(format!("Not {OPERATIONAL}: {message}")), self.pace.when_not.after(memory.failures))
             }
         };
@@ -215,7 +215,7 @@ impl Links {
         Ok(Requeue::after(pause))
     }
 
-    /// Writes the Link's status, and counts it where it stands.
+    /// Writes the Link's status, and counts the Link in the metric of its state.
     async fn note(
         &self,
         stored: &StoredObject,
@@ -246,7 +246,7 @@ impl Memory {
         let state = match whole {
             State::Ready => LinkState::Ready,
             State::Pending(_) => LinkState::Pending,
-            // No link is ever over.
+            // No Link has this state.
             State::Error(_) | State::Over(_) => LinkState::Error,
         };
         if self.counted.as_ref().is_none_or(|(counted, _)| *counted != state) {
@@ -259,7 +259,7 @@ fn log(link: &ObjectKey, whole: &State) {
     match whole {
         State::Ready => info!(%link, "link is operational"),
         State::Pending(reason) => info!(%link, reason, "link is not operational"),
-        // No link is ever over.
+        // No Link has this state.
         State::Error(_) | State::Over(_) => warn!(%link, reason = whole.message(), "link cannot be configured"),
     }
 }
