@@ -107,15 +107,16 @@ impl Bundle {
     /// [`DocumentError`] when anything is missing that a link needs, also when the end is.
     pub fn read(bytes: &[u8]) -> Result<Self, DocumentError> {
         let text = text(bytes)?;
-        let places = check_kinds(text, |index| if index == 0 { SECRET } else { LINK })?;
-        let mut documents = places.into_iter().zip(parse::<AnyDocument>(text)?);
+        let positions = check_kinds(text, |index| if index == 0 { SECRET } else { LINK })?;
+        let mut documents = positions.into_iter().zip(parse::<AnyDocument>(text)?);
 
-        let (place, document) = documents.next().ok_or(DocumentError::Empty { expected: "a Secret and its Links" })?;
-        let secret = read_secret(document.metadata, document.data, Fields { place })?;
+        let (position, document) =
+            documents.next().ok_or(DocumentError::Empty { expected: "a Secret and its Links" })?;
+        let secret = read_secret(document.metadata, document.data, Fields { position })?;
         let links = documents
-            .map(|(place, document)| {
-                let link = read_link(document.metadata, document.spec, Fields { place })?;
-                check_credentials(&link, &secret.name, Fields { place })?;
+            .map(|(position, document)| {
+                let link = read_link(document.metadata, document.spec, Fields { position })?;
+                check_credentials(&link, &secret.name, Fields { position })?;
                 Ok(link)
             })
             .collect::<Result<Vec<_>, DocumentError>>()?;
@@ -129,7 +130,7 @@ fn check_credentials(link: &Link, secret: &ResourceName, fields: Fields) -> Resu
         return Ok(());
     }
     Err(DocumentError::Invalid {
-        place: fields.place,
+        position: fields.position,
         field: "spec.tlsCredentials".to_owned(),
         expected: "must name the Secret of this bundle".to_owned(),
     })

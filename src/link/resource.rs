@@ -36,8 +36,8 @@ impl Link {
     /// # Errors
     /// [`DocumentError`], with the line and what was expected there.
     pub fn read(text: &str) -> Result<Self, DocumentError> {
-        let (place, document) = parse_one::<LinkDocument>(text, LINK)?;
-        read_link(document.metadata, document.spec, Fields { place })
+        let (position, document) = parse_one::<LinkDocument>(text, LINK)?;
+        read_link(document.metadata, document.spec, Fields { position })
     }
 
     /// The document as a site without Kubernetes keeps it in `input/resources/Link-NAME.yaml` (protocol.md 6.4).

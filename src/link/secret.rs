@@ -60,8 +60,8 @@ impl TlsSecret {
     /// # Errors
     /// [`DocumentError`], with the line and what was expected there, and never with the key.
     pub fn read(text: &str) -> Result<Self, DocumentError> {
-        let (place, document) = parse_one::<SecretDocument>(text, SECRET)?;
-        read_secret(document.metadata, document.data, Fields { place })
+        let (position, document) = parse_one::<SecretDocument>(text, SECRET)?;
+        read_secret(document.metadata, document.data, Fields { position })
     }
 
     /// The document as a site without Kubernetes keeps it in `input/resources/Secret-NAME.yaml` (protocol.md 6.4).

@@ -52,8 +52,8 @@ impl AccessToken {
     /// # Errors
     /// [`DocumentError`], with the line and what was expected there, and never with the code.
     pub fn read(text: &str) -> Result<Self, DocumentError> {
-        let (place, document) = parse_one::<TokenDocument>(text, TOKEN)?;
-        read_token(document, Fields { place })
+        let (position, document) = parse_one::<TokenDocument>(text, TOKEN)?;
+        read_token(document, Fields { position })
     }
 
     /// Writes the token as Skupper's own command does: keys sorted, empty values left out (protocol.md 5.1).
