@@ -1,11 +1,11 @@
-//! What is written down of a redemption.
+//! The ledger's record of a redemption and its certificate.
 
 use std::{fmt, net::IpAddr};
 
 use super::{GrantId, LinkName, Subject};
 use crate::time::Timestamp;
 
-/// The serial number of an issued certificate: 127 random bits, positive and never zero (RFC 5280 4.1.2.2).
+/// The serial number of an issued certificate: 16 bytes with 126 random bits, positive and never zero (RFC 5280 4.1.2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SerialNumber([u8; 16]);
 
@@ -17,7 +17,7 @@ impl SerialNumber {
         Self(bytes)
     }
 
-    /// The serial read back from where it was stored.
+    /// The serial with these bytes, as it was stored.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
@@ -63,7 +63,7 @@ impl fmt::Display for KeyFingerprint {
 pub struct CertificateRecord {
     /// Its serial number.
     pub serial: SerialNumber,
-    /// Whose key it certifies.
+    /// The fingerprint of the key that it certifies.
     pub key_fingerprint: KeyFingerprint,
     /// Its last second.
     pub not_after: Timestamp,
@@ -80,7 +80,7 @@ pub struct Redemption {
     pub redeemed_at: Timestamp,
     /// The name of the Secret and the Links.
     pub link_name: LinkName,
-    /// Whom the certificate is for, whole.
+    /// The whole subject, also when the certificate's common name is a shortened one.
     pub subject: Subject,
     /// Where the request came from, when that is known.
     pub peer: Option<IpAddr>,

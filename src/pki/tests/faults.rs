@@ -207,14 +207,14 @@ fn of_several_certificates_the_first_is_the_ca_and_the_file_stays_as_it_is() {
 }
 
 #[test]
-fn a_certificate_is_told_from_one_of_a_namesake() {
+fn a_certificate_of_another_ca_with_the_same_name_is_recognised() {
     let bench = bench();
     bench.key("other.key", "p-256 pkcs8");
     bench.self_signed("namesake.crt", "other.key", "/CN=ca", "ca");
     bench.issued("router.crt", "other.key", "leaf", ("ca.crt", "ca.key"));
-    bench.issued("stranger.crt", "other.key", "leaf", ("namesake.crt", "other.key"));
+    bench.issued("other.crt", "other.key", "leaf", ("namesake.crt", "other.key"));
 
-    for (file, issued) in [("ca.crt", true), ("router.crt", true), ("namesake.crt", false), ("stranger.crt", false)] {
+    for (file, issued) in [("ca.crt", true), ("router.crt", true), ("namesake.crt", false), ("other.crt", false)] {
         assert_eq!(is_issued_by(&bench.read(file), &bench.read("ca.crt")), issued, "{file}");
     }
 }

@@ -110,7 +110,7 @@ fn every_kind_of_client_key_is_accepted_even_by_a_strict_verifier() {
 }
 
 #[test]
-fn a_certificate_starts_five_minutes_early_and_ends_when_told() {
+fn a_certificate_starts_five_minutes_early_and_ends_after_the_validity_of_the_profile() {
     let made = at(1_700_000_000);
     let issuer = issuer(made);
     let admitted = made.saturating_add(YEAR);

@@ -1,4 +1,4 @@
-//! What the room promises, tried on CAs that the real `openssl` makes and with verifiers that are not ours.
+//! The promises of this module, tested on CAs that the real `openssl` makes and with verifiers that are not ours.
 
 mod bench;
 mod faults;
