@@ -3,13 +3,14 @@
 use hyper::StatusCode;
 
 use super::{
-    admin::{Status, lines::LineBuffer},
+    admin::lines::LineBuffer,
+    admin_error::Status,
     router_name::{covers, names},
     router_trust::client_config,
 };
 use crate::link::{Host, TlsSecret};
 
-/// Reads an answer of the admin door: as lines that come in pieces, and as a refusal.
+/// Reads an answer of the admin API: as lines that come in pieces, and as a refusal.
 pub fn answer(bytes: &[u8]) {
     const LIMIT: usize = 64 * 1024;
     let (size, bytes) = bytes.split_first().unwrap_or((&0, &[]));

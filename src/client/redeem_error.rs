@@ -324,7 +324,7 @@ impl TlsFault {
             CertificateError::NotValidForName => Self::WrongHost { names: String::new() },
             CertificateError::NotValidForNameContext { presented, .. } => {
                 let names = presented.iter().take(5).map(|name| bare(name)).collect::<Vec<_>>().join(", ");
-                Self::WrongHost { names: super::exchange::printable(names.as_bytes(), 512) }
+                Self::WrongHost { names: super::http_response::printable(names.as_bytes(), 512) }
             }
             CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => Self::WrongPurpose,
             _ => Self::BadCertificate,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    exchange::{printable, without},
+    http_response::{printable, without},
     redeem::{RedeemOptions, redeem},
     redeem_error::RedeemTokenError,
 };

@@ -1,3 +1,5 @@
+use std::{io, path::Path};
+
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
