@@ -27,29 +27,29 @@ pub struct GrantSpec {
 /// A grant that an operator asks for.
 #[derive(Debug, Clone)]
 pub struct GrantDraft {
-    /// Where.
+    /// Its namespace.
     pub namespace: Namespace,
-    /// Under which name.
+    /// Its name.
     pub name: GrantName,
-    /// What.
+    /// Its spec.
     pub spec: GrantSpec,
-    /// With what attached.
+    /// Its labels, annotations and settings.
     pub metadata: GrantMetadata,
 }
 
 /// Which rule a spec breaks. The field's name is [`field`](Self::field).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
-    /// A number of redemptions that cannot be.
+    /// An invalid number of redemptions.
     #[error(transparent)]
     Allowed(AllowanceError),
-    /// A code that no client could present: the redeem door would refuse the body.
-    #[error("must be no more than {limit} characters, the longest body the redeem door takes (--max-body-bytes)")]
+    /// A code that no client could present: the redeem listener would refuse the body.
+    #[error("must be no more than {limit} characters, the longest body the redeem listener takes (--max-body-bytes)")]
     CodeTooLong {
-        /// The door's limit in bytes.
+        /// The listener's limit in bytes.
         limit: usize,
     },
-    /// Another code than the grant has; tokens with the old one are out there.
+    /// Another code than the grant has; tokens with the old one are in use.
     #[error("a grant's code cannot change; delete the grant and create another")]
     CodeFrozen,
 }
@@ -98,9 +98,9 @@ pub enum UpdateGrantError {
 /// Whether a grant can be redeemed now, and if not, why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GrantReadiness {
-    /// It can.
+    /// It can be redeemed.
     Ready,
-    /// Its time is over.
+    /// It has expired.
     Expired,
     /// It was redeemed as often as allowed.
     Exhausted,

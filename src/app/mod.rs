@@ -1,7 +1,7 @@
-//! Level 3: the use cases; no SQL, no HTTP, no certificates' details.
+//! Level 3: the use cases. No SQL, no HTTP, no details of certificates.
 //!
-//! On the granting side: what happens to a redemption, to grants, to sites. On the connecting side: controllers, which redeem
-//! the tokens that are applied and try the links that there are, through [`ports`] that the rooms above fill.
+//! On the granting side: redemptions, grants and sites. On the connecting side: controllers, which redeem the tokens that are
+//! applied and probe the links, through [`ports`] that `client` implements.
 
 mod applied_sites;
 mod backoff;

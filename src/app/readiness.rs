@@ -6,9 +6,9 @@ use crate::metrics::StoreOperation;
 /// One condition of readiness.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// What was looked at.
+    /// What was checked.
     pub name: &'static str,
-    /// What is wrong, in words for an operator; no secret.
+    /// What is wrong, as a text for operators without a secret; `None` when nothing is.
     pub fault: Option<String>,
 }
 

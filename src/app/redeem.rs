@@ -31,7 +31,7 @@ pub enum RedeemError {
     /// The issuer could not sign.
     #[error("the certificate could not be issued")]
     Issue(#[source] IssueError),
-    /// The thread that was to sign is gone.
+    /// The thread that was to sign has panicked.
     #[error("signing did not finish")]
     SigningLost,
     /// The grant was deleted between the decision and the count.
@@ -49,7 +49,7 @@ impl App {
     /// Redeems a grant once: at most one count, and a bundle only after that count is durable.
     ///
     /// To be run on a task of its own, so that a caller that goes away cannot stop it half-way. After `deadline` no commit
-    /// is asked for any more, as nobody would wait for the answer. To drop the future is safe: a commit that the store has
+    /// is asked for any more, because the caller has stopped waiting. To drop the future is safe: a commit that the store has
     /// not begun by then is not made.
     ///
     /// # Errors
@@ -116,8 +116,8 @@ impl App {
         if !issuer.is_slow(&profile) {
             return issuer.issue(admission, &profile).map_err(RedeemError::Issue);
         }
-        // Half the time is kept for the signature: under too much load, waiting until the end would leave every request just
-        // too little of it, and all the signing would be for nobody.
+        // Half of the time is kept for the signature. Under too much load, requests that waited until the deadline would all
+        // be signed too late, and no client would get any of the certificates.
         let now = Instant::now();
         let halfway = now + deadline.saturating_duration_since(now) / 2;
         let permit = timeout_at(halfway.into(), Arc::clone(&self.slow_signatures).acquire_owned());

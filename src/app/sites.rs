@@ -40,7 +40,7 @@ impl ConfiguredSite {
         Self { site, default_issuer, issuers: Arc::clone(&self.issuers) }
     }
 
-    /// Where its links lead.
+    /// The name and endpoints of the site.
     pub fn site(&self) -> &Site {
         &self.site
     }
@@ -71,7 +71,7 @@ impl ConfiguredSite {
         }
     }
 
-    /// What keeps this site from accepting links, if anything does.
+    /// Why this site cannot accept links, if that is so.
     pub fn fault(&self) -> Option<SiteFault> {
         if self.site.edge {
             Some(SiteFault::Edge)
@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_site_has_the_same_uid_for_ever_and_another_one_has_another() {
+    fn a_site_has_the_same_uid_for_ever_and_no_other_site_has_it() {
         let site = |namespace: &str| {
             let site = Site {
                 namespace: namespace.parse().unwrap(),

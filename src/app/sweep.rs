@@ -1,4 +1,4 @@
-//! What has to be done from time to time.
+//! The periodic sweep: counts grants, and removes those that finished long ago.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! A way in for fuzzers, which reach public items only, and for property tests. No part of the program.
+//! Entry points for fuzzers, which reach public items only, and for property tests. Not part of the program.
 
 use hyper::StatusCode;
 

@@ -37,13 +37,13 @@ pub struct RedeemOptions {
     pub deadline: Duration,
 }
 
-/// Redeems a token: over TLS 1.3, believing the token's certificates only, following no redirect.
+/// Redeems a token: over TLS 1.3, trusting the token's certificates only, following no redirect.
 ///
 /// Each call may use up one of the token's redemptions, also one that fails after the code was sent. Needs a Tokio
 /// runtime with time and I/O.
 ///
 /// # Errors
-/// [`RedeemTokenError`], none of which tells the code or a key.
+/// [`RedeemTokenError`], none of which holds the code or a key.
 pub async fn redeem(token: &AccessToken, options: &RedeemOptions) -> Result<Bundle, RedeemTokenError> {
     let url = TokenUrl::parse(&token.url)?;
     let tls = client_config(&token.ca)?;
@@ -135,7 +135,7 @@ async fn ask(
     if let (true, Some(location)) = (status.is_redirection(), response.header(LOCATION, code)) {
         return Err(RedeemTokenError::Redirect { host, status: status.as_u16(), location });
     }
-    // The status is the answer; its text is worth no more than a moment.
+    // The status decides; the text is only for people, so it is not waited for long.
     let retry_after = response.header(RETRY_AFTER, code).and_then(|seconds| seconds.parse().ok());
     Err(RedeemTokenError::Refused {
         status: status.as_u16(),

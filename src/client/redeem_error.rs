@@ -9,7 +9,7 @@ use crate::{
     link::{DocumentError, ResourceName},
 };
 
-/// Why a token was not redeemed. [`hint`](Self::hint) tells what to do about it.
+/// Why a token was not redeemed. [`hint`](Self::hint) says what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum RedeemTokenError {
     /// The token's URL leads nowhere.
@@ -49,7 +49,7 @@ pub enum RedeemTokenError {
         #[source]
         source: Option<io::Error>,
     },
-    /// Nobody takes connections there.
+    /// No address accepts connections.
     #[error("cannot connect to {host} at {address}")]
     Connect {
         /// Host and port of the URL.
@@ -138,7 +138,7 @@ pub enum RedeemTokenError {
         #[source]
         source: DocumentError,
     },
-    /// The answer is a bundle for somebody else, which could overwrite another link's files.
+    /// The answer is a bundle with another name, which could overwrite another link's files.
     #[error("the answer of {host} is named '{found}', not '{expected}'")]
     WrongName {
         /// Host and port of the URL.

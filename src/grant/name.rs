@@ -132,7 +132,7 @@ impl From<GrantName> for LinkName {
     }
 }
 
-/// Whom a certificate is for, as the client said: 1 to 253 bytes of UTF-8 without control characters.
+/// The subject of a certificate, as the client sent it: 1 to 253 bytes of UTF-8 without control characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Subject(String);
 

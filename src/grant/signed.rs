@@ -63,7 +63,7 @@ impl<C: Certified> Signed<C> {
     /// together with the proof that `commit` returns. Only for [`store`](crate::store), whose receipt is that proof.
     ///
     /// # Errors
-    /// The error of `commit`; the credential is dropped then, and nobody has seen it.
+    /// The error of `commit`; the credential is dropped then and was not sent.
     pub(crate) async fn commit_with<P, E, F>(self, commit: impl FnOnce(PendingRedemption) -> F) -> Result<(C, P), E>
     where
         F: Future<Output = Result<P, E>>,

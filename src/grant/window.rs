@@ -21,7 +21,7 @@ pub enum DurationError {
     /// A unit other than ns, us, µs, ms, s, m, h.
     #[error("unknown unit {unit:?} in duration {text:?}")]
     UnknownUnit {
-        /// What stands where a unit should.
+        /// The text in the place of the unit.
         unit: String,
         /// The whole text.
         text: String,

@@ -101,7 +101,7 @@ struct AnyDocument {
 
 impl Bundle {
     /// Reads a bundle of at most [`MAX_DOCUMENT_BYTES`](super::MAX_DOCUMENT_BYTES), as YAML or as JSON documents in a
-    /// YAML stream. Fields that this version does not know are left aside.
+    /// YAML stream. Fields that this version does not know are ignored.
     ///
     /// # Errors
     /// [`DocumentError`] when anything is missing that a link needs, also when the end is.

@@ -1,4 +1,4 @@
-//! Reading documents that somebody else wrote: bounded, and with errors that say where and what was expected.
+//! Reads documents from elsewhere: within limits, and with errors that give the position and what was expected.
 
 use std::fmt;
 
@@ -64,7 +64,7 @@ pub enum DocumentError {
     /// A field holds something else than it must.
     #[error("{position}: {field} {expected}")]
     Invalid {
-        /// Where the value stands.
+        /// Where the value is.
         position: Position,
         /// The field, from the top of its document.
         field: String,
@@ -96,7 +96,7 @@ impl fmt::Display for Position {
 
 impl From<Location> for Position {
     fn from(location: Location) -> Self {
-        // 0 stands for "not known", which is only so for an input without any content.
+        // 0 means that the position is not known, which is so for an empty input only.
         Self { line: location.line().max(1), column: location.column().max(1) }
     }
 }
@@ -109,7 +109,7 @@ struct Header {
     kind: Option<Spanned<String>>,
 }
 
-/// A field that may be missing, and where it stands.
+/// A field that may be missing, and its position.
 pub(super) type Field<T> = Option<Spanned<T>>;
 
 /// What kind a document must be of.
@@ -165,7 +165,7 @@ fn check_kind(header: &Spanned<Header>, expected: Kind) -> Result<Position, Docu
     })
 }
 
-/// A kind as text for people, unless it looks like something else that slipped into the field.
+/// A kind as text for people, unless it does not look like a kind: a secret may be in the wrong field.
 fn describe(kind: &str, version: &str) -> String {
     let word = |text: &str| {
         text.len() <= 63 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./-".contains(&byte))

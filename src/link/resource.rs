@@ -30,8 +30,8 @@ struct LinkDocument {
 }
 
 impl Link {
-    /// Reads one Link of at most [`MAX_DOCUMENT_BYTES`](super::MAX_DOCUMENT_BYTES), as YAML or JSON, whoever wrote it.
-    /// Fields that this version does not know are left aside.
+    /// Reads one Link of at most [`MAX_DOCUMENT_BYTES`](super::MAX_DOCUMENT_BYTES), as YAML or JSON.
+    /// Fields that this version does not know are ignored.
     ///
     /// # Errors
     /// [`DocumentError`], with the line and what was expected there.
@@ -151,7 +151,7 @@ fn absent() -> Field<String> {
     Some(Spanned::new(String::new(), Location::UNKNOWN, Location::UNKNOWN))
 }
 
-/// A link's cost; 0 stands for the default, as it does at Skupper's.
+/// A link's cost; 0 means the default, as in Skupper.
 pub(super) fn read_cost(cost: Field<String>, name: &str) -> Result<Option<u32>, DocumentError> {
     let Some(cost) = cost else { return Ok(None) };
     match cost.value.parse::<u32>() {

@@ -54,8 +54,8 @@ struct SecretDocument {
 }
 
 impl TlsSecret {
-    /// Reads one Secret of at most [`MAX_DOCUMENT_BYTES`](super::MAX_DOCUMENT_BYTES), as YAML or JSON, whoever wrote it.
-    /// Fields that this version does not know are left aside.
+    /// Reads one Secret of at most [`MAX_DOCUMENT_BYTES`](super::MAX_DOCUMENT_BYTES), as YAML or JSON.
+    /// Fields that this version does not know are ignored.
     ///
     /// # Errors
     /// [`DocumentError`], with the line and what was expected there, and never with the key.

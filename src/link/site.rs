@@ -72,7 +72,7 @@ pub enum EndpointError {
     /// Not a host.
     #[error("must be a host name or an IP address, without a port")]
     Host,
-    /// An address nobody else can reach.
+    /// An address that other machines cannot reach.
     #[error("must be an address that other sites can reach, not the unspecified one")]
     UnspecifiedHost,
     /// Not a port.

@@ -1,4 +1,4 @@
-//! Where a server's redeem door is reached from outside.
+//! The public URL of the redeem listener.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 

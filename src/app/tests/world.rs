@@ -70,7 +70,7 @@ impl World {
         Self { app, store, scratch }
     }
 
-    /// From now on the store has no room for objects.
+    /// From now on the store refuses writes of objects, as with a full disk.
     pub(super) fn fill(&self) {
         self.store.set_full(true);
     }
@@ -79,7 +79,7 @@ impl World {
         self.store.set_full(false);
     }
 
-    /// Waits until the store had no room for so many writes.
+    /// Waits until the store has refused so many writes.
     pub(super) async fn refused_writes(&self, count: u32) {
         timeout(DEADLINE, self.store.refused(count)).await.unwrap();
     }
@@ -137,7 +137,7 @@ impl World {
         Ok(self.app.write_objects(vec![create]).await?.remove(0))
     }
 
-    /// As a user does who changes a spec.
+    /// Replaces the spec, as a user does.
     pub(super) async fn change_spec(&self, kind: ObjectKind, name: &str, spec: Value) {
         self.change(kind, name, "spec", spec).await;
     }
@@ -147,7 +147,7 @@ impl World {
         self.edit(kind, name, 1, |content| drop(content.body.insert(member.to_owned(), value.clone()))).await;
     }
 
-    /// As a user does who wants the object looked at.
+    /// Sets an annotation, as a user does to have the object reconciled.
     pub(super) async fn annotate(&self, kind: ObjectKind, name: &str, key: &str, value: &str) {
         self.edit(kind, name, 0, |content| drop(content.annotations.insert(key.to_owned(), value.to_owned()))).await;
     }

@@ -19,7 +19,7 @@ async fn failing(token: &AccessToken) -> (String, Retry) {
 }
 
 #[tokio::test]
-async fn what_is_wrong_in_the_token_stays_so_and_is_told_in_skuppers_words() {
+async fn a_fault_of_the_token_is_final_and_reported_in_skuppers_words() {
     let ca = authority().as_ref().pem();
     for (url, ca, message) in [
         ("https://127.0.0.1:1/a", "", "token does not have a CA"),
@@ -34,7 +34,7 @@ async fn what_is_wrong_in_the_token_stays_so_and_is_told_in_skuppers_words() {
 }
 
 #[tokio::test]
-async fn an_answer_is_told_as_the_server_said_it_and_only_two_are_final() {
+async fn a_refusal_is_reported_as_the_server_worded_it_and_only_two_are_final() {
     let ca = authority();
     for (status, body, message, retry) in [
         ("404 Not Found", "No such claim\n", "404 (Not Found) No such claim", Retry::Never),
