@@ -3,8 +3,11 @@
 use std::{collections::BTreeMap, fmt, net::IpAddr};
 
 use super::{
-    Allowance, Code, CodeOrigin, ExpirationWindow, GrantId, GrantName, IssuerName, LinkName, Namespace, PresentedCode,
-    Revision, Subject,
+    allowance::Allowance,
+    code::{Code, CodeOrigin, PresentedCode},
+    id::{GrantId, Revision},
+    name::{GrantName, IssuerName, LinkName, Namespace, Subject},
+    window::ExpirationWindow,
 };
 use crate::time::Timestamp;
 

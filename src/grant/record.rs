@@ -2,7 +2,10 @@
 
 use std::{fmt, net::IpAddr};
 
-use super::{GrantId, LinkName, Subject};
+use super::{
+    id::GrantId,
+    name::{LinkName, Subject},
+};
 use crate::time::Timestamp;
 
 /// The serial number of an issued certificate: 16 bytes with 126 random bits, positive and never zero (RFC 5280 4.1.2.2).

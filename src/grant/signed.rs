@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use super::{Admission, CertificateRecord};
+use super::{admit::Admission, record::CertificateRecord};
 
 /// A credential that can say what the ledger keeps of its certificate.
 pub trait Certified {

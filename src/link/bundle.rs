@@ -4,11 +4,11 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::{
-    Endpoint, Site,
     document::{DocumentError, Field, Fields, check_kinds, parse, text},
     metadata::{Metadata, ResourceName},
     resource::{LINK, Link, LinkParts, LinkSpec, read_link},
     secret::{Data, SECRET, SecretParts, TlsSecret, read_secret},
+    site::{Endpoint, Site},
 };
 use crate::grant::LinkName;
 

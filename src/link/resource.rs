@@ -4,9 +4,9 @@ use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
 use super::{
-    Endpoint,
     document::{DocumentError, Field, Fields, Kind, invalid, parse_one},
     metadata::{Metadata, ResourceName, push_metadata},
+    site::Endpoint,
 };
 use crate::grant::Namespace;
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
-use super::{EndpointError, Host, Port};
+use super::site::{EndpointError, Host, Port};
 use crate::grant::GrantId;
 
 /// `https://HOST[:PORT]`: what tokens carry, without the grant's id.
