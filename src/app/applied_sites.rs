@@ -25,7 +25,7 @@ impl App {
     /// The uid of the site of this namespace: the configured one, or else the first that was made through the API.
     ///
     /// # Errors
-    /// What the store says.
+    /// The [`StoreError`] of the store.
     pub async fn site_uid(&self, namespace: &Namespace) -> Result<Option<Uuid>, StoreError> {
         if let Some(site) = self.sites().configured(namespace) {
             return Ok(Some(site.uid()));
@@ -37,7 +37,7 @@ impl App {
     /// Serves the sites that were made through the API and are stored; to be called once, before the listeners open.
     ///
     /// # Errors
-    /// What the store says.
+    /// The [`StoreError`] of the store.
     pub async fn load_sites(&self) -> Result<(), StoreError> {
         let mut query = ObjectQuery { kind: ObjectKind::Site, namespace: None, after: None, limit: 0 };
         loop {

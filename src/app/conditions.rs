@@ -9,7 +9,7 @@ use crate::time::Timestamp;
 /// The state of one condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// True.
+    /// The condition is true.
     Ready,
     /// False, until a user or an operator does something. With the message.
     Error(String),
@@ -93,9 +93,9 @@ pub(super) fn aggregate(conditions: &[Condition]) -> State {
 pub(super) struct Basis<'a> {
     /// The present status, from which conditions that do not change keep their transition time.
     pub(super) before: Option<&'a Value>,
-    /// The object's.
+    /// The object's generation.
     pub(super) generation: u64,
-    /// Now.
+    /// The present time.
     pub(super) now: Timestamp,
 }
 

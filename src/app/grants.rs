@@ -191,7 +191,7 @@ impl App {
     /// The grant of this name.
     ///
     /// # Errors
-    /// What the store says.
+    /// The [`StoreError`] of the store.
     pub async fn find_grant(&self, namespace: Namespace, name: GrantName) -> Result<Option<Grant>, StoreError> {
         self.read(self.store.find(namespace, name)).await
     }
@@ -199,7 +199,7 @@ impl App {
     /// A page of grants.
     ///
     /// # Errors
-    /// What the store says.
+    /// The [`StoreError`] of the store.
     pub async fn list_grants(&self, query: GrantQuery) -> Result<GrantPage, StoreError> {
         self.read(self.store.list(query)).await
     }
@@ -207,7 +207,7 @@ impl App {
     /// How many grants a list of this query has, counted up to its limit.
     ///
     /// # Errors
-    /// What the store says.
+    /// The [`StoreError`] of the store.
     pub async fn count_listed_grants(&self, query: GrantQuery) -> Result<u32, StoreError> {
         self.read(self.store.count_listed(query)).await
     }
@@ -231,7 +231,7 @@ impl App {
     /// The ledger rows of a grant after ordinal `after`, at most `limit`.
     ///
     /// # Errors
-    /// What the store says.
+    /// The [`StoreError`] of the store.
     pub async fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> Result<Vec<Redemption>, StoreError> {
         self.read(self.store.redemptions(id, after, limit)).await
     }
@@ -239,7 +239,7 @@ impl App {
     /// The store's state now.
     ///
     /// # Errors
-    /// What the store says.
+    /// The [`StoreError`] of the store.
     pub async fn revision(&self) -> Result<Revision, StoreError> {
         self.read(self.store.revision()).await
     }

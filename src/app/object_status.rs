@@ -51,7 +51,7 @@ impl App {
     /// Gives the object that was `seen` the status that `make` returns for its newest state, if it returns one.
     ///
     /// # Errors
-    /// What the store says.
+    /// The [`StoreError`] of the store.
     pub(super) async fn note_status(
         &self,
         seen: &StoredObject,

@@ -37,10 +37,10 @@ pub enum SiteRefusal {
 /// Why an object was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteObjectError {
-    /// A site that cannot be.
+    /// The namespace cannot have this site.
     #[error(transparent)]
     Site(SiteRefusal),
-    /// As for every object.
+    /// An error that every kind of object can have.
     #[error(transparent)]
     Object(WriteObjectsError),
 }
@@ -55,7 +55,7 @@ impl App {
     /// The object of this key, if there is one.
     ///
     /// # Errors
-    /// What the store says.
+    /// The [`StoreError`] of the store.
     pub async fn object(&self, key: ObjectKey) -> Result<Option<StoredObject>, StoreError> {
         self.read(self.store.object(key)).await
     }
@@ -63,7 +63,7 @@ impl App {
     /// A page of objects of one kind.
     ///
     /// # Errors
-    /// What the store says.
+    /// The [`StoreError`] of the store.
     pub async fn objects(&self, query: ObjectQuery) -> Result<ObjectPage, StoreError> {
         self.read(self.store.objects(query)).await
     }
@@ -71,7 +71,7 @@ impl App {
     /// How many objects a list of this query has, counted up to its limit.
     ///
     /// # Errors
-    /// What the store says.
+    /// The [`StoreError`] of the store.
     pub async fn count_objects(&self, query: ObjectQuery) -> Result<u32, StoreError> {
         self.read(self.store.count_objects(query)).await
     }

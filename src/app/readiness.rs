@@ -6,7 +6,7 @@ use crate::metrics::StoreOperation;
 /// One condition of readiness.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// What was checked.
+    /// The name of the condition.
     pub name: &'static str,
     /// What is wrong, as a text for operators without a secret; `None` when nothing is.
     pub fault: Option<String>,

@@ -26,9 +26,9 @@ pub struct AppParts {
     pub metrics: Arc<Metrics>,
     /// Where links lead, and their issuers.
     pub sites: Sites,
-    /// What tokens carry.
+    /// The URL and certificate that tokens carry.
     pub publication: Publication,
-    /// What certificates look like.
+    /// The contents of issued certificates.
     pub profile: Profile,
     /// The longest code that the redeem listener can take, in bytes.
     pub longest_code: usize,

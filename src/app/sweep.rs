@@ -32,7 +32,7 @@ impl App {
     /// One round of [`sweep_forever`](Self::sweep_forever).
     ///
     /// # Errors
-    /// What the store says; the next round goes on from there.
+    /// The [`StoreError`] of the store; the next round goes on from there.
     async fn sweep_once(&self) -> Result<(), StoreError> {
         let now = self.clock().now();
         let cutoff = now.saturating_sub(self.retention);

@@ -34,15 +34,15 @@ pub struct AdminClient {
 /// What a request does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AdminMethod {
-    /// Reads.
+    /// Reads an object or a list.
     Get,
-    /// Creates.
+    /// Creates an object.
     Post,
-    /// Replaces.
+    /// Replaces an object.
     Put,
     /// Changes the fields that are given (RFC 7396).
     MergePatch,
-    /// Removes.
+    /// Deletes an object.
     Delete,
 }
 

@@ -35,7 +35,7 @@ pub enum AdminError {
         #[source]
         source: io::Error,
     },
-    /// Not done in time.
+    /// The deadline passed.
     #[error("grantd did not answer within {} s at {}", limit.as_secs_f32(), socket.display())]
     Deadline {
         /// The socket.
@@ -43,7 +43,7 @@ pub enum AdminError {
         /// How much time there was.
         limit: Duration,
     },
-    /// The server said no, and why.
+    /// The server refused the request.
     #[error("{0}")]
     Refused(Status),
     /// The answer is not what the API promises, or the request is not one.
@@ -63,7 +63,7 @@ pub enum AdminError {
     },
 }
 
-/// A refusal as Kubernetes words it (kubectl.md).
+/// A refusal, as a Kubernetes Status (kubectl.md).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
     /// The HTTP status.

@@ -21,7 +21,7 @@ pub enum RedeemTokenError {
     /// The token's URL is not for TLS.
     #[error("the token's url must begin with https, not {scheme}")]
     NotHttps {
-        /// What it begins with.
+        /// The scheme of the URL.
         scheme: String,
     },
     /// The token names no certificate to trust.
@@ -71,12 +71,12 @@ pub enum RedeemTokenError {
         #[source]
         source: io::Error,
     },
-    /// Not done in time.
+    /// The deadline passed.
     #[error("not done within {} s: still {step} {host}", limit.as_secs_f32())]
     Deadline {
         /// Host and port of the URL.
         host: String,
-        /// What was going on.
+        /// The step that was in progress.
         step: Step,
         /// How much time there was.
         limit: Duration,
@@ -112,7 +112,7 @@ pub enum RedeemTokenError {
         host: String,
         /// The HTTP status.
         status: u16,
-        /// Where to.
+        /// The `Location` of the answer.
         location: String,
     },
     /// The server said no.
@@ -134,7 +134,7 @@ pub enum RedeemTokenError {
     NotABundle {
         /// Host and port of the URL.
         host: String,
-        /// Where it goes wrong.
+        /// Why it cannot be read.
         #[source]
         source: DocumentError,
     },
@@ -232,28 +232,28 @@ fn refusal_hint(status: u16) -> Option<&'static str> {
 /// What is wrong with a server's TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TlsFault {
-    /// None of the token's certificates vouches for the server's.
+    /// None of the token's certificates has issued the server's.
     UnknownIssuer,
-    /// The certificate is for others.
+    /// The certificate is for other hosts.
     WrongHost {
         /// The names and addresses that it is for, in one line; may be empty.
         names: String,
     },
-    /// Past its time.
+    /// The certificate has expired.
     Expired,
-    /// Before its time.
+    /// The certificate is not valid yet.
     NotYetValid,
     /// Not a server's certificate.
     WrongPurpose,
     /// A certificate that cannot be checked.
     BadCertificate,
-    /// TLS, but an old one.
+    /// The server speaks only older versions of TLS.
     OldProtocol,
-    /// Not TLS at all.
+    /// The server does not speak TLS.
     NotTls,
-    /// It hung up.
+    /// The server closed the connection.
     HungUp,
-    /// Anything else.
+    /// Any other failure of the handshake.
     Handshake,
 }
 

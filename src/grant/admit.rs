@@ -143,7 +143,7 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// Which grant opened.
+    /// The grant that admitted the request.
     pub fn grant_id(&self) -> GrantId {
         self.grant_id
     }

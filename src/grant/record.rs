@@ -68,14 +68,14 @@ pub struct CertificateRecord {
     pub serial: SerialNumber,
     /// The fingerprint of the key that it certifies.
     pub key_fingerprint: KeyFingerprint,
-    /// Its last second.
+    /// Its last second of validity.
     pub not_after: Timestamp,
 }
 
 /// One row of the ledger: one counted use of a grant. Written once, never changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redemption {
-    /// Which grant was used.
+    /// The grant that was redeemed.
     pub grant_id: GrantId,
     /// 1 for the grant's first redemption, then without gaps.
     pub ordinal: u32,
@@ -87,7 +87,7 @@ pub struct Redemption {
     pub subject: Subject,
     /// Where the request came from, when that is known.
     pub peer: Option<IpAddr>,
-    /// What was issued.
+    /// The issued certificate.
     pub certificate: CertificateRecord,
 }
 

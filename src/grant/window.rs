@@ -132,7 +132,7 @@ pub fn format_go_duration(duration: Duration) -> String {
 /// Why a duration is no expiration window.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WindowError {
-    /// Not a duration at all.
+    /// The text is not a duration.
     #[error(transparent)]
     NotADuration(DurationError),
     /// Zero or less: such a grant would be expired before anyone could redeem it.

@@ -36,7 +36,7 @@ pub enum DocumentError {
     /// Neither YAML nor JSON, or not of the right shape.
     #[error("{position}: {expected}")]
     Syntax {
-        /// Where.
+        /// The position of the fault.
         position: Position,
         /// What is wrong there, or what was expected.
         expected: String,
@@ -44,7 +44,7 @@ pub enum DocumentError {
     /// A document of another kind.
     #[error("{position}: this is {found}; expected {expected}")]
     Kind {
-        /// Where.
+        /// The position of the fault.
         position: Position,
         /// The kind and version that it claims.
         found: String,
@@ -74,7 +74,7 @@ pub enum DocumentError {
     /// The beginning is right, the end is not there.
     #[error("it is cut short: {missing}")]
     CutShort {
-        /// What is not there.
+        /// The part that is missing.
         missing: &'static str,
     },
 }

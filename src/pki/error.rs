@@ -69,13 +69,13 @@ pub enum IssuerFault {
         "its extended key usage does not allow client certificates: make a CA with clientAuth, or without that extension"
     )]
     NoClientAuth,
-    /// Its time has not come.
+    /// The certificate is not valid yet.
     #[error("it is not valid before {not_before}: check this machine's clock, or wait")]
     NotYetValid {
         /// Its first second.
         not_before: Timestamp,
     },
-    /// Its time is over.
+    /// The certificate has expired.
     #[error("it expired after {not_after}: renew the CA")]
     Expired {
         /// Its last second.
@@ -101,13 +101,13 @@ pub enum ServingFault {
     /// The key file.
     #[error(transparent)]
     Key(KeyFault),
-    /// Its time has not come.
+    /// The certificate is not valid yet.
     #[error("it is not valid before {not_before}: check this machine's clock, or wait")]
     NotYetValid {
         /// Its first second.
         not_before: Timestamp,
     },
-    /// Its time is over.
+    /// The certificate has expired.
     #[error("it expired after {not_after}: renew it")]
     Expired {
         /// Its last second.

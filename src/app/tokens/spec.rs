@@ -17,10 +17,10 @@ pub(in crate::app) enum SpecFault {
     /// A field that is not a text, or an empty one.
     #[error("{0} is missing")]
     Missing(&'static str),
-    /// Not a code.
+    /// The code has an invalid form.
     #[error("spec.code {0}")]
     Code(CodeError),
-    /// Too long a name for numbered Links.
+    /// The name is too long for numbered Links.
     #[error("metadata.name {0}")]
     Name(NameError),
 }

@@ -51,7 +51,7 @@ impl TokenState {
 /// Whether the other site has been called for the token's present spec.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Attempt {
-    /// It has not.
+    /// It has not been called.
     None,
     /// A call has begun, and no result of it is stored.
     Begun,
