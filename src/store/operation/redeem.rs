@@ -3,24 +3,21 @@
 use sqlx::Row as _;
 
 use crate::{
-    grant::{Admission, CertificateRecord, GrantName},
+    grant::{GrantName, PendingRedemption},
     store::{
-        ChangeEffect, ChangeSubject, CommitError, Receipt, StoreError,
+        ChangeEffect, ChangeSubject, CommitError, Recorded, StoreError,
         batch::{Batch, Decision, Failure, Operation},
         sql,
     },
 };
 
 /// A redemption whose certificate exists and is released to nobody yet.
-pub(in crate::store) struct Redeem {
-    pub(in crate::store) admission: Admission,
-    pub(in crate::store) certificate: CertificateRecord,
-}
+pub(in crate::store) struct Redeem(pub(in crate::store) PendingRedemption);
 
 impl Redeem {
     /// Counts, and writes the ledger row if anything was counted. Answers the ordinal, and what the grant is called.
     async fn count_and_record(&self, batch: &mut Batch<'_>, id: &str) -> Result<Option<(u32, GrantName)>, Failure> {
-        let Self { admission, certificate } = self;
+        let (admission, certificate) = (self.0.admission(), self.0.certificate());
         let place = batch.next_place();
         let rows = sqlx::query(sql::COUNT_AND_RECORD)
             .bind(id)
@@ -51,7 +48,7 @@ impl Redeem {
             .map_err(|error| Failure::of(error, id))?;
         let Some(row) = row else { return Ok(CommitError::Gone) };
         let read = |column| row.try_get::<i64, _>(column).map_err(|error| Failure::of(error, id));
-        if self.admission.admitted_at().unix_seconds() >= read("expires_at")? {
+        if self.0.admission().admitted_at().unix_seconds() >= read("expires_at")? {
             Ok(CommitError::Expired)
         } else if read("redemptions")? >= read("redemptions_allowed")? {
             Ok(CommitError::Exhausted)
@@ -67,22 +64,22 @@ fn corrupt(id: &str, what: &'static str) -> Failure {
 
 impl Operation for Redeem {
     type Output = u32;
-    type Answer = Receipt;
+    type Answer = Recorded;
     type Error = CommitError;
     const ACTION: &'static str = "count a redemption";
 
     async fn apply(&self, batch: &mut Batch<'_>) -> Decision<Self> {
-        let id = self.admission.grant_id().to_string();
+        let id = self.0.admission().grant_id().to_string();
         let Some((ordinal, name)) = self.count_and_record(batch, &id).await? else {
             return self.refusal(batch, &id).await.map(Err);
         };
-        let (id, namespace) = (self.admission.grant_id(), self.admission.namespace().clone());
+        let (id, namespace) = (self.0.admission().grant_id(), self.0.admission().namespace().clone());
         let subject = ChangeSubject::Grant { id, namespace, name };
         batch.changed(subject, ChangeEffect::Modified { labels_before: None });
         Ok(Ok(ordinal))
     }
 
-    fn committed(self, ordinal: u32) -> Receipt {
-        Receipt::new(self.admission, self.certificate, ordinal)
+    fn committed(self, ordinal: u32) -> Recorded {
+        Recorded::new(self.0, ordinal)
     }
 }

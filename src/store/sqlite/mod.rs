@@ -12,7 +12,7 @@ pub use open::OpenError;
 use self::connection::Setup;
 use super::{
     Changes, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore, NewGrant,
-    ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, Receipt, Store, StoreError, StoreFailure,
+    ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, Recorded, Store, StoreError, StoreFailure,
     StoreFuture, StoredObject, UpdateError, WriteObjectsError,
     operation::{Advance, Check, Create, Delete, Redeem, Sweep, Update, WriteObjects, new_allowance},
     read::Reader,
@@ -22,7 +22,7 @@ use super::{
     writer::{OnCommit, Queue, Writer},
 };
 use crate::{
-    grant::{Admission, CertificateRecord, Grant, GrantId, GrantMetadata, GrantName, Namespace, Redemption, Revision},
+    grant::{Grant, GrantId, GrantMetadata, GrantName, Namespace, PendingRedemption, Redemption, Revision},
     time::Timestamp,
 };
 
@@ -136,12 +136,8 @@ impl GrantStore for SqliteStore {
         Box::pin(self.queue.write(Delete { namespace, name, expected, key: Arc::clone(&self.key) }))
     }
 
-    fn commit_redemption(
-        &self,
-        admission: Admission,
-        certificate: CertificateRecord,
-    ) -> StoreFuture<'_, Receipt, CommitError> {
-        Box::pin(self.queue.write(Redeem { admission, certificate }))
+    fn commit_redemption(&self, redemption: PendingRedemption) -> StoreFuture<'_, Recorded, CommitError> {
+        Box::pin(self.queue.write(Redeem(redemption)))
     }
 
     fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> StoreFuture<'_, Vec<Redemption>> {
