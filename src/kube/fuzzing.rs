@@ -10,26 +10,33 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use self::shaped::Shaped;
-use super::{
-    fields::Faults,
-    grants::AccessGrants,
-    json, links, links_v1alpha1,
-    manifest::Manifest,
-    merge::merge,
-    operations::Operations,
-    page::Continue,
-    patch::{self, Patch},
-    protobuf,
-    query::{FieldValidation, ListOptions, Query, WatchOptions, WriteOptions},
-    selector::Selector,
-    sites,
-    stored::{Body, Stored, StoredKind},
-    table::TableForm,
-    target::Target,
-    types::{Behaviour, ResourceType, TYPES},
-};
 use crate::{
     grant::{Allowance, Revision},
+    kube::{
+        catalog::{
+            table::TableForm,
+            types::{Behaviour, ResourceType, TYPES},
+        },
+        engine::{
+            manifest::Manifest,
+            merge::merge,
+            operations::Operations,
+            page::Continue,
+            patch::{self, Patch},
+            selector::Selector,
+        },
+        kinds::{
+            grants::AccessGrants,
+            links, links_v1alpha1, secrets, sites,
+            stored::{Body, Stored, StoredKind},
+        },
+        problem::{faults::Faults, json},
+        wire::{
+            protobuf,
+            query::{FieldValidation, ListOptions, Query, Start, WatchOptions, WriteOptions},
+            target::Target,
+        },
+    },
     store::{ObjectContent, ObjectKey, StoredObject},
     time::Timestamp,
 };
@@ -174,7 +181,7 @@ pub fn address(path: &str, query: &str) {
     if let Ok(token) = path.parse::<Continue>() {
         let again = token.to_string().parse::<Continue>();
         assert_eq!(again.as_ref(), Ok(&token), "a token that is written is read");
-        let _ = (token.place(AccessGrants, None), token.place(Stored(&super::secrets::STORED), token.scope.as_ref()));
+        let _ = (token.place(AccessGrants, None), token.place(Stored(&secrets::STORED), token.scope.as_ref()));
     }
     let Ok(query) = Query::read(query) else { return };
     let _ = (query.limit(), query.wants_watch(), WriteOptions::read(&query));
@@ -182,7 +189,7 @@ pub fn address(path: &str, query: &str) {
         let _ = ListOptions::read(&query, resource.selectable);
         if let Ok(options) = WatchOptions::read(resource, &query) {
             assert!(!options.lasts.is_zero() && options.lasts.as_secs() <= HOUR_SECONDS, "{:?}", options.lasts);
-            assert_ne!(options.start, super::query::Start::After(Revision(0)), "0 is any revision");
+            assert_ne!(options.start, Start::After(Revision(0)), "0 is any revision");
         }
     }
     if let Ok(accept) = HeaderValue::from_str(path) {

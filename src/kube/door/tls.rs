@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     app::App,
-    kube::{authorize::Peer, service::AdminService},
+    kube::wire::{authorize::Peer, service::AdminService},
     pki::{AdminUser, ServingIdentity},
 };
 

@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
-use crate::kube::{
+use crate::kube::catalog::{
     schema::{Encoding, Field, FieldKind},
     types::ResourceType,
 };

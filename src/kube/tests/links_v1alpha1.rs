@@ -6,9 +6,11 @@ use super::world::{World, causes, manifest};
 use crate::{
     grant::Revision,
     kube::{
-        fields::Faults,
-        links, links_v1alpha1,
-        stored::{Body, StoredKind},
+        kinds::{
+            links, links_v1alpha1,
+            stored::{Body, StoredKind},
+        },
+        problem::faults::Faults,
     },
     store::{ObjectContent, ObjectKey, ObjectKind, ObjectWrite, StoredObject},
     time::Timestamp,

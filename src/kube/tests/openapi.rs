@@ -1,7 +1,6 @@
-use super::world::{World, grant};
-use crate::kube::{
+use super::world::{GRANTS, World, grant};
+use crate::kube::catalog::{
     schema::{Encoding, Field, FieldKind, access_grant},
-    tests::world::GRANTS,
     types::{GroupVersion, ResourceType, TYPES, Verb, group_versions},
 };
 use serde_json::{Value, json};

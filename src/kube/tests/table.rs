@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 
 use super::world::{GRANTS, NOW, Seen, World, grant};
 use crate::{
-    kube::{query::Query, reply::Reply, table::TableForm, types::ACCESS_GRANTS},
+    kube::{
+        catalog::{access_grant::ACCESS_GRANTS, table::TableForm},
+        wire::{query::Query, reply::Reply},
+    },
     time::Timestamp,
 };
 

@@ -1,0 +1,4 @@
+//! Which callers there are, what each may do, and the reviews that tell them.
+
+pub(super) mod reviews;
+pub(super) mod rights;

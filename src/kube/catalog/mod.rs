@@ -1,0 +1,15 @@
+//! What is served: the type table, and the documents and tables that come from it.
+
+pub(super) mod access_grant;
+pub(super) mod access_token;
+pub(super) mod age;
+pub(super) mod column;
+pub(super) mod discovery;
+pub(super) mod link;
+pub(super) mod openapi;
+pub(super) mod prune;
+pub(super) mod schema;
+pub(super) mod secret;
+pub(super) mod site;
+pub(super) mod table;
+pub(super) mod types;

@@ -1,0 +1,75 @@
+//! The fields of the types this API serves, with their descriptions: `kubectl explain` shows them, and what a caller writes
+//! is held against them. Those of a type stand in a file below, and those that several types have here.
+
+pub(crate) mod access_grant;
+pub(crate) mod access_token;
+pub(crate) mod link;
+pub(crate) mod link_v1alpha1;
+pub(crate) mod secret;
+pub(crate) mod site;
+
+/// A field of an object.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Field {
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) kind: FieldKind,
+    pub(crate) presence: Presence,
+}
+
+/// Whether a field can be left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    Optional,
+    /// Not where the object that it is a field of is there.
+    Required,
+}
+
+/// What a field holds.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum FieldKind {
+    Text,
+    Integer,
+    Boolean,
+    /// A text such as `1h30m`.
+    Duration,
+    /// A map of texts.
+    Texts,
+    /// What a Secret holds: a map of secret texts, or of bytes.
+    Data(Encoding),
+    Object(&'static [Field]),
+    /// A list of objects.
+    List(&'static [Field]),
+}
+
+/// How what a Secret holds is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    Plain,
+    /// RFC 4648 4.
+    Base64,
+}
+
+const fn field(name: &'static str, kind: FieldKind, description: &'static str) -> Field {
+    Field { name, description, kind, presence: Presence::Optional }
+}
+
+const fn required(name: &'static str, kind: FieldKind, description: &'static str) -> Field {
+    Field { name, description, kind, presence: Presence::Required }
+}
+
+const STATUS: Field = field("status", FieldKind::Text, "Ready or Error.");
+/// The status of what takes time.
+const STATUS_OR_PENDING: Field = field("status", FieldKind::Text, "Ready, Pending or Error.");
+const MESSAGE: Field = field("message", FieldKind::Text, "OK, or what is wrong, in words.");
+const CONDITIONS: Field =
+    field("conditions", FieldKind::List(CONDITION), "What the status adds up from. The one named Ready is their sum.");
+
+const CONDITION: &[Field] = &[
+    field("type", FieldKind::Text, "Its name."),
+    field("status", FieldKind::Text, "True or False."),
+    field("reason", FieldKind::Text, "Why, in one word."),
+    field("message", FieldKind::Text, "Why, in words."),
+    field("observedGeneration", FieldKind::Integer, "The generation of the object that it speaks of."),
+    field("lastTransitionTime", FieldKind::Text, "Since when it is so, as RFC 3339 writes it."),
+];

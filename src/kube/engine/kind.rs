@@ -1,0 +1,194 @@
+//! What a type of the table does: everything that reading, writing and watching need to know of it.
+
+use std::{collections::BTreeMap, fmt, future::Future, str::FromStr};
+
+use serde_json::{Map, Value};
+
+use super::manifest::Manifest;
+use crate::{
+    app::App,
+    grant::{NameError, Namespace, Revision},
+    kube::{
+        catalog::types::ResourceType,
+        problem::{faults::Faults, status::Problem},
+        wire::query::Effect,
+    },
+    store::{ChangeSubject, CorruptRow, LastState},
+};
+
+/// One type's behaviour. Verbs are written once, against this.
+pub(crate) trait Kind: Copy + Send + Sync + 'static {
+    /// What its objects are called.
+    type Name: FromStr<Err = NameError> + fmt::Display + Clone + PartialEq + Send + Sync + 'static;
+    /// An object as it is kept.
+    type State: Send + Sync + 'static;
+    /// What a caller wants an object to be, read and valid.
+    type Wanted: Clone + Send + Sync + 'static;
+
+    /// Its entry in the table.
+    fn resource(self) -> &'static ResourceType;
+
+    /// The most bytes of a name: no more than a [`Name`](Self::Name) has.
+    fn longest_name(self) -> usize;
+
+    /// Reads what is wanted out of an object whose fields are known to be there and of the types that the table gives
+    /// them. `None`, and at least one fault, when a value breaks a rule.
+    fn wanted(self, faults: &mut Faults, members: &Map<String, Value>) -> Option<Self::Wanted>;
+
+    /// What every object has.
+    fn facts(self, state: &Self::State) -> Facts<'_>;
+
+    /// The object as callers see it.
+    fn object(self, app: &App, state: &Self::State) -> Value;
+
+    /// The object of this name.
+    fn find(
+        self,
+        app: &App,
+        namespace: &Namespace,
+        name: &Self::Name,
+    ) -> impl Future<Output = Result<Option<Self::State>, Problem>> + Send;
+
+    /// A page of objects, ordered by namespace and name.
+    fn page(
+        self,
+        app: &App,
+        query: PageQuery<Self::Name>,
+    ) -> impl Future<Output = Result<Page<Self::State, Self::Name>, Problem>> + Send;
+
+    /// How many objects a list of this query has, counted up to its limit.
+    fn count(self, app: &App, query: PageQuery<Self::Name>) -> impl Future<Output = Result<u32, Problem>> + Send;
+
+    /// Makes an object, or says what it would be like.
+    fn create(
+        self,
+        app: &App,
+        draft: Draft<'_, Self::Name, Self::Wanted>,
+        effect: Effect,
+    ) -> impl Future<Output = Result<Created, Problem>> + Send;
+
+    /// Brings an object, as it was read, to what is wanted, or says what it would be like. Nothing is written when
+    /// nothing differs.
+    fn replace(
+        self,
+        app: &App,
+        current: Self::State,
+        manifest: Manifest<Self::Name, Self::Wanted>,
+        effect: Effect,
+    ) -> impl Future<Output = Result<Replaced, Problem>> + Send;
+
+    /// Removes an object, if `expected` is given only at that state.
+    fn remove(
+        self,
+        app: &App,
+        namespace: &Namespace,
+        name: &Self::Name,
+        expected: Option<Revision>,
+    ) -> impl Future<Output = Result<Removal, Problem>> + Send;
+
+    /// Which of its objects a change is about, if about one.
+    fn subject(self, subject: &ChangeSubject) -> Option<Subject<'_>>;
+
+    /// A removed object of this type as it was last.
+    fn last(self, last: &LastState) -> Option<Self::State>;
+}
+
+/// Does something with the [`Kind`] that a [`Behaviour`](crate::kube::catalog::types::Behaviour) stands for, whichever that is.
+macro_rules! with_kind {
+    ($behaviour:expr, $kind:ident => $done:expr) => {
+        match $behaviour {
+            $crate::kube::catalog::types::Behaviour::AccessGrants => {
+                let $kind = $crate::kube::kinds::grants::AccessGrants;
+                $done
+            }
+            $crate::kube::catalog::types::Behaviour::Sites => {
+                let $kind = $crate::kube::kinds::sites::Sites;
+                $done
+            }
+            $crate::kube::catalog::types::Behaviour::Stored(stored) => {
+                let $kind = $crate::kube::kinds::stored::Stored(stored);
+                $done
+            }
+        }
+    };
+}
+pub(crate) use with_kind;
+
+/// What every object has.
+#[derive(Debug)]
+pub(crate) struct Facts<'a> {
+    pub(crate) namespace: &'a Namespace,
+    pub(crate) name: &'a str,
+    pub(crate) uid: String,
+    pub(crate) revision: Revision,
+    pub(crate) labels: &'a BTreeMap<String, String>,
+    /// Its members beside the metadata, where it is kept as they are: what it can be selected by is among them.
+    pub(crate) members: Option<&'a Map<String, Value>>,
+}
+
+/// Which object a change is about.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Subject<'a> {
+    pub(crate) namespace: &'a Namespace,
+    pub(crate) name: &'a str,
+    pub(crate) uid: String,
+}
+
+/// Which objects are wanted.
+#[derive(Debug)]
+pub(crate) struct PageQuery<N> {
+    pub(crate) namespace: Option<Namespace>,
+    /// Only those ordered after this one.
+    pub(crate) after: Option<(Namespace, N)>,
+    pub(crate) limit: u32,
+}
+
+/// Some of the objects.
+#[derive(Debug)]
+pub(crate) struct Page<S, N> {
+    pub(crate) items: Vec<S>,
+    /// Those that could not be read.
+    pub(crate) corrupt: Vec<CorruptRow>,
+    /// The store's revision when the page was read.
+    pub(crate) revision: Revision,
+    /// Where the next page starts; `None` when this is the last.
+    pub(crate) next: Option<(Namespace, N)>,
+}
+
+/// An object to be made.
+pub(crate) struct Draft<'a, N, W> {
+    pub(crate) namespace: &'a Namespace,
+    pub(crate) name: &'a N,
+    pub(crate) manifest: &'a Manifest<N, W>,
+}
+
+/// How a creation ended.
+#[derive(Debug)]
+pub(crate) enum Created {
+    /// With this object.
+    Done(Value),
+    /// There is one of that name.
+    NameTaken,
+}
+
+/// How a replacement ended.
+#[derive(Debug)]
+pub(crate) enum Replaced {
+    /// With this object, and what there is to say about it.
+    Done { object: Value, warnings: Vec<String> },
+    /// The object was changed since it was read.
+    Stale,
+    /// It was removed.
+    Gone,
+}
+
+/// How a removal ended.
+#[derive(Debug)]
+pub(crate) enum Removal {
+    /// The object with this uid is no more.
+    Done { uid: String },
+    /// It is not at the expected state.
+    Stale,
+    /// There is none.
+    Gone,
+}

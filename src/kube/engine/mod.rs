@@ -1,0 +1,16 @@
+//! What is done with objects, written once against the trait [`Kind`](kind::Kind).
+
+pub(super) mod action;
+pub(super) mod kind;
+pub(super) mod list;
+pub(super) mod manifest;
+pub(super) mod merge;
+pub(super) mod metadata;
+pub(super) mod object;
+pub(super) mod operations;
+pub(super) mod page;
+pub(super) mod patch;
+pub(super) mod selector;
+pub(super) mod validate;
+pub(super) mod verbs;
+pub(super) mod watch;

@@ -1,0 +1,142 @@
+//! Patches: what kinds there are, and what they make of an object.
+
+use serde_json::Value;
+
+use super::{
+    merge::merge,
+    operations::{OperationFault, Operations},
+};
+use crate::kube::{
+    catalog::types::Origin,
+    problem::{json, status::Problem},
+};
+
+/// A change of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Patch {
+    /// RFC 7386.
+    Merge(Value),
+    /// RFC 6902.
+    Json(Operations),
+}
+
+impl Patch {
+    /// Reads a body of this media type, which is in lower case and without parameters, for a type of this origin.
+    ///
+    /// # Errors
+    /// 415 for another type; kubectl prints the text behind its own words (kubectl.md 5). 400 or 413 for the body.
+    pub(crate) fn read(media_type: &str, body: &[u8], origin: Origin) -> Result<Self, Problem> {
+        let message = match media_type {
+            "application/merge-patch+json" => return json::object(body).map(Self::Merge),
+            "application/json-patch+json" => return Operations::read(json::array(body)?).map(Self::Json),
+            "application/apply-patch+yaml" | "application/apply-patch+cbor" => {
+                "server-side apply is not supported; use kubectl apply without --server-side"
+            }
+            "application/strategic-merge-patch+json" => match origin {
+                Origin::Kubernetes => return strategic(json::object(body)?).map(Self::Merge),
+                Origin::Skupper => "use --type=merge or --type=json",
+            },
+            _ => {
+                "the body of the request was in an unknown format - accepted media types include: \
+                 application/json-patch+json, application/merge-patch+json"
+            }
+        };
+        Err(Problem::UnsupportedMediaType(message))
+    }
+
+    /// Whether it says which version of the object it is for.
+    pub(crate) fn names_a_version(&self) -> bool {
+        match self {
+            Self::Merge(patch) => !matches!(patch.pointer("/metadata/resourceVersion"), None | Some(Value::Null)),
+            Self::Json(operations) => operations.name_a_version(),
+        }
+    }
+
+    /// The object with the patch applied.
+    ///
+    /// # Errors
+    /// The operation that cannot be done. A merge patch can always be.
+    pub(crate) fn apply(&self, object: Value) -> Result<Value, OperationFault> {
+        match self {
+            Self::Merge(patch) => Ok(merge(object, patch.clone())),
+            Self::Json(operations) => operations.apply(object),
+        }
+    }
+}
+
+/// The longest object that a patch makes, in bytes of JSON: more than any that is written at once. No body is that long,
+/// but patches add up.
+const LONGEST_OBJECT: usize = 3 * 1024 * 1024;
+
+/// Refuses an object that has grown too long, patch by patch.
+///
+/// # Errors
+/// 413.
+pub(crate) fn check_length(object: &Value) -> Result<(), Problem> {
+    if length(object) > LONGEST_OBJECT { Err(Problem::TooLarge { limit: LONGEST_OBJECT }) } else { Ok(()) }
+}
+
+/// About how many bytes it has as JSON, and never more. No object is nested so deeply that this could not recurse.
+fn length(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 1,
+        Value::String(text) => 2 + text.len(),
+        Value::Array(items) => 2 + items.iter().map(|item| 1 + length(item)).sum::<usize>(),
+        Value::Object(members) => 2 + members.iter().map(|(name, value)| 4 + name.len() + length(value)).sum::<usize>(),
+    }
+}
+
+/// A strategic merge patch of an object without lists is a merge patch, but for its directives: members that say how to
+/// merge. kubectl writes none into such a patch.
+fn strategic(patch: Value) -> Result<Value, Problem> {
+    if has_directive(&patch) {
+        let message = "directives such as $patch are not supported in a strategic merge patch; use --type=merge";
+        return Err(Problem::BadRequest(message.to_owned()));
+    }
+    Ok(patch)
+}
+
+/// No body is nested so deeply that this could not recurse.
+fn has_directive(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => members.iter().any(|(name, member)| name.starts_with('$') || has_directive(member)),
+        Value::Array(items) => items.iter().any(has_directive),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const STRATEGIC: &str = "application/strategic-merge-patch+json";
+
+    fn read(patch: &Value, origin: Origin) -> Result<Patch, Problem> {
+        Patch::read(STRATEGIC, patch.to_string().as_bytes(), origin)
+    }
+
+    #[test]
+    fn a_strategic_patch_of_kubernetes_own_types_is_a_merge() {
+        let patch = json!({"data": {"a": null, "b": "Yg=="}});
+        assert_eq!(read(&patch, Origin::Kubernetes).unwrap(), Patch::Merge(patch));
+    }
+
+    #[test]
+    fn a_strategic_patch_of_other_types_is_refused() {
+        let problem = read(&json!({}), Origin::Skupper).unwrap_err();
+        assert!(matches!(problem, Problem::UnsupportedMediaType("use --type=merge or --type=json")), "{problem:?}");
+    }
+
+    #[test]
+    fn directives_are_refused_rather_than_taken_for_members() {
+        for patch in [
+            json!({"$patch": "replace"}),
+            json!({"data": {"$patch": "delete"}}),
+            json!({"metadata": {"$retainKeys": ["name"]}}),
+            json!({"metadata": {"finalizers": [{"$patch": "delete"}]}}),
+        ] {
+            assert!(matches!(read(&patch, Origin::Kubernetes), Err(Problem::BadRequest(_))), "{patch}");
+        }
+    }
+}

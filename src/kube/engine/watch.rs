@@ -1,0 +1,371 @@
+//! Watches: the objects of a type as they change, told for as long as somebody listens (kubectl.md 4.4).
+//!
+//! What changed is taken from the store's ring of [`Changes`], what is in it now from the store itself. Each event carries
+//! the revision of the change it tells, not that of the object it shows: whoever goes on from there misses nothing.
+
+mod event;
+mod step;
+mod stream;
+
+use std::{
+    collections::{HashMap, HashSet},
+    convert::Infallible,
+    sync::Arc,
+    time::Duration,
+};
+
+use hyper::StatusCode;
+use serde_json::Value;
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, sleep, sleep_until, timeout_at},
+};
+use tracing::warn;
+
+pub(crate) use self::stream::{BrokenOff, EventStream};
+use self::{
+    event::{EventType, Form},
+    step::{Entry, Now, Step, steps},
+    stream::{Events, Lost},
+};
+use super::kind::{Facts, Kind, Page, PageQuery, Subject};
+use crate::{
+    app::App,
+    grant::{Namespace, Revision},
+    kube::{
+        catalog::table::TableForm,
+        problem::{json, status::Problem},
+        wire::{
+            query::{Bookmarks, EndOfInitialEvents, Start, WatchOptions},
+            reply::{Body, Reply},
+        },
+    },
+    store::{Change, ChangeEffect, Changes, ChangesError},
+};
+
+/// How many watches there are at once; more are answered 429.
+pub(crate) const MOST_WATCHES: usize = 256;
+/// How long a client may take none of the events that wait for it.
+const SEND_DEADLINE: Duration = Duration::from_secs(30);
+/// Objects that are read at once when all are told.
+const PAGE: u32 = 100;
+/// Changes whose objects are read at once.
+const MOST_CHANGES: usize = 256;
+/// What the objects that are read at once may hold in all, about, but for the last of them.
+const MOST_BYTES: usize = 1024 * 1024;
+/// How often a client is told where the watch stands, if nothing else moved it.
+const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
+/// After events, before the next ones are looked for: an object that changes all the time is told so often and no more.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How far the ring may be behind the store.
+const RING_DEADLINE: Duration = Duration::from_secs(5);
+
+/// What a watch is about, and how it is told.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    pub(crate) namespace: Option<Namespace>,
+    pub(crate) options: WatchOptions,
+    pub(crate) table: Option<TableForm>,
+}
+
+/// Opens a watch, which keeps its place until it ends: at its time limit, when the server stops, or when nobody takes
+/// what it tells.
+///
+/// # Errors
+/// 503 when the store does not answer. What goes wrong later is told as an event.
+pub(crate) async fn open<K: Kind>(
+    app: &Arc<App>,
+    kind: K,
+    wanted: Wanted,
+    place: OwnedSemaphorePermit,
+) -> Result<Reply, Problem> {
+    app.revision().await.map_err(|error| Problem::from_store(&error))?;
+    let (events, stream) = stream::pair(SEND_DEADLINE);
+    let watch = Watch::new(Arc::clone(app), kind, wanted);
+    tokio::spawn(async move {
+        watch.run(events).await;
+        drop(place);
+    });
+    Ok(Reply::new(StatusCode::OK, Body::Events(stream)))
+}
+
+/// Why a watch ends before its time.
+enum Over {
+    /// Nobody listens any more.
+    Lost,
+    /// There is something to be told, and nothing after it.
+    Told(Problem),
+}
+
+impl From<Lost> for Over {
+    fn from(Lost: Lost) -> Self {
+        Self::Lost
+    }
+}
+
+impl From<Problem> for Over {
+    fn from(problem: Problem) -> Self {
+        Self::Told(problem)
+    }
+}
+
+/// Objects that were read because of changes, by their uids.
+type Objects<K> = HashMap<String, Now<<K as Kind>::State>>;
+
+struct Watch<K> {
+    app: Arc<App>,
+    kind: K,
+    namespace: Option<Namespace>,
+    options: WatchOptions,
+    form: Form,
+    /// All changes up to here are told; `None` as long as what is there is being told.
+    position: Option<Revision>,
+    /// The revision that the client knows of.
+    told: Option<Revision>,
+}
+
+impl<K: Kind> Watch<K> {
+    fn new(app: Arc<App>, kind: K, wanted: Wanted) -> Self {
+        let Wanted { namespace, options, table } = wanted;
+        let form = Form { resource: kind.resource(), table, clock: app.clock().clone() };
+        Self { app, kind, namespace, options, form, position: None, told: None }
+    }
+
+    async fn run(mut self, events: Events) {
+        let (app, lasts) = (Arc::clone(&self.app), self.options.lasts);
+        let over = tokio::select! {
+            over = self.follow(&events) => over.err(),
+            () = app.stopping() => None,
+            () = sleep(lasts) => None,
+            () = events.closed() => Some(Over::Lost),
+        };
+        match over {
+            Some(Over::Lost) => return,
+            Some(Over::Told(problem)) => {
+                if events.send(event::line(EventType::Error, &problem.into_status())).await.is_err() {
+                    return;
+                }
+            }
+            None => {
+                if let (Bookmarks::Wanted, Some(position)) = (self.options.bookmarks, self.position) {
+                    // Who has not taken the events before it can do without it.
+                    events.send_if_room(self.form.bookmark(position));
+                }
+            }
+        }
+        events.finish();
+    }
+
+    /// Tells what is there, if wanted, and then what changes, for ever.
+    async fn follow(&mut self, events: &Events) -> Result<Infallible, Over> {
+        let start = match self.options.start {
+            Start::After(revision) => revision,
+            Start::Now => self.changes().head(),
+            Start::All { at_least } => {
+                if let Some(Err(ChangesError::Future { head })) = at_least.map(|least| self.changes().since(least)) {
+                    let revision = at_least.unwrap_or(head);
+                    return Err(Problem::Expired { revision, head }.into());
+                }
+                let revision = self.tell_all(events).await?;
+                if let (Bookmarks::Wanted, EndOfInitialEvents::Told) =
+                    (self.options.bookmarks, self.options.end_of_initial_events)
+                {
+                    events.send(self.form.end_of_initial_events(revision)).await?;
+                }
+                revision
+            }
+        };
+        (self.position, self.told) = (Some(start), Some(start));
+        let mut bookmark_at = Instant::now() + BOOKMARK_INTERVAL;
+        let mut position = start;
+        loop {
+            position = self.catch_up(position, events).await?;
+            tokio::select! {
+                () = self.changes().wait_past(position) => {}
+                () = sleep_until(bookmark_at) => {}
+            }
+            if Instant::now() >= bookmark_at {
+                bookmark_at = Instant::now() + BOOKMARK_INTERVAL;
+                if self.options.bookmarks == Bookmarks::Wanted && self.told < Some(position) {
+                    events.send(self.form.bookmark(position)).await?;
+                    self.told = Some(position);
+                }
+            }
+        }
+    }
+
+    /// Tells all that is there, and answers the revision that changes are to be told from.
+    async fn tell_all(&mut self, events: &Events) -> Result<Revision, Over> {
+        let (mut first, mut after) = (None, None);
+        loop {
+            let query = PageQuery { namespace: self.namespace.clone(), after, limit: PAGE };
+            // Lists tell of what cannot be read.
+            let Page { items, corrupt: _, revision, next } = self.kind.page(&self.app, query).await?;
+            let first = *first.get_or_insert(revision);
+            for state in &items {
+                let Facts { namespace, name, labels, members, revision, .. } = self.kind.facts(state);
+                if self.options.selector.selects(namespace.as_str(), name, labels, members) {
+                    let object = self.kind.object(&self.app, state);
+                    // Whoever goes on from a later page must not miss what changed on an earlier one.
+                    events.send(self.form.event(EventType::Added, object, revision.min(first))).await?;
+                }
+            }
+            after = next;
+            if after.is_none() {
+                return Ok(first);
+            }
+        }
+    }
+
+    /// Tells all changes after `position`, and answers up to where they are told.
+    async fn catch_up(&mut self, mut position: Revision, events: &Events) -> Result<Revision, Over> {
+        loop {
+            // Read first: the entries of every revision up to it are in the ring.
+            let head = self.changes().head();
+            let changes = self.since(position)?;
+            let relevant: Vec<Entry<'_>> = self.entries(&changes).take(MOST_CHANGES).collect();
+            if relevant.is_empty() {
+                let seen = changes.last().map_or(head, |change| change.revision.max(head));
+                return Ok(self.stand_at(position.max(seen)));
+            }
+            let (now, last) = self.read(&relevant, position).await?;
+            let known = self.changes_up_to(position, &now).await?;
+            let selected = self.selected_by_members(&now, &known);
+            let entries = self.entries(&known).filter(|entry| selected.contains(entry.subject.uid.as_str())).collect();
+            // That its place is a selected one is why it was read.
+            let selects = |_: &Subject<'_>, labels: &_| self.options.selector.selects_labels(labels);
+            let steps = steps(self.kind, entries, &now, selects, last);
+            let mut lines = Vec::new();
+            for step in steps {
+                let object = self.content(&step, now.get(&step.subject.uid));
+                lines.push((step.revision, self.form.event(step.event, object, step.revision)));
+            }
+            for (revision, line) in lines {
+                events.send(line).await?;
+                self.told = Some(revision);
+                self.stand_at(revision);
+            }
+            position = self.stand_at(last);
+            sleep(PAUSE).await;
+        }
+    }
+
+    fn stand_at(&mut self, revision: Revision) -> Revision {
+        self.position = Some(revision);
+        revision
+    }
+
+    fn changes(&self) -> &Changes {
+        self.app.changes()
+    }
+
+    fn since(&self, revision: Revision) -> Result<Vec<Arc<Change>>, Problem> {
+        self.changes().since(revision).map_err(|error| match error {
+            ChangesError::TooOld { oldest: _ } => Problem::Expired { revision, head: self.changes().head() },
+            ChangesError::Future { head } => Problem::Expired { revision, head },
+        })
+    }
+
+    /// Those of the changes that may be about a selected object.
+    fn entries<'c>(&self, changes: &'c [Arc<Change>]) -> impl Iterator<Item = Entry<'c>> {
+        changes.iter().filter_map(|change| {
+            let subject = self.kind.subject(&change.subject)?;
+            let here = self.namespace.as_ref().is_none_or(|namespace| namespace == subject.namespace)
+                && self.options.selector.selects_place(subject.namespace.as_str(), subject.name);
+            here.then_some(Entry { revision: change.revision, subject, effect: &change.effect })
+        })
+    }
+
+    /// The objects that these entries are about, as they are now, by their uids; and the revision of the last entry that was
+    /// got to, as large objects are read a few at a time.
+    async fn read(&self, entries: &[Entry<'_>], position: Revision) -> Result<(Objects<K>, Revision), Problem> {
+        let (mut read, mut bytes, mut last) = (HashMap::new(), 0, position);
+        for Entry { revision, subject, .. } in entries {
+            if !read.contains_key(&subject.uid) {
+                if bytes > MOST_BYTES {
+                    break;
+                }
+                let now = self.read_one(subject).await?;
+                if let Now::Is(state) = &now {
+                    bytes += self.kind.facts(state).members.map_or(0, json::length);
+                }
+                read.insert(subject.uid.clone(), now);
+            }
+            last = *revision;
+        }
+        Ok((read, last))
+    }
+
+    async fn read_one(&self, subject: &Subject<'_>) -> Result<Now<K::State>, Problem> {
+        let found = match subject.name.parse() {
+            Ok(name) => self.kind.find(&self.app, subject.namespace, &name).await,
+            Err(_) => Ok(None),
+        };
+        match found {
+            Ok(Some(state)) if self.kind.facts(&state).uid == subject.uid => Ok(Now::Is(state)),
+            Ok(Some(_) | None) => Ok(Now::Gone),
+            // Corrupt; it was logged, and other objects are not.
+            Err(Problem::Internal(_)) => Ok(Now::Unreadable),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// Those of the objects that were read whose members are selected: what can be selected by never changes, so what is
+    /// known of one now, or was last, was always so.
+    fn selected_by_members<'n>(&self, read: &'n Objects<K>, changes: &[Arc<Change>]) -> HashSet<&'n str> {
+        let selects = |state: &K::State| self.options.selector.selects_members(self.kind.facts(state).members);
+        let last = |uid: &str| {
+            changes.iter().find_map(|change| match &change.effect {
+                ChangeEffect::Removed(last) => {
+                    let about = self.kind.subject(&change.subject).is_some_and(|subject| subject.uid == *uid);
+                    self.kind.last(last).filter(|_| about)
+                }
+                ChangeEffect::Added | ChangeEffect::Modified { .. } => None,
+            })
+        };
+        let selected = read.iter().filter(|(uid, now)| match now {
+            Now::Is(state) => selects(state),
+            // Better told of what it never saw than left with what is no more.
+            Now::Gone | Now::Unreadable => last(uid).is_none_or(|state| selects(&state)),
+        });
+        selected.map(|(uid, _)| uid.as_str()).collect()
+    }
+
+    /// The changes after `position`, among them all that led to what was read.
+    async fn changes_up_to(&self, position: Revision, read: &Objects<K>) -> Result<Vec<Arc<Change>>, Problem> {
+        let deadline = Instant::now() + RING_DEADLINE;
+        loop {
+            let head = self.changes().head();
+            let changes = self.since(position)?;
+            let removed = |uid: &str| {
+                changes.iter().any(|change| match change.effect {
+                    ChangeEffect::Removed(_) => self.kind.subject(&change.subject).is_some_and(|s| s.uid == *uid),
+                    ChangeEffect::Added | ChangeEffect::Modified { .. } => false,
+                })
+            };
+            let whole = read.iter().all(|(uid, now)| match now {
+                Now::Is(state) => self.kind.facts(state).revision <= head.max(position),
+                Now::Gone => removed(uid),
+                Now::Unreadable => true,
+            });
+            if whole {
+                return Ok(changes);
+            }
+            if timeout_at(deadline, self.changes().wait_past(head)).await.is_err() {
+                warn!("a watch tells of changes that the store has not told");
+                return Ok(changes);
+            }
+        }
+    }
+
+    /// The object that a step shows: as it is now or, when it is no more, as it was last.
+    fn content(&self, step: &Step<'_>, now: Option<&Now<K::State>>) -> Value {
+        match now {
+            Some(Now::Is(state)) => self.kind.object(&self.app, state),
+            Some(Now::Gone | Now::Unreadable) | None => {
+                let last = step.last.and_then(|last| self.kind.last(last));
+                last.map_or_else(|| self.form.identity(&step.subject), |state| self.kind.object(&self.app, &state))
+            }
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! What is wrong with a request, and how that is answered.
+
+pub(super) mod cause;
+pub(super) mod faults;
+pub(super) mod json;
+pub(super) mod status;

@@ -1,0 +1,346 @@
+//! What goes wrong, as Kubernetes' `Status` objects: the one place that knows codes, reasons and wording (kubectl.md 4.5).
+
+use hyper::StatusCode;
+use serde_json::{Value, json};
+use tracing::error;
+
+use super::cause::{Cause, LONGEST_NAME, cut};
+use crate::{
+    grant::{Namespace, Revision},
+    kube::{
+        catalog::types::{ResourceType, qualified},
+        engine::operations::OperationFault,
+        wire::reply::{Body, Reply},
+    },
+    store::StoreError,
+};
+
+/// The most characters of a sentence that repeats parts of the request.
+const LONGEST_MESSAGE: usize = 2048;
+
+/// Why a request was not done.
+#[derive(Debug)]
+pub(crate) enum Problem {
+    /// Nothing is served at this path. Plain text: client-go then words it as a missing resource type (kubectl.md 3.18).
+    NoSuchPath,
+    /// The request itself makes no sense.
+    BadRequest(String),
+    /// Understood, and never done here.
+    Forbidden(&'static str),
+    /// It is not known who asks, or not in a way that is accepted here.
+    Unauthorized(&'static str),
+    /// Not for whoever asks; the name is empty where there is none.
+    NotPermitted { group: &'static str, resource: &'static str, name: String, why: String },
+    /// No object of this name.
+    NotFound { resource: &'static ResourceType, name: String },
+    /// Not with this method; `allow` lists those there are.
+    MethodNotAllowed { message: &'static str, allow: String },
+    /// The name is taken.
+    AlreadyExists { resource: &'static ResourceType, name: String },
+    /// A namespace that is there without being made.
+    NamespaceExists(Namespace),
+    /// Not in the state that the caller expects.
+    Conflict { resource: &'static ResourceType, name: String, why: String },
+    /// Fields that break rules.
+    Invalid { resource: &'static ResourceType, name: String, causes: Vec<Cause> },
+    /// A JSON patch with an operation that the object does not bear.
+    Inapplicable { resource: &'static ResourceType, name: String, fault: OperationFault },
+    /// A JSON patch of more operations than that.
+    TooManyOperations { limit: usize, found: usize },
+    /// A body in a form that is not read.
+    UnsupportedMediaType(&'static str),
+    /// A body longer than this many bytes.
+    TooLarge { limit: usize },
+    /// A body that did not arrive in time.
+    BodyTimedOut,
+    /// Work that was not done in time; whether it will be is not known.
+    TimedOut,
+    /// What changed after this revision cannot be told: it is too old, or there is none yet. Told as an event, it makes
+    /// every client begin anew (kubectl.md 3.10).
+    Expired { revision: Revision, head: Revision },
+    /// Too many requests at once.
+    Overloaded,
+    /// Too many watches at once.
+    TooManyWatches,
+    /// The store did not answer.
+    Unavailable,
+    /// A fault of ours.
+    Internal(String),
+}
+
+/// The parts of a Status that differ.
+struct Parts {
+    status: StatusCode,
+    reason: &'static str,
+    message: String,
+    details: Value,
+    allow: Option<String>,
+    retry_after_seconds: Option<u32>,
+}
+
+impl Parts {
+    fn new(status: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { status, reason, message: message.into(), details: Value::Null, allow: None, retry_after_seconds: None }
+    }
+
+    fn into_status(self) -> Value {
+        let mut object = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "code": self.status.as_u16(), "reason": self.reason, "message": self.message,
+        });
+        if !self.details.is_null() {
+            object["details"] = self.details;
+        }
+        object
+    }
+
+    fn about(self, resource: &ResourceType, name: &str) -> Self {
+        Self { details: details(resource, name, resource.plural), ..self }
+    }
+
+    fn again_after(self, seconds: u32) -> Self {
+        Self { details: json!({"retryAfterSeconds": seconds}), retry_after_seconds: Some(seconds), ..self }
+    }
+}
+
+fn details(resource: &ResourceType, name: &str, kind: &str) -> Value {
+    let mut details = json!({"name": name, "kind": kind});
+    if !resource.group_version.group.is_empty() {
+        details["group"] = resource.group_version.group.into();
+    }
+    details
+}
+
+impl Problem {
+    /// The store's failure, which is logged here: the answer tells the caller less than an operator must know.
+    pub(crate) fn from_store(error: &StoreError) -> Self {
+        match error {
+            StoreError::Unavailable { .. } => {
+                error!(error = error as &dyn std::error::Error, "the grant store did not answer an admin request");
+                Self::Unavailable
+            }
+            StoreError::Corrupt { id, what } => {
+                error!(object.id = %id.escape_debug(), what, "a stored object is corrupt");
+                Self::Internal(format!("stored object {} is corrupt: {what}", id.escape_debug()))
+            }
+        }
+    }
+
+    /// Somebody changed the object since it was read.
+    pub(crate) fn modified(resource: &'static ResourceType, name: &str) -> Self {
+        let why = "the object has been modified; please apply your changes to the latest version and try again";
+        Self::Conflict { resource, name: name.to_owned(), why: why.to_owned() }
+    }
+
+    /// The answer.
+    pub(crate) fn into_reply(self) -> Reply {
+        if matches!(self, Self::NoSuchPath) {
+            return Reply::new(StatusCode::NOT_FOUND, Body::Text("404 page not found\n"));
+        }
+        let parts = self.parts();
+        let (status, allow, retry_after_seconds) = (parts.status, parts.allow.clone(), parts.retry_after_seconds);
+        Reply { allow, retry_after_seconds, ..Reply::new(status, Body::Json(parts.into_status())) }
+    }
+
+    /// The same as an object.
+    pub(crate) fn into_status(self) -> Value {
+        self.parts().into_status()
+    }
+
+    fn parts(self) -> Parts {
+        match self {
+            Self::NoSuchPath => Parts::new(StatusCode::NOT_FOUND, "NotFound", "404 page not found"),
+            Self::BadRequest(message) => {
+                Parts::new(StatusCode::BAD_REQUEST, "BadRequest", cut(&message, LONGEST_MESSAGE))
+            }
+            Self::Forbidden(message) => Parts::new(StatusCode::FORBIDDEN, "Forbidden", message),
+            Self::Unauthorized(message) => Parts::new(StatusCode::UNAUTHORIZED, "Unauthorized", message),
+            Self::NotPermitted { group, resource, name, why } => not_permitted(group, resource, &name, &why),
+            Self::NotFound { resource, name } => {
+                let name = cut(&name, LONGEST_NAME);
+                let message = format!("{} {name:?} not found", resource.qualified_plural());
+                Parts::new(StatusCode::NOT_FOUND, "NotFound", message).about(resource, &name)
+            }
+            Self::MethodNotAllowed { message, allow } => {
+                let parts = Parts::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message);
+                Parts { allow: Some(allow), ..parts }
+            }
+            Self::AlreadyExists { resource, name } => {
+                let name = cut(&name, LONGEST_NAME);
+                let message = format!("{} {name:?} already exists", resource.qualified_plural());
+                Parts::new(StatusCode::CONFLICT, "AlreadyExists", message).about(resource, &name)
+            }
+            Self::NamespaceExists(name) => {
+                let message = format!("namespaces {:?} already exists", name.as_str());
+                let details = json!({"name": name.as_str(), "kind": "namespaces"});
+                Parts { details, ..Parts::new(StatusCode::CONFLICT, "AlreadyExists", message) }
+            }
+            Self::Conflict { resource, name, why } => {
+                let name = cut(&name, LONGEST_NAME);
+                let what = resource.qualified_plural();
+                let message = format!("Operation cannot be fulfilled on {what} {name:?}: {why}");
+                Parts::new(StatusCode::CONFLICT, "Conflict", message).about(resource, &name)
+            }
+            Self::Invalid { resource, name, causes } => invalid(resource, &name, causes),
+            Self::Inapplicable { resource, name, fault } => inapplicable(resource, &name, &fault),
+            Self::TooManyOperations { limit, found } => {
+                let message = format!(
+                    "Request entity too large: the allowed maximum operations in a JSON patch is {limit}, got {found}"
+                );
+                Parts::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message)
+            }
+            Self::UnsupportedMediaType(message) => {
+                Parts::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
+            }
+            Self::TooLarge { limit } => {
+                let message = format!("Request entity too large: limit is {limit}");
+                Parts::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message)
+            }
+            Self::BodyTimedOut => {
+                Parts::new(StatusCode::REQUEST_TIMEOUT, "Timeout", "the request body did not arrive in time")
+            }
+            Self::TimedOut => {
+                let message = "the request was not done in time, and may still be done";
+                Parts::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", message)
+            }
+            Self::Expired { revision, head } => {
+                let message = format!("too old resource version: {revision} ({head})");
+                Parts::new(StatusCode::GONE, "Expired", message)
+            }
+            Self::TooManyWatches => {
+                let message = "too many watches at once, please try again later";
+                Parts::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message).again_after(5)
+            }
+            Self::Overloaded => {
+                let message = "too many requests at once, please try again later";
+                Parts::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message).again_after(1)
+            }
+            Self::Unavailable => {
+                let message = "the grant store did not answer, please try again later";
+                Parts::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message).again_after(1)
+            }
+            Self::Internal(message) => Parts::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message),
+        }
+    }
+}
+
+fn not_permitted(group: &str, resource: &'static str, name: &str, why: &str) -> Parts {
+    let mut details = json!({"kind": resource});
+    let mut what = qualified(resource, group);
+    if !group.is_empty() {
+        details["group"] = group.into();
+    }
+    if !name.is_empty() {
+        details["name"] = name.into();
+        what = format!("{what} {name:?}");
+    }
+    Parts { details, ..Parts::new(StatusCode::FORBIDDEN, "Forbidden", format!("{what} is forbidden: {why}")) }
+}
+
+fn invalid(resource: &ResourceType, name: &str, causes: Vec<Cause>) -> Parts {
+    let name = cut(name, LONGEST_NAME);
+    let lines: Vec<String> = causes.iter().map(Cause::line).collect();
+    let list = if let [only] = lines.as_slice() { only.clone() } else { format!("[{}]", lines.join(", ")) };
+    let mut details = details(resource, &name, resource.kind);
+    details["causes"] = causes
+        .into_iter()
+        .map(|cause| json!({"field": cause.field, "reason": cause.reason, "message": cause.message}))
+        .collect();
+    let message = format!("{} {name:?} is invalid: {list}", resource.qualified_kind());
+    Parts { details, ..Parts::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message) }
+}
+
+/// Kubernetes' own words, and the operation, which it keeps to itself.
+fn inapplicable(resource: &ResourceType, name: &str, fault: &OperationFault) -> Parts {
+    let name = cut(name, LONGEST_NAME);
+    let field = format!("patch[{}]", fault.index);
+    let message = format!("the server rejected our request due to an error in our request: {field}: {}", fault.why);
+    let mut details = details(resource, &name, resource.kind);
+    details["causes"] = json!([{"field": field, "reason": "FieldValueInvalid", "message": fault.why}]);
+    Parts { details, ..Parts::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kube::catalog::access_grant::ACCESS_GRANTS;
+
+    fn body(problem: Problem) -> Value {
+        match problem.into_reply().body {
+            Body::Json(value) => value,
+            Body::Written(_) | Body::Text(_) | Body::EmptyProtobuf | Body::Events(_) => panic!("not a Status"),
+        }
+    }
+
+    #[test]
+    fn a_missing_object_is_told_as_kubernetes_tells_it() {
+        let status = body(Problem::NotFound { resource: &ACCESS_GRANTS, name: "nope".to_owned() });
+        let expected = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 404,
+            "reason": "NotFound", "message": "accessgrants.skupper.io \"nope\" not found",
+            "details": {"name": "nope", "group": "skupper.io", "kind": "accessgrants"},
+        });
+        assert_eq!(status, expected);
+    }
+
+    #[test]
+    fn each_problem_has_the_code_and_the_reason_by_which_clients_know_it() {
+        let (resource, name) = (&ACCESS_GRANTS, "g".to_owned());
+        let (revision, head) = (Revision(1), Revision(2));
+        let named = |problem: Problem| (problem, Some("g"), None);
+        let plain = |problem: Problem| (problem, None, None);
+        let later = |problem: Problem, seconds: u32| (problem, None, Some(seconds));
+        let conflict = Problem::Conflict { resource, name: name.clone(), why: String::new() };
+        let not_permitted =
+            Problem::NotPermitted { group: "skupper.io", resource: "sites", name: name.clone(), why: String::new() };
+        let table = [
+            (400, "BadRequest", plain(Problem::BadRequest("x".to_owned()))),
+            (401, "Unauthorized", plain(Problem::Unauthorized("x"))),
+            (403, "Forbidden", plain(Problem::Forbidden("x"))),
+            (403, "Forbidden", named(not_permitted)),
+            (404, "NotFound", named(Problem::NotFound { resource, name: name.clone() })),
+            (405, "MethodNotAllowed", plain(Problem::MethodNotAllowed { message: "x", allow: "GET".to_owned() })),
+            (408, "Timeout", plain(Problem::BodyTimedOut)),
+            (409, "AlreadyExists", named(Problem::AlreadyExists { resource, name: name.clone() })),
+            (409, "AlreadyExists", named(Problem::NamespaceExists("g".parse().unwrap()))),
+            (409, "Conflict", named(conflict)),
+            (410, "Expired", plain(Problem::Expired { revision, head })),
+            (413, "RequestEntityTooLarge", plain(Problem::TooLarge { limit: 1 })),
+            (413, "RequestEntityTooLarge", plain(Problem::TooManyOperations { limit: 1, found: 2 })),
+            (415, "UnsupportedMediaType", plain(Problem::UnsupportedMediaType("x"))),
+            (422, "Invalid", named(Problem::Invalid { resource, name, causes: Vec::new() })),
+            (429, "TooManyRequests", later(Problem::Overloaded, 1)),
+            (429, "TooManyRequests", later(Problem::TooManyWatches, 5)),
+            (500, "InternalError", plain(Problem::Internal("x".to_owned()))),
+            (503, "ServiceUnavailable", later(Problem::Unavailable, 1)),
+            (504, "Timeout", plain(Problem::TimedOut)),
+        ];
+        for (code, reason, (problem, name, seconds)) in table {
+            let reply = problem.into_reply();
+            assert_eq!((reply.status.as_u16(), reply.retry_after_seconds), (code, seconds), "{reason}");
+            let Body::Json(status) = reply.body else { panic!("not a Status: {reason}") };
+            assert_eq!((&status["kind"], &status["status"]), (&"Status".into(), &"Failure".into()), "{status}");
+            assert_eq!((&status["code"], &status["reason"]), (&code.into(), &reason.into()), "{status}");
+            assert_eq!(status["details"]["name"].as_str(), name, "{status}");
+            assert!(!status["message"].as_str().unwrap().is_empty(), "{status}");
+        }
+    }
+
+    #[test]
+    fn every_fault_of_an_object_is_a_cause() {
+        let causes = vec![
+            Cause::required("metadata.name", "name or generateName is required"),
+            Cause::invalid("spec.issuer", "A", "must be good"),
+        ];
+        let status = body(Problem::Invalid { resource: &ACCESS_GRANTS, name: "g".to_owned(), causes });
+
+        assert_eq!(
+            status["message"],
+            "AccessGrant.skupper.io \"g\" is invalid: [metadata.name: Required value: name or generateName is \
+             required, spec.issuer: Invalid value: \"A\": must be good]"
+        );
+        assert_eq!(status["details"]["kind"], "AccessGrant");
+        assert_eq!(status["details"]["causes"][0]["reason"], "FieldValueRequired");
+        assert_eq!(status["details"]["causes"][1]["message"], "Invalid value: \"A\": must be good");
+    }
+}

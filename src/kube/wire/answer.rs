@@ -1,0 +1,284 @@
+//! The bodies of answers on their way to a client: handed over piece by piece, so that whoever takes none is seen, and cut.
+//!
+//! A connection on which nothing can be written is cut by the door itself. On one of HTTP/2 there is more: a client can read
+//! the connection, and answer pings, and yet let no byte of an answer through. Then the answer stays in memory, and a watch
+//! its place, for as long as it likes.
+
+use std::{
+    collections::HashMap,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use hyper::{
+    Response,
+    body::{Body, Bytes, Frame, SizeHint},
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, sleep},
+};
+
+use crate::kube::engine::watch::{BrokenOff, EventStream};
+
+/// The most bytes that are handed over at once. They stay in memory until they are sent, also when their answer is over.
+const LONGEST_PIECE: usize = 16 * 1024;
+/// How long a piece may wait for its client before the connection ends.
+const PIECE_DEADLINE: Duration = Duration::from_secs(60);
+/// How long a client may take for an answer that has an end.
+const WHOLE_DEADLINE: Duration = Duration::from_secs(300);
+/// How often it is looked whether one of them is over.
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
+/// What all answers together may hold that are being made or wait for their clients; more are answered 429.
+const MOST_HELD: usize = 96 * 1024 * 1024;
+/// Answers up to here are not counted: connections and streams bound how many there are.
+pub(crate) const UNCOUNTED: usize = 16 * 1024;
+/// In which memory is counted, as a semaphore counts no further than 32 bits.
+const UNIT: usize = 1024;
+
+/// An answer as HTTP.
+pub(crate) type Answer = Response<AnswerBody>;
+
+/// Memory for answers, shared by all connections of a door.
+#[derive(Debug, Clone)]
+pub(crate) struct Memory(Arc<Semaphore>);
+
+/// What one answer holds of it, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    memory: Arc<Semaphore>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+/// There is no memory left for more answers now.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NoMemory;
+
+impl Memory {
+    /// As much as there is for answers.
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Semaphore::new(MOST_HELD / UNIT)))
+    }
+
+    /// Nothing of it yet.
+    pub(crate) fn hold_nothing(&self) -> Held {
+        Held { memory: Arc::clone(&self.0), permit: None }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn free(&self) -> usize {
+        self.0.available_permits() * UNIT
+    }
+}
+
+impl Held {
+    /// Holds so many bytes in all, or what it holds already if that is more.
+    ///
+    /// # Errors
+    /// [`NoMemory`], at once: who waited would keep what others wait for.
+    pub(crate) fn grow_to(&mut self, bytes: usize) -> Result<(), NoMemory> {
+        let held = self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let missing = u32::try_from(bytes.div_ceil(UNIT).saturating_sub(held)).map_err(|_| NoMemory)?;
+        let more = Arc::clone(&self.memory).try_acquire_many_owned(missing).map_err(|_| NoMemory)?;
+        match &mut self.permit {
+            Some(permit) => permit.merge(more),
+            None => self.permit = Some(more),
+        }
+        Ok(())
+    }
+}
+
+/// The answers that are on their way on one connection.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Answers(Arc<Mutex<Places>>);
+
+#[derive(Debug, Default)]
+struct Places {
+    next: u64,
+    /// When each of them is too late; never, while it is the client that waits.
+    due: HashMap<u64, Option<Instant>>,
+}
+
+impl Answers {
+    /// Waits until a client has left one of them for too long.
+    pub(crate) async fn stalled(&self) {
+        loop {
+            sleep(CHECK_INTERVAL).await;
+            let now = Instant::now();
+            if self.places().due.values().flatten().any(|due| *due <= now) {
+                return;
+            }
+        }
+    }
+
+    fn enter(&self) -> u64 {
+        let mut places = self.places();
+        let number = places.next;
+        places.next += 1;
+        places.due.insert(number, Some(Instant::now() + PIECE_DEADLINE));
+        number
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        // Nothing that is called with the lock held panics.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What follows the head of an answer.
+#[derive(Debug)]
+pub(crate) struct AnswerBody {
+    /// What is still to be handed over before anything else.
+    rest: Bytes,
+    events: Option<EventStream>,
+    held: Option<Held>,
+    begun: Instant,
+    place: Option<Place>,
+}
+
+/// Where an answer stands on its connection.
+#[derive(Debug)]
+struct Place {
+    answers: Answers,
+    number: u64,
+}
+
+impl AnswerBody {
+    /// A body that is there already, and the memory that it holds.
+    pub(crate) fn whole(bytes: Bytes, held: Option<Held>) -> Self {
+        Self { rest: bytes, events: None, held, begun: Instant::now(), place: None }
+    }
+
+    /// Event after event.
+    pub(crate) fn events(events: EventStream) -> Self {
+        Self { rest: Bytes::new(), events: Some(events), held: None, begun: Instant::now(), place: None }
+    }
+
+    /// The same, seen by its connection.
+    pub(crate) fn on(self, answers: &Answers) -> Self {
+        Self { place: Some(Place { answers: answers.clone(), number: answers.enter() }), ..self }
+    }
+
+    fn next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        while self.rest.is_empty() {
+            let Some(events) = &mut self.events else { return Poll::Ready(None) };
+            match events.poll_line(context) {
+                Poll::Ready(Some(Ok(line))) => self.rest = line,
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        if self.rest.len() <= LONGEST_PIECE {
+            drop(self.held.take());
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.rest)))));
+        }
+        // A copy: a part of the whole would keep all of it.
+        let piece = Bytes::copy_from_slice(&self.rest.split_to(LONGEST_PIECE));
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = BrokenOff;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        let polled = self.next(context);
+        if let Some(place) = &self.place {
+            let due = match &polled {
+                Poll::Pending => None,
+                Poll::Ready(_) => {
+                    let piece = Instant::now() + PIECE_DEADLINE;
+                    Some(if self.events.is_none() { piece.min(self.begun + WHOLE_DEADLINE) } else { piece })
+                }
+            };
+            place.answers.places().due.insert(place.number, due);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && self.events.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.events {
+            Some(_) => SizeHint::default(),
+            None => SizeHint::with_exact(u64::try_from(self.rest.len()).unwrap_or(u64::MAX)),
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.answers.places().due.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_nobody_takes_is_seen_after_a_minute() {
+        let answers = Answers::default();
+        let _body = AnswerBody::whole(Bytes::from_static(b"text"), None).on(&answers);
+        let begun = Instant::now();
+
+        answers.stalled().await;
+
+        assert!((60..=65).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_taken_drop_by_drop_is_seen_after_five_minutes() {
+        let answers = Answers::default();
+        let mut body = AnswerBody::whole(Bytes::from(vec![0; 100 * LONGEST_PIECE]), None).on(&answers);
+        let begun = Instant::now();
+        let taking = async {
+            loop {
+                sleep(Duration::from_secs(50)).await;
+                assert!(body.frame().await.is_some());
+            }
+        };
+
+        tokio::select! { () = taking => {}, () = answers.stalled() => {} }
+
+        assert!((300..=305).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_answer_comes_whole_and_leaves_nothing_held() {
+        let (answers, memory) = (Answers::default(), Memory::new());
+        let (before, bytes) = (memory.free(), vec![7; 3 * LONGEST_PIECE + 1]);
+        let mut held = memory.hold_nothing();
+        held.grow_to(bytes.len()).unwrap();
+        assert_eq!(memory.free(), before - 49 * UNIT);
+
+        let body = AnswerBody::whole(Bytes::from(bytes.clone()), Some(held)).on(&answers);
+        assert_eq!(body.size_hint().exact(), Some(3 * 16 * 1024 + 1));
+        assert_eq!(body.collect().await.unwrap().to_bytes(), bytes);
+
+        assert_eq!(memory.free(), before);
+        assert!(answers.places().due.is_empty());
+    }
+
+    #[test]
+    fn memory_that_is_not_there_is_refused_and_what_is_held_stays() {
+        let memory = Memory::new();
+        let (mut one, mut other) = (memory.hold_nothing(), memory.hold_nothing());
+        one.grow_to(MOST_HELD - UNIT).unwrap();
+        assert_eq!(other.grow_to(2 * UNIT), Err(NoMemory));
+        assert_eq!(one.grow_to(MOST_HELD), Ok(()));
+        drop(one);
+        assert_eq!(other.grow_to(2 * UNIT), Ok(()));
+    }
+}

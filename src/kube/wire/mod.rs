@@ -1,0 +1,10 @@
+//! HTTP: from a request to what it asks for, and from the outcome to an answer.
+
+pub(super) mod answer;
+pub(super) mod authorize;
+pub(super) mod protobuf;
+pub(super) mod query;
+pub(super) mod reply;
+pub(super) mod request;
+pub(super) mod service;
+pub(super) mod target;

@@ -1,0 +1,336 @@
+//! The API as a service: from an HTTP request to an HTTP answer, whatever the connection below.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+    time::Duration,
+};
+
+use hyper::{
+    HeaderMap, Request,
+    body::{Body, Bytes},
+};
+use tokio::sync::Semaphore;
+use tower::{
+    BoxError, Service, ServiceBuilder, ServiceExt,
+    limit::ConcurrencyLimit,
+    load_shed::{LoadShed, error::Overloaded},
+    timeout::Timeout,
+};
+use tracing::{debug, info};
+
+use super::{
+    answer::{Answer, Answers, Memory},
+    authorize::{Peer, authenticate, authorize},
+    query::{ListOptions, Query, WatchOptions, WriteOptions},
+    reply::Reply,
+    request::{any_body, json_body, media_type, read_body, read_object},
+    target::Target,
+};
+use crate::{
+    app::App,
+    kube::{
+        access::reviews,
+        catalog::{
+            discovery,
+            table::TableForm,
+            types::{Origin, ResourceType, Shows, Verb},
+        },
+        engine::{
+            action::{Action, DeleteOptions},
+            kind::with_kind,
+            list::ListForm,
+            patch::Patch,
+            verbs,
+            watch::{self, MOST_WATCHES, Wanted},
+        },
+        kinds::{ledger, namespaces},
+        problem::status::Problem,
+    },
+    metrics::{AdminVerb, StatusClass},
+};
+
+/// How long a request may take in all.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(20);
+/// How many requests are worked on at once; more are answered 429.
+const MOST_REQUESTS: usize = 32;
+
+/// The API, as one peer meets it; clones share its limits.
+#[derive(Clone)]
+pub(crate) struct AdminService {
+    app: Arc<App>,
+    peer: Arc<Peer>,
+    memory: Memory,
+    answers: Answers,
+    limited: LoadShed<ConcurrencyLimit<Timeout<Resources>>>,
+}
+
+impl AdminService {
+    /// The API of this service, for nobody yet.
+    pub(crate) fn new(app: Arc<App>) -> Self {
+        let memory = Memory::new();
+        let watches = Arc::new(Semaphore::new(MOST_WATCHES));
+        let limited = ServiceBuilder::new()
+            .load_shed()
+            .concurrency_limit(MOST_REQUESTS)
+            .timeout(REQUEST_DEADLINE)
+            .service(Resources { app: Arc::clone(&app), watches, memory: memory.clone() });
+        Self { app, peer: Arc::new(Peer::Nobody), memory, answers: Answers::default(), limited }
+    }
+
+    /// The same for the requests of `peer`.
+    pub(crate) fn of(&self, peer: Peer) -> Self {
+        Self { peer: Arc::new(peer), ..self.clone() }
+    }
+
+    /// The same for one connection, and the answers that will be on their way there.
+    pub(crate) fn on_one_connection(self) -> (Self, Answers) {
+        let answers = Answers::default();
+        (Self { answers: answers.clone(), ..self }, answers)
+    }
+}
+
+impl<B> Service<Request<B>> for AdminService
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Send,
+{
+    type Response = Answer;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Answer, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let Self { app, peer, memory, answers, limited } = self.clone();
+        Box::pin(async move {
+            let target = Arc::new(Target::read(request.uri().path()));
+            let verb = target.verb(request.method()).map(|verb| as_asked(verb, &target, request.uri().query()));
+            let known = verb.as_ref().ok().copied();
+            let answered = limited
+                .oneshot(Addressed { peer: Arc::clone(&peer), target: Arc::clone(&target), verb, request })
+                .await;
+            let mut reply = answered.unwrap_or_else(|error| limit_reached(&error).into_reply());
+            // A write that was done is answered so, however much waits.
+            if !known.is_some_and(Verb::writes) && reply.count(&memory).is_err() {
+                reply = Problem::Overloaded.into_reply();
+            }
+            let code = reply.status.as_u16();
+            let label = known.map_or(AdminVerb::Other, Verb::label);
+            app.metrics().admin_request(label, target.label(), StatusClass::of(code));
+            record(&peer, &target, known, &reply);
+            Ok(reply.into_answer().map(|body| body.on(&answers)))
+        })
+    }
+}
+
+/// A list of objects is a watch when the query says so.
+fn as_asked(verb: Verb, target: &Target, query: Option<&str>) -> Verb {
+    let Target::Collection { resource, .. } = target else { return verb };
+    // A query that cannot be read is told when it is.
+    let asked = || Query::read(query.unwrap_or_default()).is_ok_and(|query| query.wants_watch());
+    if verb == Verb::List && resource.verbs.contains(&Verb::Watch) && asked() { Verb::Watch } else { verb }
+}
+
+fn limit_reached(error: &BoxError) -> Problem {
+    if error.is::<Overloaded>() { Problem::Overloaded } else { Problem::TimedOut }
+}
+
+/// One event for each write, and a quiet one for each read. Never a body: it may hold a code.
+fn record(peer: &Peer, target: &Target, verb: Option<Verb>, reply: &Reply) {
+    let (resource, namespace, name) = target.words();
+    let name = if name.is_empty() { reply.object_name().unwrap_or_default() } else { name };
+    // Names are as they came: a line break in one must not become one in the log.
+    let (name, code) = (name.escape_debug(), reply.status.as_u16());
+    let user = peer.name();
+    // A review is created in Kubernetes' words only: it asks.
+    let writes = !matches!(target, Target::Review(_)) && verb.is_some_and(Verb::writes);
+    let verb = verb.map_or("", Verb::as_str);
+    if writes {
+        info!(user, verb, resource, namespace, %name, code, "admin request");
+    } else {
+        debug!(user, verb, resource, namespace, %name, code, "admin request");
+    }
+}
+
+/// A request, whose it is and what it is about.
+struct Addressed<B> {
+    peer: Arc<Peer>,
+    target: Arc<Target>,
+    verb: Result<Verb, Problem>,
+    request: Request<B>,
+}
+
+/// The API without its limits.
+#[derive(Clone)]
+struct Resources {
+    app: Arc<App>,
+    /// The places of watches, which keep them for much longer than those of other requests.
+    watches: Arc<Semaphore>,
+    memory: Memory,
+}
+
+impl<B> Service<Addressed<B>> for Resources
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Send,
+{
+    type Response = Reply;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Reply, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, addressed: Addressed<B>) -> Self::Future {
+        let resources = self.clone();
+        Box::pin(async move { Ok(resources.answer(addressed).await.unwrap_or_else(Problem::into_reply)) })
+    }
+}
+
+impl Resources {
+    async fn answer<B>(&self, addressed: Addressed<B>) -> Result<Reply, Problem>
+    where
+        B: Body<Data = Bytes> + Send,
+        B::Error: Send,
+    {
+        let Addressed { peer, target, verb, request } = addressed;
+        authenticate(&peer, request.headers(), &target)?;
+        let verb = verb?;
+        refuse_impersonation(&target, request.headers())?;
+        authorize(&peer, &target, verb)?;
+        let query = Query::read(request.uri().query().unwrap_or_default())?;
+        if !verb.writes() && verb != Verb::Watch && query.wants_watch() {
+            // Answered with what is asked for once, a watch would wait for ever for the next line.
+            let message = "only collections of objects are watched here; one object of them is selected with \
+                           fieldSelector=metadata.name=NAME";
+            return Err(Problem::MethodNotAllowed { message, allow: "GET".to_owned() });
+        }
+        match target.as_ref() {
+            Target::Discovery(document) => discovery::document(*document, &query),
+            Target::Namespace(namespace) => Ok(namespaces::find(namespace)),
+            Target::Namespaces if verb.writes() => {
+                let object = read_object(request).await?;
+                namespaces::create(&self.app, &object, WriteOptions::read(&query)?)
+            }
+            Target::Namespaces => namespaces::list(&self.app, &ListOptions::read(&query, &[])?).await,
+            Target::Events(_) => namespaces::events(&self.app).await,
+            Target::Review(review) => {
+                let caller = peer.caller().ok_or(Problem::Unauthorized("Unauthorized"))?;
+                let question = read_object(request).await?;
+                reviews::answer(*review, &caller, &question, WriteOptions::read(&query)?)
+            }
+            Target::Part { resource, part, namespace, name } => match part.shows {
+                Shows::Redemptions => ledger::redemptions(&self.app, namespace, name, &query).await,
+                Shows::Status => {
+                    let table = TableForm::read(request.headers(), &query)?;
+                    let action = Action::Get { namespace: namespace.clone(), name: name.clone() };
+                    let reply = self.perform(resource, action).await?;
+                    Ok(if let Some(table) = table {
+                        table.reply(resource, reply, self.app.clock().now())
+                    } else {
+                        reply
+                    })
+                }
+            },
+            Target::Collection { resource, namespace } if verb == Verb::Watch => {
+                let wanted = Wanted {
+                    namespace: namespace.clone(),
+                    options: WatchOptions::read(resource, &query)?,
+                    table: TableForm::read(request.headers(), &query)?,
+                };
+                self.watch(resource, wanted).await
+            }
+            Target::Collection { resource, .. } | Target::Object { resource, .. } => {
+                let (parts, body) = request.into_parts();
+                let body = if verb.writes() { read_body(body).await? } else { Bytes::new() };
+                let table = if verb.writes() { None } else { TableForm::read(&parts.headers, &query)? };
+                let (listed, shown) = if verb == Verb::List { (table, None) } else { (None, table) };
+                let form = ListForm { table: listed, memory: self.memory.clone() };
+                let action = action(&target, verb, &parts.headers, &body, &query, form)?;
+                let reply = self.perform(resource, action).await?;
+                Ok(if let Some(table) = shown { table.reply(resource, reply, self.app.clock().now()) } else { reply })
+            }
+            Target::Malformed(_) | Target::Unknown => Err(Problem::NoSuchPath),
+        }
+    }
+
+    async fn perform(&self, resource: &ResourceType, action: Action) -> Result<Reply, Problem> {
+        with_kind!(resource.behaviour, kind => verbs::perform(&self.app, kind, action).await)
+    }
+
+    async fn watch(&self, resource: &ResourceType, wanted: Wanted) -> Result<Reply, Problem> {
+        let place = Arc::clone(&self.watches).try_acquire_owned().map_err(|_| Problem::TooManyWatches)?;
+        with_kind!(resource.behaviour, kind => watch::open(&self.app, kind, wanted, place).await)
+    }
+}
+
+/// Acting as somebody else is not supported; ignoring the header would act as the caller instead.
+///
+/// Not where everybody is answered the same: kubectl tells a refusal there five times, and none of them in our words.
+fn refuse_impersonation(target: &Target, headers: &HeaderMap) -> Result<(), Problem> {
+    if !matches!(target, Target::Discovery(_)) && headers.keys().any(|name| name.as_str().starts_with("impersonate-")) {
+        return Err(Problem::Forbidden("impersonation is not supported by this server"));
+    }
+    Ok(())
+}
+
+/// Puts together what is wanted.
+fn action(
+    target: &Target,
+    verb: Verb,
+    headers: &HeaderMap,
+    body: &[u8],
+    query: &Query,
+    form: ListForm,
+) -> Result<Action, Problem> {
+    let (resource, namespace, name) = match target {
+        Target::Collection { resource, namespace } => (*resource, namespace.clone(), String::new()),
+        Target::Object { resource, namespace, name } => (*resource, Some(namespace.clone()), name.clone()),
+        Target::Discovery(_)
+        | Target::Namespaces
+        | Target::Namespace(_)
+        | Target::Events(_)
+        | Target::Review(_)
+        | Target::Part { .. }
+        | Target::Malformed(_)
+        | Target::Unknown => return Err(Problem::NoSuchPath),
+    };
+    // Only lists are of all namespaces (`Target::verb`).
+    let one_namespace = || namespace.clone().ok_or(Problem::NoSuchPath);
+    match verb {
+        // A watch is no single action: it was opened before.
+        Verb::Watch => Err(Problem::NoSuchPath),
+        Verb::List => Ok(Action::List { namespace, options: ListOptions::read(query, resource.selectable)?, form }),
+        Verb::Get => Ok(Action::Get { namespace: one_namespace()?, name }),
+        Verb::Create => {
+            let object = match resource.origin {
+                Origin::Kubernetes => any_body(headers, body)?,
+                Origin::Skupper => json_body(headers, body)?,
+            };
+            let namespace = one_namespace()?;
+            Ok(Action::Create { namespace, object, options: WriteOptions::read(query)? })
+        }
+        Verb::Update => {
+            let (namespace, object) = (one_namespace()?, json_body(headers, body)?);
+            Ok(Action::Update { namespace, name, object, options: WriteOptions::read(query)? })
+        }
+        Verb::Patch => {
+            let patch = Patch::read(&media_type(headers), body, resource.origin)?;
+            let namespace = one_namespace()?;
+            Ok(Action::Patch { namespace, name, patch, options: WriteOptions::read(query)? })
+        }
+        Verb::Delete => {
+            let options = if body.is_empty() { None } else { Some(json_body(headers, body)?) };
+            let effect = WriteOptions::read(query)?.effect;
+            let namespace = one_namespace()?;
+            Ok(Action::Delete { namespace, name, options: DeleteOptions::read(options.as_ref(), effect)? })
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! Paths: what a request is about.
+
+use hyper::Method;
+
+use super::query::percent_decode;
+use crate::{
+    grant::Namespace,
+    kube::{
+        access::reviews::Review,
+        catalog::types::{
+            CORE, GroupVersion, NOT_ALLOWED, ResourceType, Shows, Subresource, Verb, find, group_versions, groups,
+            versions,
+        },
+        kinds::namespaces,
+        problem::status::Problem,
+    },
+    metrics::AdminResource,
+};
+
+/// What stands at a path.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// A document that says what is served.
+    Discovery(Document),
+    /// All namespaces.
+    Namespaces,
+    /// A namespace as an object. They exist implicitly.
+    Namespace(Namespace),
+    /// The events of a namespace, of which there are none.
+    Events(Namespace),
+    /// A question that is answered at once.
+    Review(Review),
+    /// All objects of a type, in one namespace or in all.
+    Collection { resource: &'static ResourceType, namespace: Option<Namespace> },
+    /// One object; the name is as it came, and may be no name at all.
+    Object { resource: &'static ResourceType, namespace: Namespace, name: String },
+    /// A part of an object.
+    Part { resource: &'static ResourceType, part: &'static Subresource, namespace: Namespace, name: String },
+    /// A path that would be something, were its namespace one.
+    Malformed(String),
+    /// Nothing.
+    Unknown,
+}
+
+/// The documents of discovery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Document {
+    /// `/api`
+    CoreVersions,
+    /// `/apis`
+    Groups,
+    /// `/apis/GROUP`
+    Group(&'static str),
+    /// `/api/v1` and `/apis/GROUP/VERSION`
+    Resources(GroupVersion),
+    /// `/version`
+    Version,
+    /// `/openapi/v2`
+    OpenApiV2,
+    /// `/openapi/v3`
+    OpenApiIndex,
+    /// `/openapi/v3/api/v1` and `/openapi/v3/apis/GROUP/VERSION`
+    OpenApi(GroupVersion),
+}
+
+impl Target {
+    /// What stands at this path (without its query).
+    pub(crate) fn read(path: &str) -> Self {
+        let Some(segments) = path.strip_prefix('/').map(|p| p.split('/').map(percent_decode).collect::<Vec<_>>())
+        else {
+            return Self::Unknown;
+        };
+        let Some(segments) = segments.into_iter().collect::<Option<Vec<String>>>() else {
+            return Self::Malformed("the path holds an invalid percent escape".to_owned());
+        };
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        match segments.as_slice() {
+            ["api"] => Self::Discovery(Document::CoreVersions),
+            ["apis"] => Self::Discovery(Document::Groups),
+            ["version"] => Self::Discovery(Document::Version),
+            ["openapi", "v2"] => Self::Discovery(Document::OpenApiV2),
+            ["openapi", "v3"] => Self::Discovery(Document::OpenApiIndex),
+            ["openapi", "v3", "api", version] => Self::open_api("", version),
+            ["openapi", "v3", "apis", group, version] if !group.is_empty() => Self::open_api(group, version),
+            ["apis", group] => match groups().into_iter().find(|served| served == group) {
+                Some(served) => Self::Discovery(Document::Group(served)),
+                None => Self::Unknown,
+            },
+            ["api", version, rest @ ..] if *version == CORE.version => Self::within(CORE, rest),
+            ["apis", group, version, rest @ ..] if !group.is_empty() => {
+                match (versions(group).into_iter().find(|served| served.version == *version), rest) {
+                    (Some(served), rest) => Self::within(served, rest),
+                    (None, [plural]) => Review::find(group, version, plural).map_or(Self::Unknown, Self::Review),
+                    (None, _) => Self::Unknown,
+                }
+            }
+            _ => Self::Unknown,
+        }
+    }
+
+    fn open_api(group: &str, version: &str) -> Self {
+        let found = group_versions().into_iter().find(|own| (own.group, own.version) == (group, version));
+        found.map_or(Self::Unknown, |found| Self::Discovery(Document::OpenApi(found)))
+    }
+
+    fn within(group_version: GroupVersion, rest: &[&str]) -> Self {
+        match rest {
+            [] => Self::Discovery(Document::Resources(group_version)),
+            ["namespaces"] if group_version == CORE => Self::Namespaces,
+            ["namespaces", namespace] if group_version == CORE => match namespace.parse() {
+                Ok(namespace) => Self::Namespace(namespace),
+                Err(error) => Self::Malformed(format!("namespace {namespace:?} {error}")),
+            },
+            ["namespaces", namespace, "events"] if group_version == CORE => match namespace.parse() {
+                Ok(namespace) => Self::Events(namespace),
+                Err(error) => Self::Malformed(format!("namespace {namespace:?} {error}")),
+            },
+            ["namespaces", namespace, plural, rest @ ..] => {
+                let Some(resource) = find(group_version, plural) else { return Self::Unknown };
+                match namespace.parse() {
+                    Ok(namespace) => Self::namespaced(resource, namespace, rest),
+                    Err(error) => Self::Malformed(format!("namespace {namespace:?} {error}")),
+                }
+            }
+            [plural] => match find(group_version, plural) {
+                Some(resource) => Self::Collection { resource, namespace: None },
+                None => Self::Unknown,
+            },
+            _ => Self::Unknown,
+        }
+    }
+
+    fn namespaced(resource: &'static ResourceType, namespace: Namespace, rest: &[&str]) -> Self {
+        match rest {
+            [] => Self::Collection { resource, namespace: Some(namespace) },
+            [name] if !name.is_empty() => Self::Object { resource, namespace, name: (*name).to_owned() },
+            [name, part] if !name.is_empty() => match resource.subresources.iter().find(|s| s.name == *part) {
+                Some(part) => Self::Part { resource, part, namespace, name: (*name).to_owned() },
+                None => Self::Unknown,
+            },
+            _ => Self::Unknown,
+        }
+    }
+
+    /// What the method means here.
+    ///
+    /// # Errors
+    /// 405, or what is wrong with the path.
+    pub(crate) fn verb(&self, method: &Method) -> Result<Verb, Problem> {
+        let verbs = match self {
+            Self::Discovery(_) | Self::Namespace(_) | Self::Part { .. } => vec![Verb::Get],
+            Self::Namespaces => vec![Verb::Create, Verb::List],
+            Self::Events(_) => vec![Verb::List],
+            Self::Review(_) => vec![Verb::Create],
+            Self::Collection { resource, namespace } => {
+                let here = |verb: &Verb| match verb {
+                    Verb::List => true,
+                    Verb::Create => namespace.is_some(),
+                    // A list becomes a watch by its query.
+                    Verb::Delete | Verb::Get | Verb::Patch | Verb::Update | Verb::Watch => false,
+                };
+                resource.verbs.iter().copied().filter(here).collect()
+            }
+            Self::Object { resource, .. } => {
+                let here = |verb: &Verb| match verb {
+                    Verb::Delete | Verb::Get | Verb::Patch | Verb::Update => true,
+                    Verb::Create | Verb::List | Verb::Watch => false,
+                };
+                resource.verbs.iter().copied().filter(here).collect()
+            }
+            Self::Malformed(message) => return Err(Problem::BadRequest(message.clone())),
+            Self::Unknown => return Err(Problem::NoSuchPath),
+        };
+        let found = verbs.iter().copied().find(|verb| http_method(*verb) == method);
+        let writes = [Method::PATCH, Method::PUT].contains(method);
+        if let (Self::Part { part, .. }, true) = (self, writes)
+            && part.shows == Shows::Status
+        {
+            return Err(Problem::Forbidden("status is written by this server alone"));
+        }
+        found.ok_or_else(|| Problem::MethodNotAllowed {
+            message: self.other_verbs(),
+            allow: verbs.iter().map(|verb| http_method(*verb).to_string()).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// Why the other verbs are not there.
+    fn other_verbs(&self) -> &'static str {
+        match self {
+            Self::Namespaces | Self::Namespace(_) => namespaces::OTHER_VERBS,
+            Self::Collection { .. }
+            | Self::Object { .. }
+            | Self::Part { .. }
+            | Self::Discovery(_)
+            | Self::Events(_)
+            | Self::Review(_)
+            | Self::Malformed(_)
+            | Self::Unknown => NOT_ALLOWED,
+        }
+    }
+
+    /// How metrics name it.
+    pub(crate) fn label(&self) -> AdminResource {
+        match self {
+            Self::Discovery(_) => AdminResource::Discovery,
+            Self::Collection { resource, .. } | Self::Object { resource, .. } => resource.label,
+            Self::Part { part, .. } => part.label,
+            Self::Namespaces
+            | Self::Namespace(_)
+            | Self::Events(_)
+            | Self::Review(_)
+            | Self::Malformed(_)
+            | Self::Unknown => AdminResource::Other,
+        }
+    }
+
+    /// How logs name it: resource, namespace and name, each as far as there is one.
+    pub(crate) fn words(&self) -> (&'static str, &str, &str) {
+        match self {
+            Self::Collection { resource, namespace } => {
+                (resource.plural, namespace.as_ref().map_or("", Namespace::as_str), "")
+            }
+            Self::Object { resource, namespace, name } | Self::Part { resource, namespace, name, .. } => {
+                (resource.plural, namespace.as_str(), name)
+            }
+            Self::Namespaces => ("namespaces", "", ""),
+            Self::Namespace(namespace) => ("namespaces", "", namespace.as_str()),
+            Self::Events(namespace) => ("events", namespace.as_str(), ""),
+            Self::Review(review) => (review.plural(), "", ""),
+            Self::Discovery(_) | Self::Malformed(_) | Self::Unknown => ("", "", ""),
+        }
+    }
+}
+
+fn http_method(verb: Verb) -> Method {
+    match verb {
+        Verb::Create => Method::POST,
+        Verb::Delete => Method::DELETE,
+        Verb::Get | Verb::List | Verb::Watch => Method::GET,
+        Verb::Patch => Method::PATCH,
+        Verb::Update => Method::PUT,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kube::catalog::{access_grant::ACCESS_GRANTS, site::SITES, types::SKUPPER};
+    use proptest::prelude::*;
+
+    #[test]
+    fn kubernetes_paths_lead_to_our_types() {
+        let west: Namespace = "west".parse().unwrap();
+        let base = "/apis/skupper.io/v2alpha1";
+        let table = [
+            (format!("{base}/sites"), Target::Collection { resource: &SITES, namespace: None }),
+            (
+                format!("{base}/namespaces/west/accessgrants"),
+                Target::Collection { resource: &ACCESS_GRANTS, namespace: Some(west.clone()) },
+            ),
+            (
+                format!("{base}/namespaces/west/accessgrants/g%2Eh"),
+                Target::Object { resource: &ACCESS_GRANTS, namespace: west.clone(), name: "g.h".to_owned() },
+            ),
+            (
+                format!("{base}/namespaces/west/accessgrants/g/redemptions"),
+                Target::Part {
+                    resource: &ACCESS_GRANTS,
+                    part: &ACCESS_GRANTS.subresources[0],
+                    namespace: west.clone(),
+                    name: "g".to_owned(),
+                },
+            ),
+            ("/api/v1/namespaces/west".to_owned(), Target::Namespace(west)),
+            (base.to_owned(), Target::Discovery(Document::Resources(SKUPPER))),
+            (format!("/openapi/v3{base}"), Target::Discovery(Document::OpenApi(SKUPPER))),
+        ];
+        for (path, target) in table {
+            assert_eq!(Target::read(&path), target, "{path}");
+        }
+    }
+
+    #[test]
+    fn nothing_stands_anywhere_else() {
+        for path in [
+            "",
+            "/",
+            "//",
+            "/apis/",
+            "/apis/apps/v1",
+            "/apis/route.openshift.io/v1",
+            "/api/v1/pods",
+            "/api/v1/namespaces/west/pods",
+            "/api/v1/events",
+            "/api/v1/namespaces/west/events/e",
+            "/apis/skupper.io/v2alpha1/namespaces/west/events",
+            "/apis/authorization.k8s.io/v1",
+            "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+            "/apis/authentication.k8s.io/v1alpha1/selfsubjectreviews",
+            "/apis/skupper.io/v1",
+            "/apis/skupper.io/v2alpha1/accessgrants/g",
+            "/apis/skupper.io/v2alpha1/namespaces/west/listeners",
+            "/apis/skupper.io/v1alpha1/namespaces/west/accessgrants",
+            "/apis//v1/links",
+            "/apis/skupper.io/v2alpha1/namespaces/west/accessgrants/",
+            "/apis/skupper.io/v2alpha1/namespaces/west/accessgrants/g/scale",
+            "/apis/skupper.io/v2alpha1/namespaces/west/sites/s/redemptions",
+            "/apis/skupper.io/v2alpha1/namespaces/west",
+            "/openapi/v3/",
+            "/openapi/v3/api",
+            "/openapi/v3/apis/skupper.io",
+            "/openapi/v3/apis/skupper.io/v1",
+            "/openapi/v3/apis//v1",
+            "/openapi/v3/apis/skupper.io/v2alpha1/sites",
+            "/openapi/v3/apis/skupper.io%2Fv2alpha1",
+        ] {
+            assert_eq!(Target::read(path), Target::Unknown, "{path}");
+        }
+        assert!(matches!(Target::read("/api/v1/namespaces/West"), Target::Malformed(_)));
+    }
+
+    #[test]
+    fn a_method_that_is_not_there_is_answered_with_those_that_are() {
+        let grants = Target::read("/apis/skupper.io/v2alpha1/namespaces/west/accessgrants");
+        assert_eq!(grants.verb(&Method::POST).unwrap(), Verb::Create);
+        let Problem::MethodNotAllowed { allow, .. } = grants.verb(&Method::DELETE).unwrap_err() else { panic!() };
+        assert_eq!(allow, "POST, GET");
+
+        let status = Target::read("/apis/skupper.io/v2alpha1/namespaces/west/sites/s/status");
+        let Problem::MethodNotAllowed { allow, .. } = status.verb(&Method::DELETE).unwrap_err() else { panic!() };
+        assert_eq!(allow, "GET");
+        assert!(matches!(status.verb(&Method::PUT), Err(Problem::Forbidden(_))));
+
+        let everywhere = Target::read("/apis/skupper.io/v2alpha1/accessgrants");
+        assert!(everywhere.verb(&Method::POST).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_path_panics(path in "(/(apis|skupper\\.io|v2alpha1|namespaces|west|accessgrants|%2[0-9a-z]|.{0,4})){0,8}|.{0,40}") {
+            let target = Target::read(&path);
+            let _ = (target.verb(&Method::GET), target.label(), target.words());
+        }
+    }
+}
