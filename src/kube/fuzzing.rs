@@ -13,10 +13,7 @@ use self::shaped::Shaped;
 use crate::{
     grant::{Allowance, Revision},
     kube::{
-        catalog::{
-            table::TableForm,
-            types::{Behaviour, ResourceType, TYPES},
-        },
+        catalog::{resource_type::ResourceType, table::TableForm, types::TYPES},
         engine::{
             manifest::Manifest,
             merge::merge,
@@ -27,7 +24,9 @@ use crate::{
         },
         kinds::{
             grants::AccessGrants,
-            links, links_v1alpha1, secrets, sites,
+            links, links_v1alpha1,
+            registry::{Behaviour, behaviour},
+            secrets, sites,
             stored::{Body, Stored, StoredKind},
         },
         problem::{faults::Faults, json},
@@ -68,14 +67,14 @@ pub fn objects(bytes: &[u8]) {
 
 fn read(resource: &'static ResourceType, object: &Value) {
     let _ = patch::check_length(object);
-    match resource.behaviour {
-        Behaviour::AccessGrants => {
+    match behaviour(resource.id) {
+        Behaviour::AccessGrants(_) => {
             if let Ok(manifest) = Manifest::read(AccessGrants, object, FieldValidation::Ignore) {
                 assert!(Allowance::new(manifest.wanted.spec.allowed, 0).is_ok(), "an allowance that cannot be");
             }
         }
-        Behaviour::Sites => read_stored(&sites::APPLIED, object),
-        Behaviour::Stored(kind) => read_stored(kind, object),
+        Behaviour::Sites(_) => read_stored(&sites::APPLIED, object),
+        Behaviour::Stored(Stored(kind)) => read_stored(kind, object),
     }
 }
 
@@ -106,7 +105,7 @@ fn shown(kind: &StoredKind, body: &Body) -> Body {
         created_at: Timestamp::from_unix_seconds(0),
         content: ObjectContent { body: body.clone(), ..ObjectContent::default() },
     };
-    if *kind == links_v1alpha1::STORED { links_v1alpha1::shown(&stored) } else { stored.content.body }
+    if std::ptr::eq(kind, &links_v1alpha1::STORED) { links_v1alpha1::shown(&stored) } else { stored.content.body }
 }
 
 /// The body that is kept when one is written over another.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::rights::{self, Caller};
 use crate::kube::{
-    catalog::types::GroupVersion,
+    catalog::resource_type::GroupVersion,
     engine::object::{self, cannot_be_handled},
     problem::{faults::Faults, status::Problem},
     wire::{query::WriteOptions, reply::Reply},

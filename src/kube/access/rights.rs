@@ -3,7 +3,10 @@
 use super::reviews::Review;
 use crate::{
     kube::{
-        catalog::types::{Audience, CORE, GroupVersion, NOT_ALLOWED, ResourceType, TYPES, Verb},
+        catalog::{
+            resource_type::{Audience, CORE, GroupVersion, NOT_ALLOWED, ResourceType, Verb},
+            types::TYPES,
+        },
         kinds::namespaces,
         wire::{authorize::permits, target::Target},
     },

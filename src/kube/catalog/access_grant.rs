@@ -1,14 +1,15 @@
-//! The entry of AccessGrants.
+//! AccessGrants: their entry in the type table, and their fields (protocol.md 4.1).
 
 use super::{
-    column::{Cell, Column, MESSAGE, STATUS},
-    schema,
-    types::{ALL_VERBS, Audience, Behaviour, Origin, ResourceType, SKUPPER, Shows, Subresource, status_of},
+    column::{self, Cell, Column},
+    resource_type::{ALL_VERBS, Audience, Origin, ResourceType, SKUPPER, Shows, Subresource, TypeId, status_of},
+    schema::{CONDITIONS, Field, FieldKind, MESSAGE, STATUS, field},
 };
 use crate::metrics::AdminResource;
 
 /// AccessGrants: the offers of the sites.
 pub(crate) static ACCESS_GRANTS: ResourceType = ResourceType {
+    id: TypeId::AccessGrants,
     group_version: SKUPPER,
     origin: Origin::Skupper,
     plural: "accessgrants",
@@ -45,12 +46,56 @@ pub(crate) static ACCESS_GRANTS: ResourceType = ResourceType {
             description: "When it stops being redeemable",
             cell: Cell::Path(&["status", "expirationTime"]),
         },
-        STATUS,
-        MESSAGE,
+        column::STATUS,
+        column::MESSAGE,
     ],
     selectable: &[],
     label: AdminResource::AccessGrants,
-    behaviour: Behaviour::AccessGrants,
-    description: schema::access_grant::DESCRIPTION,
-    fields: schema::access_grant::FIELDS,
+    description: DESCRIPTION,
+    fields: FIELDS,
 };
+
+const DESCRIPTION: &str = "An AccessGrant offers links to the site of its namespace. Whoever presents its code at its URL before it expires \
+     is given the certificate for a link, as often as the grant allows.";
+
+const FIELDS: &[Field] = &[
+    field("spec", FieldKind::Object(SPEC), "What is offered. Every field may be left out."),
+    field("status", FieldKind::Object(GRANT_STATUS), "How the grant stands, and what a token is made of. Read-only."),
+];
+
+pub(crate) const SPEC: &[Field] = &[
+    field(
+        "redemptionsAllowed",
+        FieldKind::Integer,
+        "How often the grant can be redeemed. Default: 1, and 0 means the same. It can be raised later, and lowered to the \
+         redemptions already made.",
+    ),
+    field(
+        "expirationWindow",
+        FieldKind::Duration,
+        "How long the grant can be redeemed, counted from its creation: decimal numbers with the units h, m, s, ms, us \
+         and ns, such as 1h30m. Default: 15m. A later change does not move the end.",
+    ),
+    field(
+        "code",
+        FieldKind::Text,
+        "The secret that a caller must present. Left out, a random one is made. It cannot change later.",
+    ),
+    field(
+        "issuer",
+        FieldKind::Text,
+        "The name of the certificate authority of the site that is to sign. Default: the site's defaultIssuer.",
+    ),
+    field("settings", FieldKind::Texts, "Free settings, kept and shown. None has a meaning here."),
+];
+
+const GRANT_STATUS: &[Field] = &[
+    field("url", FieldKind::Text, "Where the grant is redeemed."),
+    field("code", FieldKind::Text, "The secret that a caller must present: spec.code, or the one that was made."),
+    field("ca", FieldKind::Text, "The certificates, in PEM, by which a caller knows the server at the URL."),
+    field("redemptions", FieldKind::Integer, "How often the grant was redeemed."),
+    field("expirationTime", FieldKind::Text, "When the grant expires, as RFC 3339 writes it."),
+    STATUS,
+    MESSAGE,
+    CONDITIONS,
+];

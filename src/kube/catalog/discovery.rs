@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::{
     openapi,
-    types::{CORE, GroupVersion, ResourceType, TYPES, Verb, groups, versions},
+    resource_type::{CORE, GroupVersion, ResourceType, Verb},
+    types::{TYPES, groups, versions},
 };
 use crate::kube::{
     kinds::namespaces,

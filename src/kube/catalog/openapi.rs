@@ -7,8 +7,9 @@ use hyper::{StatusCode, body::Bytes};
 use serde_json::{Map, Value, json};
 
 use super::{
+    resource_type::{CORE, GroupVersion, ResourceType, Verb},
     schema::{Encoding, Field, FieldKind, Presence},
-    types::{CORE, GroupVersion, ResourceType, TYPES, Verb, group_versions},
+    types::{TYPES, group_versions},
 };
 use crate::{
     app::fingerprint,

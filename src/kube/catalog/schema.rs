@@ -1,12 +1,5 @@
 //! The fields of the types this API serves, with their descriptions: `kubectl explain` shows them, and what a caller writes
-//! is held against them. Those of a type stand in a file below, and those that several types have here.
-
-pub(crate) mod access_grant;
-pub(crate) mod access_token;
-pub(crate) mod link;
-pub(crate) mod link_v1alpha1;
-pub(crate) mod secret;
-pub(crate) mod site;
+//! is held against them. Those of one type are in the file of its entry, and those that several types have are here.
 
 /// A field of an object.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,19 +43,19 @@ pub(crate) enum Encoding {
     Base64,
 }
 
-const fn field(name: &'static str, kind: FieldKind, description: &'static str) -> Field {
+pub(crate) const fn field(name: &'static str, kind: FieldKind, description: &'static str) -> Field {
     Field { name, description, kind, presence: Presence::Optional }
 }
 
-const fn required(name: &'static str, kind: FieldKind, description: &'static str) -> Field {
+pub(crate) const fn required(name: &'static str, kind: FieldKind, description: &'static str) -> Field {
     Field { name, description, kind, presence: Presence::Required }
 }
 
-const STATUS: Field = field("status", FieldKind::Text, "Ready or Error.");
+pub(crate) const STATUS: Field = field("status", FieldKind::Text, "Ready or Error.");
 /// The status of what takes time.
-const STATUS_OR_PENDING: Field = field("status", FieldKind::Text, "Ready, Pending or Error.");
-const MESSAGE: Field = field("message", FieldKind::Text, "OK, or what is wrong, in words.");
-const CONDITIONS: Field =
+pub(crate) const STATUS_OR_PENDING: Field = field("status", FieldKind::Text, "Ready, Pending or Error.");
+pub(crate) const MESSAGE: Field = field("message", FieldKind::Text, "OK, or what is wrong, in words.");
+pub(crate) const CONDITIONS: Field =
     field("conditions", FieldKind::List(CONDITION), "What the status adds up from. The one named Ready is their sum.");
 
 const CONDITION: &[Field] = &[

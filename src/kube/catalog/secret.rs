@@ -1,14 +1,15 @@
-//! The entry of Secrets.
+//! Secrets: their entry in the type table, and their fields (Kubernetes' core/v1).
 
 use super::{
     column::{AGE, Cell, Column},
-    schema,
-    types::{ALL_VERBS, Audience, Behaviour, CORE, Origin, ResourceType},
+    resource_type::{ALL_VERBS, Audience, CORE, Origin, ResourceType, TypeId},
+    schema::{Encoding, Field, FieldKind, field},
 };
-use crate::{kube::kinds::secrets, metrics::AdminResource};
+use crate::metrics::AdminResource;
 
 /// Secrets: credentials, among them those of links.
 pub(crate) static SECRETS: ResourceType = ResourceType {
+    id: TypeId::Secrets,
     group_version: CORE,
     origin: Origin::Kubernetes,
     plural: "secrets",
@@ -35,7 +36,29 @@ pub(crate) static SECRETS: ResourceType = ResourceType {
     ],
     selectable: &["type"],
     label: AdminResource::Secrets,
-    behaviour: Behaviour::Stored(&secrets::STORED),
-    description: schema::secret::DESCRIPTION,
-    fields: schema::secret::FIELDS,
+    description: DESCRIPTION,
+    fields: FIELDS,
 };
+
+const DESCRIPTION: &str = "A Secret holds credentials, among them those of links. It is sealed in this server's database, and only shown to who \
+     may change it.";
+
+const FIELDS: &[Field] = &[
+    field(
+        "data",
+        FieldKind::Data(Encoding::Base64),
+        "What is secret, in base64, by keys of letters, digits, '-', '_' and '.': 1 MiB in all at most.",
+    ),
+    field(
+        "stringData",
+        FieldKind::Data(Encoding::Plain),
+        "The same as plain texts, to be written only: each is kept in data, in the place of what is there.",
+    ),
+    field(
+        "type",
+        FieldKind::Text,
+        "What the keys are for. Default: Opaque. One of type kubernetes.io/tls has the keys tls.crt and tls.key. It cannot \
+         change later.",
+    ),
+    field("immutable", FieldKind::Boolean, "Only false, or left out: that a Secret never changes is not supported."),
+];

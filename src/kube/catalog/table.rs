@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{
     age::age,
     column::{Cell, Column},
-    types::ResourceType,
+    resource_type::ResourceType,
 };
 use crate::{
     kube::{

@@ -6,7 +6,7 @@ use super::{list::ListForm, patch::Patch};
 use crate::{
     grant::{Namespace, Revision},
     kube::{
-        catalog::types::ResourceType,
+        catalog::resource_type::ResourceType,
         problem::{cause::shortened, status::Problem},
         wire::query::{Effect, ListOptions, WriteOptions},
     },

@@ -9,7 +9,7 @@ use crate::{
     app::App,
     grant::{NameError, Namespace, Revision},
     kube::{
-        catalog::types::ResourceType,
+        catalog::resource_type::ResourceType,
         problem::{faults::Faults, status::Problem},
         wire::query::Effect,
     },
@@ -92,27 +92,6 @@ pub(crate) trait Kind: Copy + Send + Sync + 'static {
     /// A removed object of this type as it was last.
     fn last(self, last: &LastState) -> Option<Self::State>;
 }
-
-/// Does something with the [`Kind`] that a [`Behaviour`](crate::kube::catalog::types::Behaviour) stands for, whichever that is.
-macro_rules! with_kind {
-    ($behaviour:expr, $kind:ident => $done:expr) => {
-        match $behaviour {
-            $crate::kube::catalog::types::Behaviour::AccessGrants => {
-                let $kind = $crate::kube::kinds::grants::AccessGrants;
-                $done
-            }
-            $crate::kube::catalog::types::Behaviour::Sites => {
-                let $kind = $crate::kube::kinds::sites::Sites;
-                $done
-            }
-            $crate::kube::catalog::types::Behaviour::Stored(stored) => {
-                let $kind = $crate::kube::kinds::stored::Stored(stored);
-                $done
-            }
-        }
-    };
-}
-pub(crate) use with_kind;
 
 /// What every object has.
 #[derive(Debug)]

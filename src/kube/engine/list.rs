@@ -12,7 +12,7 @@ use crate::{
     app::App,
     grant::{Namespace, Revision},
     kube::{
-        catalog::{table::TableForm, types::ResourceType},
+        catalog::{resource_type::ResourceType, table::TableForm},
         problem::status::Problem,
         wire::{
             answer::{Held, Memory, NoMemory, UNCOUNTED},

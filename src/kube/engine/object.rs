@@ -8,7 +8,7 @@ use super::selector::{is_label_key, is_label_value};
 use crate::{
     grant::Revision,
     kube::{
-        catalog::types::{GroupVersion, ResourceType},
+        catalog::resource_type::{GroupVersion, ResourceType},
         problem::{
             cause::{Cause, shortened},
             faults::Faults,

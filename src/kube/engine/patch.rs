@@ -7,7 +7,7 @@ use super::{
     operations::{OperationFault, Operations},
 };
 use crate::kube::{
-    catalog::types::Origin,
+    catalog::resource_type::Origin,
     problem::{json, status::Problem},
 };
 

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use crate::kube::{
     catalog::{
+        resource_type::ResourceType,
         schema::{Field, FieldKind, Presence},
-        types::ResourceType,
     },
     problem::{
         cause::{Cause, keyed},

@@ -4,8 +4,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
 use crate::kube::catalog::{
+    resource_type::ResourceType,
     schema::{Encoding, Field, FieldKind},
-    types::ResourceType,
 };
 
 /// The deepest that values without a rule are nested.

@@ -7,7 +7,7 @@ use crate::{
     app::{App, ConditionState as State, GrantStanding, SiteFault, condition},
     grant::{Code, CodeOrigin, Grant, GrantMetadata, GrantName, IssuerName, Namespace},
     kube::{
-        catalog::{access_grant::ACCESS_GRANTS, types::SKUPPER},
+        catalog::{access_grant::ACCESS_GRANTS, resource_type::SKUPPER},
         engine::{manifest::Manifest, metadata::Metadata},
     },
     time::Timestamp,

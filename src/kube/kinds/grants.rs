@@ -9,7 +9,7 @@ use crate::{
     app::{App, CreateGrantError, GrantDraft, GrantSpec, SpecError, UpdateGrantError},
     grant::{Grant, GrantMetadata, GrantName, Namespace, Revision},
     kube::{
-        catalog::{access_grant::ACCESS_GRANTS, types::ResourceType},
+        catalog::{access_grant::ACCESS_GRANTS, resource_type::ResourceType},
         engine::{
             kind::{Created, Draft, Facts, Kind, Page, PageQuery, Removal, Replaced, Subject},
             manifest::Manifest,

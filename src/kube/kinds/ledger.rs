@@ -7,7 +7,7 @@ use crate::{
     app::App,
     grant::{Namespace, Redemption},
     kube::{
-        catalog::types::SKUPPER,
+        catalog::resource_type::SKUPPER,
         engine::verbs,
         problem::status::Problem,
         wire::{query::Query, reply::Reply},

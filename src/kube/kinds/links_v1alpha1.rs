@@ -11,7 +11,7 @@ use super::{
 use crate::{
     app::App,
     kube::{
-        catalog::link::LINKS_V1ALPHA1,
+        catalog::link_v1alpha1::LINKS_V1ALPHA1,
         problem::{
             cause::Cause,
             faults::{Faults, object, text},

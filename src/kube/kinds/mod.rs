@@ -7,6 +7,7 @@ pub(super) mod ledger;
 pub(super) mod links;
 pub(super) mod links_v1alpha1;
 pub(super) mod namespaces;
+pub(super) mod registry;
 pub(super) mod secrets;
 pub(super) mod site_object;
 pub(super) mod sites;

@@ -9,7 +9,7 @@ use crate::{
     app::App,
     grant::Namespace,
     kube::{
-        catalog::types::{CORE, Verb},
+        catalog::resource_type::{CORE, Verb},
         engine::object::{self, Identity, cannot_be_handled},
         problem::{faults::Faults, status::Problem},
         wire::{

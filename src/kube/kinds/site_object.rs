@@ -8,7 +8,7 @@ use crate::{
     app::{App, ConditionState as State, ConfiguredSite, SiteFault, condition, wants_link_access},
     grant::Revision,
     kube::{
-        catalog::{site::SITES, types::SKUPPER},
+        catalog::{resource_type::SKUPPER, site::SITES},
         engine::metadata::Metadata,
     },
     store::StoredObject,

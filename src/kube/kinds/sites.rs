@@ -13,7 +13,7 @@ use crate::{
     app::{App, ConfiguredSite},
     grant::{GrantName, Namespace, Revision},
     kube::{
-        catalog::{prune::prune, site::SITES, types::ResourceType},
+        catalog::{prune::prune, resource_type::ResourceType, site::SITES},
         engine::{
             kind::{Created, Draft, Facts, Kind, Page, PageQuery, Removal, Replaced, Subject},
             manifest::Manifest,

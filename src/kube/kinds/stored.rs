@@ -9,7 +9,7 @@ use crate::{
     app::{App, WriteObjectError},
     grant::{Namespace, Revision},
     kube::{
-        catalog::types::ResourceType,
+        catalog::resource_type::ResourceType,
         engine::{
             kind::{Created, Draft, Facts, Kind, Page, PageQuery, Removal, Replaced, Subject},
             manifest::Manifest,
@@ -70,18 +70,10 @@ impl StoredKind {
 
 impl fmt::Debug for StoredKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The type's entry leads back here.
+        // The functions have no names to show.
         f.debug_tuple("StoredKind").field(&self.object).finish()
     }
 }
-
-impl PartialEq for StoredKind {
-    fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq(self, other)
-    }
-}
-
-impl Eq for StoredKind {}
 
 /// The behaviour of a type of stored objects.
 #[derive(Debug, Clone, Copy)]

@@ -8,7 +8,7 @@ use super::cause::{Cause, LONGEST_NAME, cut};
 use crate::{
     grant::{Namespace, Revision},
     kube::{
-        catalog::types::{ResourceType, qualified},
+        catalog::resource_type::{ResourceType, qualified},
         engine::operations::OperationFault,
         wire::reply::{Body, Reply},
     },

@@ -1,7 +1,9 @@
 use super::world::{GRANTS, World, grant};
 use crate::kube::catalog::{
-    schema::{Encoding, Field, FieldKind, access_grant},
-    types::{GroupVersion, ResourceType, TYPES, Verb, group_versions},
+    access_grant,
+    resource_type::{GroupVersion, ResourceType, Verb},
+    schema::{Encoding, Field, FieldKind},
+    types::{TYPES, group_versions},
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

@@ -7,7 +7,7 @@ use crate::{
     grant::Namespace,
     kube::{
         access::rights::Caller,
-        catalog::types::{Audience, CORE, Verb},
+        catalog::resource_type::{Audience, CORE, Verb},
         problem::{cause::shortened_name, status::Problem},
     },
     pki::{AdminAccess, AdminScope, AdminUser},

@@ -36,18 +36,20 @@ use crate::{
         access::reviews,
         catalog::{
             discovery,
+            resource_type::{Origin, ResourceType, Shows, Verb},
             table::TableForm,
-            types::{Origin, ResourceType, Shows, Verb},
         },
         engine::{
             action::{Action, DeleteOptions},
-            kind::with_kind,
             list::ListForm,
             patch::Patch,
             verbs,
             watch::{self, MOST_WATCHES, Wanted},
         },
-        kinds::{ledger, namespaces},
+        kinds::{
+            ledger, namespaces,
+            registry::{behaviour, with_kind},
+        },
         problem::status::Problem,
     },
     metrics::{AdminVerb, StatusClass},
@@ -262,12 +264,12 @@ impl Resources {
     }
 
     async fn perform(&self, resource: &ResourceType, action: Action) -> Result<Reply, Problem> {
-        with_kind!(resource.behaviour, kind => verbs::perform(&self.app, kind, action).await)
+        with_kind!(behaviour(resource.id), kind => verbs::perform(&self.app, kind, action).await)
     }
 
     async fn watch(&self, resource: &ResourceType, wanted: Wanted) -> Result<Reply, Problem> {
         let place = Arc::clone(&self.watches).try_acquire_owned().map_err(|_| Problem::TooManyWatches)?;
-        with_kind!(resource.behaviour, kind => watch::open(&self.app, kind, wanted, place).await)
+        with_kind!(behaviour(resource.id), kind => watch::open(&self.app, kind, wanted, place).await)
     }
 }
 

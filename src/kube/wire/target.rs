@@ -7,9 +7,9 @@ use crate::{
     grant::Namespace,
     kube::{
         access::reviews::Review,
-        catalog::types::{
-            CORE, GroupVersion, NOT_ALLOWED, ResourceType, Shows, Subresource, Verb, find, group_versions, groups,
-            versions,
+        catalog::{
+            resource_type::{CORE, GroupVersion, NOT_ALLOWED, ResourceType, Shows, Subresource, Verb},
+            types::{find, group_versions, groups, versions},
         },
         kinds::namespaces,
         problem::status::Problem,
@@ -245,7 +245,7 @@ fn http_method(verb: Verb) -> Method {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kube::catalog::{access_grant::ACCESS_GRANTS, site::SITES, types::SKUPPER};
+    use crate::kube::catalog::{access_grant::ACCESS_GRANTS, resource_type::SKUPPER, site::SITES};
     use proptest::prelude::*;
 
     #[test]

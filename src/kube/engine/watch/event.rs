@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     grant::Revision,
     kube::{
-        catalog::{table::TableForm, types::ResourceType},
+        catalog::{resource_type::ResourceType, table::TableForm},
         engine::kind::Subject,
     },
     time::Clock,

@@ -6,7 +6,7 @@ use super::{Query, means_yes};
 use crate::{
     grant::{Revision, parse_go_duration},
     kube::{
-        catalog::types::ResourceType,
+        catalog::resource_type::ResourceType,
         engine::selector::Selector,
         problem::{
             cause::{Cause, Shown},
