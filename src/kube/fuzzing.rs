@@ -13,7 +13,7 @@ use self::shaped::Shaped;
 use crate::{
     grant::{Allowance, Revision},
     kube::{
-        catalog::{resource_type::ResourceType, table::TableForm, types::TYPES},
+        catalog::{resource_type::ResourceType, types::TYPES},
         engine::{
             manifest::Manifest,
             merge::merge,
@@ -31,6 +31,7 @@ use crate::{
         },
         problem::{faults::Faults, json},
         wire::{
+            negotiation::table_form,
             protobuf,
             query::{FieldValidation, ListOptions, Query, Start, WatchOptions, WriteOptions},
             target::Target,
@@ -127,7 +128,7 @@ fn table(resource: &'static ResourceType, value: &Value) {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json;as=Table;v=v1;g=meta.k8s.io"));
         let query = Query::read(&format!("includeObject={include}"));
-        let form = query.and_then(|query| TableForm::read(&headers, &query)).ok().flatten();
+        let form = query.and_then(|query| table_form(&headers, &query)).ok().flatten();
         for value in [value.clone(), json!({"metadata": value, "items": [value, {"items": value}]})] {
             let table = form.map(|form| form.table(resource, value, Timestamp::from_unix_seconds(0)));
             let rows = table.as_ref().and_then(|table| table["rows"].as_array()).map(Vec::as_slice).unwrap_or_default();
@@ -192,6 +193,6 @@ pub fn address(path: &str, query: &str) {
         }
     }
     if let Ok(accept) = HeaderValue::from_str(path) {
-        let _ = TableForm::read(&HeaderMap::from_iter([(ACCEPT, accept)]), &query);
+        let _ = table_form(&HeaderMap::from_iter([(ACCEPT, accept)]), &query);
     }
 }

@@ -4,10 +4,10 @@ use super::reviews::Review;
 use crate::{
     kube::{
         catalog::{
+            namespaces,
             resource_type::{Audience, CORE, GroupVersion, NOT_ALLOWED, ResourceType, Verb},
             types::TYPES,
         },
-        kinds::namespaces,
         wire::{authorize::permits, target::Target},
     },
     pki::AdminUser,

@@ -1,50 +1,47 @@
 //! The documents that tell clients what is served (kubectl.md 4.1), made from the type table.
 
-use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
-    openapi,
+    document::Document,
+    namespaces,
+    openapi::{self, OpenApiDocument},
     resource_type::{CORE, GroupVersion, ResourceType, Verb},
     types::{TYPES, groups, versions},
 };
-use crate::kube::{
-    kinds::namespaces,
-    problem::status::Problem,
-    wire::{
-        query::Query,
-        reply::{Body, Reply},
-        target::Document,
-    },
-};
 
-/// The document.
-///
-/// # Errors
-/// 400 for a query that cannot be understood.
-pub(crate) fn document(document: Document, query: &Query) -> Result<Reply, Problem> {
-    let reply = match document {
-        Document::CoreVersions => Reply::ok(json!({"kind": "APIVersions", "versions": [CORE.version]})),
-        Document::Groups => Reply::ok(
-            json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups().into_iter().map(group).collect::<Vec<_>>()}),
-        ),
+/// What is in a document.
+pub(crate) enum Content {
+    Json(Value),
+    OpenApi(&'static OpenApiDocument),
+    /// Kept beside OpenAPI v3, which lists and unknown kinds never ask (kubectl.md 3.2). It has no bytes.
+    OpenApiV2,
+}
+
+/// What is in this document; `None` for a version of a group that has no types.
+pub(crate) fn content(document: Document) -> Option<Content> {
+    let object = match document {
+        Document::CoreVersions => json!({"kind": "APIVersions", "versions": [CORE.version]}),
+        Document::Groups => {
+            let groups: Vec<Value> = groups().into_iter().map(group).collect();
+            json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
+        }
         Document::Group(name) => {
             let mut group = group(name);
             group["kind"] = "APIGroup".into();
             group["apiVersion"] = "v1".into();
-            Reply::ok(group)
+            group
         }
-        Document::Resources(group_version) => Reply::ok(resources(group_version)),
+        Document::Resources(group_version) => resources(group_version),
         // A minor version that kubectl's front ends know: some pick the client by it (kubectl.md 3.1).
-        Document::Version => Reply::ok(json!({
+        Document::Version => json!({
             "major": "1", "minor": "32", "gitVersion": concat!("v1.32.0+grantd", env!("CARGO_PKG_VERSION")),
-        })),
-        // Kept beside v3, which lists and unknown kinds never ask (kubectl.md 3.2).
-        Document::OpenApiV2 => Reply::new(StatusCode::OK, Body::EmptyProtobuf),
+        }),
+        Document::OpenApiV2 => return Some(Content::OpenApiV2),
         Document::OpenApiIndex => openapi::index(),
-        Document::OpenApi(group_version) => openapi::document(group_version, query)?,
+        Document::OpenApi(group_version) => return openapi::document(group_version).map(Content::OpenApi),
     };
-    Ok(reply)
+    Some(Content::Json(object))
 }
 
 fn group(name: &str) -> Value {

@@ -3,7 +3,6 @@
 
 use std::sync::LazyLock;
 
-use hyper::{StatusCode, body::Bytes};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -11,56 +10,41 @@ use super::{
     schema::{Encoding, Field, FieldKind, Presence},
     types::{TYPES, group_versions},
 };
-use crate::{
-    app::fingerprint,
-    kube::{
-        problem::status::Problem,
-        wire::{
-            query::Query,
-            reply::{Body, Keep, Reply},
-        },
-    },
-};
+use crate::app::fingerprint;
 
 /// What describes the types of one version of a group.
-struct Document {
+#[derive(Debug)]
+pub(crate) struct OpenApiDocument {
     group_version: GroupVersion,
     /// As it is sent.
-    text: Bytes,
+    pub(crate) text: String,
     /// Its mark: another document has another one.
-    hash: String,
+    pub(crate) hash: String,
 }
 
-static DOCUMENTS: LazyLock<Vec<Document>> = LazyLock::new(|| {
+static DOCUMENTS: LazyLock<Vec<OpenApiDocument>> = LazyLock::new(|| {
     let document = |group_version| {
         let types = TYPES.into_iter().filter(|resource| resource.group_version == group_version);
         let text = document_of(&types.collect::<Vec<_>>()).to_string();
         let hash = format!("{:032X}", fingerprint(text.bytes()));
-        Document { group_version, text: Bytes::from(text), hash }
+        OpenApiDocument { group_version, text, hash }
     };
     group_versions().into_iter().map(document).collect()
 });
 
 /// `/openapi/v3`: the documents there are, each with the hash of what it says.
-pub(crate) fn index() -> Reply {
-    let entry = |document: &Document| {
+pub(crate) fn index() -> Value {
+    let entry = |document: &OpenApiDocument| {
         let path = document.group_version.path();
         let url = format!("/openapi/v3/{path}?hash={}", document.hash);
         (path, json!({"serverRelativeURL": url}))
     };
-    Reply::ok(json!({"paths": DOCUMENTS.iter().map(entry).collect::<Map<_, _>>()}))
+    json!({"paths": DOCUMENTS.iter().map(entry).collect::<Map<_, _>>()})
 }
 
-/// `/openapi/v3/apis/GROUP/VERSION`, or `/openapi/v3/api/v1` for the core group. Whoever names the hash of the index may keep
-/// it. A wrong hash is answered with the document as it is now.
-///
-/// # Errors
-/// 400 for a hash that stands twice; 404 for a version without types.
-pub(crate) fn document(group_version: GroupVersion, query: &Query) -> Result<Reply, Problem> {
-    let found = DOCUMENTS.iter().find(|document| document.group_version == group_version);
-    let Document { text, hash, .. } = found.ok_or(Problem::NoSuchPath)?;
-    let keep = if query.one("hash")? == Some(hash.as_str()) { Keep::Forever } else { Keep::Never };
-    Ok(Reply { keep, ..Reply::new(StatusCode::OK, Body::Written(text.clone())) })
+/// `/openapi/v3/apis/GROUP/VERSION`, or `/openapi/v3/api/v1` for the core group; `None` for a version without types.
+pub(crate) fn document(group_version: GroupVersion) -> Option<&'static OpenApiDocument> {
+    DOCUMENTS.iter().find(|document| document.group_version == group_version)
 }
 
 fn document_of(types: &[&'static ResourceType]) -> Value {
@@ -229,7 +213,7 @@ mod tests {
         let described: usize = DOCUMENTS
             .iter()
             .map(|document| {
-                let read: Value = serde_json::from_slice(&document.text).unwrap();
+                let read: Value = serde_json::from_str(&document.text).unwrap();
                 let under = format!("/{}/", document.group_version.path());
                 assert!(read["paths"].as_object().unwrap().keys().all(|path| path.starts_with(&under)));
                 read["components"]["schemas"].as_object().unwrap().len()

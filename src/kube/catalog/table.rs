@@ -1,6 +1,5 @@
 //! Objects as a table: the form in which `kubectl get` asks for what it prints (kubectl.md 4.3).
 
-use hyper::{HeaderMap, header::ACCEPT};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -8,16 +7,7 @@ use super::{
     column::{Cell, Column},
     resource_type::ResourceType,
 };
-use crate::{
-    kube::{
-        problem::status::Problem,
-        wire::{
-            query::Query,
-            reply::{Body, Reply},
-        },
-    },
-    time::Timestamp,
-};
+use crate::time::Timestamp;
 
 /// The column that comes first, whatever the type.
 static NAME: Column = Column {
@@ -39,42 +29,19 @@ const TABLE_METADATA: [&str; 1] = ["resourceVersion"];
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TableForm {
     /// Of the table, and of the metadata in its rows.
-    api_version: &'static str,
-    include: IncludeObject,
+    pub(crate) api_version: &'static str,
+    pub(crate) include: IncludeObject,
 }
 
 /// What each row holds beside its cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum IncludeObject {
+pub(crate) enum IncludeObject {
     Nothing,
     Metadata,
     Object,
 }
 
 impl TableForm {
-    /// What `Accept` and `includeObject` ask for; `None` when the objects themselves are wanted.
-    ///
-    /// The first media range that can be served decides; where none can, it is the objects.
-    ///
-    /// # Errors
-    /// 400 for an `includeObject` that there is not.
-    pub(crate) fn read(headers: &HeaderMap, query: &Query) -> Result<Option<Self>, Problem> {
-        let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        match accepted.flat_map(|value| value.split(',')).find_map(Offer::read) {
-            Some(Offer::Table { api_version }) => Ok(Some(Self { api_version, include: IncludeObject::read(query)? })),
-            Some(Offer::Objects) | None => Ok(None),
-        }
-    }
-
-    /// A reply with an object in it, with the table in its place and everything else as it was.
-    pub(crate) fn reply(self, resource: &ResourceType, reply: Reply, now: Timestamp) -> Reply {
-        let body = match reply.body {
-            Body::Json(value) => Body::Json(self.table(resource, value, now)),
-            other @ (Body::Text(_) | Body::Written(_) | Body::EmptyProtobuf | Body::Events(_)) => other,
-        };
-        Reply { body, ..reply }
-    }
-
     /// The table of one object, with the ages that it has `now`.
     pub(crate) fn table(self, resource: &ResourceType, object: Value, now: Timestamp) -> Value {
         let metadata: Map<String, Value> = TABLE_METADATA
@@ -118,53 +85,6 @@ impl TableForm {
         }
         partial["metadata"] = metadata;
         partial
-    }
-}
-
-impl IncludeObject {
-    fn read(query: &Query) -> Result<Self, Problem> {
-        match query.one("includeObject")? {
-            Some("None") => Ok(Self::Nothing),
-            Some("Metadata") | None => Ok(Self::Metadata),
-            Some("Object") => Ok(Self::Object),
-            Some(other) => Err(Problem::BadRequest(format!(
-                "includeObject: Unsupported value: {other:?}: supported values: \"Metadata\", \"None\", \"Object\""
-            ))),
-        }
-    }
-}
-
-/// What is served to one media range.
-enum Offer {
-    Objects,
-    Table { api_version: &'static str },
-}
-
-impl Offer {
-    /// `None` when the range takes nothing that is served.
-    fn read(range: &str) -> Option<Self> {
-        let mut parts = range.split(';').map(str::trim);
-        let media_type = parts.next()?.to_ascii_lowercase();
-        if !["application/json", "application/*", "*/*"].contains(&media_type.as_str()) {
-            return None;
-        }
-        let (mut form, mut group, mut version) = (None, "", "");
-        for (name, value) in parts.filter_map(|parameter| parameter.split_once('=')) {
-            match name.to_ascii_lowercase().as_str() {
-                "as" => form = Some(value),
-                "g" => group = value,
-                "v" => version = value,
-                // A weight of zero refuses (RFC 9110 12.4.2).
-                "q" if value.starts_with('0') && value.bytes().all(|byte| b"0.".contains(&byte)) => return None,
-                _ => {}
-            }
-        }
-        match (form, group, version) {
-            (None, _, _) => Some(Self::Objects),
-            (Some("Table"), "meta.k8s.io", "v1") => Some(Self::Table { api_version: "meta.k8s.io/v1" }),
-            (Some("Table"), "meta.k8s.io", "v1beta1") => Some(Self::Table { api_version: "meta.k8s.io/v1beta1" }),
-            (Some(_), _, _) => None,
-        }
     }
 }
 

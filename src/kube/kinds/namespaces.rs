@@ -20,10 +20,6 @@ use crate::{
 };
 
 const KIND: &str = "Namespace";
-/// What can be done with them.
-pub(crate) const VERBS: [Verb; 3] = [Verb::Create, Verb::Get, Verb::List];
-/// Why the other verbs are not there.
-pub(crate) const OTHER_VERBS: &str = "namespaces exist implicitly and cannot be changed here";
 
 /// One of them. Without this, kubectl replaces our message about a missing object by a worse one (kubectl.md 3.4).
 pub(crate) fn find(name: &Namespace) -> Reply {

@@ -2,6 +2,8 @@
 
 pub(super) mod answer;
 pub(super) mod authorize;
+pub(super) mod documents;
+pub(super) mod negotiation;
 pub(super) mod protobuf;
 pub(super) mod query;
 pub(super) mod reply;

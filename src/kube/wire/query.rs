@@ -7,27 +7,10 @@ mod watch;
 
 pub(crate) use self::watch::{Bookmarks, EndOfInitialEvents, Start, WatchOptions};
 use crate::kube::{
+    catalog::path::percent_decode,
     engine::{page::Continue, selector::Selector},
     problem::status::Problem,
 };
-
-/// Decodes `%XX`.
-///
-/// Answers `None` when an escape is broken or the result is not UTF-8.
-pub(crate) fn percent_decode(text: &str) -> Option<String> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte == b'%' {
-            let high = char::from(bytes.next()?).to_digit(16)?;
-            let low = char::from(bytes.next()?).to_digit(16)?;
-            decoded.push(u8::try_from(high * 16 + low).ok()?);
-        } else {
-            decoded.push(byte);
-        }
-    }
-    String::from_utf8(decoded).ok()
-}
 
 /// The pairs of a query string, decoded.
 #[derive(Debug)]

@@ -25,6 +25,8 @@ use tracing::{debug, info};
 use super::{
     answer::{Answer, Answers, Memory},
     authorize::{Peer, authenticate, authorize},
+    documents,
+    negotiation::{as_table, table_form},
     query::{ListOptions, Query, WatchOptions, WriteOptions},
     reply::Reply,
     request::{any_body, json_body, media_type, read_body, read_object},
@@ -35,7 +37,6 @@ use crate::{
     kube::{
         access::reviews,
         catalog::{
-            discovery,
             resource_type::{Origin, ResourceType, Shows, Verb},
             table::TableForm,
         },
@@ -215,7 +216,7 @@ impl Resources {
             return Err(Problem::MethodNotAllowed { message, allow: "GET".to_owned() });
         }
         match target.as_ref() {
-            Target::Discovery(document) => discovery::document(*document, &query),
+            Target::Discovery(document) => documents::document(*document, &query),
             Target::Namespace(namespace) => Ok(namespaces::find(namespace)),
             Target::Namespaces if verb.writes() => {
                 let object = read_object(request).await?;
@@ -231,35 +232,38 @@ impl Resources {
             Target::Part { resource, part, namespace, name } => match part.shows {
                 Shows::Redemptions => ledger::redemptions(&self.app, namespace, name, &query).await,
                 Shows::Status => {
-                    let table = TableForm::read(request.headers(), &query)?;
+                    let table = table_form(request.headers(), &query)?;
                     let action = Action::Get { namespace: namespace.clone(), name: name.clone() };
                     let reply = self.perform(resource, action).await?;
-                    Ok(if let Some(table) = table {
-                        table.reply(resource, reply, self.app.clock().now())
-                    } else {
-                        reply
-                    })
+                    Ok(self.shown(table, resource, reply))
                 }
             },
             Target::Collection { resource, namespace } if verb == Verb::Watch => {
                 let wanted = Wanted {
                     namespace: namespace.clone(),
                     options: WatchOptions::read(resource, &query)?,
-                    table: TableForm::read(request.headers(), &query)?,
+                    table: table_form(request.headers(), &query)?,
                 };
                 self.watch(resource, wanted).await
             }
             Target::Collection { resource, .. } | Target::Object { resource, .. } => {
                 let (parts, body) = request.into_parts();
                 let body = if verb.writes() { read_body(body).await? } else { Bytes::new() };
-                let table = if verb.writes() { None } else { TableForm::read(&parts.headers, &query)? };
+                let table = if verb.writes() { None } else { table_form(&parts.headers, &query)? };
                 let (listed, shown) = if verb == Verb::List { (table, None) } else { (None, table) };
                 let form = ListForm { table: listed, memory: self.memory.clone() };
                 let action = action(&target, verb, &parts.headers, &body, &query, form)?;
                 let reply = self.perform(resource, action).await?;
-                Ok(if let Some(table) = shown { table.reply(resource, reply, self.app.clock().now()) } else { reply })
+                Ok(self.shown(shown, resource, reply))
             }
             Target::Malformed(_) | Target::Unknown => Err(Problem::NoSuchPath),
+        }
+    }
+
+    fn shown(&self, table: Option<TableForm>, resource: &ResourceType, reply: Reply) -> Reply {
+        match table {
+            Some(form) => as_table(form, resource, reply, self.app.clock().now()),
+            None => reply,
         }
     }
 

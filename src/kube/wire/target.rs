@@ -2,16 +2,17 @@
 
 use hyper::Method;
 
-use super::query::percent_decode;
 use crate::{
     grant::Namespace,
     kube::{
         access::reviews::Review,
         catalog::{
+            document::Document,
+            namespaces,
+            path::segments,
             resource_type::{CORE, GroupVersion, NOT_ALLOWED, ResourceType, Shows, Subresource, Verb},
-            types::{find, group_versions, groups, versions},
+            types::{find, versions},
         },
-        kinds::namespaces,
         problem::status::Problem,
     },
     metrics::AdminResource,
@@ -42,50 +43,18 @@ pub(crate) enum Target {
     Unknown,
 }
 
-/// The documents of discovery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Document {
-    /// `/api`
-    CoreVersions,
-    /// `/apis`
-    Groups,
-    /// `/apis/GROUP`
-    Group(&'static str),
-    /// `/api/v1` and `/apis/GROUP/VERSION`
-    Resources(GroupVersion),
-    /// `/version`
-    Version,
-    /// `/openapi/v2`
-    OpenApiV2,
-    /// `/openapi/v3`
-    OpenApiIndex,
-    /// `/openapi/v3/api/v1` and `/openapi/v3/apis/GROUP/VERSION`
-    OpenApi(GroupVersion),
-}
-
 impl Target {
     /// What stands at this path (without its query).
     pub(crate) fn read(path: &str) -> Self {
-        let Some(segments) = path.strip_prefix('/').map(|p| p.split('/').map(percent_decode).collect::<Vec<_>>())
-        else {
-            return Self::Unknown;
-        };
-        let Some(segments) = segments.into_iter().collect::<Option<Vec<String>>>() else {
+        let Some(path) = path.strip_prefix('/') else { return Self::Unknown };
+        let Some(segments) = segments(path) else {
             return Self::Malformed("the path holds an invalid percent escape".to_owned());
         };
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        if let Some(document) = Document::at(&segments) {
+            return Self::Discovery(document);
+        }
         match segments.as_slice() {
-            ["api"] => Self::Discovery(Document::CoreVersions),
-            ["apis"] => Self::Discovery(Document::Groups),
-            ["version"] => Self::Discovery(Document::Version),
-            ["openapi", "v2"] => Self::Discovery(Document::OpenApiV2),
-            ["openapi", "v3"] => Self::Discovery(Document::OpenApiIndex),
-            ["openapi", "v3", "api", version] => Self::open_api("", version),
-            ["openapi", "v3", "apis", group, version] if !group.is_empty() => Self::open_api(group, version),
-            ["apis", group] => match groups().into_iter().find(|served| served == group) {
-                Some(served) => Self::Discovery(Document::Group(served)),
-                None => Self::Unknown,
-            },
             ["api", version, rest @ ..] if *version == CORE.version => Self::within(CORE, rest),
             ["apis", group, version, rest @ ..] if !group.is_empty() => {
                 match (versions(group).into_iter().find(|served| served.version == *version), rest) {
@@ -98,14 +67,8 @@ impl Target {
         }
     }
 
-    fn open_api(group: &str, version: &str) -> Self {
-        let found = group_versions().into_iter().find(|own| (own.group, own.version) == (group, version));
-        found.map_or(Self::Unknown, |found| Self::Discovery(Document::OpenApi(found)))
-    }
-
     fn within(group_version: GroupVersion, rest: &[&str]) -> Self {
         match rest {
-            [] => Self::Discovery(Document::Resources(group_version)),
             ["namespaces"] if group_version == CORE => Self::Namespaces,
             ["namespaces", namespace] if group_version == CORE => match namespace.parse() {
                 Ok(namespace) => Self::Namespace(namespace),
