@@ -34,7 +34,7 @@ const HOUSE: &[Room] = &[
     Room {
         name: "kube",
         level: 4,
-        crates: "base64 http_body_util hyper hyper_util json_patch rustls rustls_pki_types serde serde_json tokio \
+        crates: "base64 http_body_util hyper hyper_util json_patch percent_encoding rustls rustls_pki_types serde serde_json tokio \
                  tokio_rustls tower tracing uuid",
     },
     Room {

@@ -1,21 +1,20 @@
 //! Percent escapes (RFC 3986 2.1), in paths and in queries.
 
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
 /// Decodes `%XX`.
 ///
 /// Answers `None` when an escape is broken or the result is not UTF-8.
 pub(crate) fn percent_decode(text: &str) -> Option<String> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte == b'%' {
-            let high = char::from(bytes.next()?).to_digit(16)?;
-            let low = char::from(bytes.next()?).to_digit(16)?;
-            decoded.push(u8::try_from(high * 16 + low).ok()?);
-        } else {
-            decoded.push(byte);
-        }
+    // The crate leaves a broken escape as it is: two readers could disagree about what was meant.
+    let is_escape =
+        |rest: &str| rest.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+    if !text.split('%').skip(1).all(is_escape) {
+        return None;
     }
-    String::from_utf8(decoded).ok()
+    percent_decode_str(text).decode_utf8().ok().map(Cow::into_owned)
 }
 
 /// The segments of a path without the slash that it begins with, decoded; `None` where one cannot be.
