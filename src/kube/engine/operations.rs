@@ -8,7 +8,10 @@ use json_patch::{
 };
 use serde_json::{Map, Value};
 
-use crate::kube::problem::{cause::Shown, status::Problem};
+use crate::kube::problem::{
+    cause::{OperationFault, Shown},
+    status::Problem,
+};
 
 /// The most operations of one patch.
 const MOST_OPERATIONS: usize = 1000;
@@ -21,15 +24,6 @@ const DEEPEST: usize = 128;
 /// The operations of a patch, in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Operations(Vec<PatchOperation>);
-
-/// An operation that cannot be done on an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct OperationFault {
-    /// Its place in the list, from 0.
-    pub(crate) index: usize,
-    /// What it is, where, and what is wrong. Never a value, which may be a secret.
-    pub(crate) why: String,
-}
 
 impl Operations {
     /// Reads the items of a body.

@@ -2,13 +2,10 @@
 
 use serde_json::Value;
 
-use super::{
-    merge::merge,
-    operations::{OperationFault, Operations},
-};
+use super::{merge::merge, operations::Operations};
 use crate::kube::{
     catalog::resource_type::Origin,
-    problem::{json, status::Problem},
+    problem::{cause::OperationFault, json, status::Problem},
 };
 
 /// A change of an object.

@@ -142,7 +142,7 @@ impl<K: Kind> Watch<K> {
         match over {
             Some(Over::Lost) => return,
             Some(Over::Told(problem)) => {
-                if events.send(event::line(EventType::Error, &problem.into_status())).await.is_err() {
+                if events.send(event::line(EventType::Error, &problem.into_status().into_object())).await.is_err() {
                     return;
                 }
             }

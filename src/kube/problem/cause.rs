@@ -74,6 +74,15 @@ impl Cause {
     }
 }
 
+/// An operation of a JSON patch that cannot be done on an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OperationFault {
+    /// Its place in the list, from 0.
+    pub(crate) index: usize,
+    /// What it is, where, and what is wrong. Never a value, which may be a secret.
+    pub(crate) why: String,
+}
+
 /// A place in a map, as messages name it: `data[tls.key]`.
 pub(crate) fn keyed(map: &str, key: &str) -> String {
     format!("{map}[{}]", shortened_name(key).escape_debug())

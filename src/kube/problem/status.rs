@@ -4,14 +4,10 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 use tracing::error;
 
-use super::cause::{Cause, LONGEST_NAME, cut};
+use super::cause::{Cause, LONGEST_NAME, OperationFault, cut};
 use crate::{
     grant::{Namespace, Revision},
-    kube::{
-        catalog::resource_type::{ResourceType, qualified},
-        engine::operations::OperationFault,
-        wire::reply::{Body, Reply},
-    },
+    kube::catalog::resource_type::{ResourceType, qualified},
     store::StoreError,
 };
 
@@ -68,25 +64,29 @@ pub(crate) enum Problem {
     Internal(String),
 }
 
-/// The parts of a Status that differ.
-struct Parts {
-    status: StatusCode,
+/// Kubernetes' `Status`, of a request that was not done.
+#[derive(Debug)]
+pub(crate) struct Status {
+    pub(crate) code: StatusCode,
     reason: &'static str,
     message: String,
     details: Value,
-    allow: Option<String>,
-    retry_after_seconds: Option<u32>,
+    /// The methods there are, when the one used is not.
+    pub(crate) allow: Option<String>,
+    /// When the client may try again.
+    pub(crate) retry_after_seconds: Option<u32>,
 }
 
-impl Parts {
-    fn new(status: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { status, reason, message: message.into(), details: Value::Null, allow: None, retry_after_seconds: None }
+impl Status {
+    fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { code, reason, message: message.into(), details: Value::Null, allow: None, retry_after_seconds: None }
     }
 
-    fn into_status(self) -> Value {
+    /// As clients read it.
+    pub(crate) fn into_object(self) -> Value {
         let mut object = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-            "code": self.status.as_u16(), "reason": self.reason, "message": self.message,
+            "code": self.code.as_u16(), "reason": self.reason, "message": self.message,
         });
         if !self.details.is_null() {
             object["details"] = self.details;
@@ -98,7 +98,7 @@ impl Parts {
         Self { details: details(resource, name, resource.plural), ..self }
     }
 
-    fn again_after(self, seconds: u32) -> Self {
+    fn retry_after(self, seconds: u32) -> Self {
         Self { details: json!({"retryAfterSeconds": seconds}), retry_after_seconds: Some(seconds), ..self }
     }
 }
@@ -132,54 +132,40 @@ impl Problem {
         Self::Conflict { resource, name: name.to_owned(), why: why.to_owned() }
     }
 
-    /// The answer.
-    pub(crate) fn into_reply(self) -> Reply {
-        if matches!(self, Self::NoSuchPath) {
-            return Reply::new(StatusCode::NOT_FOUND, Body::Text("404 page not found\n"));
-        }
-        let parts = self.parts();
-        let (status, allow, retry_after_seconds) = (parts.status, parts.allow.clone(), parts.retry_after_seconds);
-        Reply { allow, retry_after_seconds, ..Reply::new(status, Body::Json(parts.into_status())) }
-    }
-
-    /// The same as an object.
-    pub(crate) fn into_status(self) -> Value {
-        self.parts().into_status()
-    }
-
-    fn parts(self) -> Parts {
+    /// The status that says so.
+    pub(crate) fn into_status(self) -> Status {
         match self {
-            Self::NoSuchPath => Parts::new(StatusCode::NOT_FOUND, "NotFound", "404 page not found"),
+            Self::NoSuchPath => Status::new(StatusCode::NOT_FOUND, "NotFound", "404 page not found"),
             Self::BadRequest(message) => {
-                Parts::new(StatusCode::BAD_REQUEST, "BadRequest", cut(&message, LONGEST_MESSAGE))
+                Status::new(StatusCode::BAD_REQUEST, "BadRequest", cut(&message, LONGEST_MESSAGE))
             }
-            Self::Forbidden(message) => Parts::new(StatusCode::FORBIDDEN, "Forbidden", message),
-            Self::Unauthorized(message) => Parts::new(StatusCode::UNAUTHORIZED, "Unauthorized", message),
+            Self::Forbidden(message) => Status::new(StatusCode::FORBIDDEN, "Forbidden", message),
+            Self::Unauthorized(message) => Status::new(StatusCode::UNAUTHORIZED, "Unauthorized", message),
             Self::NotPermitted { group, resource, name, why } => not_permitted(group, resource, &name, &why),
             Self::NotFound { resource, name } => {
                 let name = cut(&name, LONGEST_NAME);
                 let message = format!("{} {name:?} not found", resource.qualified_plural());
-                Parts::new(StatusCode::NOT_FOUND, "NotFound", message).about(resource, &name)
+                Status::new(StatusCode::NOT_FOUND, "NotFound", message).about(resource, &name)
             }
             Self::MethodNotAllowed { message, allow } => {
-                let parts = Parts::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message);
-                Parts { allow: Some(allow), ..parts }
+                let status = Status::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message);
+                Status { allow: Some(allow), ..status }
             }
             Self::AlreadyExists { resource, name } => {
                 let name = cut(&name, LONGEST_NAME);
                 let message = format!("{} {name:?} already exists", resource.qualified_plural());
-                Parts::new(StatusCode::CONFLICT, "AlreadyExists", message).about(resource, &name)
+                Status::new(StatusCode::CONFLICT, "AlreadyExists", message).about(resource, &name)
             }
             Self::NamespaceExists(name) => {
                 let message = format!("namespaces {:?} already exists", name.as_str());
                 let details = json!({"name": name.as_str(), "kind": "namespaces"});
-                Parts { details, ..Parts::new(StatusCode::CONFLICT, "AlreadyExists", message) }
+                Status { details, ..Status::new(StatusCode::CONFLICT, "AlreadyExists", message) }
             }
             Self::Conflict { resource, name, why } => {
                 let name = cut(&name, LONGEST_NAME);
                 let what = resource.qualified_plural();
                 let message = format!("Operation cannot be fulfilled on {what} {name:?}: {why}");
-                Parts::new(StatusCode::CONFLICT, "Conflict", message).about(resource, &name)
+                Status::new(StatusCode::CONFLICT, "Conflict", message).about(resource, &name)
             }
             Self::Invalid { resource, name, causes } => invalid(resource, &name, causes),
             Self::Inapplicable { resource, name, fault } => inapplicable(resource, &name, &fault),
@@ -187,44 +173,44 @@ impl Problem {
                 let message = format!(
                     "Request entity too large: the allowed maximum operations in a JSON patch is {limit}, got {found}"
                 );
-                Parts::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message)
+                Status::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message)
             }
             Self::UnsupportedMediaType(message) => {
-                Parts::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
+                Status::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
             }
             Self::TooLarge { limit } => {
                 let message = format!("Request entity too large: limit is {limit}");
-                Parts::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message)
+                Status::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message)
             }
             Self::BodyTimedOut => {
-                Parts::new(StatusCode::REQUEST_TIMEOUT, "Timeout", "the request body did not arrive in time")
+                Status::new(StatusCode::REQUEST_TIMEOUT, "Timeout", "the request body did not arrive in time")
             }
             Self::TimedOut => {
                 let message = "the request was not done in time, and may still be done";
-                Parts::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", message)
+                Status::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", message)
             }
             Self::Expired { revision, head } => {
                 let message = format!("too old resource version: {revision} ({head})");
-                Parts::new(StatusCode::GONE, "Expired", message)
+                Status::new(StatusCode::GONE, "Expired", message)
             }
             Self::TooManyWatches => {
                 let message = "too many watches at once, please try again later";
-                Parts::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message).again_after(5)
+                Status::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message).retry_after(5)
             }
             Self::Overloaded => {
                 let message = "too many requests at once, please try again later";
-                Parts::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message).again_after(1)
+                Status::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message).retry_after(1)
             }
             Self::Unavailable => {
                 let message = "the grant store did not answer, please try again later";
-                Parts::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message).again_after(1)
+                Status::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message).retry_after(1)
             }
-            Self::Internal(message) => Parts::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message),
+            Self::Internal(message) => Status::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message),
         }
     }
 }
 
-fn not_permitted(group: &str, resource: &'static str, name: &str, why: &str) -> Parts {
+fn not_permitted(group: &str, resource: &'static str, name: &str, why: &str) -> Status {
     let mut details = json!({"kind": resource});
     let mut what = qualified(resource, group);
     if !group.is_empty() {
@@ -234,10 +220,10 @@ fn not_permitted(group: &str, resource: &'static str, name: &str, why: &str) -> 
         details["name"] = name.into();
         what = format!("{what} {name:?}");
     }
-    Parts { details, ..Parts::new(StatusCode::FORBIDDEN, "Forbidden", format!("{what} is forbidden: {why}")) }
+    Status { details, ..Status::new(StatusCode::FORBIDDEN, "Forbidden", format!("{what} is forbidden: {why}")) }
 }
 
-fn invalid(resource: &ResourceType, name: &str, causes: Vec<Cause>) -> Parts {
+fn invalid(resource: &ResourceType, name: &str, causes: Vec<Cause>) -> Status {
     let name = cut(name, LONGEST_NAME);
     let lines: Vec<String> = causes.iter().map(Cause::line).collect();
     let list = if let [only] = lines.as_slice() { only.clone() } else { format!("[{}]", lines.join(", ")) };
@@ -247,17 +233,17 @@ fn invalid(resource: &ResourceType, name: &str, causes: Vec<Cause>) -> Parts {
         .map(|cause| json!({"field": cause.field, "reason": cause.reason, "message": cause.message}))
         .collect();
     let message = format!("{} {name:?} is invalid: {list}", resource.qualified_kind());
-    Parts { details, ..Parts::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message) }
+    Status { details, ..Status::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message) }
 }
 
 /// Kubernetes' own words, and the operation, which it keeps to itself.
-fn inapplicable(resource: &ResourceType, name: &str, fault: &OperationFault) -> Parts {
+fn inapplicable(resource: &ResourceType, name: &str, fault: &OperationFault) -> Status {
     let name = cut(name, LONGEST_NAME);
     let field = format!("patch[{}]", fault.index);
     let message = format!("the server rejected our request due to an error in our request: {field}: {}", fault.why);
     let mut details = details(resource, &name, resource.kind);
     details["causes"] = json!([{"field": field, "reason": "FieldValueInvalid", "message": fault.why}]);
-    Parts { details, ..Parts::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message) }
+    Status { details, ..Status::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message) }
 }
 
 #[cfg(test)]
@@ -265,16 +251,13 @@ mod tests {
     use super::*;
     use crate::kube::catalog::access_grant::ACCESS_GRANTS;
 
-    fn body(problem: Problem) -> Value {
-        match problem.into_reply().body {
-            Body::Json(value) => value,
-            Body::Written(_) | Body::Text(_) | Body::EmptyProtobuf | Body::Events(_) => panic!("not a Status"),
-        }
+    fn object(problem: Problem) -> Value {
+        problem.into_status().into_object()
     }
 
     #[test]
     fn a_missing_object_is_told_as_kubernetes_tells_it() {
-        let status = body(Problem::NotFound { resource: &ACCESS_GRANTS, name: "nope".to_owned() });
+        let status = object(Problem::NotFound { resource: &ACCESS_GRANTS, name: "nope".to_owned() });
         let expected = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 404,
             "reason": "NotFound", "message": "accessgrants.skupper.io \"nope\" not found",
@@ -316,9 +299,9 @@ mod tests {
             (504, "Timeout", plain(Problem::TimedOut)),
         ];
         for (code, reason, (problem, name, seconds)) in table {
-            let reply = problem.into_reply();
-            assert_eq!((reply.status.as_u16(), reply.retry_after_seconds), (code, seconds), "{reason}");
-            let Body::Json(status) = reply.body else { panic!("not a Status: {reason}") };
+            let status = problem.into_status();
+            assert_eq!((status.code.as_u16(), status.retry_after_seconds), (code, seconds), "{reason}");
+            let status = status.into_object();
             assert_eq!((&status["kind"], &status["status"]), (&"Status".into(), &"Failure".into()), "{status}");
             assert_eq!((&status["code"], &status["reason"]), (&code.into(), &reason.into()), "{status}");
             assert_eq!(status["details"]["name"].as_str(), name, "{status}");
@@ -332,7 +315,7 @@ mod tests {
             Cause::required("metadata.name", "name or generateName is required"),
             Cause::invalid("spec.issuer", "A", "must be good"),
         ];
-        let status = body(Problem::Invalid { resource: &ACCESS_GRANTS, name: "g".to_owned(), causes });
+        let status = object(Problem::Invalid { resource: &ACCESS_GRANTS, name: "g".to_owned(), causes });
 
         assert_eq!(
             status["message"],

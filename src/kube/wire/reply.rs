@@ -8,7 +8,7 @@ use hyper::{
 use serde_json::Value;
 
 use super::answer::{Answer, AnswerBody, Held, Memory, NoMemory, UNCOUNTED};
-use crate::kube::engine::watch::EventStream;
+use crate::kube::{engine::watch::EventStream, problem::status::Problem};
 
 /// The most warnings one answer carries, and the most characters of each: headers have limits of their own.
 const MOST_WARNINGS: usize = 16;
@@ -49,6 +49,17 @@ pub(crate) enum Body {
     EmptyProtobuf,
     /// What a watch tells.
     Events(EventStream),
+}
+
+impl From<Problem> for Reply {
+    fn from(problem: Problem) -> Self {
+        if matches!(problem, Problem::NoSuchPath) {
+            return Self::new(StatusCode::NOT_FOUND, Body::Text("404 page not found\n"));
+        }
+        let mut status = problem.into_status();
+        let (allow, retry_after_seconds) = (status.allow.take(), status.retry_after_seconds);
+        Self { allow, retry_after_seconds, ..Self::new(status.code, Body::Json(status.into_object())) }
+    }
 }
 
 impl Reply {

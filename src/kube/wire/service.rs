@@ -118,10 +118,10 @@ where
             let answered = limited
                 .oneshot(Addressed { peer: Arc::clone(&peer), target: Arc::clone(&target), verb, request })
                 .await;
-            let mut reply = answered.unwrap_or_else(|error| limit_reached(&error).into_reply());
+            let mut reply = answered.unwrap_or_else(|error| limit_reached(&error).into());
             // A write that was done is answered so, however much waits.
             if !known.is_some_and(Verb::writes) && reply.count(&memory).is_err() {
-                reply = Problem::Overloaded.into_reply();
+                reply = Problem::Overloaded.into();
             }
             let code = reply.status.as_u16();
             let label = known.map_or(AdminVerb::Other, Verb::label);
@@ -193,7 +193,7 @@ where
 
     fn call(&mut self, addressed: Addressed<B>) -> Self::Future {
         let resources = self.clone();
-        Box::pin(async move { Ok(resources.answer(addressed).await.unwrap_or_else(Problem::into_reply)) })
+        Box::pin(async move { Ok(resources.answer(addressed).await.unwrap_or_else(Reply::from)) })
     }
 }
 
