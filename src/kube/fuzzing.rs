@@ -29,11 +29,14 @@ use crate::{
             secrets, sites,
             stored::{Body, Stored, StoredKind},
         },
-        problem::{faults::Faults, json},
+        problem::{
+            faults::{Faults, FieldValidation},
+            json,
+        },
         wire::{
             negotiation::table_form,
             protobuf,
-            query::{FieldValidation, ListOptions, Query, Start, WatchOptions, WriteOptions},
+            query::{ListOptions, Query, Start, WatchOptions, WriteOptions},
             target::Target,
         },
     },

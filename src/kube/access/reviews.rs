@@ -5,8 +5,11 @@ use serde_json::{Map, Value, json};
 use super::rights::{self, Caller};
 use crate::kube::{
     catalog::resource_type::GroupVersion,
-    engine::object::{self, cannot_be_handled},
-    problem::{faults::Faults, status::Problem},
+    problem::{
+        faults::Faults,
+        status::Problem,
+        type_meta::{cannot_be_handled, check_kind},
+    },
     wire::{query::WriteOptions, reply::Reply},
 };
 
@@ -69,7 +72,7 @@ pub(crate) fn answer(
     question: &Value,
     options: WriteOptions,
 ) -> Result<Reply, Problem> {
-    object::check_kind(review.group_version(), review.kind(), question)?;
+    check_kind(review.group_version(), review.kind(), question)?;
     let (group_version, kind) = (review.group_version(), review.kind());
     let refused = |why: &str| cannot_be_handled(group_version, kind, why);
     let mut faults = Faults::default();

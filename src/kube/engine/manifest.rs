@@ -6,14 +6,16 @@ use serde_json::Value;
 
 use super::{
     kind::Kind,
-    object::{self, Identity},
+    object_meta::{Identity, attached},
     validate::validate,
 };
 use crate::{
     grant::{NameError, Revision},
-    kube::{
-        problem::{cause::Cause, faults::Faults, status::Problem},
-        wire::query::FieldValidation,
+    kube::problem::{
+        cause::Cause,
+        faults::{Faults, FieldValidation},
+        status::Problem,
+        type_meta::{cannot_be_handled, check_type},
     },
 };
 
@@ -91,7 +93,7 @@ impl<N: FromStr<Err = NameError> + Clone, W> Manifest<N, W> {
         K: Kind<Name = N, Wanted = W>,
     {
         let resource = kind.resource();
-        object::check_type(resource, written)?;
+        check_type(resource, written)?;
         let mut faults = Faults::default();
         let members = faults.object("", Some(written)).cloned().unwrap_or_default();
         validate(&mut faults, resource, &members);
@@ -99,11 +101,11 @@ impl<N: FromStr<Err = NameError> + Clone, W> Manifest<N, W> {
         let identity = metadata.map(|members| Identity::read(&mut faults, members)).unwrap_or_default();
         let name = ManifestName::read(kind.longest_name(), &identity, &mut faults);
         let wanted = kind.wanted(&mut faults, &members);
-        let (labels, annotations) = metadata.map(|members| object::attached(&mut faults, members)).unwrap_or_default();
+        let (labels, annotations) = metadata.map(|members| attached(&mut faults, members)).unwrap_or_default();
 
         let warnings = faults.unknown_fields(validation);
         let warnings =
-            warnings.map_err(|sentence| object::cannot_be_handled(resource.group_version, resource.kind, &sentence))?;
+            warnings.map_err(|sentence| cannot_be_handled(resource.group_version, resource.kind, &sentence))?;
         let Identity { given_name, prefix, namespace, uid, revision } = identity;
         match (name, wanted) {
             (Some(name), Some(wanted)) if faults.causes.is_empty() => {

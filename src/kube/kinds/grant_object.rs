@@ -8,7 +8,7 @@ use crate::{
     grant::{Code, CodeOrigin, Grant, GrantMetadata, GrantName, IssuerName, Namespace},
     kube::{
         catalog::{access_grant::ACCESS_GRANTS, resource_type::SKUPPER},
-        engine::{manifest::Manifest, metadata::Metadata},
+        engine::{manifest::Manifest, object_meta::Metadata},
     },
     time::Timestamp,
 };

@@ -10,8 +10,12 @@ use crate::{
     grant::Namespace,
     kube::{
         catalog::resource_type::{CORE, Verb},
-        engine::object::{self, Identity, cannot_be_handled},
-        problem::{faults::Faults, status::Problem},
+        engine::object_meta::{Identity, attached},
+        problem::{
+            faults::Faults,
+            status::Problem,
+            type_meta::{cannot_be_handled, check_kind},
+        },
         wire::{
             query::{ListOptions, WriteOptions},
             reply::Reply,
@@ -46,7 +50,7 @@ pub(crate) async fn list(app: &App, options: &ListOptions) -> Result<Reply, Prob
 /// # Errors
 /// 400 for what is no namespace, and 409 for one that is in the list.
 pub(crate) fn create(app: &App, object: &Value, options: WriteOptions) -> Result<Reply, Problem> {
-    object::check_kind(CORE, KIND, object)?;
+    check_kind(CORE, KIND, object)?;
     let refused = |why: &str| cannot_be_handled(CORE, KIND, why);
     let mut faults = Faults::default();
     if let Value::Object(members) = object {
@@ -54,7 +58,7 @@ pub(crate) fn create(app: &App, object: &Value, options: WriteOptions) -> Result
     }
     let metadata = faults.object("metadata", object.get("metadata")).cloned().unwrap_or_default();
     let name = Identity::read(&mut faults, &metadata).given_name;
-    let (labels, annotations) = object::attached(&mut faults, &metadata);
+    let (labels, annotations) = attached(&mut faults, &metadata);
     if let Some(cause) = faults.causes.first() {
         return Err(refused(&cause.line()));
     }

@@ -9,7 +9,7 @@ use crate::{
     grant::Revision,
     kube::{
         catalog::{resource_type::SKUPPER, site::SITES},
-        engine::metadata::Metadata,
+        engine::object_meta::Metadata,
     },
     store::StoredObject,
     time::Timestamp,

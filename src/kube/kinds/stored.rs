@@ -13,7 +13,7 @@ use crate::{
         engine::{
             kind::{Created, Draft, Facts, Kind, Page, PageQuery, Removal, Replaced, Subject},
             manifest::Manifest,
-            metadata::Metadata,
+            object_meta::Metadata,
         },
         problem::{cause::Cause, faults::Faults, status::Problem},
         wire::query::Effect,

@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use serde_json::{Map, Value};
 
 use super::cause::{Cause, shortened};
-use crate::kube::wire::query::FieldValidation;
 
 /// The most faults of one object that are noted: an object made of faults would make an answer greater than itself.
 const MOST_FAULTS: usize = 32;
@@ -21,6 +20,17 @@ pub(crate) fn text<'v>(members: &'v Map<String, Value>, name: &str) -> Option<&'
 pub(crate) fn object<'v>(members: &'v Map<String, Value>, name: &str) -> &'v Map<String, Value> {
     static NONE: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
     members.get(name).and_then(Value::as_object).unwrap_or(&NONE)
+}
+
+/// What happens to fields that the type does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FieldValidation {
+    /// The request is refused.
+    Strict,
+    /// They are dropped, with a warning.
+    Warn,
+    /// They are dropped.
+    Ignore,
 }
 
 /// The faults found so far, and the fields that the type does not have.

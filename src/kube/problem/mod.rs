@@ -4,3 +4,4 @@ pub(super) mod cause;
 pub(super) mod faults;
 pub(super) mod json;
 pub(super) mod status;
+pub(super) mod type_meta;

@@ -9,7 +9,7 @@ pub(crate) use self::watch::{Bookmarks, EndOfInitialEvents, Start, WatchOptions}
 use crate::kube::{
     catalog::path::percent_decode,
     engine::{page::Continue, selector::Selector},
-    problem::status::Problem,
+    problem::{faults::FieldValidation, status::Problem},
 };
 
 /// The pairs of a query string, decoded.
@@ -122,17 +122,6 @@ impl Effect {
         }
         Ok(effect)
     }
-}
-
-/// What happens to fields that the type does not have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FieldValidation {
-    /// The request is refused.
-    Strict,
-    /// They are dropped, with a warning.
-    Warn,
-    /// They are dropped.
-    Ignore,
 }
 
 /// How a write is done.

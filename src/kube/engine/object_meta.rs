@@ -1,62 +1,15 @@
-//! What every object has, whatever its type: an `apiVersion`, a `kind` and Kubernetes' ObjectMeta, as a caller writes them.
+//! Kubernetes' ObjectMeta: as a caller writes it, and as callers see it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Display};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::selector::{is_label_key, is_label_value};
 use crate::{
-    grant::Revision,
-    kube::{
-        catalog::resource_type::{GroupVersion, ResourceType},
-        problem::{
-            cause::{Cause, shortened},
-            faults::Faults,
-            status::Problem,
-        },
-    },
+    grant::{Namespace, Revision},
+    kube::problem::{cause::Cause, faults::Faults},
+    time::Timestamp,
 };
-
-/// Refuses an object of another type.
-///
-/// # Errors
-/// 400 in Kubernetes' words.
-pub(crate) fn check_type(resource: &ResourceType, object: &Value) -> Result<(), Problem> {
-    check_kind(resource.group_version, resource.kind, object)
-}
-
-/// As [`check_type`], for what is not in the type table.
-///
-/// # Errors
-/// 400 in Kubernetes' words.
-pub(crate) fn check_kind(group_version: GroupVersion, expected_kind: &str, object: &Value) -> Result<(), Problem> {
-    let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
-    let (kind, version) = (text("kind"), text("apiVersion"));
-    let expected = group_version.api_version();
-    if kind.is_empty() || version.is_empty() {
-        let missing = if kind.is_empty() { "Kind" } else { "apiVersion" };
-        return Err(Problem::BadRequest(format!("Object '{missing}' is missing")));
-    }
-    if version != expected {
-        let message = format!(
-            "the API version in the data ({}) does not match the expected API version ({expected})",
-            shortened(version)
-        );
-        return Err(Problem::BadRequest(message));
-    }
-    if kind != expected_kind {
-        let found = shortened(kind);
-        let message = format!("{found} in version {:?} cannot be handled as a {expected_kind}", group_version.version);
-        return Err(Problem::BadRequest(message));
-    }
-    Ok(())
-}
-
-/// The refusal of an object that the type cannot be made of.
-pub(crate) fn cannot_be_handled(group_version: GroupVersion, kind: &str, why: &str) -> Problem {
-    let version = group_version.version;
-    Problem::BadRequest(format!("{kind} in version {version:?} cannot be handled as a {kind}: {why}"))
-}
 
 /// The part of the metadata that says which object is meant.
 #[derive(Debug, Default)]
@@ -147,4 +100,37 @@ pub(crate) fn attached(faults: &mut Faults, members: &Map<String, Value>) -> (Te
         faults.add(Cause::invalid("metadata.annotations", key.as_str(), KEY_RULE));
     }
     (labels, annotations)
+}
+
+/// Who an object is, and what is attached to it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Metadata<'a> {
+    pub(crate) namespace: &'a Namespace,
+    pub(crate) name: &'a str,
+    pub(crate) labels: &'a BTreeMap<String, String>,
+    pub(crate) annotations: &'a BTreeMap<String, String>,
+}
+
+impl Metadata<'_> {
+    /// Without what only an object has that exists.
+    pub(crate) fn unstored(self) -> Value {
+        let Self { namespace, name, labels, annotations } = self;
+        let mut metadata = json!({"name": name, "namespace": namespace.as_str()});
+        if !labels.is_empty() {
+            metadata["labels"] = json!(labels);
+        }
+        if !annotations.is_empty() {
+            metadata["annotations"] = json!(annotations);
+        }
+        metadata
+    }
+
+    /// With what every object has that exists.
+    pub(crate) fn stored(self, uid: impl Display, created_at: Timestamp, revision: Revision) -> Value {
+        let mut metadata = self.unstored();
+        metadata["uid"] = uid.to_string().into();
+        metadata["creationTimestamp"] = created_at.to_string().into();
+        metadata["resourceVersion"] = revision.to_string().into();
+        metadata
+    }
 }
