@@ -18,6 +18,7 @@ use crate::{
             manifest::Manifest,
             merge::merge,
             operations::Operations,
+            options::Start,
             page::Continue,
             patch::{self, Patch},
             selector::Selector,
@@ -35,8 +36,9 @@ use crate::{
         },
         wire::{
             negotiation::table_form,
+            options::{read_list_options, read_watch_options, read_write_options},
             protobuf,
-            query::{ListOptions, Query, Start, WatchOptions, WriteOptions},
+            query::Query,
             target::Target,
         },
     },
@@ -187,10 +189,10 @@ pub fn address(path: &str, query: &str) {
         let _ = (token.place(AccessGrants, None), token.place(Stored(&secrets::STORED), token.scope.as_ref()));
     }
     let Ok(query) = Query::read(query) else { return };
-    let _ = (query.limit(), query.wants_watch(), WriteOptions::read(&query));
+    let _ = (query.limit(), query.wants_watch(), read_write_options(&query));
     for resource in TYPES {
-        let _ = ListOptions::read(&query, resource.selectable);
-        if let Ok(options) = WatchOptions::read(resource, &query) {
+        let _ = read_list_options(&query, resource.selectable);
+        if let Ok(options) = read_watch_options(resource, &query) {
             assert!(!options.lasts.is_zero() && options.lasts.as_secs() <= HOUR_SECONDS, "{:?}", options.lasts);
             assert_ne!(options.start, Start::After(Revision(0)), "0 is any revision");
         }

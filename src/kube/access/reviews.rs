@@ -5,12 +5,13 @@ use serde_json::{Map, Value, json};
 use super::rights::{self, Caller};
 use crate::kube::{
     catalog::resource_type::GroupVersion,
+    engine::options::WriteOptions,
     problem::{
         faults::Faults,
         status::Problem,
         type_meta::{cannot_be_handled, check_kind},
     },
-    wire::{query::WriteOptions, reply::Reply},
+    wire::reply::Reply,
 };
 
 /// A kind of question.

@@ -2,13 +2,16 @@
 
 use serde_json::Value;
 
-use super::{list::ListForm, patch::Patch};
+use super::{
+    list::ListForm,
+    options::{Effect, ListOptions, WriteOptions},
+    patch::Patch,
+};
 use crate::{
     grant::{Namespace, Revision},
     kube::{
         catalog::resource_type::ResourceType,
         problem::{cause::shortened, status::Problem},
-        wire::query::{Effect, ListOptions, WriteOptions},
     },
 };
 

@@ -4,14 +4,13 @@ use std::{collections::BTreeMap, fmt, future::Future, str::FromStr};
 
 use serde_json::{Map, Value};
 
-use super::manifest::Manifest;
+use super::{manifest::Manifest, options::Effect};
 use crate::{
     app::App,
     grant::{NameError, Namespace, Revision},
     kube::{
         catalog::resource_type::ResourceType,
         problem::{faults::Faults, status::Problem},
-        wire::query::Effect,
     },
     store::{ChangeSubject, CorruptRow, LastState},
 };

@@ -6,6 +6,7 @@ use tracing::error;
 
 use super::{
     kind::{Kind, Page, PageQuery},
+    options::ListOptions,
     page::Continue,
 };
 use crate::{
@@ -16,7 +17,6 @@ use crate::{
         problem::status::Problem,
         wire::{
             answer::{Held, Memory, NoMemory, UNCOUNTED},
-            query::ListOptions,
             reply::{Body, Reply},
         },
     },

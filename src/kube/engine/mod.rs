@@ -7,6 +7,7 @@ pub(super) mod manifest;
 pub(super) mod merge;
 pub(super) mod object_meta;
 pub(super) mod operations;
+pub(super) mod options;
 pub(super) mod page;
 pub(super) mod patch;
 pub(super) mod selector;

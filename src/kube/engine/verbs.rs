@@ -7,6 +7,7 @@ use super::{
     kind::{Created, Draft, Facts, Kind, Removal, Replaced},
     list,
     manifest::{Manifest, ManifestName},
+    options::{Effect, WriteOptions},
     patch::{Patch, check_length},
 };
 use crate::{
@@ -14,10 +15,7 @@ use crate::{
     grant::Namespace,
     kube::{
         problem::{cause::Cause, status::Problem},
-        wire::{
-            query::{Effect, WriteOptions},
-            reply::Reply,
-        },
+        wire::reply::Reply,
     },
 };
 

@@ -28,17 +28,17 @@ use self::{
     step::{Entry, Now, Step, steps},
     stream::{Events, Lost},
 };
-use super::kind::{Facts, Kind, Page, PageQuery, Subject};
+use super::{
+    kind::{Facts, Kind, Page, PageQuery, Subject},
+    options::{Bookmarks, EndOfInitialEvents, Start, WatchOptions},
+};
 use crate::{
     app::App,
     grant::{Namespace, Revision},
     kube::{
         catalog::table::TableForm,
         problem::{json, status::Problem},
-        wire::{
-            query::{Bookmarks, EndOfInitialEvents, Start, WatchOptions},
-            reply::{Body, Reply},
-        },
+        wire::reply::{Body, Reply},
     },
     store::{Change, ChangeEffect, Changes, ChangesError},
 };

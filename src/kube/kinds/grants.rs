@@ -13,13 +13,13 @@ use crate::{
         engine::{
             kind::{Created, Draft, Facts, Kind, Page, PageQuery, Removal, Replaced, Subject},
             manifest::Manifest,
+            options::Effect,
         },
         problem::{
             cause::Cause,
             faults::{Faults, object},
             status::Problem,
         },
-        wire::query::Effect,
     },
     store::{ChangeSubject, GrantPage, GrantQuery, LastState, UpdateError},
 };

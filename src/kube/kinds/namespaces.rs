@@ -10,16 +10,16 @@ use crate::{
     grant::Namespace,
     kube::{
         catalog::resource_type::{CORE, Verb},
-        engine::object_meta::{Identity, attached},
+        engine::{
+            object_meta::{Identity, attached},
+            options::{ListOptions, WriteOptions},
+        },
         problem::{
             faults::Faults,
             status::Problem,
             type_meta::{cannot_be_handled, check_kind},
         },
-        wire::{
-            query::{ListOptions, WriteOptions},
-            reply::Reply,
-        },
+        wire::reply::Reply,
     },
 };
 

@@ -17,9 +17,9 @@ use crate::{
         engine::{
             kind::{Created, Draft, Facts, Kind, Page, PageQuery, Removal, Replaced, Subject},
             manifest::Manifest,
+            options::Effect,
         },
         problem::{faults::Faults, status::Problem},
-        wire::query::Effect,
     },
     link::ResourceName,
     store::{ChangeSubject, LastState, ObjectKind, StoredObject},

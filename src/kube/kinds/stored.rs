@@ -14,9 +14,9 @@ use crate::{
             kind::{Created, Draft, Facts, Kind, Page, PageQuery, Removal, Replaced, Subject},
             manifest::Manifest,
             object_meta::Metadata,
+            options::Effect,
         },
         problem::{cause::Cause, faults::Faults, status::Problem},
-        wire::query::Effect,
     },
     link::ResourceName,
     store::{

@@ -4,6 +4,7 @@ pub(super) mod answer;
 pub(super) mod authorize;
 pub(super) mod documents;
 pub(super) mod negotiation;
+pub(super) mod options;
 pub(super) mod protobuf;
 pub(super) mod query;
 pub(super) mod reply;

@@ -1,16 +1,6 @@
-//! Query strings: percent-decoding, and the options that Kubernetes' clients send.
-//!
-//! Options that change what is done or shown are honoured or refused, never ignored. Those that do neither
-//! (`pretty`, `fieldManager`, `resourceVersionMatch` of a list, ...) are left alone.
+//! Query strings.
 
-mod watch;
-
-pub(crate) use self::watch::{Bookmarks, EndOfInitialEvents, Start, WatchOptions};
-use crate::kube::{
-    catalog::path::percent_decode,
-    engine::{page::Continue, selector::Selector},
-    problem::{faults::FieldValidation, status::Problem},
-};
+use crate::kube::{catalog::path::percent_decode, problem::status::Problem};
 
 /// The pairs of a query string, decoded.
 #[derive(Debug)]
@@ -33,7 +23,8 @@ impl Query {
         pairs.collect::<Result<_, _>>().map(Self)
     }
 
-    fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    /// Every value of `name`, in order.
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
@@ -68,93 +59,14 @@ impl Query {
     }
 }
 
-/// What a list shows.
-#[derive(Debug)]
-pub(crate) struct ListOptions {
-    pub(crate) limit: Option<u32>,
-    /// Where the page before ended.
-    pub(crate) start: Option<Continue>,
-    pub(crate) selector: Selector,
-}
-
-impl ListOptions {
-    /// Options for a list of items that can be selected by these texts, besides their names.
-    ///
-    /// # Errors
-    /// 400 for an option that cannot be honoured.
-    pub(crate) fn read(query: &Query, selectable: &'static [&'static str]) -> Result<Self, Problem> {
-        let (labels, fields) = (query.one("labelSelector")?, query.one("fieldSelector")?);
-        Ok(Self {
-            limit: query.limit()?,
-            start: query.one("continue")?.map(str::parse).transpose().map_err(Problem::BadRequest)?,
-            selector: Selector::read(labels, fields, selectable).map_err(Problem::BadRequest)?,
-        })
-    }
-}
-
 /// Everything but `false` and `0` means yes, as in Kubernetes.
-fn means_yes(value: &str) -> bool {
+pub(crate) fn means_yes(value: &str) -> bool {
     value != "0" && !value.eq_ignore_ascii_case("false")
-}
-
-/// Whether a write is to last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Effect {
-    /// Stored.
-    Lasting,
-    /// Checked, shown and forgotten.
-    DryRun,
-}
-
-impl Effect {
-    /// The effect that `dryRun` asks for.
-    ///
-    /// # Errors
-    /// 400 for a stage other than `All`.
-    pub(crate) fn of_dry_run<'a>(stages: impl IntoIterator<Item = &'a str>) -> Result<Self, Problem> {
-        let mut effect = Self::Lasting;
-        for stage in stages {
-            if stage != "All" {
-                let message = format!("dryRun: Unsupported value: {stage:?}: supported values: \"All\"");
-                return Err(Problem::BadRequest(message));
-            }
-            effect = Self::DryRun;
-        }
-        Ok(effect)
-    }
-}
-
-/// How a write is done.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct WriteOptions {
-    pub(crate) effect: Effect,
-    pub(crate) field_validation: FieldValidation,
-}
-
-impl WriteOptions {
-    /// # Errors
-    /// 400 for an option that cannot be honoured.
-    pub(crate) fn read(query: &Query) -> Result<Self, Problem> {
-        let field_validation = match query.one("fieldValidation")? {
-            Some("Strict") => FieldValidation::Strict,
-            Some("Warn") | None => FieldValidation::Warn,
-            Some("Ignore") => FieldValidation::Ignore,
-            Some(other) => {
-                let message = format!(
-                    "fieldValidation: Unsupported value: {other:?}: supported values: \"Ignore\", \"Strict\", \"Warn\""
-                );
-                return Err(Problem::BadRequest(message));
-            }
-        };
-        Ok(Self { effect: Effect::of_dry_run(query.all("dryRun"))?, field_validation })
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kube::catalog::access_grant::ACCESS_GRANTS;
-    use proptest::prelude::*;
 
     #[test]
     fn a_query_is_decoded() {
@@ -166,36 +78,10 @@ mod tests {
     }
 
     #[test]
-    fn an_option_that_stands_twice_is_refused() {
-        let query = Query::read("fieldSelector=metadata.name%3Da&fieldSelector=metadata.name%3Db").unwrap();
-        assert!(ListOptions::read(&query, &[]).is_err());
-    }
-
-    #[test]
     fn only_false_and_zero_ask_for_no_watch() {
         for (text, wanted) in [("", false), ("watch=false", false), ("watch=0", false), ("watch", true)] {
             assert_eq!(Query::read(text).unwrap().wants_watch(), wanted, "{text}");
         }
         assert!(Query::read("watch=true").unwrap().wants_watch());
-    }
-
-    #[test]
-    fn unknown_stages_and_modes_are_refused() {
-        let options = |text: &str| WriteOptions::read(&Query::read(text).unwrap());
-        assert_eq!(options("dryRun=All").unwrap().effect, Effect::DryRun);
-        assert_eq!(options("").unwrap().effect, Effect::Lasting);
-        assert_eq!(options("").unwrap().field_validation, FieldValidation::Warn);
-        assert!(options("dryRun=Some").is_err());
-        assert!(options("fieldValidation=strict").is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn no_query_panics(text in ".{0,80}") {
-            if let Ok(query) = Query::read(&text) {
-                let _ = (ListOptions::read(&query, &[]), WriteOptions::read(&query));
-                let _ = WatchOptions::read(&ACCESS_GRANTS, &query);
-            }
-        }
     }
 }

@@ -27,7 +27,8 @@ use super::{
     authorize::{Peer, authenticate, authorize},
     documents,
     negotiation::{as_table, table_form},
-    query::{ListOptions, Query, WatchOptions, WriteOptions},
+    options::{read_list_options, read_watch_options, read_write_options},
+    query::Query,
     reply::Reply,
     request::{any_body, json_body, media_type, read_body, read_object},
     target::Target,
@@ -220,14 +221,14 @@ impl Resources {
             Target::Namespace(namespace) => Ok(namespaces::find(namespace)),
             Target::Namespaces if verb.writes() => {
                 let object = read_object(request).await?;
-                namespaces::create(&self.app, &object, WriteOptions::read(&query)?)
+                namespaces::create(&self.app, &object, read_write_options(&query)?)
             }
-            Target::Namespaces => namespaces::list(&self.app, &ListOptions::read(&query, &[])?).await,
+            Target::Namespaces => namespaces::list(&self.app, &read_list_options(&query, &[])?).await,
             Target::Events(_) => namespaces::events(&self.app).await,
             Target::Review(review) => {
                 let caller = peer.caller().ok_or(Problem::Unauthorized("Unauthorized"))?;
                 let question = read_object(request).await?;
-                reviews::answer(*review, &caller, &question, WriteOptions::read(&query)?)
+                reviews::answer(*review, &caller, &question, read_write_options(&query)?)
             }
             Target::Part { resource, part, namespace, name } => match part.shows {
                 Shows::Redemptions => ledger::redemptions(&self.app, namespace, name, &query).await,
@@ -241,7 +242,7 @@ impl Resources {
             Target::Collection { resource, namespace } if verb == Verb::Watch => {
                 let wanted = Wanted {
                     namespace: namespace.clone(),
-                    options: WatchOptions::read(resource, &query)?,
+                    options: read_watch_options(resource, &query)?,
                     table: table_form(request.headers(), &query)?,
                 };
                 self.watch(resource, wanted).await
@@ -313,7 +314,7 @@ fn action(
     match verb {
         // A watch is no single action: it was opened before.
         Verb::Watch => Err(Problem::NoSuchPath),
-        Verb::List => Ok(Action::List { namespace, options: ListOptions::read(query, resource.selectable)?, form }),
+        Verb::List => Ok(Action::List { namespace, options: read_list_options(query, resource.selectable)?, form }),
         Verb::Get => Ok(Action::Get { namespace: one_namespace()?, name }),
         Verb::Create => {
             let object = match resource.origin {
@@ -321,20 +322,20 @@ fn action(
                 Origin::Skupper => json_body(headers, body)?,
             };
             let namespace = one_namespace()?;
-            Ok(Action::Create { namespace, object, options: WriteOptions::read(query)? })
+            Ok(Action::Create { namespace, object, options: read_write_options(query)? })
         }
         Verb::Update => {
             let (namespace, object) = (one_namespace()?, json_body(headers, body)?);
-            Ok(Action::Update { namespace, name, object, options: WriteOptions::read(query)? })
+            Ok(Action::Update { namespace, name, object, options: read_write_options(query)? })
         }
         Verb::Patch => {
             let patch = Patch::read(&media_type(headers), body, resource.origin)?;
             let namespace = one_namespace()?;
-            Ok(Action::Patch { namespace, name, patch, options: WriteOptions::read(query)? })
+            Ok(Action::Patch { namespace, name, patch, options: read_write_options(query)? })
         }
         Verb::Delete => {
             let options = if body.is_empty() { None } else { Some(json_body(headers, body)?) };
-            let effect = WriteOptions::read(query)?.effect;
+            let effect = read_write_options(query)?.effect;
             let namespace = one_namespace()?;
             Ok(Action::Delete { namespace, name, options: DeleteOptions::read(options.as_ref(), effect)? })
         }
