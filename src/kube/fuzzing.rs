@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 use self::shaped::Shaped;
 use crate::{
-    grant::{Allowance, Revision},
+    grant::{Allowance, GrantName, Revision},
     kube::{
-        catalog::{resource_type::ResourceType, types::TYPES},
+        catalog::{access_grant::ACCESS_GRANTS, resource_type::ResourceType, secret::SECRETS, types::TYPES},
         engine::{
             manifest::Manifest,
             merge::merge,
@@ -27,7 +27,7 @@ use crate::{
             grants::AccessGrants,
             links, links_v1alpha1,
             registry::{Behaviour, behaviour},
-            secrets, sites,
+            sites,
             stored::{Body, Stored, StoredKind},
         },
         problem::{
@@ -42,6 +42,7 @@ use crate::{
             target::Target,
         },
     },
+    link::ResourceName,
     store::{ObjectContent, ObjectKey, StoredObject},
     time::Timestamp,
 };
@@ -68,14 +69,14 @@ pub fn objects(bytes: &[u8]) {
     read(resource, &merge(object.clone(), other));
     table(resource, &object);
     table(resource, &shaped.anything(0));
-    let _ = Manifest::read(AccessGrants, &shaped.anything(0), FieldValidation::Warn);
+    let _ = AccessGrants.manifest(&shaped.anything(0), FieldValidation::Warn);
 }
 
 fn read(resource: &'static ResourceType, object: &Value) {
     let _ = patch::check_length(object);
     match behaviour(resource.id) {
         Behaviour::AccessGrants(_) => {
-            if let Ok(manifest) = Manifest::read(AccessGrants, object, FieldValidation::Ignore) {
+            if let Ok(manifest) = AccessGrants.manifest(object, FieldValidation::Ignore) {
                 assert!(Allowance::new(manifest.wanted.spec.allowed, 0).is_ok(), "an allowance that cannot be");
             }
         }
@@ -86,7 +87,7 @@ fn read(resource: &'static ResourceType, object: &Value) {
 
 /// What is read is shown in a form that is read as the same, also in the other version of the type.
 fn read_stored(kind: &'static StoredKind, object: &Value) {
-    let Ok(manifest) = Manifest::read(Stored(kind), object, FieldValidation::Ignore) else { return };
+    let Ok(manifest) = Stored(kind).manifest(object, FieldValidation::Ignore) else { return };
     let body = manifest.wanted;
     assert!((kind.check_change)(&body, &body).is_empty(), "no change is none");
     assert_eq!(again(kind, &shown(kind, &body), &body), body, "what is shown is what was written");
@@ -121,7 +122,7 @@ fn again(kind: &'static StoredKind, shown: &Body, before: &Body) -> Body {
     object.insert("apiVersion".to_owned(), kind.resource.group_version.api_version().into());
     object.insert("kind".to_owned(), kind.resource.kind.into());
     object.insert("metadata".to_owned(), json!({"name": "a"}));
-    match Manifest::read(Stored(kind), &Value::Object(object), FieldValidation::Strict) {
+    match Stored(kind).manifest(&Value::Object(object), FieldValidation::Strict) {
         Ok(manifest) => (kind.keep)(manifest.wanted, before),
         Err(problem) => panic!("what is shown is refused: {problem:?}"),
     }
@@ -186,7 +187,8 @@ pub fn address(path: &str, query: &str) {
     if let Ok(token) = path.parse::<Continue>() {
         let again = token.to_string().parse::<Continue>();
         assert_eq!(again.as_ref(), Ok(&token), "a token that is written is read");
-        let _ = (token.place(AccessGrants, None), token.place(Stored(&secrets::STORED), token.scope.as_ref()));
+        let _ = token.position::<GrantName>(&ACCESS_GRANTS, None);
+        let _ = token.position::<ResourceName>(&SECRETS, token.scope.as_ref());
     }
     let Ok(query) = Query::read(query) else { return };
     let _ = (query.limit(), query.wants_watch(), read_write_options(&query));

@@ -34,6 +34,19 @@ pub(crate) trait Kind: Copy + Send + Sync + 'static {
     /// them. `None`, and at least one fault, when a value breaks a rule.
     fn wanted(self, faults: &mut Faults, members: &Map<String, Value>) -> Option<Self::Wanted>;
 
+    /// Reads an object that a caller wrote.
+    ///
+    /// # Errors
+    /// 400 for another type, and for unknown fields when `validation` is strict; 422 with every field at fault.
+    fn manifest(
+        self,
+        written: &Value,
+        validation: FieldValidation,
+    ) -> Result<Manifest<Self::Name, Self::Wanted>, Problem> {
+        let read_spec = |faults: &mut Faults, members: &Map<String, Value>| self.wanted(faults, members);
+        Manifest::read(self.resource(), self.longest_name(), written, validation, read_spec)
+    }
+
     /// What every object has.
     fn facts(self, state: &Self::State) -> Facts<'_>;
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tracing::error;
 
 use super::{
-    kind::{Kind, Page, PageQuery},
+    kind::{Facts, Kind, Page, PageQuery},
     options::ListOptions,
     page::Continue,
 };
@@ -63,7 +63,7 @@ pub(crate) async fn list<K: Kind>(
         metadata["continue"] = rest.to_string().into();
         // Of a selection nobody knows without reading all of it; Kubernetes leaves it out there too.
         if options.selector.selects_all() {
-            let after = Some(rest.place(kind, scope.as_ref())?);
+            let after = Some(rest.position(kind.resource(), scope.as_ref())?);
             let count = kind.count(app, PageQuery { namespace: scope, after, limit: MOST_COUNTED + 1 }).await?;
             if count <= MOST_COUNTED {
                 metadata["remainingItemCount"] = count.into();
@@ -140,7 +140,8 @@ async fn collect<K: Kind>(
     most: u32,
     items: &mut Items,
 ) -> Result<Collected, Problem> {
-    let mut after = options.start.as_ref().map(|start| start.place(kind, namespace.as_ref())).transpose()?;
+    let mut after =
+        options.start.as_ref().map(|start| start.position(kind.resource(), namespace.as_ref())).transpose()?;
     let mut revision = options.start.as_ref().map(|start| start.revision);
     let (mut last, mut corrupt) = (None::<K::State>, Vec::new());
     loop {
@@ -158,7 +159,7 @@ async fn collect<K: Kind>(
                 continue;
             }
             if let Some(last) = last.as_ref().filter(|_| items.count == most || items.is_full()) {
-                let rest = Continue::after(kind, namespace, revision, last);
+                let rest = continue_after(kind, namespace, revision, last);
                 return Ok(Collected { rest, corrupt, revision });
             }
             items.push(kind.object(app, &state))?;
@@ -169,6 +170,13 @@ async fn collect<K: Kind>(
             return Ok(Collected { rest: None, corrupt, revision });
         }
     }
+}
+
+/// The token of a list of `scope` that goes on after this object; `None` when its name is none, as of no object.
+fn continue_after<K: Kind>(kind: K, scope: Option<Namespace>, revision: Revision, last: &K::State) -> Option<Continue> {
+    let Facts { namespace, name, .. } = kind.facts(last);
+    let plural = kind.resource().plural.to_owned();
+    Some(Continue { revision, plural, scope, namespace: namespace.clone(), name: name.parse().ok()? })
 }
 
 /// A list that hides what it cannot read would say that all is well; one that fails would hide everything else.

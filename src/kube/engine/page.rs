@@ -4,10 +4,9 @@ use std::{fmt, str::FromStr};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::kind::{Facts, Kind};
 use crate::{
     grant::{Namespace, Revision},
-    kube::problem::status::Problem,
+    kube::{catalog::resource_type::ResourceType, problem::status::Problem},
     link::ResourceName,
 };
 
@@ -27,24 +26,16 @@ pub(crate) struct Continue {
 }
 
 impl Continue {
-    /// The token of a list of `scope` that goes on after this object; `None` when its name is none, as of no object.
-    pub(crate) fn after<K: Kind>(
-        kind: K,
-        scope: Option<Namespace>,
-        revision: Revision,
-        last: &K::State,
-    ) -> Option<Self> {
-        let Facts { namespace, name, .. } = kind.facts(last);
-        let plural = kind.resource().plural.to_owned();
-        Some(Self { revision, plural, scope, namespace: namespace.clone(), name: name.parse().ok()? })
-    }
-
     /// Where a list of this type and scope goes on.
     ///
     /// # Errors
-    /// 400 for the token of another list: it would leave out what stands before that place.
-    pub(crate) fn place<K: Kind>(&self, kind: K, scope: Option<&Namespace>) -> Result<(Namespace, K::Name), Problem> {
-        if self.plural != kind.resource().plural || self.scope.as_ref() != scope {
+    /// 400 for the token of another list: it would leave out what comes before that object.
+    pub(crate) fn position<N: FromStr>(
+        &self,
+        resource: &ResourceType,
+        scope: Option<&Namespace>,
+    ) -> Result<(Namespace, N), Problem> {
+        if self.plural != resource.plural || self.scope.as_ref() != scope {
             return Err(Problem::BadRequest("continue key is not valid: it is that of another list".to_owned()));
         }
         let name = self.name.as_str().parse().map_err(|_| Problem::BadRequest(NOT_OURS.to_owned()))?;

@@ -65,7 +65,7 @@ async fn create<K: Kind>(
     object: &Value,
     options: WriteOptions,
 ) -> Result<Reply, Problem> {
-    let manifest = Manifest::read(kind, object, options.field_validation)?;
+    let manifest = kind.manifest(object, options.field_validation)?;
     check_namespace(&manifest, namespace)?;
     if manifest.revision.is_some() {
         return Err(Problem::BadRequest("resourceVersion should not be set on objects to be created".to_owned()));
@@ -96,7 +96,7 @@ async fn update<K: Kind>(
     object: &Value,
     options: WriteOptions,
 ) -> Result<Reply, Problem> {
-    let manifest = Manifest::read(kind, object, options.field_validation)?;
+    let manifest = kind.manifest(object, options.field_validation)?;
     let (parsed, current) = find(app, kind, namespace, name).await?;
     if manifest.revision.is_none() {
         let cause = Cause::required("metadata.resourceVersion", "must be specified for an update");
@@ -127,7 +127,7 @@ async fn apply_patch<K: Kind>(
             fault,
         })?;
         check_length(&patched)?;
-        let manifest = Manifest::read(kind, &patched, options.field_validation)?;
+        let manifest = kind.manifest(&patched, options.field_validation)?;
         check_identity(kind, &parsed, &kind.facts(&current), &manifest)?;
         if let Some(reply) = replace(app, kind, current, manifest, options.effect).await? {
             return Ok(reply);
