@@ -2,68 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::rights::{self, Caller};
-use crate::kube::{
-    catalog::resource_type::GroupVersion,
-    engine::options::WriteOptions,
-    problem::{
-        faults::Faults,
-        status::Problem,
-        type_meta::{cannot_be_handled, check_kind},
-    },
-    wire::reply::Reply,
+use super::{caller::Caller, review::Review, rights};
+use crate::kube::problem::{
+    faults::{Faults, FieldValidation},
+    status::Problem,
+    type_meta::{cannot_be_handled, check_kind},
 };
 
-/// A kind of question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Review {
-    /// May I do this?
-    Access,
-    /// What may I do?
-    Rules,
-    /// Who am I?
-    Myself,
-    /// The same, as kubectl 1.27 asks it.
-    MyselfBeta,
-}
-
-impl Review {
-    pub(crate) const ALL: [Self; 4] = [Self::Access, Self::Rules, Self::Myself, Self::MyselfBeta];
-
-    /// The question that is asked at this path.
-    pub(crate) fn find(group: &str, version: &str, plural: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|review| {
-            let own = review.group_version();
-            (own.group, own.version, review.plural()) == (group, version, plural)
-        })
-    }
-
-    pub(crate) fn group_version(self) -> GroupVersion {
-        match self {
-            Self::Access | Self::Rules => GroupVersion { group: "authorization.k8s.io", version: "v1" },
-            Self::Myself => GroupVersion { group: "authentication.k8s.io", version: "v1" },
-            Self::MyselfBeta => GroupVersion { group: "authentication.k8s.io", version: "v1beta1" },
-        }
-    }
-
-    pub(crate) fn plural(self) -> &'static str {
-        match self {
-            Self::Access => "selfsubjectaccessreviews",
-            Self::Rules => "selfsubjectrulesreviews",
-            Self::Myself | Self::MyselfBeta => "selfsubjectreviews",
-        }
-    }
-
-    fn kind(self) -> &'static str {
-        match self {
-            Self::Access => "SelfSubjectAccessReview",
-            Self::Rules => "SelfSubjectRulesReview",
-            Self::Myself | Self::MyselfBeta => "SelfSubjectReview",
-        }
-    }
-}
-
-/// Answers a question; a dry run of one is the same, as nothing is stored.
+/// Answers a question, and says what was dropped of it; a dry run of one is the same, as nothing is stored.
 ///
 /// # Errors
 /// 400 for what is no such question.
@@ -71,8 +17,8 @@ pub(crate) fn answer(
     review: Review,
     caller: &Caller,
     question: &Value,
-    options: WriteOptions,
-) -> Result<Reply, Problem> {
+    validation: FieldValidation,
+) -> Result<(Value, Vec<String>), Problem> {
     check_kind(review.group_version(), review.kind(), question)?;
     let (group_version, kind) = (review.group_version(), review.kind());
     let refused = |why: &str| cannot_be_handled(group_version, kind, why);
@@ -91,7 +37,7 @@ pub(crate) fn answer(
     if let Some(cause) = faults.causes.first() {
         return Err(refused(&cause.line()));
     }
-    let warnings = faults.unknown_fields(options.field_validation).map_err(|why| refused(&why))?;
+    let warnings = faults.unknown_fields(validation).map_err(|why| refused(&why))?;
     let (spec, status) = answered.map_err(refused)?;
     let mut object = json!({
         "apiVersion": group_version.api_version(), "kind": kind, "metadata": {"creationTimestamp": null}, "status": status,
@@ -99,7 +45,7 @@ pub(crate) fn answer(
     if !spec.is_null() {
         object["spec"] = spec;
     }
-    Ok(Reply::created(object).warning(warnings))
+    Ok((object, warnings))
 }
 
 /// The question as it was understood, and its answer.

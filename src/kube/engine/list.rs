@@ -1,12 +1,13 @@
 //! Lists, page by page.
 
-use hyper::StatusCode;
 use serde_json::{Value, json};
 use tracing::error;
 
 use super::{
     kind::{Facts, Kind, Page, PageQuery},
+    memory::{Held, Memory, NoMemory, UNCOUNTED},
     options::ListOptions,
+    outcome::{Content, Outcome},
     page::Continue,
 };
 use crate::{
@@ -15,10 +16,6 @@ use crate::{
     kube::{
         catalog::{resource_type::ResourceType, table::TableForm},
         problem::status::Problem,
-        wire::{
-            answer::{Held, Memory, NoMemory, UNCOUNTED},
-            reply::{Body, Reply},
-        },
     },
     store::{CorruptRow, GrantQuery},
     time::Timestamp,
@@ -48,7 +45,7 @@ pub(crate) async fn list<K: Kind>(
     namespace: Option<Namespace>,
     options: &ListOptions,
     form: &ListForm,
-) -> Result<Reply, Problem> {
+) -> Result<Outcome, Problem> {
     let most = options.limit.unwrap_or(MOST_ITEMS).min(MOST_ITEMS);
     let mut items = Items::new(kind.resource(), form, app.clock().now());
     let scope = namespace.clone();
@@ -70,7 +67,7 @@ pub(crate) async fn list<K: Kind>(
             }
         }
     }
-    Ok(items.reply(&metadata).warning(warnings))
+    Ok(items.outcome(&metadata).warning(warnings))
 }
 
 /// The items of an answer, written one by one: as values, all together would take several times the memory.
@@ -117,10 +114,9 @@ impl Items {
         self.text.len() >= MOST_BYTES
     }
 
-    fn reply(mut self, metadata: &Value) -> Reply {
+    fn outcome(mut self, metadata: &Value) -> Outcome {
         self.text.push_str(&format!(r#"],"metadata":{metadata}}}"#));
-        let reply = Reply::new(StatusCode::OK, Body::Written(self.text.into()));
-        Reply { held: Some(self.held), ..reply }
+        Outcome::new(Content::List(self.text.into(), self.held))
     }
 }
 

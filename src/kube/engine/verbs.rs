@@ -8,15 +8,13 @@ use super::{
     list,
     manifest::{Manifest, ManifestName},
     options::{Effect, WriteOptions},
+    outcome::Outcome,
     patch::{Patch, check_length},
 };
 use crate::{
     app::App,
     grant::Namespace,
-    kube::{
-        problem::{cause::Cause, status::Problem},
-        wire::reply::Reply,
-    },
+    kube::problem::{cause::Cause, status::Problem},
 };
 
 /// How often a change is tried on an object that is changed meanwhile. Kubernetes tries 5 times; here every redemption is
@@ -24,11 +22,11 @@ use crate::{
 const ATTEMPTS: usize = 20;
 
 /// Does what is wanted.
-pub(crate) async fn perform<K: Kind>(app: &App, kind: K, action: Action) -> Result<Reply, Problem> {
+pub(crate) async fn perform<K: Kind>(app: &App, kind: K, action: Action) -> Result<Outcome, Problem> {
     match action {
         Action::Get { namespace, name } => {
             let (_, state) = find(app, kind, &namespace, &name).await?;
-            Ok(Reply::ok(kind.object(app, &state)))
+            Ok(Outcome::object(kind.object(app, &state)))
         }
         Action::List { namespace, options, form } => list::list(app, kind, namespace, &options, &form).await,
         Action::Create { namespace, object, options } => create(app, kind, &namespace, &object, options).await,
@@ -64,7 +62,7 @@ async fn create<K: Kind>(
     namespace: &Namespace,
     object: &Value,
     options: WriteOptions,
-) -> Result<Reply, Problem> {
+) -> Result<Outcome, Problem> {
     let manifest = kind.manifest(object, options.field_validation)?;
     check_namespace(&manifest, namespace)?;
     if manifest.revision.is_some() {
@@ -79,7 +77,7 @@ async fn create<K: Kind>(
         let name = manifest.name.resolve();
         let draft = Draft { namespace, name: &name, manifest: &manifest };
         match kind.create(app, draft, options.effect).await? {
-            Created::Done(object) => return Ok(Reply::created(object).warning(manifest.warnings)),
+            Created::Done(object) => return Ok(Outcome::created(object).warning(manifest.warnings)),
             Created::NameTaken => taken = Some(name.to_string()),
         }
     }
@@ -95,7 +93,7 @@ async fn update<K: Kind>(
     name: &str,
     object: &Value,
     options: WriteOptions,
-) -> Result<Reply, Problem> {
+) -> Result<Outcome, Problem> {
     let manifest = kind.manifest(object, options.field_validation)?;
     let (parsed, current) = find(app, kind, namespace, name).await?;
     if manifest.revision.is_none() {
@@ -117,7 +115,7 @@ async fn apply_patch<K: Kind>(
     name: &str,
     patch: &Patch,
     options: WriteOptions,
-) -> Result<Reply, Problem> {
+) -> Result<Outcome, Problem> {
     let attempts = if patch.names_a_version() { 1 } else { ATTEMPTS };
     for _ in 0..attempts {
         let (parsed, current) = find(app, kind, namespace, name).await?;
@@ -129,8 +127,8 @@ async fn apply_patch<K: Kind>(
         check_length(&patched)?;
         let manifest = kind.manifest(&patched, options.field_validation)?;
         check_identity(kind, &parsed, &kind.facts(&current), &manifest)?;
-        if let Some(reply) = replace(app, kind, current, manifest, options.effect).await? {
-            return Ok(reply);
+        if let Some(outcome) = replace(app, kind, current, manifest, options.effect).await? {
+            return Ok(outcome);
         }
     }
     Err(Problem::modified(kind.resource(), name))
@@ -143,11 +141,11 @@ async fn replace<K: Kind>(
     current: K::State,
     mut manifest: Manifest<K::Name, K::Wanted>,
     effect: Effect,
-) -> Result<Option<Reply>, Problem> {
+) -> Result<Option<Outcome>, Problem> {
     let dropped = std::mem::take(&mut manifest.warnings);
     let name = kind.facts(&current).name.to_owned();
     match kind.replace(app, current, manifest, effect).await? {
-        Replaced::Done { object, warnings } => Ok(Some(Reply::ok(object).warning(dropped).warning(warnings))),
+        Replaced::Done { object, warnings } => Ok(Some(Outcome::object(object).warning(dropped).warning(warnings))),
         Replaced::Stale => Ok(None),
         Replaced::Gone => Err(not_found(kind, &name)),
     }
@@ -187,7 +185,7 @@ async fn delete<K: Kind>(
     namespace: &Namespace,
     name: &str,
     options: &DeleteOptions,
-) -> Result<Reply, Problem> {
+) -> Result<Outcome, Problem> {
     let parsed: K::Name = name.parse().map_err(|_| not_found(kind, name))?;
     for _ in 0..ATTEMPTS {
         // Without a condition nothing is read first: an object whose row is corrupt can be removed too.
@@ -211,13 +209,13 @@ async fn delete<K: Kind>(
     Err(Problem::modified(kind.resource(), name))
 }
 
-fn deleted(kind: impl Kind, name: &str, uid: &str) -> Reply {
+fn deleted(kind: impl Kind, name: &str, uid: &str) -> Outcome {
     let resource = kind.resource();
     let mut details = json!({"name": name, "kind": resource.plural, "uid": uid});
     if !resource.group_version.group.is_empty() {
         details["group"] = resource.group_version.group.into();
     }
-    Reply::ok(json!({
+    Outcome::object(json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details,
     }))
 }

@@ -1,8 +1,8 @@
 //! An AccessGrant as callers see it (protocol.md 4.1).
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::grants::{GrantWanted, metadata as attached};
+use super::grant_spec::{GrantWanted, attached, write_spec};
 use crate::{
     app::{App, ConditionState as State, GrantStanding, SiteFault, condition},
     grant::{Code, CodeOrigin, Grant, GrantMetadata, GrantName, IssuerName, Namespace},
@@ -23,7 +23,7 @@ pub(crate) fn object(app: &App, grant: &Grant) -> Value {
         CodeOrigin::Given => Some(grant.code.expose()),
         CodeOrigin::Generated => None,
     };
-    let spec = spec(
+    let spec = write_spec(
         grant.allowance.allowed(),
         &grant.window.to_string(),
         given_code,
@@ -40,7 +40,7 @@ pub(crate) fn object(app: &App, grant: &Grant) -> Value {
 pub(crate) fn unstored(namespace: &Namespace, name: &GrantName, manifest: &Manifest<GrantName, GrantWanted>) -> Value {
     let wanted = &manifest.wanted.spec;
     let attached = attached(manifest);
-    let spec = spec(
+    let spec = write_spec(
         wanted.allowed,
         &wanted.window.to_string(),
         wanted.code.as_ref().map(Code::expose),
@@ -56,22 +56,6 @@ pub(crate) fn unstored(namespace: &Namespace, name: &GrantName, manifest: &Manif
 fn metadata<'a>(namespace: &'a Namespace, name: &'a GrantName, attached: &'a GrantMetadata) -> Metadata<'a> {
     let GrantMetadata { labels, annotations, .. } = attached;
     Metadata { namespace, name: name.as_str(), labels, annotations }
-}
-
-fn spec(allowed: u32, window: &str, code: Option<&str>, issuer: Option<&str>, attached: &GrantMetadata) -> Value {
-    let mut spec = Map::new();
-    spec.insert("redemptionsAllowed".to_owned(), allowed.into());
-    spec.insert("expirationWindow".to_owned(), window.into());
-    if let Some(code) = code {
-        spec.insert("code".to_owned(), code.into());
-    }
-    if let Some(issuer) = issuer {
-        spec.insert("issuer".to_owned(), issuer.into());
-    }
-    if !attached.settings.is_empty() {
-        spec.insert("settings".to_owned(), json!(attached.settings));
-    }
-    Value::Object(spec)
 }
 
 fn status(app: &App, grant: &Grant) -> Value {

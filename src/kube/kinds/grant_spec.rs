@@ -1,26 +1,40 @@
-//! The spec of an AccessGrant as a caller writes it (protocol.md 4.1).
+//! The spec of an AccessGrant, as a caller writes it and as callers see it (protocol.md 4.1).
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{
     app::GrantSpec,
-    grant::{Allowance, AllowanceError, Code, ExpirationWindow, IssuerName, WindowError},
-    kube::problem::{
-        cause::Cause,
-        faults::{Faults, text},
+    grant::{Allowance, AllowanceError, Code, ExpirationWindow, GrantMetadata, GrantName, IssuerName, WindowError},
+    kube::{
+        engine::manifest::Manifest,
+        problem::{
+            cause::Cause,
+            faults::{Faults, text},
+        },
     },
 };
 
 /// More than the longest duration anybody means, so that a stored text has a bound.
 const LONGEST_WINDOW: usize = 64;
 
-/// The spec, `None` when a fault was found, and its settings. The types of the fields are checked already.
-pub(crate) fn read_spec(
-    faults: &mut Faults,
-    members: &Map<String, Value>,
-) -> (Option<GrantSpec>, BTreeMap<String, String>) {
+/// What a caller wants a grant to be.
+#[derive(Debug, Clone)]
+pub(crate) struct GrantWanted {
+    pub(crate) spec: GrantSpec,
+    /// `spec.settings`.
+    pub(crate) settings: BTreeMap<String, String>,
+}
+
+/// What is attached to the grant.
+pub(crate) fn attached(manifest: &Manifest<GrantName, GrantWanted>) -> GrantMetadata {
+    let Manifest { labels, annotations, wanted: GrantWanted { settings, .. }, .. } = manifest;
+    GrantMetadata { labels: labels.clone(), annotations: annotations.clone(), settings: settings.clone() }
+}
+
+/// Reads a spec; `None` when a fault was found. The types of the fields are checked already.
+pub(crate) fn read_spec(faults: &mut Faults, members: &Map<String, Value>) -> Option<GrantWanted> {
     let settings = members.get("settings").map(|settings| faults.texts("spec.settings", Some(settings)));
     let allowed = redemptions_allowed(faults, members.get("redemptionsAllowed"));
     let window = expiration_window(faults, text(members, "expirationWindow"));
@@ -28,11 +42,36 @@ pub(crate) fn read_spec(
     let code = code.map_err(|error| faults.add(Cause::invalid_unshown("spec.code", format!("Invalid value: {error}"))));
     let issuer = text(members, "issuer")
         .map(|text| text.parse::<IssuerName>().map_err(|error| faults.add(Cause::invalid("spec.issuer", text, error))));
-    let spec = match (allowed, window, code, issuer.transpose()) {
-        (Some(allowed), Some(window), Ok(code), Ok(issuer)) => Some(GrantSpec { allowed, window, code, issuer }),
+    match (allowed, window, code, issuer.transpose()) {
+        (Some(allowed), Some(window), Ok(code), Ok(issuer)) => {
+            let spec = GrantSpec { allowed, window, code, issuer };
+            Some(GrantWanted { spec, settings: settings.unwrap_or_default() })
+        }
         (_, _, _, _) => None,
-    };
-    (spec, settings.unwrap_or_default())
+    }
+}
+
+/// The spec as callers see it.
+pub(crate) fn write_spec(
+    allowed: u32,
+    window: &str,
+    code: Option<&str>,
+    issuer: Option<&str>,
+    attached: &GrantMetadata,
+) -> Value {
+    let mut spec = Map::new();
+    spec.insert("redemptionsAllowed".to_owned(), allowed.into());
+    spec.insert("expirationWindow".to_owned(), window.into());
+    if let Some(code) = code {
+        spec.insert("code".to_owned(), code.into());
+    }
+    if let Some(issuer) = issuer {
+        spec.insert("issuer".to_owned(), issuer.into());
+    }
+    if !attached.settings.is_empty() {
+        spec.insert("settings".to_owned(), json!(attached.settings));
+    }
+    Value::Object(spec)
 }
 
 /// Absent and 0 are 1, as Skupper writes it back since 2.2.
@@ -75,16 +114,12 @@ fn expiration_window(faults: &mut Faults, text: Option<&str>) -> Option<Expirati
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        grant::GrantName,
-        kube::{
-            engine::{kind::Kind, manifest::Manifest},
-            kinds::grants::{AccessGrants, GrantWanted},
-            problem::{faults::FieldValidation, status::Problem},
-        },
+    use crate::kube::{
+        engine::kind::Kind,
+        kinds::grants::AccessGrants,
+        problem::{faults::FieldValidation, status::Problem},
     };
     use proptest::prelude::*;
-    use serde_json::json;
 
     fn read(metadata: &Value, spec: &Value) -> Result<Manifest<GrantName, GrantWanted>, Problem> {
         let object = json!({

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{grant_object, grant_spec::read_spec};
+use super::{
+    grant_object,
+    grant_spec::{GrantWanted, attached, read_spec},
+};
 use crate::{
     app::{App, CreateGrantError, GrantDraft, GrantSpec, SpecError, UpdateGrantError},
     grant::{Grant, GrantMetadata, GrantName, Namespace, Revision},
@@ -28,14 +31,6 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AccessGrants;
 
-/// What a caller wants a grant to be.
-#[derive(Debug, Clone)]
-pub(crate) struct GrantWanted {
-    pub(crate) spec: GrantSpec,
-    /// `spec.settings`.
-    pub(crate) settings: BTreeMap<String, String>,
-}
-
 impl Kind for AccessGrants {
     type Name = GrantName;
     type State = Grant;
@@ -50,8 +45,7 @@ impl Kind for AccessGrants {
     }
 
     fn wanted(self, faults: &mut Faults, members: &Map<String, Value>) -> Option<GrantWanted> {
-        let (spec, settings) = read_spec(faults, object(members, "spec"));
-        Some(GrantWanted { spec: spec?, settings })
+        read_spec(faults, object(members, "spec"))
     }
 
     fn facts(self, grant: &Grant) -> Facts<'_> {
@@ -109,7 +103,7 @@ impl Kind for AccessGrants {
                     namespace: namespace.clone(),
                     name: name.clone(),
                     spec: spec.clone(),
-                    metadata: metadata(manifest),
+                    metadata: attached(manifest),
                 };
                 match app.create_grant(draft).await {
                     Ok(grant) => Ok(Created::Done(self.object(app, &grant))),
@@ -136,7 +130,7 @@ impl Kind for AccessGrants {
                 "spec.expirationWindow counts from a grant's creation only; this one still expires at {end}"
             ));
         }
-        let (name, metadata) = (current.name.clone(), metadata(&manifest));
+        let (name, metadata) = (current.name.clone(), attached(&manifest));
         let changed = match effect {
             Effect::DryRun => App::preview_update(current, spec.clone(), metadata).map_err(UpdateGrantError::Spec),
             Effect::Lasting => app.update_grant(current, spec.clone(), metadata).await,
@@ -180,12 +174,6 @@ impl Kind for AccessGrants {
             LastState::Object(_) | LastState::Unreadable => None,
         }
     }
-}
-
-/// What is attached to the grant.
-pub(crate) fn metadata(manifest: &Manifest<GrantName, GrantWanted>) -> GrantMetadata {
-    let Manifest { labels, annotations, wanted: GrantWanted { settings, .. }, .. } = manifest;
-    GrantMetadata { labels: labels.clone(), annotations: annotations.clone(), settings: settings.clone() }
 }
 
 /// A rule that only the use case knows, as a fault of the object.

@@ -6,34 +6,32 @@ use super::grants::AccessGrants;
 use crate::{
     app::App,
     grant::{Namespace, Redemption},
-    kube::{
-        catalog::resource_type::SKUPPER,
-        engine::verbs,
-        problem::status::Problem,
-        wire::{query::Query, reply::Reply},
-    },
+    kube::{catalog::resource_type::SKUPPER, engine::verbs, problem::status::Problem},
 };
 
 /// The most rows of the ledger in one answer.
 const MOST_REDEMPTIONS: u32 = 1_000;
 
+/// Which rows of the ledger are shown.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LedgerOptions {
+    /// The ordinal of the last row seen; 0 before the first.
+    pub(crate) after: u32,
+    pub(crate) limit: Option<u32>,
+}
+
 /// The ledger of a grant, oldest first. `continue` is the ordinal of the last row seen.
 ///
 /// By name, so only of a grant that is there: the rows of a removed one do not say which namespace they belong to, and
 /// who may read what is decided by namespace.
-pub(crate) async fn redemptions(app: &App, namespace: &Namespace, name: &str, query: &Query) -> Result<Reply, Problem> {
-    let limit = query.limit()?.unwrap_or(MOST_REDEMPTIONS).min(MOST_REDEMPTIONS);
-    let after = match query.one("continue")? {
-        None => 0,
-        Some(text) => {
-            text.parse().map_err(|_| Problem::BadRequest("continue key is not valid: not an ordinal".to_owned()))?
-        }
-    };
-    for unsupported in ["labelSelector", "fieldSelector", "uid"] {
-        if query.one(unsupported)?.is_some() {
-            return Err(Problem::BadRequest(format!("{unsupported} is not supported for redemptions")));
-        }
-    }
+pub(crate) async fn redemptions(
+    app: &App,
+    namespace: &Namespace,
+    name: &str,
+    options: LedgerOptions,
+) -> Result<Value, Problem> {
+    let LedgerOptions { after, limit } = options;
+    let limit = limit.unwrap_or(MOST_REDEMPTIONS).min(MOST_REDEMPTIONS);
     let (_, grant) = verbs::find(app, AccessGrants, namespace, name).await?;
     let rows = app.redemptions(grant.id, after, limit.saturating_add(1)).await;
     let mut rows = rows.map_err(|error| Problem::from_store(&error))?;
@@ -44,10 +42,10 @@ pub(crate) async fn redemptions(app: &App, namespace: &Namespace, name: &str, qu
         rows.truncate(limit);
         metadata["continue"] = rows.last().map(|row| row.ordinal.to_string()).into();
     }
-    Ok(Reply::ok(json!({
+    Ok(json!({
         "kind": "RedemptionList", "apiVersion": SKUPPER.api_version(), "metadata": metadata,
         "items": rows.iter().map(redemption).collect::<Vec<_>>(),
-    })))
+    }))
 }
 
 fn redemption(row: &Redemption) -> Value {

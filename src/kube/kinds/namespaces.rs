@@ -13,35 +13,35 @@ use crate::{
         engine::{
             object_meta::{Identity, attached},
             options::{ListOptions, WriteOptions},
+            outcome::Outcome,
         },
         problem::{
             faults::Faults,
             status::Problem,
             type_meta::{cannot_be_handled, check_kind},
         },
-        wire::reply::Reply,
     },
 };
 
 const KIND: &str = "Namespace";
 
 /// One of them. Without this, kubectl replaces our message about a missing object by a worse one (kubectl.md 3.4).
-pub(crate) fn find(name: &Namespace) -> Reply {
-    Reply::ok(namespace(name))
+pub(crate) fn find(name: &Namespace) -> Outcome {
+    Outcome::object(namespace(name))
 }
 
 /// Those that are known without looking for objects: of the sites, and the default one.
 ///
 /// # Errors
 /// 503 when the store does not answer.
-pub(crate) async fn list(app: &App, options: &ListOptions) -> Result<Reply, Problem> {
+pub(crate) async fn list(app: &App, options: &ListOptions) -> Result<Outcome, Problem> {
     if options.start.is_some() {
         return Err(Problem::BadRequest("continue key is not valid: namespaces come in one page".to_owned()));
     }
     let known = known(app);
     let selected = known.iter().filter(|name| options.selector.selects("", name.as_str(), &BTreeMap::new(), None));
     let items: Vec<Value> = selected.map(namespace).collect();
-    Ok(Reply::ok(list_of(app, "NamespaceList", items).await?))
+    Ok(Outcome::object(list_of(app, "NamespaceList", items).await?))
 }
 
 /// A creation, which changes nothing: what is known is there already, and every other is there from now on as it was
@@ -49,7 +49,7 @@ pub(crate) async fn list(app: &App, options: &ListOptions) -> Result<Reply, Prob
 ///
 /// # Errors
 /// 400 for what is no namespace, and 409 for one that is in the list.
-pub(crate) fn create(app: &App, object: &Value, options: WriteOptions) -> Result<Reply, Problem> {
+pub(crate) fn create(app: &App, object: &Value, options: WriteOptions) -> Result<Outcome, Problem> {
     check_kind(CORE, KIND, object)?;
     let refused = |why: &str| cannot_be_handled(CORE, KIND, why);
     let mut faults = Faults::default();
@@ -71,15 +71,15 @@ pub(crate) fn create(app: &App, object: &Value, options: WriteOptions) -> Result
     if !labels.is_empty() || !annotations.is_empty() {
         warnings.push("namespaces exist implicitly: labels and annotations are not kept".to_owned());
     }
-    Ok(Reply::created(namespace(&name)).warning(warnings))
+    Ok(Outcome::created(namespace(&name)).warning(warnings))
 }
 
 /// The events of a namespace, of which there are none, so that `kubectl describe` has something to look at.
 ///
 /// # Errors
 /// 503 when the store does not answer.
-pub(crate) async fn events(app: &App) -> Result<Reply, Problem> {
-    Ok(Reply::ok(list_of(app, "EventList", Vec::new()).await?))
+pub(crate) async fn events(app: &App) -> Result<Outcome, Problem> {
+    Ok(Outcome::object(list_of(app, "EventList", Vec::new()).await?))
 }
 
 async fn list_of(app: &App, kind: &str, items: Vec<Value>) -> Result<Value, Problem> {

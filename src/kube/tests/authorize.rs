@@ -5,7 +5,7 @@ use hyper::{Request, body::Bytes};
 use serde_json::json;
 
 use super::world::{GRANTS, Seen, World, grant};
-use crate::{kube::wire::authorize::Peer, pki::AdminUser};
+use crate::{kube::access::caller::Peer, pki::AdminUser};
 
 const ALL_GRANTS: &str = "/apis/skupper.io/v2alpha1/accessgrants";
 

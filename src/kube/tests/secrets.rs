@@ -9,7 +9,7 @@ use super::{
     protobuf::{envelope, field},
     world::World,
 };
-use crate::{kube::wire::authorize::Peer, pki::AdminUser};
+use crate::{kube::access::caller::Peer, pki::AdminUser};
 
 const SECRETS: &str = "/api/v1/namespaces/west/secrets";
 const STRATEGIC: &str = "application/strategic-merge-patch+json";

@@ -15,7 +15,7 @@ use super::{
     tls_door::{Open, request},
     world::{GRANTS, World, grant},
 };
-use crate::kube::wire::{authorize::Peer, service::AdminService};
+use crate::kube::{access::caller::Peer, wire::service::AdminService};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 const SECRETS: &str = "/api/v1/namespaces/west/secrets";

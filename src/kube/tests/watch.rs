@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tower::ServiceExt;
 
 use super::world::{GRANTS, World, grant};
-use crate::kube::wire::{answer::AnswerBody, authorize::Peer};
+use crate::kube::{access::caller::Peer, wire::answer::AnswerBody};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";

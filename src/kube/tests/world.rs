@@ -20,7 +20,7 @@ use tower::ServiceExt;
 use crate::{
     app::{App, AppParts, ConfiguredSite, Publication, Sites},
     grant::{PresentedCode, RedemptionRequest},
-    kube::wire::{authorize::Peer, service::AdminService},
+    kube::{access::caller::Peer, wire::service::AdminService},
     link::{Endpoint, EndpointName, PublicUrl, Site},
     metrics::Metrics,
     pki::{CaKeyType, Issuer, Profile, SelfMadeCa, ServingIdentity, make_ca, make_serving},

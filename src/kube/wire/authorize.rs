@@ -6,44 +6,12 @@ use super::target::Target;
 use crate::{
     grant::Namespace,
     kube::{
-        access::rights::Caller,
+        access::{caller::Peer, rights::permits},
         catalog::resource_type::{Audience, CORE, Verb},
         problem::{cause::shortened_name, status::Problem},
     },
-    pki::{AdminAccess, AdminScope, AdminUser},
+    pki::AdminUser,
 };
-
-/// Who is at the other end of a connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Peer {
-    /// Who may open the socket file. May do everything.
-    Owner,
-    /// Whoever has the key of this user's certificate.
-    Certificate(AdminUser),
-    /// Somebody who has shown nothing.
-    Nobody,
-}
-
-impl Peer {
-    /// How logs name it; the owner and nobody have no name.
-    pub(crate) fn name(&self) -> &str {
-        match self {
-            Self::Certificate(user) => user.name.as_str(),
-            Self::Owner | Self::Nobody => "",
-        }
-    }
-}
-
-impl Peer {
-    /// Whom reviews answer; nobody is answered nothing.
-    pub(crate) fn caller(&self) -> Option<Caller> {
-        match self {
-            Self::Owner => Some(Caller::Owner),
-            Self::Certificate(user) => Some(Caller::User(user.clone())),
-            Self::Nobody => None,
-        }
-    }
-}
 
 /// Checks that it is known who asks, where that matters.
 ///
@@ -86,20 +54,6 @@ pub(crate) fn authorize(peer: &Peer, target: &Target, verb: Verb) -> Result<(), 
     let Some(wanted) = Wanted::of(target) else { return Ok(()) };
     let namespace = wanted.namespace.map(Namespace::as_str);
     if permits(&user.scope, namespace, wanted.audience, verb) { Ok(()) } else { Err(wanted.refused_to(user, verb)) }
-}
-
-/// Whether this scope covers the verb in this namespace, or in all of them when there is none, on what these may read.
-pub(crate) fn permits(scope: &AdminScope, namespace: Option<&str>, audience: Audience, verb: Verb) -> bool {
-    let here = scope.namespace.as_ref().is_none_or(|own| namespace == Some(own.as_str()));
-    let writes = match scope.access {
-        AdminAccess::ReadWrite => true,
-        AdminAccess::ReadOnly => false,
-    };
-    here && match audience {
-        Audience::Scoped => writes || !verb.writes(),
-        Audience::Writers => writes,
-        Audience::WritersEverywhere => !verb.writes() || (writes && scope.namespace.is_none()),
-    }
 }
 
 /// What a request is about, in the words of a refusal.

@@ -14,6 +14,7 @@ use crate::{
             options::{Bookmarks, Effect, EndOfInitialEvents, ListOptions, Start, WatchOptions, WriteOptions},
             selector::Selector,
         },
+        kinds::ledger::LedgerOptions,
         problem::{
             cause::{Cause, Shown},
             faults::FieldValidation,
@@ -57,6 +58,26 @@ pub(crate) fn read_write_options(query: &Query) -> Result<WriteOptions, Problem>
         }
     };
     Ok(WriteOptions { effect: Effect::of_dry_run(query.all("dryRun"))?, field_validation })
+}
+
+/// Options for the ledger of a grant.
+///
+/// # Errors
+/// 400 for an option that cannot be honoured.
+pub(crate) fn read_ledger_options(query: &Query) -> Result<LedgerOptions, Problem> {
+    let limit = query.limit()?;
+    let after = match query.one("continue")? {
+        None => 0,
+        Some(text) => {
+            text.parse().map_err(|_| Problem::BadRequest("continue key is not valid: not an ordinal".to_owned()))?
+        }
+    };
+    for unsupported in ["labelSelector", "fieldSelector", "uid"] {
+        if query.one(unsupported)?.is_some() {
+            return Err(Problem::BadRequest(format!("{unsupported} is not supported for redemptions")));
+        }
+    }
+    Ok(LedgerOptions { after, limit })
 }
 
 /// Options of a watch.

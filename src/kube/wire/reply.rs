@@ -7,8 +7,15 @@ use hyper::{
 };
 use serde_json::Value;
 
-use super::answer::{Answer, AnswerBody, Held, Memory, NoMemory, UNCOUNTED};
-use crate::kube::{engine::watch::EventStream, problem::status::Problem};
+use super::answer::{Answer, AnswerBody};
+use crate::kube::{
+    engine::{
+        memory::{Held, Memory, NoMemory, UNCOUNTED},
+        outcome::{Content, Outcome},
+        watch::stream::EventStream,
+    },
+    problem::status::Problem,
+};
 
 /// The most warnings one answer carries, and the most characters of each: headers have limits of their own.
 const MOST_WARNINGS: usize = 16;
@@ -51,6 +58,18 @@ pub(crate) enum Body {
     Events(EventStream),
 }
 
+impl From<Outcome> for Reply {
+    fn from(Outcome { content, warnings }: Outcome) -> Self {
+        let reply = match content {
+            Content::Object(object) => Self::ok(object),
+            Content::Created(object) => Self::created(object),
+            Content::List(text, held) => Self { held: Some(held), ..Self::new(StatusCode::OK, Body::Written(text)) },
+            Content::Events(events) => Self::new(StatusCode::OK, Body::Events(events)),
+        };
+        Self { warnings, ..reply }
+    }
+}
+
 impl From<Problem> for Reply {
     fn from(problem: Problem) -> Self {
         if matches!(problem, Problem::NoSuchPath) {
@@ -83,11 +102,6 @@ impl Reply {
     /// 201 with this object.
     pub(crate) fn created(object: Value) -> Self {
         Self::new(StatusCode::CREATED, Body::Json(object))
-    }
-
-    pub(crate) fn warning(mut self, warnings: Vec<String>) -> Self {
-        self.warnings.extend(warnings);
-        self
     }
 
     /// The name of the object that this answer is or is about.

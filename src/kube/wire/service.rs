@@ -23,11 +23,11 @@ use tower::{
 use tracing::{debug, info};
 
 use super::{
-    answer::{Answer, Answers, Memory},
-    authorize::{Peer, authenticate, authorize},
+    answer::{Answer, Answers},
+    authorize::{authenticate, authorize},
     documents,
     negotiation::{as_table, table_form},
-    options::{read_list_options, read_watch_options, read_write_options},
+    options::{read_ledger_options, read_list_options, read_watch_options, read_write_options},
     query::Query,
     reply::Reply,
     request::{any_body, json_body, media_type, read_body, read_object},
@@ -36,7 +36,7 @@ use super::{
 use crate::{
     app::App,
     kube::{
-        access::reviews,
+        access::{caller::Peer, reviews},
         catalog::{
             resource_type::{Origin, ResourceType, Shows, Verb},
             table::TableForm,
@@ -44,9 +44,10 @@ use crate::{
         engine::{
             action::{Action, DeleteOptions},
             list::ListForm,
+            memory::Memory,
             patch::Patch,
             verbs,
-            watch::{self, MOST_WATCHES, Wanted},
+            watch::watcher::{self, MOST_WATCHES, Wanted},
         },
         kinds::{
             ledger, namespaces,
@@ -218,20 +219,25 @@ impl Resources {
         }
         match target.as_ref() {
             Target::Discovery(document) => documents::document(*document, &query),
-            Target::Namespace(namespace) => Ok(namespaces::find(namespace)),
+            Target::Namespace(namespace) => Ok(namespaces::find(namespace).into()),
             Target::Namespaces if verb.writes() => {
                 let object = read_object(request).await?;
-                namespaces::create(&self.app, &object, read_write_options(&query)?)
+                namespaces::create(&self.app, &object, read_write_options(&query)?).map(Reply::from)
             }
-            Target::Namespaces => namespaces::list(&self.app, &read_list_options(&query, &[])?).await,
-            Target::Events(_) => namespaces::events(&self.app).await,
+            Target::Namespaces => namespaces::list(&self.app, &read_list_options(&query, &[])?).await.map(Reply::from),
+            Target::Events(_) => namespaces::events(&self.app).await.map(Reply::from),
             Target::Review(review) => {
                 let caller = peer.caller().ok_or(Problem::Unauthorized("Unauthorized"))?;
                 let question = read_object(request).await?;
-                reviews::answer(*review, &caller, &question, read_write_options(&query)?)
+                let validation = read_write_options(&query)?.field_validation;
+                let (object, warnings) = reviews::answer(*review, &caller, &question, validation)?;
+                Ok(Reply { warnings, ..Reply::created(object) })
             }
             Target::Part { resource, part, namespace, name } => match part.shows {
-                Shows::Redemptions => ledger::redemptions(&self.app, namespace, name, &query).await,
+                Shows::Redemptions => {
+                    let options = read_ledger_options(&query)?;
+                    ledger::redemptions(&self.app, namespace, name, options).await.map(Reply::ok)
+                }
                 Shows::Status => {
                     let table = table_form(request.headers(), &query)?;
                     let action = Action::Get { namespace: namespace.clone(), name: name.clone() };
@@ -269,12 +275,12 @@ impl Resources {
     }
 
     async fn perform(&self, resource: &ResourceType, action: Action) -> Result<Reply, Problem> {
-        with_kind!(behaviour(resource.id), kind => verbs::perform(&self.app, kind, action).await)
+        with_kind!(behaviour(resource.id), kind => verbs::perform(&self.app, kind, action).await).map(Reply::from)
     }
 
     async fn watch(&self, resource: &ResourceType, wanted: Wanted) -> Result<Reply, Problem> {
         let place = Arc::clone(&self.watches).try_acquire_owned().map_err(|_| Problem::TooManyWatches)?;
-        with_kind!(behaviour(resource.id), kind => watch::open(&self.app, kind, wanted, place).await)
+        with_kind!(behaviour(resource.id), kind => watcher::open(&self.app, kind, wanted, place).await).map(Reply::from)
     }
 }
 

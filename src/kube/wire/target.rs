@@ -5,7 +5,7 @@ use hyper::Method;
 use crate::{
     grant::Namespace,
     kube::{
-        access::reviews::Review,
+        access::review::Review,
         catalog::{
             document::Document,
             namespaces,
@@ -208,7 +208,10 @@ fn http_method(verb: Verb) -> Method {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kube::catalog::{access_grant::ACCESS_GRANTS, resource_type::SKUPPER, site::SITES};
+    use crate::kube::{
+        access::{caller::Caller, rights::allows},
+        catalog::{access_grant::ACCESS_GRANTS, resource_type::SKUPPER, site::SITES, types::TYPES},
+    };
     use proptest::prelude::*;
 
     #[test]
@@ -296,6 +299,23 @@ mod tests {
 
         let everywhere = Target::read("/apis/skupper.io/v2alpha1/accessgrants");
         assert!(everywhere.verb(&Method::POST).is_err());
+    }
+
+    #[test]
+    fn what_is_allowed_is_what_is_served() {
+        let methods = |target: &Target| {
+            [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE].map(|m| target.verb(&m).ok())
+        };
+        for resource in TYPES {
+            let path = format!("/{}/namespaces/west/{}", resource.group_version.path(), resource.plural);
+            let served = [methods(&Target::read(&path)), methods(&Target::read(&format!("{path}/x")))].concat();
+            for verb in served.into_iter().flatten() {
+                assert!(
+                    allows(&Caller::Owner, verb.as_str(), resource.group_version.group, resource.plural, "", "west"),
+                    "{verb:?} {path}"
+                );
+            }
+        }
     }
 
     proptest! {

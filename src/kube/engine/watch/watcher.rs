@@ -3,10 +3,6 @@
 //! What changed is taken from the store's ring of [`Changes`], what is in it now from the store itself. Each event carries
 //! the revision of the change it tells, not that of the object it shows: whoever goes on from there misses nothing.
 
-mod event;
-mod step;
-mod stream;
-
 use std::{
     collections::{HashMap, HashSet},
     convert::Infallible,
@@ -14,7 +10,6 @@ use std::{
     time::Duration,
 };
 
-use hyper::StatusCode;
 use serde_json::Value;
 use tokio::{
     sync::OwnedSemaphorePermit,
@@ -22,23 +17,22 @@ use tokio::{
 };
 use tracing::warn;
 
-pub(crate) use self::stream::{BrokenOff, EventStream};
-use self::{
-    event::{EventType, Form},
-    step::{Entry, Now, Step, steps},
-    stream::{Events, Lost},
-};
 use super::{
-    kind::{Facts, Kind, Page, PageQuery, Subject},
-    options::{Bookmarks, EndOfInitialEvents, Start, WatchOptions},
+    event::{self, EventType, Form},
+    step::{Entry, Now, Step, steps},
+    stream::{self, Events, Lost},
 };
 use crate::{
     app::App,
     grant::{Namespace, Revision},
     kube::{
         catalog::table::TableForm,
+        engine::{
+            kind::{Facts, Kind, Page, PageQuery, Subject},
+            options::{Bookmarks, EndOfInitialEvents, Start, WatchOptions},
+            outcome::{Content, Outcome},
+        },
         problem::{json, status::Problem},
-        wire::reply::{Body, Reply},
     },
     store::{Change, ChangeEffect, Changes, ChangesError},
 };
@@ -78,7 +72,7 @@ pub(crate) async fn open<K: Kind>(
     kind: K,
     wanted: Wanted,
     place: OwnedSemaphorePermit,
-) -> Result<Reply, Problem> {
+) -> Result<Outcome, Problem> {
     app.revision().await.map_err(|error| Problem::from_store(&error))?;
     let (events, stream) = stream::pair(SEND_DEADLINE);
     let watch = Watch::new(Arc::clone(app), kind, wanted);
@@ -86,7 +80,7 @@ pub(crate) async fn open<K: Kind>(
         watch.run(events).await;
         drop(place);
     });
-    Ok(Reply::new(StatusCode::OK, Body::Events(stream)))
+    Ok(Outcome::new(Content::Events(stream)))
 }
 
 /// Why a watch ends before its time.
