@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::kube::problem::{
     cause::{OperationFault, Shown},
+    json,
     status::Problem,
 };
 
@@ -128,44 +129,25 @@ fn value(members: &mut Map<String, Value>) -> Result<Value, String> {
 
 /// Refuses an operation that would make the object too deep, or carry too much.
 fn check_size(object: &Value, operation: &PatchOperation, carried: &mut usize) -> Result<(), &'static str> {
-    let path = operation.path();
-    let depth = path.tokens().take(DEEPEST + 1).count();
-    let mut at = |from: &Pointer| match object.pointer(from.as_str()) {
-        // That nothing is there is told by the operation itself.
-        None => Ok(()),
-        Some(source) => weigh(source, depth, carried),
-    };
     match operation {
-        PatchOperation::Move(MoveOperation { from, .. }) | PatchOperation::Copy(CopyOperation { from, .. }) => at(from),
-        PatchOperation::Add(AddOperation { value, .. }) | PatchOperation::Replace(ReplaceOperation { value, .. }) => {
-            // No more than the body held, which has the same bound.
-            weigh(value, depth, &mut 0)
+        PatchOperation::Move(MoveOperation { from, path }) | PatchOperation::Copy(CopyOperation { from, path }) => {
+            // That nothing is there is reported by the operation itself.
+            let Some(source) = object.pointer(from.as_str()) else { return Ok(()) };
+            check_depth(source, path)?;
+            *carried += json::size(source);
+            if *carried > MOST_CARRIED { Err("the patch copies and moves too much") } else { Ok(()) }
         }
+        // No more bytes than the body held, which has the same bound.
+        PatchOperation::Add(AddOperation { value, path })
+        | PatchOperation::Replace(ReplaceOperation { value, path }) => check_depth(value, path),
         PatchOperation::Remove(_) | PatchOperation::Test(_) => Ok(()),
     }
 }
 
-/// Adds what `value` weighs to `carried`: never more than it takes as JSON. No value is deeper than [`DEEPEST`], so neither is the recursion.
-fn weigh(value: &Value, depth: usize, carried: &mut usize) -> Result<(), &'static str> {
-    if depth > DEEPEST {
-        return Err("the object would be nested too deeply");
-    }
-    *carried += match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 1,
-        Value::Array(_) | Value::Object(_) => 2,
-        Value::String(text) => 2 + text.len(),
-    };
-    if *carried > MOST_CARRIED {
-        return Err("the patch copies and moves too much");
-    }
-    match value {
-        Value::Array(items) => items.iter().try_for_each(|item| weigh(item, depth + 1, carried)),
-        Value::Object(members) => members.iter().try_for_each(|(name, member)| {
-            *carried += 3 + name.len();
-            weigh(member, depth + 1, carried)
-        }),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
-    }
+/// Refuses a value that would be nested too deeply at this path.
+fn check_depth(value: &Value, path: &Pointer) -> Result<(), &'static str> {
+    let depth = path.tokens().take(DEEPEST + 1).count() + json::depth(value);
+    if depth > DEEPEST { Err("the object would be nested too deeply") } else { Ok(()) }
 }
 
 #[cfg(test)]

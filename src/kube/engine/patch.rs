@@ -70,17 +70,7 @@ const LONGEST_OBJECT: usize = 3 * 1024 * 1024;
 /// # Errors
 /// 413.
 pub(crate) fn check_length(object: &Value) -> Result<(), Problem> {
-    if length(object) > LONGEST_OBJECT { Err(Problem::TooLarge { limit: LONGEST_OBJECT }) } else { Ok(()) }
-}
-
-/// About how many bytes it has as JSON, and never more. No object is nested so deeply that this could not recurse.
-fn length(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 1,
-        Value::String(text) => 2 + text.len(),
-        Value::Array(items) => 2 + items.iter().map(|item| 1 + length(item)).sum::<usize>(),
-        Value::Object(members) => 2 + members.iter().map(|(name, value)| 4 + name.len() + length(value)).sum::<usize>(),
-    }
+    if json::size(object) > LONGEST_OBJECT { Err(Problem::TooLarge { limit: LONGEST_OBJECT }) } else { Ok(()) }
 }
 
 /// A strategic merge patch of an object without lists is a merge patch, but for its directives: members that say how to

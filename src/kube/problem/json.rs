@@ -36,17 +36,28 @@ pub(crate) fn array(bytes: &[u8]) -> Result<Vec<Value>, Problem> {
     }
 }
 
-/// About how many bytes these members are as JSON.
-pub(crate) fn length(members: &Map<String, Value>) -> usize {
-    members.iter().map(|(name, member)| name.len() + 4 + of_value(member)).sum()
+/// About how many bytes a value has as JSON, and never more. No value that is read or patched is nested so deeply that this
+/// could not recurse.
+pub(crate) fn size(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 1,
+        Value::String(text) => 2 + text.len(),
+        Value::Array(items) => 1 + items.len().max(1) + items.iter().map(size).sum::<usize>(),
+        Value::Object(members) => size_of_members(members),
+    }
 }
 
-fn of_value(value: &Value) -> usize {
+/// The same of an object with these members.
+pub(crate) fn size_of_members(members: &Map<String, Value>) -> usize {
+    1 + members.len().max(1) + members.iter().map(|(name, member)| 3 + name.len() + size(member)).sum::<usize>()
+}
+
+/// How deeply values are nested in this one: 0 where there are none in it.
+pub(crate) fn depth(value: &Value) -> usize {
     match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
-        Value::String(text) => text.len() + 2,
-        Value::Array(items) => items.iter().map(|item| of_value(item) + 1).sum(),
-        Value::Object(members) => length(members),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+        Value::Array(items) => items.iter().map(|item| 1 + depth(item)).max().unwrap_or(0),
+        Value::Object(members) => members.values().map(|member| 1 + depth(member)).max().unwrap_or(0),
     }
 }
 
@@ -156,6 +167,13 @@ mod tests {
         assert!(refusal(&deep).contains("recursion limit exceeded"));
     }
 
+    #[test]
+    fn a_value_is_as_deep_as_what_is_in_it() {
+        for (value, deep) in [(json!(1), 0), (json!({}), 0), (json!([{}]), 1), (json!({"a": [], "b": [[1]]}), 3)] {
+            assert_eq!(depth(&value), deep, "{value}");
+        }
+    }
+
     proptest! {
         #[test]
         fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
@@ -170,6 +188,7 @@ mod tests {
             ], 0..5)
         ) {
             let value = Value::Object(members.into_iter().collect());
+            prop_assert!(size(&value) <= value.to_string().len(), "{}", value);
             prop_assert_eq!(object(value.to_string().as_bytes()).unwrap(), value);
         }
     }

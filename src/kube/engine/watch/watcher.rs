@@ -281,7 +281,7 @@ impl<K: Kind> Watch<K> {
                 }
                 let now = self.read_one(subject).await?;
                 if let Now::Is(state) = &now {
-                    bytes += self.kind.facts(state).members.map_or(0, json::length);
+                    bytes += self.kind.facts(state).members.map_or(0, json::size_of_members);
                 }
                 read.insert(subject.uid.clone(), now);
             }
