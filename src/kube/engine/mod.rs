@@ -5,7 +5,6 @@ pub(super) mod kind;
 pub(super) mod list;
 pub(super) mod manifest;
 pub(super) mod memory;
-pub(super) mod merge;
 pub(super) mod object_meta;
 pub(super) mod operations;
 pub(super) mod options;

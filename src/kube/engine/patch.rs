@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{merge::merge, operations::Operations};
+use super::operations::Operations;
 use crate::kube::{
     catalog::resource_type::Origin,
     problem::{cause::OperationFault, json, status::Problem},
@@ -53,9 +53,13 @@ impl Patch {
     ///
     /// # Errors
     /// The operation that cannot be done. A merge patch can always be.
-    pub(crate) fn apply(&self, object: Value) -> Result<Value, OperationFault> {
+    pub(crate) fn apply(&self, mut object: Value) -> Result<Value, OperationFault> {
         match self {
-            Self::Merge(patch) => Ok(merge(object, patch.clone())),
+            Self::Merge(patch) => {
+                // Recurses as deep as the patch does; the reader of bodies bounds that.
+                json_patch::merge(&mut object, patch);
+                Ok(object)
+            }
             Self::Json(operations) => operations.apply(object),
         }
     }
@@ -124,6 +128,30 @@ mod tests {
             json!({"metadata": {"finalizers": [{"$patch": "delete"}]}}),
         ] {
             assert!(matches!(read(&patch, Origin::Kubernetes), Err(Problem::BadRequest(_))), "{patch}");
+        }
+    }
+    /// RFC 7386, appendix A.
+    #[test]
+    fn the_examples_of_rfc_7386_hold() {
+        let table = [
+            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
+            (json!({"a": "b"}), json!({"a": null}), json!({})),
+            (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
+            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "c"}), json!({"a": ["b"]}), json!({"a": ["b"]})),
+            (json!({"a": {"b": "c"}}), json!({"a": {"b": "d", "c": null}}), json!({"a": {"b": "d"}})),
+            (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
+            (json!(["a", "b"]), json!(["c", "d"]), json!(["c", "d"])),
+            (json!({"a": "b"}), json!(["c"]), json!(["c"])),
+            (json!({"a": "foo"}), json!(null), json!(null)),
+            (json!({"a": "foo"}), json!("bar"), json!("bar")),
+            (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
+            (json!([1, 2]), json!({"a": "b", "c": null}), json!({"a": "b"})),
+            (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
+        ];
+        for (target, patch, merged) in table {
+            assert_eq!(Patch::Merge(patch.clone()).apply(target.clone()).unwrap(), merged, "{target} + {patch}");
         }
     }
 }
