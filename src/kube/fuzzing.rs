@@ -15,8 +15,8 @@ use crate::{
     kube::{
         catalog::{access_grant::ACCESS_GRANTS, resource_type::ResourceType, secret::SECRETS, types::TYPES},
         engine::{
+            json_patch::Operations,
             manifest::Manifest,
-            operations::Operations,
             options::Start,
             page::Continue,
             patch::{self, Patch},

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::operations::Operations;
+use super::json_patch::Operations;
 use crate::kube::{
     catalog::resource_type::Origin,
     problem::{cause::OperationFault, json, status::Problem},
