@@ -38,7 +38,7 @@ use crate::{
             options::{read_list_options, read_watch_options, read_write_options},
             protobuf,
             query::Query,
-            target::Target,
+            route::Route,
         },
     },
     link::ResourceName,
@@ -182,7 +182,7 @@ pub fn protobuf(bytes: &[u8]) {
 
 /// Reads a path, a query, and what a caller accepts as the admin door does.
 pub fn address(path: &str, query: &str) {
-    let _ = Target::read(path);
+    let _ = Route::read(path);
     let members = Map::new();
     let labels = Faults::default().texts("labels", None);
     if let Ok(selector) = Selector::read(Some(path), Some(query), &["type"]) {

@@ -2,7 +2,7 @@
 
 use hyper::{HeaderMap, header::AUTHORIZATION};
 
-use super::target::Target;
+use super::route::Route;
 use crate::{
     grant::Namespace,
     kube::{
@@ -20,24 +20,24 @@ use crate::{
 ///
 /// # Errors
 /// 401.
-pub(crate) fn authenticate(peer: &Peer, headers: &HeaderMap, target: &Target) -> Result<(), Problem> {
-    match (peer, target) {
+pub(crate) fn authenticate(peer: &Peer, headers: &HeaderMap, route: &Route) -> Result<(), Problem> {
+    match (peer, route) {
         // Whoever sends one means to be somebody else than the owner, and there are none to be checked here.
         (Peer::Owner, _) if headers.contains_key(AUTHORIZATION) => {
             Err(Problem::Unauthorized("bearer tokens are accepted over TLS only"))
         }
-        (Peer::Owner | Peer::Certificate(_), _) | (Peer::Nobody, Target::Discovery(_)) => Ok(()),
+        (Peer::Owner | Peer::Certificate(_), _) | (Peer::Nobody, Route::Discovery(_)) => Ok(()),
         (
             Peer::Nobody,
-            Target::Namespace(_)
-            | Target::Namespaces
-            | Target::Events(_)
-            | Target::Review(_)
-            | Target::Collection { .. }
-            | Target::Object { .. }
-            | Target::Part { .. }
-            | Target::Malformed(_)
-            | Target::Unknown,
+            Route::Namespace(_)
+            | Route::Namespaces
+            | Route::Events(_)
+            | Route::Review(_)
+            | Route::Collection { .. }
+            | Route::Object { .. }
+            | Route::Subresource { .. }
+            | Route::Malformed(_)
+            | Route::Unknown,
         ) => Err(Problem::Unauthorized("Unauthorized")),
     }
 }
@@ -46,12 +46,12 @@ pub(crate) fn authenticate(peer: &Peer, headers: &HeaderMap, target: &Target) ->
 ///
 /// # Errors
 /// 403.
-pub(crate) fn authorize(peer: &Peer, target: &Target, verb: Verb) -> Result<(), Problem> {
+pub(crate) fn authorize(peer: &Peer, route: &Route, verb: Verb) -> Result<(), Problem> {
     let user = match peer {
         Peer::Owner | Peer::Nobody => return Ok(()),
         Peer::Certificate(user) => user,
     };
-    let Some(wanted) = Wanted::of(target) else { return Ok(()) };
+    let Some(wanted) = Wanted::of(route) else { return Ok(()) };
     let namespace = wanted.namespace.map(Namespace::as_str);
     if permits(&user.scope, namespace, wanted.audience, verb) { Ok(()) } else { Err(wanted.refused_to(user, verb)) }
 }
@@ -60,7 +60,7 @@ pub(crate) fn authorize(peer: &Peer, target: &Target, verb: Verb) -> Result<(), 
 struct Wanted<'a> {
     group: &'static str,
     resource: &'static str,
-    part: Option<&'static str>,
+    subresource: Option<&'static str>,
     namespace: Option<&'a Namespace>,
     name: &'a str,
     audience: Audience,
@@ -68,42 +68,44 @@ struct Wanted<'a> {
 
 impl<'a> Wanted<'a> {
     /// `None` for what is everybody's, and for what there is not.
-    fn of(target: &'a Target) -> Option<Self> {
-        let (resource, part, namespace, name) = match target {
-            Target::Collection { resource, namespace } => (resource, None, namespace.as_ref(), ""),
-            Target::Object { resource, namespace, name } => (resource, None, Some(namespace), name.as_str()),
-            Target::Part { resource, part, namespace, name } => {
-                (resource, Some(part.name), Some(namespace), name.as_str())
+    fn of(route: &'a Route) -> Option<Self> {
+        let (resource, subresource, namespace, name) = match route {
+            Route::Collection { resource, namespace } => (resource, None, namespace.as_ref(), ""),
+            Route::Object { resource, namespace, name } => (resource, None, Some(namespace), name.as_str()),
+            Route::Subresource { resource, subresource, namespace, name } => {
+                (resource, Some(subresource.name), Some(namespace), name.as_str())
             }
             // Kubernetes takes a namespace to be within itself.
-            Target::Namespace(namespace) => {
+            Route::Namespace(namespace) => {
                 return Some(Self::implicit("namespaces", Some(namespace), namespace.as_str()));
             }
-            Target::Namespaces => return Some(Self::implicit("namespaces", None, "")),
-            Target::Events(namespace) => return Some(Self::implicit("events", Some(namespace), "")),
+            Route::Namespaces => return Some(Self::implicit("namespaces", None, "")),
+            Route::Events(namespace) => return Some(Self::implicit("events", Some(namespace), "")),
             // Everybody may ask what they may do.
-            Target::Review(_) | Target::Discovery(_) | Target::Malformed(_) | Target::Unknown => return None,
+            Route::Review(_) | Route::Discovery(_) | Route::Malformed(_) | Route::Unknown => return None,
         };
         let (group, audience, resource) = (resource.group_version.group, resource.audience, resource.plural);
-        Some(Self { group, resource, part, namespace, name, audience })
+        Some(Self { group, resource, subresource, namespace, name, audience })
     }
 
     /// What is in no table of types.
     fn implicit(resource: &'static str, namespace: Option<&'a Namespace>, name: &'a str) -> Self {
-        Self { group: CORE.group, resource, part: None, namespace, name, audience: Audience::Scoped }
+        Self { group: CORE.group, resource, subresource: None, namespace, name, audience: Audience::Scoped }
     }
 
     /// As Kubernetes' API server words it.
     fn refused_to(&self, user: &AdminUser, verb: Verb) -> Problem {
-        let Self { group, resource, part, namespace, name, audience: _ } = *self;
+        let Self { group, resource, subresource, namespace, name, audience: _ } = *self;
         let name = shortened_name(name);
-        let part = part.map(|part| format!("/{part}")).unwrap_or_default();
+        let subresource = subresource.map(|subresource| format!("/{subresource}")).unwrap_or_default();
         let place = match namespace {
             Some(namespace) => format!("in the namespace \"{namespace}\""),
             None => "at the cluster scope".to_owned(),
         };
         let (user, verb) = (user.name.as_str(), verb.as_str());
-        let why = format!("User {user:?} cannot {verb} resource \"{resource}{part}\" in API group \"{group}\" {place}");
+        let why = format!(
+            "User {user:?} cannot {verb} resource \"{resource}{subresource}\" in API group \"{group}\" {place}"
+        );
         Problem::NotPermitted { group, resource, name, why }
     }
 }

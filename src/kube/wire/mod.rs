@@ -9,5 +9,5 @@ pub(super) mod protobuf;
 pub(super) mod query;
 pub(super) mod reply;
 pub(super) mod request;
+pub(super) mod route;
 pub(super) mod service;
-pub(super) mod target;

@@ -31,7 +31,7 @@ use super::{
     query::Query,
     reply::Reply,
     request::{any_body, json_body, media_type, read_body, read_object},
-    target::Target,
+    route::Route,
 };
 use crate::{
     app::App,
@@ -114,12 +114,11 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let Self { app, peer, memory, answers, limited } = self.clone();
         Box::pin(async move {
-            let target = Arc::new(Target::read(request.uri().path()));
-            let verb = target.verb(request.method()).map(|verb| as_asked(verb, &target, request.uri().query()));
+            let route = Arc::new(Route::read(request.uri().path()));
+            let verb = route.verb(request.method()).map(|verb| as_asked(verb, &route, request.uri().query()));
             let known = verb.as_ref().ok().copied();
-            let answered = limited
-                .oneshot(Addressed { peer: Arc::clone(&peer), target: Arc::clone(&target), verb, request })
-                .await;
+            let answered =
+                limited.oneshot(Addressed { peer: Arc::clone(&peer), route: Arc::clone(&route), verb, request }).await;
             let mut reply = answered.unwrap_or_else(|error| limit_reached(&error).into());
             // A write that was done is answered so, however much waits.
             if !known.is_some_and(Verb::writes) && reply.count(&memory).is_err() {
@@ -127,16 +126,16 @@ where
             }
             let code = reply.status.as_u16();
             let label = known.map_or(AdminVerb::Other, Verb::label);
-            app.metrics().admin_request(label, target.label(), StatusClass::of(code));
-            record(&peer, &target, known, &reply);
+            app.metrics().admin_request(label, route.label(), StatusClass::of(code));
+            record(&peer, &route, known, &reply);
             Ok(reply.into_answer().map(|body| body.on(&answers)))
         })
     }
 }
 
 /// A list of objects is a watch when the query says so.
-fn as_asked(verb: Verb, target: &Target, query: Option<&str>) -> Verb {
-    let Target::Collection { resource, .. } = target else { return verb };
+fn as_asked(verb: Verb, route: &Route, query: Option<&str>) -> Verb {
+    let Route::Collection { resource, .. } = route else { return verb };
     // A query that cannot be read is told when it is.
     let asked = || Query::read(query.unwrap_or_default()).is_ok_and(|query| query.wants_watch());
     if verb == Verb::List && resource.verbs.contains(&Verb::Watch) && asked() { Verb::Watch } else { verb }
@@ -147,14 +146,14 @@ fn limit_reached(error: &BoxError) -> Problem {
 }
 
 /// One event for each write, and a quiet one for each read. Never a body: it may hold a code.
-fn record(peer: &Peer, target: &Target, verb: Option<Verb>, reply: &Reply) {
-    let (resource, namespace, name) = target.words();
+fn record(peer: &Peer, route: &Route, verb: Option<Verb>, reply: &Reply) {
+    let (resource, namespace, name) = route.words();
     let name = if name.is_empty() { reply.object_name().unwrap_or_default() } else { name };
     // Names are as they came: a line break in one must not become one in the log.
     let (name, code) = (name.escape_debug(), reply.status.as_u16());
     let user = peer.name();
     // A review is created in Kubernetes' words only: it asks.
-    let writes = !matches!(target, Target::Review(_)) && verb.is_some_and(Verb::writes);
+    let writes = !matches!(route, Route::Review(_)) && verb.is_some_and(Verb::writes);
     let verb = verb.map_or("", Verb::as_str);
     if writes {
         info!(user, verb, resource, namespace, %name, code, "admin request");
@@ -166,7 +165,7 @@ fn record(peer: &Peer, target: &Target, verb: Option<Verb>, reply: &Reply) {
 /// A request, whose it is and what it is about.
 struct Addressed<B> {
     peer: Arc<Peer>,
-    target: Arc<Target>,
+    route: Arc<Route>,
     verb: Result<Verb, Problem>,
     request: Request<B>,
 }
@@ -205,11 +204,11 @@ impl Resources {
         B: Body<Data = Bytes> + Send,
         B::Error: Send,
     {
-        let Addressed { peer, target, verb, request } = addressed;
-        authenticate(&peer, request.headers(), &target)?;
+        let Addressed { peer, route, verb, request } = addressed;
+        authenticate(&peer, request.headers(), &route)?;
         let verb = verb?;
-        refuse_impersonation(&target, request.headers())?;
-        authorize(&peer, &target, verb)?;
+        refuse_impersonation(&route, request.headers())?;
+        authorize(&peer, &route, verb)?;
         let query = Query::read(request.uri().query().unwrap_or_default())?;
         if !verb.writes() && verb != Verb::Watch && query.wants_watch() {
             // Answered with what is asked for once, a watch would wait for ever for the next line.
@@ -217,23 +216,23 @@ impl Resources {
                            fieldSelector=metadata.name=NAME";
             return Err(Problem::MethodNotAllowed { message, allow: "GET".to_owned() });
         }
-        match target.as_ref() {
-            Target::Discovery(document) => documents::document(*document, &query),
-            Target::Namespace(namespace) => Ok(namespaces::find(namespace).into()),
-            Target::Namespaces if verb.writes() => {
+        match route.as_ref() {
+            Route::Discovery(document) => documents::document(*document, &query),
+            Route::Namespace(namespace) => Ok(namespaces::find(namespace).into()),
+            Route::Namespaces if verb.writes() => {
                 let object = read_object(request).await?;
                 namespaces::create(&self.app, &object, read_write_options(&query)?).map(Reply::from)
             }
-            Target::Namespaces => namespaces::list(&self.app, &read_list_options(&query, &[])?).await.map(Reply::from),
-            Target::Events(_) => namespaces::events(&self.app).await.map(Reply::from),
-            Target::Review(review) => {
+            Route::Namespaces => namespaces::list(&self.app, &read_list_options(&query, &[])?).await.map(Reply::from),
+            Route::Events(_) => namespaces::events(&self.app).await.map(Reply::from),
+            Route::Review(review) => {
                 let caller = peer.caller().ok_or(Problem::Unauthorized("Unauthorized"))?;
                 let question = read_object(request).await?;
                 let validation = read_write_options(&query)?.field_validation;
                 let (object, warnings) = reviews::answer(*review, &caller, &question, validation)?;
                 Ok(Reply { warnings, ..Reply::created(object) })
             }
-            Target::Part { resource, part, namespace, name } => match part.shows {
+            Route::Subresource { resource, subresource, namespace, name } => match subresource.shows {
                 Shows::Redemptions => {
                     let options = read_ledger_options(&query)?;
                     ledger::redemptions(&self.app, namespace, name, options).await.map(Reply::ok)
@@ -245,7 +244,7 @@ impl Resources {
                     Ok(self.shown(table, resource, reply))
                 }
             },
-            Target::Collection { resource, namespace } if verb == Verb::Watch => {
+            Route::Collection { resource, namespace } if verb == Verb::Watch => {
                 let wanted = Wanted {
                     namespace: namespace.clone(),
                     options: read_watch_options(resource, &query)?,
@@ -253,17 +252,17 @@ impl Resources {
                 };
                 self.watch(resource, wanted).await
             }
-            Target::Collection { resource, .. } | Target::Object { resource, .. } => {
+            Route::Collection { resource, .. } | Route::Object { resource, .. } => {
                 let (parts, body) = request.into_parts();
                 let body = if verb.writes() { read_body(body).await? } else { Bytes::new() };
                 let table = if verb.writes() { None } else { table_form(&parts.headers, &query)? };
                 let (listed, shown) = if verb == Verb::List { (table, None) } else { (None, table) };
                 let form = ListForm { table: listed, memory: self.memory.clone() };
-                let action = action(&target, verb, &parts.headers, &body, &query, form)?;
+                let action = action(&route, verb, &parts.headers, &body, &query, form)?;
                 let reply = self.perform(resource, action).await?;
                 Ok(self.shown(shown, resource, reply))
             }
-            Target::Malformed(_) | Target::Unknown => Err(Problem::NoSuchPath),
+            Route::Malformed(_) | Route::Unknown => Err(Problem::NoSuchPath),
         }
     }
 
@@ -287,8 +286,8 @@ impl Resources {
 /// Acting as somebody else is not supported; ignoring the header would act as the caller instead.
 ///
 /// Not where everybody is answered the same: kubectl tells a refusal there five times, and none of them in our words.
-fn refuse_impersonation(target: &Target, headers: &HeaderMap) -> Result<(), Problem> {
-    if !matches!(target, Target::Discovery(_)) && headers.keys().any(|name| name.as_str().starts_with("impersonate-")) {
+fn refuse_impersonation(route: &Route, headers: &HeaderMap) -> Result<(), Problem> {
+    if !matches!(route, Route::Discovery(_)) && headers.keys().any(|name| name.as_str().starts_with("impersonate-")) {
         return Err(Problem::Forbidden("impersonation is not supported by this server"));
     }
     Ok(())
@@ -296,26 +295,26 @@ fn refuse_impersonation(target: &Target, headers: &HeaderMap) -> Result<(), Prob
 
 /// Puts together what is wanted.
 fn action(
-    target: &Target,
+    route: &Route,
     verb: Verb,
     headers: &HeaderMap,
     body: &[u8],
     query: &Query,
     form: ListForm,
 ) -> Result<Action, Problem> {
-    let (resource, namespace, name) = match target {
-        Target::Collection { resource, namespace } => (*resource, namespace.clone(), String::new()),
-        Target::Object { resource, namespace, name } => (*resource, Some(namespace.clone()), name.clone()),
-        Target::Discovery(_)
-        | Target::Namespaces
-        | Target::Namespace(_)
-        | Target::Events(_)
-        | Target::Review(_)
-        | Target::Part { .. }
-        | Target::Malformed(_)
-        | Target::Unknown => return Err(Problem::NoSuchPath),
+    let (resource, namespace, name) = match route {
+        Route::Collection { resource, namespace } => (*resource, namespace.clone(), String::new()),
+        Route::Object { resource, namespace, name } => (*resource, Some(namespace.clone()), name.clone()),
+        Route::Discovery(_)
+        | Route::Namespaces
+        | Route::Namespace(_)
+        | Route::Events(_)
+        | Route::Review(_)
+        | Route::Subresource { .. }
+        | Route::Malformed(_)
+        | Route::Unknown => return Err(Problem::NoSuchPath),
     };
-    // Only lists are of all namespaces (`Target::verb`).
+    // Only lists are of all namespaces (`Route::verb`).
     let one_namespace = || namespace.clone().ok_or(Problem::NoSuchPath);
     match verb {
         // A watch is no single action: it was opened before.

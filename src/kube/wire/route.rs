@@ -20,7 +20,7 @@ use crate::{
 
 /// What stands at a path.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Target {
+pub(crate) enum Route {
     /// A document that says what is served.
     Discovery(Document),
     /// All namespaces.
@@ -36,14 +36,19 @@ pub(crate) enum Target {
     /// One object; the name is as it came, and may be no name at all.
     Object { resource: &'static ResourceType, namespace: Namespace, name: String },
     /// A part of an object.
-    Part { resource: &'static ResourceType, part: &'static Subresource, namespace: Namespace, name: String },
+    Subresource {
+        resource: &'static ResourceType,
+        subresource: &'static Subresource,
+        namespace: Namespace,
+        name: String,
+    },
     /// A path that would be something, were its namespace one.
     Malformed(String),
     /// Nothing.
     Unknown,
 }
 
-impl Target {
+impl Route {
     /// What stands at this path (without its query).
     pub(crate) fn read(path: &str) -> Self {
         let Some(path) = path.strip_prefix('/') else { return Self::Unknown };
@@ -97,10 +102,14 @@ impl Target {
         match rest {
             [] => Self::Collection { resource, namespace: Some(namespace) },
             [name] if !name.is_empty() => Self::Object { resource, namespace, name: (*name).to_owned() },
-            [name, part] if !name.is_empty() => match resource.subresources.iter().find(|s| s.name == *part) {
-                Some(part) => Self::Part { resource, part, namespace, name: (*name).to_owned() },
-                None => Self::Unknown,
-            },
+            [name, subresource] if !name.is_empty() => {
+                match resource.subresources.iter().find(|s| s.name == *subresource) {
+                    Some(subresource) => {
+                        Self::Subresource { resource, subresource, namespace, name: (*name).to_owned() }
+                    }
+                    None => Self::Unknown,
+                }
+            }
             _ => Self::Unknown,
         }
     }
@@ -111,7 +120,7 @@ impl Target {
     /// 405, or what is wrong with the path.
     pub(crate) fn verb(&self, method: &Method) -> Result<Verb, Problem> {
         let verbs = match self {
-            Self::Discovery(_) | Self::Namespace(_) | Self::Part { .. } => vec![Verb::Get],
+            Self::Discovery(_) | Self::Namespace(_) | Self::Subresource { .. } => vec![Verb::Get],
             Self::Namespaces => vec![Verb::Create, Verb::List],
             Self::Events(_) => vec![Verb::List],
             Self::Review(_) => vec![Verb::Create],
@@ -136,8 +145,8 @@ impl Target {
         };
         let found = verbs.iter().copied().find(|verb| http_method(*verb) == method);
         let writes = [Method::PATCH, Method::PUT].contains(method);
-        if let (Self::Part { part, .. }, true) = (self, writes)
-            && part.shows == Shows::Status
+        if let (Self::Subresource { subresource, .. }, true) = (self, writes)
+            && subresource.shows == Shows::Status
         {
             return Err(Problem::Forbidden("status is written by this server alone"));
         }
@@ -153,7 +162,7 @@ impl Target {
             Self::Namespaces | Self::Namespace(_) => namespaces::OTHER_VERBS,
             Self::Collection { .. }
             | Self::Object { .. }
-            | Self::Part { .. }
+            | Self::Subresource { .. }
             | Self::Discovery(_)
             | Self::Events(_)
             | Self::Review(_)
@@ -167,7 +176,7 @@ impl Target {
         match self {
             Self::Discovery(_) => AdminResource::Discovery,
             Self::Collection { resource, .. } | Self::Object { resource, .. } => resource.label,
-            Self::Part { part, .. } => part.label,
+            Self::Subresource { subresource, .. } => subresource.label,
             Self::Namespaces
             | Self::Namespace(_)
             | Self::Events(_)
@@ -183,7 +192,7 @@ impl Target {
             Self::Collection { resource, namespace } => {
                 (resource.plural, namespace.as_ref().map_or("", Namespace::as_str), "")
             }
-            Self::Object { resource, namespace, name } | Self::Part { resource, namespace, name, .. } => {
+            Self::Object { resource, namespace, name } | Self::Subresource { resource, namespace, name, .. } => {
                 (resource.plural, namespace.as_str(), name)
             }
             Self::Namespaces => ("namespaces", "", ""),
@@ -219,30 +228,30 @@ mod tests {
         let west: Namespace = "west".parse().unwrap();
         let base = "/apis/skupper.io/v2alpha1";
         let table = [
-            (format!("{base}/sites"), Target::Collection { resource: &SITES, namespace: None }),
+            (format!("{base}/sites"), Route::Collection { resource: &SITES, namespace: None }),
             (
                 format!("{base}/namespaces/west/accessgrants"),
-                Target::Collection { resource: &ACCESS_GRANTS, namespace: Some(west.clone()) },
+                Route::Collection { resource: &ACCESS_GRANTS, namespace: Some(west.clone()) },
             ),
             (
                 format!("{base}/namespaces/west/accessgrants/g%2Eh"),
-                Target::Object { resource: &ACCESS_GRANTS, namespace: west.clone(), name: "g.h".to_owned() },
+                Route::Object { resource: &ACCESS_GRANTS, namespace: west.clone(), name: "g.h".to_owned() },
             ),
             (
                 format!("{base}/namespaces/west/accessgrants/g/redemptions"),
-                Target::Part {
+                Route::Subresource {
                     resource: &ACCESS_GRANTS,
-                    part: &ACCESS_GRANTS.subresources[0],
+                    subresource: &ACCESS_GRANTS.subresources[0],
                     namespace: west.clone(),
                     name: "g".to_owned(),
                 },
             ),
-            ("/api/v1/namespaces/west".to_owned(), Target::Namespace(west)),
-            (base.to_owned(), Target::Discovery(Document::Resources(SKUPPER))),
-            (format!("/openapi/v3{base}"), Target::Discovery(Document::OpenApi(SKUPPER))),
+            ("/api/v1/namespaces/west".to_owned(), Route::Namespace(west)),
+            (base.to_owned(), Route::Discovery(Document::Resources(SKUPPER))),
+            (format!("/openapi/v3{base}"), Route::Discovery(Document::OpenApi(SKUPPER))),
         ];
-        for (path, target) in table {
-            assert_eq!(Target::read(&path), target, "{path}");
+        for (path, route) in table {
+            assert_eq!(Route::read(&path), route, "{path}");
         }
     }
 
@@ -280,35 +289,35 @@ mod tests {
             "/openapi/v3/apis/skupper.io/v2alpha1/sites",
             "/openapi/v3/apis/skupper.io%2Fv2alpha1",
         ] {
-            assert_eq!(Target::read(path), Target::Unknown, "{path}");
+            assert_eq!(Route::read(path), Route::Unknown, "{path}");
         }
-        assert!(matches!(Target::read("/api/v1/namespaces/West"), Target::Malformed(_)));
+        assert!(matches!(Route::read("/api/v1/namespaces/West"), Route::Malformed(_)));
     }
 
     #[test]
     fn a_method_that_is_not_there_is_answered_with_those_that_are() {
-        let grants = Target::read("/apis/skupper.io/v2alpha1/namespaces/west/accessgrants");
+        let grants = Route::read("/apis/skupper.io/v2alpha1/namespaces/west/accessgrants");
         assert_eq!(grants.verb(&Method::POST).unwrap(), Verb::Create);
         let Problem::MethodNotAllowed { allow, .. } = grants.verb(&Method::DELETE).unwrap_err() else { panic!() };
         assert_eq!(allow, "POST, GET");
 
-        let status = Target::read("/apis/skupper.io/v2alpha1/namespaces/west/sites/s/status");
+        let status = Route::read("/apis/skupper.io/v2alpha1/namespaces/west/sites/s/status");
         let Problem::MethodNotAllowed { allow, .. } = status.verb(&Method::DELETE).unwrap_err() else { panic!() };
         assert_eq!(allow, "GET");
         assert!(matches!(status.verb(&Method::PUT), Err(Problem::Forbidden(_))));
 
-        let everywhere = Target::read("/apis/skupper.io/v2alpha1/accessgrants");
+        let everywhere = Route::read("/apis/skupper.io/v2alpha1/accessgrants");
         assert!(everywhere.verb(&Method::POST).is_err());
     }
 
     #[test]
     fn what_is_allowed_is_what_is_served() {
-        let methods = |target: &Target| {
-            [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE].map(|m| target.verb(&m).ok())
+        let methods = |route: &Route| {
+            [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE].map(|m| route.verb(&m).ok())
         };
         for resource in TYPES {
             let path = format!("/{}/namespaces/west/{}", resource.group_version.path(), resource.plural);
-            let served = [methods(&Target::read(&path)), methods(&Target::read(&format!("{path}/x")))].concat();
+            let served = [methods(&Route::read(&path)), methods(&Route::read(&format!("{path}/x")))].concat();
             for verb in served.into_iter().flatten() {
                 assert!(
                     allows(&Caller::Owner, verb.as_str(), resource.group_version.group, resource.plural, "", "west"),
@@ -321,8 +330,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_path_panics(path in "(/(apis|skupper\\.io|v2alpha1|namespaces|west|accessgrants|%2[0-9a-z]|.{0,4})){0,8}|.{0,40}") {
-            let target = Target::read(&path);
-            let _ = (target.verb(&Method::GET), target.label(), target.words());
+            let route = Route::read(&path);
+            let _ = (route.verb(&Method::GET), route.label(), route.words());
         }
     }
 }
