@@ -81,7 +81,7 @@ fn read(resource: &'static ResourceType, object: &Value) {
     match behaviour(resource.id) {
         Behaviour::AccessGrants(_) => {
             if let Ok(manifest) = AccessGrants.manifest(object, FieldValidation::Ignore) {
-                assert!(Allowance::new(manifest.wanted.spec.allowed, 0).is_ok(), "an allowance that cannot be");
+                assert!(Allowance::new(manifest.spec.grant.allowed, 0).is_ok(), "an allowance that cannot be");
             }
         }
         Behaviour::Sites(_) => read_stored(&sites::APPLIED, object),
@@ -92,7 +92,7 @@ fn read(resource: &'static ResourceType, object: &Value) {
 /// What is read is shown in a form that is read as the same, also in the other version of the type.
 fn read_stored(kind: &'static StoredKind, object: &Value) {
     let Ok(manifest) = Stored(kind).manifest(object, FieldValidation::Ignore) else { return };
-    let body = manifest.wanted;
+    let body = manifest.spec;
     assert!((kind.check_change)(&body, &body).is_empty(), "no change is none");
     assert_eq!(again(kind, &shown(kind, &body), &body), body, "what is shown is what was written");
     if kind.object == links::STORED.object {
@@ -127,7 +127,7 @@ fn again(kind: &'static StoredKind, shown: &Body, before: &Body) -> Body {
     object.insert("kind".to_owned(), kind.resource.kind.into());
     object.insert("metadata".to_owned(), json!({"name": "a"}));
     match Stored(kind).manifest(&Value::Object(object), FieldValidation::Strict) {
-        Ok(manifest) => (kind.keep)(manifest.wanted, before),
+        Ok(manifest) => (kind.keep)(manifest.spec, before),
         Err(problem) => panic!("what is shown is refused: {problem:?}"),
     }
 }

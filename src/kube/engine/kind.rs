@@ -22,7 +22,7 @@ pub(crate) trait Kind: Copy + Send + Sync + 'static {
     /// An object as it is kept.
     type State: Send + Sync + 'static;
     /// What a caller wants an object to be, read and valid.
-    type Wanted: Clone + Send + Sync + 'static;
+    type Spec: Clone + Send + Sync + 'static;
 
     /// Its entry in the table.
     fn resource(self) -> &'static ResourceType;
@@ -32,7 +32,7 @@ pub(crate) trait Kind: Copy + Send + Sync + 'static {
 
     /// Reads what is wanted out of an object whose fields are known to be there and of the types that the table gives
     /// them. `None`, and at least one fault, when a value breaks a rule.
-    fn wanted(self, faults: &mut Faults, members: &Map<String, Value>) -> Option<Self::Wanted>;
+    fn spec(self, faults: &mut Faults, members: &Map<String, Value>) -> Option<Self::Spec>;
 
     /// Reads an object that a caller wrote.
     ///
@@ -42,8 +42,8 @@ pub(crate) trait Kind: Copy + Send + Sync + 'static {
         self,
         written: &Value,
         validation: FieldValidation,
-    ) -> Result<Manifest<Self::Name, Self::Wanted>, Problem> {
-        let read_spec = |faults: &mut Faults, members: &Map<String, Value>| self.wanted(faults, members);
+    ) -> Result<Manifest<Self::Name, Self::Spec>, Problem> {
+        let read_spec = |faults: &mut Faults, members: &Map<String, Value>| self.spec(faults, members);
         Manifest::read(self.resource(), self.longest_name(), written, validation, read_spec)
     }
 
@@ -75,7 +75,7 @@ pub(crate) trait Kind: Copy + Send + Sync + 'static {
     fn create(
         self,
         app: &App,
-        draft: Draft<'_, Self::Name, Self::Wanted>,
+        draft: Draft<'_, Self::Name, Self::Spec>,
         effect: Effect,
     ) -> impl Future<Output = Result<Created, Problem>> + Send;
 
@@ -85,7 +85,7 @@ pub(crate) trait Kind: Copy + Send + Sync + 'static {
         self,
         app: &App,
         current: Self::State,
-        manifest: Manifest<Self::Name, Self::Wanted>,
+        manifest: Manifest<Self::Name, Self::Spec>,
         effect: Effect,
     ) -> impl Future<Output = Result<Replaced, Problem>> + Send;
 
@@ -147,10 +147,10 @@ pub(crate) struct Page<S, N> {
 }
 
 /// An object to be made.
-pub(crate) struct Draft<'a, N, W> {
+pub(crate) struct Draft<'a, N, S> {
     pub(crate) namespace: &'a Namespace,
     pub(crate) name: &'a N,
-    pub(crate) manifest: &'a Manifest<N, W>,
+    pub(crate) manifest: &'a Manifest<N, S>,
 }
 
 /// How a creation ended.

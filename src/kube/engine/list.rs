@@ -143,8 +143,8 @@ async fn collect<K: Kind>(
     loop {
         let missing = (most - items.count).saturating_add(1);
         // Most objects may not be selected: pages of what is missing would be as many as there are objects.
-        let wanted = if options.selector.selects_all() { missing } else { GrantQuery::MAX_PAGE };
-        let query = PageQuery { namespace: namespace.clone(), after, limit: wanted.min(GrantQuery::MAX_PAGE) };
+        let limit = if options.selector.selects_all() { missing } else { GrantQuery::MAX_PAGE };
+        let query = PageQuery { namespace: namespace.clone(), after, limit: limit.min(GrantQuery::MAX_PAGE) };
         let page: Page<K::State, K::Name> = kind.page(app, query).await?;
         // A token that was forged, or is older than a restored backup, must not lead a watcher into the future.
         let revision = *revision.insert(revision.map_or(page.revision, |first| first.min(page.revision)));

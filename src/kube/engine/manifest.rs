@@ -72,7 +72,7 @@ impl<N: FromStr<Err = NameError> + Clone> ManifestName<N> {
 
 /// A whole object without its status, which is ours to write and is ignored where a caller wrote it.
 #[derive(Debug)]
-pub(crate) struct Manifest<N, W> {
+pub(crate) struct Manifest<N, S> {
     pub(crate) name: ManifestName<N>,
     pub(crate) namespace: Option<String>,
     pub(crate) uid: Option<String>,
@@ -80,12 +80,12 @@ pub(crate) struct Manifest<N, W> {
     pub(crate) revision: Option<Revision>,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) annotations: BTreeMap<String, String>,
-    pub(crate) wanted: W,
+    pub(crate) spec: S,
     /// For the caller, about what was dropped.
     pub(crate) warnings: Vec<String>,
 }
 
-impl<N: FromStr<Err = NameError> + Clone, W> Manifest<N, W> {
+impl<N: FromStr<Err = NameError> + Clone, S> Manifest<N, S> {
     /// Reads an object of this type, with a name of at most `longest_name` bytes. `read_spec` is given the object, whose
     /// fields are of the types of the table, and notes what is wrong with their values.
     ///
@@ -96,7 +96,7 @@ impl<N: FromStr<Err = NameError> + Clone, W> Manifest<N, W> {
         longest_name: usize,
         written: &Value,
         validation: FieldValidation,
-        read_spec: impl FnOnce(&mut Faults, &Map<String, Value>) -> Option<W>,
+        read_spec: impl FnOnce(&mut Faults, &Map<String, Value>) -> Option<S>,
     ) -> Result<Self, Problem> {
         check_type(resource, written)?;
         let mut faults = Faults::default();
@@ -105,16 +105,16 @@ impl<N: FromStr<Err = NameError> + Clone, W> Manifest<N, W> {
         let metadata = faults.object("metadata", members.get("metadata"));
         let identity = metadata.map(|members| Identity::read(&mut faults, members)).unwrap_or_default();
         let name = ManifestName::read(longest_name, &identity, &mut faults);
-        let wanted = read_spec(&mut faults, &members);
+        let spec = read_spec(&mut faults, &members);
         let (labels, annotations) = metadata.map(|members| attached(&mut faults, members)).unwrap_or_default();
 
         let warnings = faults.unknown_fields(validation);
         let warnings =
             warnings.map_err(|sentence| cannot_be_handled(resource.group_version, resource.kind, &sentence))?;
         let Identity { given_name, prefix, namespace, uid, revision } = identity;
-        match (name, wanted) {
-            (Some(name), Some(wanted)) if faults.causes.is_empty() => {
-                Ok(Self { name, namespace, uid, revision, labels, annotations, wanted, warnings })
+        match (name, spec) {
+            (Some(name), Some(spec)) if faults.causes.is_empty() => {
+                Ok(Self { name, namespace, uid, revision, labels, annotations, spec, warnings })
             }
             (_, _) => Err(Problem::Invalid {
                 resource,

@@ -51,9 +51,9 @@ pub(crate) enum EndOfInitialEvents {
 /// Whether a client is told how far a watch has come, without an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bookmarks {
-    Wanted,
+    Sent,
     /// They would not be understood.
-    Unwanted,
+    NotSent,
 }
 
 /// Whether a write is to last.

@@ -139,7 +139,7 @@ async fn replace<K: Kind>(
     app: &App,
     kind: K,
     current: K::State,
-    mut manifest: Manifest<K::Name, K::Wanted>,
+    mut manifest: Manifest<K::Name, K::Spec>,
     effect: Effect,
 ) -> Result<Option<Outcome>, Problem> {
     let dropped = std::mem::take(&mut manifest.warnings);
@@ -151,7 +151,7 @@ async fn replace<K: Kind>(
     }
 }
 
-fn check_namespace<N, W>(manifest: &Manifest<N, W>, namespace: &Namespace) -> Result<(), Problem> {
+fn check_namespace<N, S>(manifest: &Manifest<N, S>, namespace: &Namespace) -> Result<(), Problem> {
     match &manifest.namespace {
         Some(given) if given != namespace.as_str() => Err(Problem::BadRequest(
             "the namespace of the provided object does not match the namespace sent on the request".to_owned(),
@@ -165,7 +165,7 @@ fn check_identity<K: Kind>(
     kind: K,
     name: &K::Name,
     current: &Facts<'_>,
-    manifest: &Manifest<K::Name, K::Wanted>,
+    manifest: &Manifest<K::Name, K::Spec>,
 ) -> Result<(), Problem> {
     check_namespace(manifest, current.namespace)?;
     if !matches!(&manifest.name, ManifestName::Given(given) if given == name) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::grant_spec::{GrantWanted, attached, write_spec};
+use super::grant_spec::{AccessGrantSpec, attached, write_spec};
 use crate::{
     app::{App, ConditionState as State, GrantStanding, SiteFault, condition},
     grant::{Code, CodeOrigin, Grant, GrantMetadata, GrantName, IssuerName, Namespace},
@@ -37,14 +37,18 @@ pub(crate) fn object(app: &App, grant: &Grant) -> Value {
 }
 
 /// A grant that does not exist, as a dry run shows it: no uid, no status, nothing that only a stored grant has.
-pub(crate) fn unstored(namespace: &Namespace, name: &GrantName, manifest: &Manifest<GrantName, GrantWanted>) -> Value {
-    let wanted = &manifest.wanted.spec;
+pub(crate) fn unstored(
+    namespace: &Namespace,
+    name: &GrantName,
+    manifest: &Manifest<GrantName, AccessGrantSpec>,
+) -> Value {
+    let grant = &manifest.spec.grant;
     let attached = attached(manifest);
     let spec = write_spec(
-        wanted.allowed,
-        &wanted.window.to_string(),
-        wanted.code.as_ref().map(Code::expose),
-        wanted.issuer.as_ref().map(IssuerName::as_str),
+        grant.allowed,
+        &grant.window.to_string(),
+        grant.code.as_ref().map(Code::expose),
+        grant.issuer.as_ref().map(IssuerName::as_str),
         &attached,
     );
     json!({

@@ -21,20 +21,20 @@ const LONGEST_WINDOW: usize = 64;
 
 /// What a caller wants a grant to be.
 #[derive(Debug, Clone)]
-pub(crate) struct GrantWanted {
-    pub(crate) spec: GrantSpec,
+pub(crate) struct AccessGrantSpec {
+    pub(crate) grant: GrantSpec,
     /// `spec.settings`.
     pub(crate) settings: BTreeMap<String, String>,
 }
 
 /// What is attached to the grant.
-pub(crate) fn attached(manifest: &Manifest<GrantName, GrantWanted>) -> GrantMetadata {
-    let Manifest { labels, annotations, wanted: GrantWanted { settings, .. }, .. } = manifest;
+pub(crate) fn attached(manifest: &Manifest<GrantName, AccessGrantSpec>) -> GrantMetadata {
+    let Manifest { labels, annotations, spec: AccessGrantSpec { settings, .. }, .. } = manifest;
     GrantMetadata { labels: labels.clone(), annotations: annotations.clone(), settings: settings.clone() }
 }
 
 /// Reads a spec; `None` when a fault was found. The types of the fields are checked already.
-pub(crate) fn read_spec(faults: &mut Faults, members: &Map<String, Value>) -> Option<GrantWanted> {
+pub(crate) fn read_spec(faults: &mut Faults, members: &Map<String, Value>) -> Option<AccessGrantSpec> {
     let settings = members.get("settings").map(|settings| faults.texts("spec.settings", Some(settings)));
     let allowed = redemptions_allowed(faults, members.get("redemptionsAllowed"));
     let window = expiration_window(faults, text(members, "expirationWindow"));
@@ -44,8 +44,8 @@ pub(crate) fn read_spec(faults: &mut Faults, members: &Map<String, Value>) -> Op
         .map(|text| text.parse::<IssuerName>().map_err(|error| faults.add(Cause::invalid("spec.issuer", text, error))));
     match (allowed, window, code, issuer.transpose()) {
         (Some(allowed), Some(window), Ok(code), Ok(issuer)) => {
-            let spec = GrantSpec { allowed, window, code, issuer };
-            Some(GrantWanted { spec, settings: settings.unwrap_or_default() })
+            let grant = GrantSpec { allowed, window, code, issuer };
+            Some(AccessGrantSpec { grant, settings: settings.unwrap_or_default() })
         }
         (_, _, _, _) => None,
     }
@@ -121,7 +121,7 @@ mod tests {
     };
     use proptest::prelude::*;
 
-    fn read(metadata: &Value, spec: &Value) -> Result<Manifest<GrantName, GrantWanted>, Problem> {
+    fn read(metadata: &Value, spec: &Value) -> Result<Manifest<GrantName, AccessGrantSpec>, Problem> {
         let object = json!({
             "apiVersion": "skupper.io/v2alpha1", "kind": "AccessGrant", "metadata": metadata, "spec": spec,
         });
@@ -137,11 +137,8 @@ mod tests {
     fn what_is_left_out_gets_skuppers_defaults() {
         for spec in [json!(null), json!({}), json!({"redemptionsAllowed": 0, "expirationWindow": "", "code": null})] {
             let manifest = read(&json!({"name": "g"}), &spec).unwrap();
-            assert_eq!(
-                (manifest.wanted.spec.allowed, manifest.wanted.spec.window.to_string()),
-                (1, "15m0s".to_owned())
-            );
-            assert!(manifest.wanted.spec.code.is_none());
+            assert_eq!((manifest.spec.grant.allowed, manifest.spec.grant.window.to_string()), (1, "15m0s".to_owned()));
+            assert!(manifest.spec.grant.code.is_none());
         }
     }
 
@@ -172,7 +169,7 @@ mod tests {
     #[test]
     fn numbers_of_redemptions_are_whole_and_fit_an_int32() {
         let allowed = |value: Value| {
-            read(&json!({"name": "g"}), &json!({"redemptionsAllowed": value})).map(|m| m.wanted.spec.allowed)
+            read(&json!({"name": "g"}), &json!({"redemptionsAllowed": value})).map(|m| m.spec.grant.allowed)
         };
         assert_eq!(allowed(json!(2_147_483_647)).unwrap(), 2_147_483_647);
         for wrong in
@@ -262,8 +259,8 @@ mod tests {
         #[test]
         fn no_object_panics_and_what_is_read_is_valid(metadata in any_json(), spec in any_json()) {
             if let Ok(manifest) = read(&metadata, &spec) {
-                prop_assert!(Allowance::new(manifest.wanted.spec.allowed, 0).is_ok());
-                prop_assert!(!manifest.wanted.spec.window.duration().is_zero());
+                prop_assert!(Allowance::new(manifest.spec.grant.allowed, 0).is_ok());
+                prop_assert!(!manifest.spec.grant.window.duration().is_zero());
             }
         }
     }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     grant_object,
-    grant_spec::{GrantWanted, attached, read_spec},
+    grant_spec::{AccessGrantSpec, attached, read_spec},
 };
 use crate::{
     app::{App, CreateGrantError, GrantDraft, GrantSpec, SpecError, UpdateGrantError},
@@ -34,7 +34,7 @@ pub(crate) struct AccessGrants;
 impl Kind for AccessGrants {
     type Name = GrantName;
     type State = Grant;
-    type Wanted = GrantWanted;
+    type Spec = AccessGrantSpec;
 
     fn resource(self) -> &'static ResourceType {
         &ACCESS_GRANTS
@@ -44,7 +44,7 @@ impl Kind for AccessGrants {
         GrantName::MAX_BYTES
     }
 
-    fn wanted(self, faults: &mut Faults, members: &Map<String, Value>) -> Option<GrantWanted> {
+    fn spec(self, faults: &mut Faults, members: &Map<String, Value>) -> Option<AccessGrantSpec> {
         read_spec(faults, object(members, "spec"))
     }
 
@@ -84,11 +84,11 @@ impl Kind for AccessGrants {
     async fn create(
         self,
         app: &App,
-        draft: Draft<'_, GrantName, GrantWanted>,
+        draft: Draft<'_, GrantName, AccessGrantSpec>,
         effect: Effect,
     ) -> Result<Created, Problem> {
         let Draft { namespace, name, manifest } = draft;
-        let GrantWanted { spec, .. } = &manifest.wanted;
+        let AccessGrantSpec { grant: spec, .. } = &manifest.spec;
         match effect {
             Effect::DryRun => {
                 app.check_new(spec).map_err(|error| invalid(name, error, spec))?;
@@ -119,11 +119,11 @@ impl Kind for AccessGrants {
         self,
         app: &App,
         current: Grant,
-        manifest: Manifest<GrantName, GrantWanted>,
+        manifest: Manifest<GrantName, AccessGrantSpec>,
         effect: Effect,
     ) -> Result<Replaced, Problem> {
         let mut warnings = Vec::new();
-        let spec = manifest.wanted.spec.clone();
+        let spec = manifest.spec.grant.clone();
         if spec.window != current.window {
             let end = current.expires_at;
             warnings.push(format!(

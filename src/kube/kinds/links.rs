@@ -22,7 +22,7 @@ pub(crate) static STORED: StoredKind = StoredKind {
     object: ObjectKind::Link,
     longest_name: ResourceName::MAX_BYTES,
     generation: Generation::Shown,
-    wanted,
+    read_spec,
     keep: StoredKind::keep_nothing,
     check_change: StoredKind::change_anything,
     show,
@@ -32,7 +32,7 @@ pub(crate) static STORED: StoredKind = StoredKind {
 /// any length, piece by piece.
 const MOST_ENDPOINTS: usize = 128;
 
-fn wanted(faults: &mut Faults, members: &Map<String, Value>) -> Body {
+fn read_spec(faults: &mut Faults, members: &Map<String, Value>) -> Body {
     let spec = object(members, "spec");
     if let Some(Value::Array(endpoints)) = spec.get("endpoints") {
         if endpoints.is_empty() {

@@ -27,7 +27,7 @@ pub(crate) static STORED: StoredKind = StoredKind {
     object: ObjectKind::Link,
     longest_name: ResourceName::MAX_BYTES,
     generation: Generation::Shown,
-    wanted,
+    read_spec,
     keep,
     check_change: StoredKind::change_anything,
     show,
@@ -55,7 +55,7 @@ const CREDENTIALS: &str = "tlsCredentials";
 const COST: &str = "cost";
 const SETTINGS: &str = "settings";
 
-fn wanted(faults: &mut Faults, members: &Map<String, Value>) -> Body {
+fn read_spec(faults: &mut Faults, members: &Map<String, Value>) -> Body {
     let spec = object(members, "spec");
     check_value::<ResourceName>(faults, "spec.tlsSecret", text(spec, "tlsSecret"));
     check_cost(faults, spec);
@@ -101,8 +101,8 @@ fn endpoints(faults: &mut Faults, options: &Map<String, Value>) -> Vec<Value> {
 }
 
 /// Groups, endpoints beyond the first of a kind, and settings that are called like one of the four options.
-fn keep(mut wanted: Body, before: &Body) -> Body {
-    let (mut spec, before) = (members(&wanted, "spec"), members(before, "spec"));
+fn keep(mut written: Body, before: &Body) -> Body {
+    let (mut spec, before) = (members(&written, "spec"), members(before, "spec"));
     let endpoints = keep_endpoints(list(&spec), list(&before));
     spec.insert(ENDPOINTS.to_owned(), endpoints.into());
 
@@ -112,8 +112,8 @@ fn keep(mut wanted: Body, before: &Body) -> Body {
     if !settings.is_empty() || had_an_empty_map {
         spec.insert(SETTINGS.to_owned(), settings.into());
     }
-    wanted.insert("spec".to_owned(), spec.into());
-    wanted
+    written.insert("spec".to_owned(), spec.into());
+    written
 }
 
 fn list(spec: &Map<String, Value>) -> &[Value] {
@@ -128,10 +128,10 @@ fn is_called(endpoint: &Value, name: &str) -> bool {
     endpoint.get("name").and_then(Value::as_str) == Some(name)
 }
 
-/// The first endpoint of each kind goes where it is wanted to; those that no option speaks of stay, unless their whole
+/// The first endpoint of each kind goes where it is written to; those that no option speaks of stay, unless their whole
 /// kind is gone. A new one joins the group of the others: a link goes to endpoints of one group.
-fn keep_endpoints(wanted: &[Value], before: &[Value]) -> Vec<Value> {
-    let mut missing: Vec<&Value> = wanted.iter().collect();
+fn keep_endpoints(written: &[Value], before: &[Value]) -> Vec<Value> {
+    let mut missing: Vec<&Value> = written.iter().collect();
     let mut kept = Vec::new();
     for endpoint in before {
         let same = |other: &Value| other.get("name") == endpoint.get("name");
@@ -142,7 +142,7 @@ fn keep_endpoints(wanted: &[Value], before: &[Value]) -> Vec<Value> {
                 endpoint[part] = change[part].clone();
             }
             kept.push(endpoint);
-        } else if wanted.iter().any(same) {
+        } else if written.iter().any(same) {
             kept.push(endpoint.clone());
         }
     }

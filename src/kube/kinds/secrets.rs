@@ -23,7 +23,7 @@ pub(crate) static STORED: StoredKind = StoredKind {
     object: ObjectKind::Secret,
     longest_name: ResourceName::MAX_BYTES,
     generation: Generation::Hidden,
-    wanted,
+    read_spec,
     keep: StoredKind::keep_nothing,
     check_change,
     show,
@@ -40,7 +40,7 @@ const LONGEST_DATA: usize = 1024 * 1024;
 const LONGEST_KEY: usize = 253;
 
 /// No fault repeats a value, but for the type, which is no secret.
-fn wanted(faults: &mut Faults, members: &Map<String, Value>) -> Body {
+fn read_spec(faults: &mut Faults, members: &Map<String, Value>) -> Body {
     let data = read_data(faults, members);
     let secret_type = text(members, "type").unwrap_or(OPAQUE);
     if secret_type == TLS {
@@ -127,7 +127,7 @@ mod tests {
 
     fn read(members: &Value) -> Result<Value, Vec<String>> {
         let mut faults = Faults::default();
-        let body = wanted(&mut faults, members.as_object().unwrap());
+        let body = read_spec(&mut faults, members.as_object().unwrap());
         if faults.causes.is_empty() { Ok(body.into()) } else { Err(faults.causes.iter().map(Cause::line).collect()) }
     }
 

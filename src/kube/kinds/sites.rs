@@ -31,13 +31,13 @@ pub(crate) static APPLIED: StoredKind = StoredKind {
     object: ObjectKind::Site,
     longest_name: GrantName::MAX_BYTES,
     generation: Generation::Shown,
-    wanted,
+    read_spec,
     keep: StoredKind::keep_nothing,
     check_change: StoredKind::change_anything,
     show,
 };
 
-fn wanted(_: &mut Faults, members: &Map<String, Value>) -> Body {
+fn read_spec(_: &mut Faults, members: &Map<String, Value>) -> Body {
     prune(SITES.fields, members)
 }
 
@@ -85,7 +85,7 @@ fn is_within(site: &SiteState, namespace: Option<&Namespace>, after: Option<&(Na
 impl Kind for Sites {
     type Name = ResourceName;
     type State = SiteState;
-    type Wanted = Body;
+    type Spec = Body;
 
     fn resource(self) -> &'static ResourceType {
         &SITES
@@ -95,8 +95,8 @@ impl Kind for Sites {
         APPLIED_SITES.longest_name()
     }
 
-    fn wanted(self, faults: &mut Faults, members: &Map<String, Value>) -> Option<Body> {
-        APPLIED_SITES.wanted(faults, members)
+    fn spec(self, faults: &mut Faults, members: &Map<String, Value>) -> Option<Body> {
+        APPLIED_SITES.spec(faults, members)
     }
 
     fn facts(self, state: &SiteState) -> Facts<'_> {

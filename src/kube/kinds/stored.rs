@@ -39,7 +39,7 @@ pub(crate) struct StoredKind {
     pub(crate) generation: Generation,
     /// Reads what a caller wrote, whose fields are of the types of the table, into the stored form, without a status.
     /// Where a value breaks a rule there is a fault, and what is answered is not used.
-    pub(crate) wanted: fn(&mut Faults, &Map<String, Value>) -> Body,
+    pub(crate) read_spec: fn(&mut Faults, &Map<String, Value>) -> Body,
     /// Adds to what is wanted those parts of the stored form that this type cannot say: a change keeps them.
     pub(crate) keep: fn(Body, &Body) -> Body,
     /// What is wrong with a change from one body to another.
@@ -58,8 +58,8 @@ pub(crate) enum Generation {
 
 impl StoredKind {
     /// For types that say all that is stored.
-    pub(crate) fn keep_nothing(wanted: Body, _: &Body) -> Body {
-        wanted
+    pub(crate) fn keep_nothing(written: Body, _: &Body) -> Body {
+        written
     }
 
     /// For types whose every part may change.
@@ -82,7 +82,7 @@ pub(crate) struct Stored(pub(crate) &'static StoredKind);
 impl Kind for Stored {
     type Name = ResourceName;
     type State = StoredObject;
-    type Wanted = Body;
+    type Spec = Body;
 
     fn resource(self) -> &'static ResourceType {
         self.0.resource
@@ -92,8 +92,8 @@ impl Kind for Stored {
         self.0.longest_name
     }
 
-    fn wanted(self, faults: &mut Faults, members: &Map<String, Value>) -> Option<Body> {
-        Some((self.0.wanted)(faults, members))
+    fn spec(self, faults: &mut Faults, members: &Map<String, Value>) -> Option<Body> {
+        Some((self.0.read_spec)(faults, members))
     }
 
     fn facts(self, object: &StoredObject) -> Facts<'_> {
@@ -144,7 +144,7 @@ impl Kind for Stored {
 
     async fn create(self, app: &App, draft: Draft<'_, ResourceName, Body>, effect: Effect) -> Result<Created, Problem> {
         let Draft { namespace, name, manifest } = draft;
-        let content = content(manifest, manifest.wanted.clone());
+        let content = content(manifest, manifest.spec.clone());
         let (key, uid, created_at) = (self.key(namespace, name), Uuid::new_v4(), app.clock().now());
         match effect {
             Effect::DryRun => {
@@ -171,7 +171,7 @@ impl Kind for Stored {
     ) -> Result<Replaced, Problem> {
         let mut before = current.content.body.clone();
         let status = before.remove(STATUS);
-        let mut body = (self.0.keep)(manifest.wanted.clone(), &before);
+        let mut body = (self.0.keep)(manifest.spec.clone(), &before);
         let causes = (self.0.check_change)(&before, &body);
         if !causes.is_empty() {
             return Err(Problem::Invalid { resource: self.0.resource, name: current.key.name.to_string(), causes });

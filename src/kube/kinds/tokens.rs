@@ -25,14 +25,14 @@ pub(crate) static STORED: StoredKind = StoredKind {
     // The Secret and the Links that a token brings are called like it.
     longest_name: LinkName::MAX_BYTES,
     generation: Generation::Shown,
-    wanted,
+    read_spec,
     keep: StoredKind::keep_nothing,
     check_change: StoredKind::change_anything,
     show,
 };
 
 /// No fault repeats a value: whoever swaps two fields writes the code into another.
-fn wanted(faults: &mut Faults, members: &Map<String, Value>) -> Body {
+fn read_spec(faults: &mut Faults, members: &Map<String, Value>) -> Body {
     let spec = object(members, "spec");
     let mut refuse = |field: &str, why: &str| {
         faults.add(Cause::invalid_unshown(&format!("spec.{field}"), format!("Invalid value: {why}")));

@@ -153,7 +153,7 @@ fn stored(body: Body) -> StoredObject {
 
 fn read(kind: &StoredKind, members: &Map<String, Value>) -> Body {
     let mut faults = Faults::default();
-    let body = (kind.wanted)(&mut faults, members);
+    let body = (kind.read_spec)(&mut faults, members);
     assert!(faults.causes.is_empty(), "{:?}", faults.causes);
     body
 }
@@ -200,8 +200,8 @@ proptest! {
     fn a_link_that_is_shown_in_the_oldest_form_and_written_back_is_the_same(spec in new_spec()) {
         let before = read(&links::STORED, &body(spec));
         let shown = links_v1alpha1::shown(&stored(before.clone()));
-        let wanted = read(&links_v1alpha1::STORED, &shown);
-        prop_assert_eq!((links_v1alpha1::STORED.keep)(wanted, &before), before);
+        let spec = read(&links_v1alpha1::STORED, &shown);
+        prop_assert_eq!((links_v1alpha1::STORED.keep)(spec, &before), before);
     }
 
     #[test]
@@ -216,8 +216,8 @@ proptest! {
         if let Some(option) = option {
             spec["options"]["z"] = option.into();
         }
-        let wanted = read(&links_v1alpha1::STORED, &body(spec.clone()));
-        let after = (links_v1alpha1::STORED.keep)(wanted, &before);
+        let spec = read(&links_v1alpha1::STORED, &body(spec.clone()));
+        let after = (links_v1alpha1::STORED.keep)(spec, &before);
         prop_assert_eq!(&links_v1alpha1::shown(&stored(after.clone()))["spec"], &spec);
         let (after, before) = (after["spec"].clone(), before["spec"].clone());
         let of_role = |spec: &Value| -> Vec<Value> {

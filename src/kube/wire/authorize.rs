@@ -51,13 +51,17 @@ pub(crate) fn authorize(peer: &Peer, route: &Route, verb: Verb) -> Result<(), Pr
         Peer::Owner | Peer::Nobody => return Ok(()),
         Peer::Certificate(user) => user,
     };
-    let Some(wanted) = Wanted::of(route) else { return Ok(()) };
-    let namespace = wanted.namespace.map(Namespace::as_str);
-    if permits(&user.scope, namespace, wanted.audience, verb) { Ok(()) } else { Err(wanted.refused_to(user, verb)) }
+    let Some(attributes) = Attributes::of(route) else { return Ok(()) };
+    let namespace = attributes.namespace.map(Namespace::as_str);
+    if permits(&user.scope, namespace, attributes.audience, verb) {
+        Ok(())
+    } else {
+        Err(attributes.refused_to(user, verb))
+    }
 }
 
 /// What a request is about, in the words of a refusal.
-struct Wanted<'a> {
+struct Attributes<'a> {
     group: &'static str,
     resource: &'static str,
     subresource: Option<&'static str>,
@@ -66,7 +70,7 @@ struct Wanted<'a> {
     audience: Audience,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> Attributes<'a> {
     /// `None` for what is everybody's, and for what there is not.
     fn of(route: &'a Route) -> Option<Self> {
         let (resource, subresource, namespace, name) = match route {

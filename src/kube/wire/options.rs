@@ -89,8 +89,8 @@ pub(crate) fn read_watch_options(resource: &'static ResourceType, query: &Query)
         return Err(Problem::BadRequest("a watch cannot be continued like a list".to_owned()));
     }
     let bookmarks = match query.one("allowWatchBookmarks")?.is_some_and(means_yes) {
-        true => Bookmarks::Wanted,
-        false => Bookmarks::Unwanted,
+        true => Bookmarks::Sent,
+        false => Bookmarks::NotSent,
     };
     let (start, end_of_initial_events) = read_start(resource, query)?;
     let (labels, fields) = (query.one("labelSelector")?, query.one("fieldSelector")?);
@@ -138,12 +138,12 @@ fn duration_of_watch(query: &Query) -> Result<Duration, Problem> {
         let nanoseconds = parse_go_duration(text).ok().and_then(|n| u64::try_from(n).ok());
         nanoseconds.map(Duration::from_nanos).ok_or_else(|| invalid("timeout", text))
     });
-    let wanted = seconds.into_iter().chain(timeout.transpose()?).filter(|wanted| !wanted.is_zero()).min();
+    let asked = seconds.into_iter().chain(timeout.transpose()?).filter(|asked| !asked.is_zero()).min();
     let by_chance = || {
         let spread = (LONGEST_WATCH - SHORTEST_WATCH).as_secs();
         SHORTEST_WATCH + Duration::from_secs(uuid::Uuid::new_v4().as_u64_pair().1 % spread)
     };
-    Ok(wanted.unwrap_or_else(by_chance).min(LONGEST_WATCH))
+    Ok(asked.unwrap_or_else(by_chance).min(LONGEST_WATCH))
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ use crate::{
             memory::Memory,
             patch::Patch,
             verbs,
-            watch::watcher::{self, MOST_WATCHES, Wanted},
+            watch::watcher::{self, MOST_WATCHES, WatchRequest},
         },
         kinds::{
             ledger, namespaces,
@@ -245,12 +245,12 @@ impl Resources {
                 }
             },
             Route::Collection { resource, namespace } if verb == Verb::Watch => {
-                let wanted = Wanted {
+                let watch = WatchRequest {
                     namespace: namespace.clone(),
                     options: read_watch_options(resource, &query)?,
                     table: table_form(request.headers(), &query)?,
                 };
-                self.watch(resource, wanted).await
+                self.watch(resource, watch).await
             }
             Route::Collection { resource, .. } | Route::Object { resource, .. } => {
                 let (parts, body) = request.into_parts();
@@ -277,9 +277,9 @@ impl Resources {
         with_kind!(behaviour(resource.id), kind => verbs::perform(&self.app, kind, action).await).map(Reply::from)
     }
 
-    async fn watch(&self, resource: &ResourceType, wanted: Wanted) -> Result<Reply, Problem> {
+    async fn watch(&self, resource: &ResourceType, watch: WatchRequest) -> Result<Reply, Problem> {
         let place = Arc::clone(&self.watches).try_acquire_owned().map_err(|_| Problem::TooManyWatches)?;
-        with_kind!(behaviour(resource.id), kind => watcher::open(&self.app, kind, wanted, place).await).map(Reply::from)
+        with_kind!(behaviour(resource.id), kind => watcher::open(&self.app, kind, watch, place).await).map(Reply::from)
     }
 }
 

@@ -56,7 +56,7 @@ const RING_DEADLINE: Duration = Duration::from_secs(5);
 
 /// What a watch is about, and how it is told.
 #[derive(Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct WatchRequest {
     pub(crate) namespace: Option<Namespace>,
     pub(crate) options: WatchOptions,
     pub(crate) table: Option<TableForm>,
@@ -70,12 +70,12 @@ pub(crate) struct Wanted {
 pub(crate) async fn open<K: Kind>(
     app: &Arc<App>,
     kind: K,
-    wanted: Wanted,
+    request: WatchRequest,
     place: OwnedSemaphorePermit,
 ) -> Result<Outcome, Problem> {
     app.revision().await.map_err(|error| Problem::from_store(&error))?;
     let (events, stream) = stream::pair(SEND_DEADLINE);
-    let watch = Watch::new(Arc::clone(app), kind, wanted);
+    let watch = Watch::new(Arc::clone(app), kind, request);
     tokio::spawn(async move {
         watch.run(events).await;
         drop(place);
@@ -119,8 +119,8 @@ struct Watch<K> {
 }
 
 impl<K: Kind> Watch<K> {
-    fn new(app: Arc<App>, kind: K, wanted: Wanted) -> Self {
-        let Wanted { namespace, options, table } = wanted;
+    fn new(app: Arc<App>, kind: K, request: WatchRequest) -> Self {
+        let WatchRequest { namespace, options, table } = request;
         let form = Form { resource: kind.resource(), table, clock: app.clock().clone() };
         Self { app, kind, namespace, options, form, position: None, told: None }
     }
@@ -141,7 +141,7 @@ impl<K: Kind> Watch<K> {
                 }
             }
             None => {
-                if let (Bookmarks::Wanted, Some(position)) = (self.options.bookmarks, self.position) {
+                if let (Bookmarks::Sent, Some(position)) = (self.options.bookmarks, self.position) {
                     // Who has not taken the events before it can do without it.
                     events.send_if_room(self.form.bookmark(position));
                 }
@@ -161,7 +161,7 @@ impl<K: Kind> Watch<K> {
                     return Err(Problem::Expired { revision, head }.into());
                 }
                 let revision = self.tell_all(events).await?;
-                if let (Bookmarks::Wanted, EndOfInitialEvents::Told) =
+                if let (Bookmarks::Sent, EndOfInitialEvents::Told) =
                     (self.options.bookmarks, self.options.end_of_initial_events)
                 {
                     events.send(self.form.end_of_initial_events(revision)).await?;
@@ -180,7 +180,7 @@ impl<K: Kind> Watch<K> {
             }
             if Instant::now() >= bookmark_at {
                 bookmark_at = Instant::now() + BOOKMARK_INTERVAL;
-                if self.options.bookmarks == Bookmarks::Wanted && self.told < Some(position) {
+                if self.options.bookmarks == Bookmarks::Sent && self.told < Some(position) {
                     events.send(self.form.bookmark(position)).await?;
                     self.told = Some(position);
                 }
