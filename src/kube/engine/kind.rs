@@ -1,10 +1,10 @@
 //! What a type of the table does: everything that reading, writing and watching need to know of it.
 
-use std::{collections::BTreeMap, fmt, future::Future, str::FromStr};
+use std::{fmt, future::Future, str::FromStr};
 
 use serde_json::{Map, Value};
 
-use super::{manifest::Manifest, options::Effect};
+use super::{manifest::Manifest, object_meta::ObjectMeta, options::Effect};
 use crate::{
     app::App,
     grant::{NameError, Namespace, Revision},
@@ -48,7 +48,7 @@ pub(crate) trait Kind: Copy + Send + Sync + 'static {
     }
 
     /// What every object has.
-    fn facts(self, state: &Self::State) -> Facts<'_>;
+    fn meta(self, state: &Self::State) -> ObjectMeta<'_>;
 
     /// The object as callers see it.
     fn object(self, app: &App, state: &Self::State) -> Value;
@@ -103,18 +103,6 @@ pub(crate) trait Kind: Copy + Send + Sync + 'static {
 
     /// A removed object of this type as it was last.
     fn last(self, last: &LastState) -> Option<Self::State>;
-}
-
-/// What every object has.
-#[derive(Debug)]
-pub(crate) struct Facts<'a> {
-    pub(crate) namespace: &'a Namespace,
-    pub(crate) name: &'a str,
-    pub(crate) uid: String,
-    pub(crate) revision: Revision,
-    pub(crate) labels: &'a BTreeMap<String, String>,
-    /// Its members beside the metadata, where it is kept as they are: what it can be selected by is among them.
-    pub(crate) members: Option<&'a Map<String, Value>>,
 }
 
 /// Which object a change is about.

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 use tracing::error;
 
 use super::{
-    kind::{Facts, Kind, Page, PageQuery},
+    kind::{Kind, Page, PageQuery},
     memory::{Held, Memory, NoMemory, UNCOUNTED},
+    object_meta::ObjectMeta,
     options::ListOptions,
     outcome::{Content, Outcome},
     page::Continue,
@@ -150,8 +151,8 @@ async fn collect<K: Kind>(
         let revision = *revision.insert(revision.map_or(page.revision, |first| first.min(page.revision)));
         corrupt.extend(page.corrupt);
         for state in page.items {
-            let facts = kind.facts(&state);
-            if !options.selector.selects(facts.namespace.as_str(), facts.name, facts.labels, facts.members) {
+            let meta = kind.meta(&state);
+            if !options.selector.selects(meta.namespace.as_str(), meta.name, meta.labels, meta.members) {
                 continue;
             }
             if let Some(last) = last.as_ref().filter(|_| items.count == most || items.is_full()) {
@@ -170,7 +171,7 @@ async fn collect<K: Kind>(
 
 /// The token of a list of `scope` that goes on after this object; `None` when its name is none, as of no object.
 fn continue_after<K: Kind>(kind: K, scope: Option<Namespace>, revision: Revision, last: &K::State) -> Option<Continue> {
-    let Facts { namespace, name, .. } = kind.facts(last);
+    let ObjectMeta { namespace, name, .. } = kind.meta(last);
     let plural = kind.resource().plural.to_owned();
     Some(Continue { revision, plural, scope, namespace: namespace.clone(), name: name.parse().ok()? })
 }

@@ -11,6 +11,18 @@ use crate::{
     time::Timestamp,
 };
 
+/// What lists, watches and changes need to know of an object, whatever its type.
+#[derive(Debug)]
+pub(crate) struct ObjectMeta<'a> {
+    pub(crate) namespace: &'a Namespace,
+    pub(crate) name: &'a str,
+    pub(crate) uid: String,
+    pub(crate) revision: Revision,
+    pub(crate) labels: &'a BTreeMap<String, String>,
+    /// Its members beside the metadata, where it is kept as they are: what it can be selected by is among them.
+    pub(crate) members: Option<&'a Map<String, Value>>,
+}
+
 /// The part of the metadata that says which object is meant.
 #[derive(Debug, Default)]
 pub(crate) struct Identity {

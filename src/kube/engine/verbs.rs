@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use super::{
     action::{Action, DeleteOptions, Preconditions},
-    kind::{Created, Draft, Facts, Kind, Removal, Replaced},
+    kind::{Created, Draft, Kind, Removal, Replaced},
     list,
     manifest::{Manifest, ManifestName},
+    object_meta::ObjectMeta,
     options::{Effect, WriteOptions},
     outcome::Outcome,
     patch::{Patch, check_length},
@@ -100,7 +101,7 @@ async fn update<K: Kind>(
         let cause = Cause::required("metadata.resourceVersion", "must be specified for an update");
         return Err(Problem::Invalid { resource: kind.resource(), name: name.to_owned(), causes: vec![cause] });
     }
-    check_identity(kind, &parsed, &kind.facts(&current), &manifest)?;
+    check_identity(kind, &parsed, &kind.meta(&current), &manifest)?;
     replace(app, kind, current, manifest, options.effect)
         .await?
         .map_or_else(|| Err(Problem::modified(kind.resource(), name)), Ok)
@@ -126,7 +127,7 @@ async fn apply_patch<K: Kind>(
         })?;
         check_length(&patched)?;
         let manifest = kind.manifest(&patched, options.field_validation)?;
-        check_identity(kind, &parsed, &kind.facts(&current), &manifest)?;
+        check_identity(kind, &parsed, &kind.meta(&current), &manifest)?;
         if let Some(outcome) = replace(app, kind, current, manifest, options.effect).await? {
             return Ok(outcome);
         }
@@ -143,7 +144,7 @@ async fn replace<K: Kind>(
     effect: Effect,
 ) -> Result<Option<Outcome>, Problem> {
     let dropped = std::mem::take(&mut manifest.warnings);
-    let name = kind.facts(&current).name.to_owned();
+    let name = kind.meta(&current).name.to_owned();
     match kind.replace(app, current, manifest, effect).await? {
         Replaced::Done { object, warnings } => Ok(Some(Outcome::object(object).warning(dropped).warning(warnings))),
         Replaced::Stale => Ok(None),
@@ -164,7 +165,7 @@ fn check_namespace<N, S>(manifest: &Manifest<N, S>, namespace: &Namespace) -> Re
 fn check_identity<K: Kind>(
     kind: K,
     name: &K::Name,
-    current: &Facts<'_>,
+    current: &ObjectMeta<'_>,
     manifest: &Manifest<K::Name, K::Spec>,
 ) -> Result<(), Problem> {
     check_namespace(manifest, current.namespace)?;
@@ -192,7 +193,7 @@ async fn delete<K: Kind>(
         let mut expected = None;
         if options.effect == Effect::DryRun || !options.preconditions.is_empty() {
             let (_, current) = find(app, kind, namespace, name).await?;
-            let Facts { uid, revision, .. } = kind.facts(&current);
+            let ObjectMeta { uid, revision, .. } = kind.meta(&current);
             options.preconditions.check(kind.resource(), name, &uid, revision)?;
             if options.effect == Effect::DryRun {
                 return Ok(deleted(kind, name, &uid));

@@ -14,8 +14,9 @@ use crate::{
     kube::{
         catalog::{access_grant::ACCESS_GRANTS, resource_type::ResourceType},
         engine::{
-            kind::{Created, Draft, Facts, Kind, Page, PageQuery, Removal, Replaced, Subject},
+            kind::{Created, Draft, Kind, Page, PageQuery, Removal, Replaced, Subject},
             manifest::Manifest,
+            object_meta::ObjectMeta,
             options::Effect,
         },
         problem::{
@@ -48,8 +49,8 @@ impl Kind for AccessGrants {
         read_spec(faults, object(members, "spec"))
     }
 
-    fn facts(self, grant: &Grant) -> Facts<'_> {
-        Facts {
+    fn meta(self, grant: &Grant) -> ObjectMeta<'_> {
+        ObjectMeta {
             namespace: &grant.namespace,
             name: grant.name.as_str(),
             uid: grant.id.to_string(),

@@ -15,8 +15,9 @@ use crate::{
     kube::{
         catalog::{prune::prune, resource_type::ResourceType, site::SITES},
         engine::{
-            kind::{Created, Draft, Facts, Kind, Page, PageQuery, Removal, Replaced, Subject},
+            kind::{Created, Draft, Kind, Page, PageQuery, Removal, Replaced, Subject},
             manifest::Manifest,
+            object_meta::ObjectMeta,
             options::Effect,
         },
         problem::{faults::Faults, status::Problem},
@@ -99,9 +100,9 @@ impl Kind for Sites {
         APPLIED_SITES.spec(faults, members)
     }
 
-    fn facts(self, state: &SiteState) -> Facts<'_> {
+    fn meta(self, state: &SiteState) -> ObjectMeta<'_> {
         match state {
-            SiteState::Configured(site, revision) => Facts {
+            SiteState::Configured(site, revision) => ObjectMeta {
                 namespace: &site.site().namespace,
                 name: site.site().name.as_str(),
                 uid: site.uid().to_string(),
@@ -109,7 +110,7 @@ impl Kind for Sites {
                 labels: &site_object::NOTHING,
                 members: None,
             },
-            SiteState::Applied(object) => APPLIED_SITES.facts(object),
+            SiteState::Applied(object) => APPLIED_SITES.meta(object),
         }
     }
 

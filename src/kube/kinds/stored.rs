@@ -11,9 +11,9 @@ use crate::{
     kube::{
         catalog::resource_type::ResourceType,
         engine::{
-            kind::{Created, Draft, Facts, Kind, Page, PageQuery, Removal, Replaced, Subject},
+            kind::{Created, Draft, Kind, Page, PageQuery, Removal, Replaced, Subject},
             manifest::Manifest,
-            object_meta::Metadata,
+            object_meta::{Metadata, ObjectMeta},
             options::Effect,
         },
         problem::{cause::Cause, faults::Faults, status::Problem},
@@ -96,8 +96,8 @@ impl Kind for Stored {
         Some((self.0.read_spec)(faults, members))
     }
 
-    fn facts(self, object: &StoredObject) -> Facts<'_> {
-        Facts {
+    fn meta(self, object: &StoredObject) -> ObjectMeta<'_> {
+        ObjectMeta {
             namespace: &object.key.namespace,
             name: object.key.name.as_str(),
             uid: object.uid.to_string(),

@@ -66,7 +66,7 @@ pub(super) fn steps<'c, K: Kind>(
         let state = now.get(&subject.uid);
         let mut after = known.get(&subject.uid).copied().unwrap_or_else(|| {
             let selected = match state {
-                Some(Now::Is(state)) => selects(&subject, kind.facts(state).labels),
+                Some(Now::Is(state)) => selects(&subject, kind.meta(state).labels),
                 Some(Now::Gone | Now::Unreadable) | None => false,
             };
             After { selected, last: None, next: None }
@@ -78,7 +78,7 @@ pub(super) fn steps<'c, K: Kind>(
             ChangeEffect::Removed(last) => {
                 after = After { selected: false, last: Some(last), next: None };
                 // Better told of what it never saw than left with what is no more.
-                kind.last(last).is_none_or(|state| selects(&subject, kind.facts(&state).labels))
+                kind.last(last).is_none_or(|state| selects(&subject, kind.meta(&state).labels))
             }
         };
         let event = match (before, after.selected) {

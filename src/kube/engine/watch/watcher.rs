@@ -28,7 +28,8 @@ use crate::{
     kube::{
         catalog::table::TableForm,
         engine::{
-            kind::{Facts, Kind, Page, PageQuery, Subject},
+            kind::{Kind, Page, PageQuery, Subject},
+            object_meta::ObjectMeta,
             options::{Bookmarks, EndOfInitialEvents, Start, WatchOptions},
             outcome::{Content, Outcome},
         },
@@ -197,7 +198,7 @@ impl<K: Kind> Watch<K> {
             let Page { items, corrupt: _, revision, next } = self.kind.page(&self.app, query).await?;
             let first = *first.get_or_insert(revision);
             for state in &items {
-                let Facts { namespace, name, labels, members, revision, .. } = self.kind.facts(state);
+                let ObjectMeta { namespace, name, labels, members, revision, .. } = self.kind.meta(state);
                 if self.options.selector.selects(namespace.as_str(), name, labels, members) {
                     let object = self.kind.object(&self.app, state);
                     // Whoever goes on from a later page must not miss what changed on an earlier one.
@@ -281,7 +282,7 @@ impl<K: Kind> Watch<K> {
                 }
                 let now = self.read_one(subject).await?;
                 if let Now::Is(state) = &now {
-                    bytes += self.kind.facts(state).members.map_or(0, json::size_of_members);
+                    bytes += self.kind.meta(state).members.map_or(0, json::size_of_members);
                 }
                 read.insert(subject.uid.clone(), now);
             }
@@ -296,7 +297,7 @@ impl<K: Kind> Watch<K> {
             Err(_) => Ok(None),
         };
         match found {
-            Ok(Some(state)) if self.kind.facts(&state).uid == subject.uid => Ok(Now::Is(state)),
+            Ok(Some(state)) if self.kind.meta(&state).uid == subject.uid => Ok(Now::Is(state)),
             Ok(Some(_) | None) => Ok(Now::Gone),
             // Corrupt; it was logged, and other objects are not.
             Err(Problem::Internal(_)) => Ok(Now::Unreadable),
@@ -307,7 +308,7 @@ impl<K: Kind> Watch<K> {
     /// Those of the objects that were read whose members are selected: what can be selected by never changes, so what is
     /// known of one now, or was last, was always so.
     fn selected_by_members<'n>(&self, read: &'n Objects<K>, changes: &[Arc<Change>]) -> HashSet<&'n str> {
-        let selects = |state: &K::State| self.options.selector.selects_members(self.kind.facts(state).members);
+        let selects = |state: &K::State| self.options.selector.selects_members(self.kind.meta(state).members);
         let last = |uid: &str| {
             changes.iter().find_map(|change| match &change.effect {
                 ChangeEffect::Removed(last) => {
@@ -338,7 +339,7 @@ impl<K: Kind> Watch<K> {
                 })
             };
             let whole = read.iter().all(|(uid, now)| match now {
-                Now::Is(state) => self.kind.facts(state).revision <= head.max(position),
+                Now::Is(state) => self.kind.meta(state).revision <= head.max(position),
                 Now::Gone => removed(uid),
                 Now::Unreadable => true,
             });
