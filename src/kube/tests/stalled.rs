@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::{
-    tls_door::{Open, request},
+    tls_listener::{Open, request},
     world::{GRANTS, World, grant},
 };
 use crate::kube::{access::caller::Peer, wire::service::AdminService};
