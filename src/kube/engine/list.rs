@@ -5,7 +5,7 @@ use tracing::error;
 
 use super::{
     kind::{Kind, Page, PageQuery},
-    memory::{Held, Memory, NoMemory, UNCOUNTED},
+    memory::{Memory, MemoryPermit, NoMemory, UNCOUNTED},
     object_meta::ObjectMeta,
     options::ListOptions,
     outcome::{Content, Outcome},
@@ -78,7 +78,7 @@ struct Items {
     now: Timestamp,
     text: String,
     count: u32,
-    held: Held,
+    permit: MemoryPermit,
 }
 
 impl Items {
@@ -91,7 +91,7 @@ impl Items {
                 format!(r#"{{"kind":"{kind}List","apiVersion":"{version}","items":["#)
             }
         };
-        Self { resource, table: *table, now, text, count: 0, held: memory.hold_nothing() }
+        Self { resource, table: *table, now, text, count: 0, permit: memory.empty_permit() }
     }
 
     fn push(&mut self, object: Value) -> Result<(), Problem> {
@@ -106,7 +106,7 @@ impl Items {
         self.count += 1;
         // Small answers are many, and bounded otherwise.
         if self.text.len() > UNCOUNTED {
-            self.held.grow_to(self.text.capacity()).map_err(|NoMemory| Problem::Overloaded)?;
+            self.permit.grow_to(self.text.capacity()).map_err(|NoMemory| Problem::Overloaded)?;
         }
         Ok(())
     }
@@ -117,7 +117,7 @@ impl Items {
 
     fn outcome(mut self, metadata: &Value) -> Outcome {
         self.text.push_str(&format!(r#"],"metadata":{metadata}}}"#));
-        Outcome::new(Content::List(self.text.into(), self.held))
+        Outcome::new(Content::List(self.text.into(), self.permit))
     }
 }
 

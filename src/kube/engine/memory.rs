@@ -17,7 +17,7 @@ pub(crate) struct Memory(Arc<Semaphore>);
 
 /// What one answer holds of it, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct MemoryPermit {
     memory: Arc<Semaphore>,
     permit: Option<OwnedSemaphorePermit>,
 }
@@ -33,8 +33,8 @@ impl Memory {
     }
 
     /// Nothing of it yet.
-    pub(crate) fn hold_nothing(&self) -> Held {
-        Held { memory: Arc::clone(&self.0), permit: None }
+    pub(crate) fn empty_permit(&self) -> MemoryPermit {
+        MemoryPermit { memory: Arc::clone(&self.0), permit: None }
     }
 
     #[cfg(test)]
@@ -43,7 +43,7 @@ impl Memory {
     }
 }
 
-impl Held {
+impl MemoryPermit {
     /// Holds so many bytes in all, or what it holds already if that is more.
     ///
     /// # Errors
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn memory_that_is_not_there_is_refused_and_what_is_held_stays() {
         let memory = Memory::new();
-        let (mut one, mut other) = (memory.hold_nothing(), memory.hold_nothing());
+        let (mut one, mut other) = (memory.empty_permit(), memory.empty_permit());
         one.grow_to(MOST_HELD - UNIT).unwrap();
         assert_eq!(other.grow_to(2 * UNIT), Err(NoMemory));
         assert_eq!(one.grow_to(MOST_HELD), Ok(()));

@@ -43,9 +43,9 @@ pub(crate) enum Start {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EndOfInitialEvents {
     /// With a bookmark.
-    Told,
+    Sent,
     /// Not at all.
-    Untold,
+    NotSent,
 }
 
 /// Whether a client is told how far a watch has come, without an object.

@@ -3,7 +3,7 @@
 use hyper::body::Bytes;
 use serde_json::Value;
 
-use super::{memory::Held, watch::stream::EventStream};
+use super::{memory::MemoryPermit, watch::stream::EventStream};
 
 /// What was done or found.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(crate) enum Content {
     /// An object that was made.
     Created(Value),
     /// A list as it is sent, and the memory that it was written in.
-    List(Bytes, Held),
+    List(Bytes, MemoryPermit),
     /// Events, for as long as the watch lasts.
     Events(EventStream),
 }

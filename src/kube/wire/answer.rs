@@ -36,10 +36,10 @@ pub(crate) type Answer = Response<AnswerBody>;
 
 /// The answers that are on their way on one connection.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Answers(Arc<Mutex<Places>>);
+pub(crate) struct Answers(Arc<Mutex<InFlight>>);
 
 #[derive(Debug, Default)]
-struct Places {
+struct InFlight {
     next: u64,
     /// When each of them is too late; never, while it is the client that waits.
     due: HashMap<u64, Option<Instant>>,
@@ -51,21 +51,21 @@ impl Answers {
         loop {
             sleep(CHECK_INTERVAL).await;
             let now = Instant::now();
-            if self.places().due.values().flatten().any(|due| *due <= now) {
+            if self.in_flight().due.values().flatten().any(|due| *due <= now) {
                 return;
             }
         }
     }
 
-    fn enter(&self) -> u64 {
-        let mut places = self.places();
-        let number = places.next;
-        places.next += 1;
-        places.due.insert(number, Some(Instant::now() + PIECE_DEADLINE));
+    fn register(&self) -> u64 {
+        let mut in_flight = self.in_flight();
+        let number = in_flight.next;
+        in_flight.next += 1;
+        in_flight.due.insert(number, Some(Instant::now() + PIECE_DEADLINE));
         number
     }
 
-    fn places(&self) -> MutexGuard<'_, Places> {
+    fn in_flight(&self) -> MutexGuard<'_, InFlight> {
         // Nothing that is called with the lock held panics.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -77,32 +77,32 @@ pub(crate) struct AnswerBody {
     /// What is still to be handed over before anything else.
     rest: Bytes,
     events: Option<EventStream>,
-    held: Option<Held>,
+    permit: Option<MemoryPermit>,
     begun: Instant,
-    place: Option<Place>,
+    registration: Option<Registration>,
 }
 
 /// Where an answer stands on its connection.
 #[derive(Debug)]
-struct Place {
+struct Registration {
     answers: Answers,
     number: u64,
 }
 
 impl AnswerBody {
     /// A body that is there already, and the memory that it holds.
-    pub(crate) fn whole(bytes: Bytes, held: Option<Held>) -> Self {
-        Self { rest: bytes, events: None, held, begun: Instant::now(), place: None }
+    pub(crate) fn whole(bytes: Bytes, permit: Option<MemoryPermit>) -> Self {
+        Self { rest: bytes, events: None, permit, begun: Instant::now(), registration: None }
     }
 
     /// Event after event.
     pub(crate) fn events(events: EventStream) -> Self {
-        Self { rest: Bytes::new(), events: Some(events), held: None, begun: Instant::now(), place: None }
+        Self { rest: Bytes::new(), events: Some(events), permit: None, begun: Instant::now(), registration: None }
     }
 
     /// The same, seen by its connection.
     pub(crate) fn on(self, answers: &Answers) -> Self {
-        Self { place: Some(Place { answers: answers.clone(), number: answers.enter() }), ..self }
+        Self { registration: Some(Registration { answers: answers.clone(), number: answers.register() }), ..self }
     }
 
     fn next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
@@ -116,7 +116,7 @@ impl AnswerBody {
             }
         }
         if self.rest.len() <= LONGEST_PIECE {
-            drop(self.held.take());
+            drop(self.permit.take());
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.rest)))));
         }
         // A copy: a part of the whole would keep all of it.
@@ -134,7 +134,7 @@ impl Body for AnswerBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         let polled = self.next(context);
-        if let Some(place) = &self.place {
+        if let Some(registration) = &self.registration {
             let due = match &polled {
                 Poll::Pending => None,
                 Poll::Ready(_) => {
@@ -142,7 +142,7 @@ impl Body for AnswerBody {
                     Some(if self.events.is_none() { piece.min(self.begun + WHOLE_DEADLINE) } else { piece })
                 }
             };
-            place.answers.places().due.insert(place.number, due);
+            registration.answers.in_flight().due.insert(registration.number, due);
         }
         polled
     }
@@ -159,9 +159,9 @@ impl Body for AnswerBody {
     }
 }
 
-impl Drop for Place {
+impl Drop for Registration {
     fn drop(&mut self) {
-        self.answers.places().due.remove(&self.number);
+        self.answers.in_flight().due.remove(&self.number);
     }
 }
 
@@ -203,15 +203,15 @@ mod tests {
     async fn a_long_answer_comes_whole_and_leaves_nothing_held() {
         let (answers, memory) = (Answers::default(), Memory::new());
         let (before, bytes) = (memory.free(), vec![7; 3 * LONGEST_PIECE + 1]);
-        let mut held = memory.hold_nothing();
-        held.grow_to(bytes.len()).unwrap();
+        let mut permit = memory.empty_permit();
+        permit.grow_to(bytes.len()).unwrap();
         assert_eq!(memory.free(), before - 49 * UNIT);
 
-        let body = AnswerBody::whole(Bytes::from(bytes.clone()), Some(held)).on(&answers);
+        let body = AnswerBody::whole(Bytes::from(bytes.clone()), Some(permit)).on(&answers);
         assert_eq!(body.size_hint().exact(), Some(3 * 16 * 1024 + 1));
         assert_eq!(body.collect().await.unwrap().to_bytes(), bytes);
 
         assert_eq!(memory.free(), before);
-        assert!(answers.places().due.is_empty());
+        assert!(answers.in_flight().due.is_empty());
     }
 }

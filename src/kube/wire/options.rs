@@ -117,11 +117,13 @@ fn read_start(resource: &'static ResourceType, query: &Query) -> Result<(Start, 
         (None, Some(_), _) => {
             Err(forbidden("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"))
         }
-        (None, None, Some(revision)) => Ok((Start::After(revision), EndOfInitialEvents::Untold)),
-        (None, None, None) => Ok((Start::All { at_least: None }, EndOfInitialEvents::Untold)),
-        (Some(true), Some("NotOlderThan"), at_least) => Ok((Start::All { at_least }, EndOfInitialEvents::Told)),
-        (Some(false), Some("NotOlderThan"), Some(revision)) => Ok((Start::After(revision), EndOfInitialEvents::Untold)),
-        (Some(false), Some("NotOlderThan"), None) => Ok((Start::Now, EndOfInitialEvents::Untold)),
+        (None, None, Some(revision)) => Ok((Start::After(revision), EndOfInitialEvents::NotSent)),
+        (None, None, None) => Ok((Start::All { at_least: None }, EndOfInitialEvents::NotSent)),
+        (Some(true), Some("NotOlderThan"), at_least) => Ok((Start::All { at_least }, EndOfInitialEvents::Sent)),
+        (Some(false), Some("NotOlderThan"), Some(revision)) => {
+            Ok((Start::After(revision), EndOfInitialEvents::NotSent))
+        }
+        (Some(false), Some("NotOlderThan"), None) => Ok((Start::Now, EndOfInitialEvents::NotSent)),
         (Some(_), Some(_) | None, _) => {
             Err(forbidden("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"))
         }
@@ -170,21 +172,21 @@ mod tests {
 
     #[test]
     fn a_watch_begins_where_it_is_told_to() {
-        use EndOfInitialEvents::{Told, Untold};
+        use EndOfInitialEvents::{NotSent, Sent};
         let start = |text: &str| {
             let options = read_watch_options(&ACCESS_GRANTS, &Query::read(text).unwrap())?;
             Ok::<_, Problem>((options.start, options.end_of_initial_events))
         };
         let table = [
-            ("", (Start::All { at_least: None }, Untold)),
-            ("resourceVersion=0", (Start::All { at_least: None }, Untold)),
-            ("resourceVersion=7", (Start::After(Revision(7)), Untold)),
-            ("sendInitialEvents=true&resourceVersionMatch=NotOlderThan", (Start::All { at_least: None }, Told)),
+            ("", (Start::All { at_least: None }, NotSent)),
+            ("resourceVersion=0", (Start::All { at_least: None }, NotSent)),
+            ("resourceVersion=7", (Start::After(Revision(7)), NotSent)),
+            ("sendInitialEvents=true&resourceVersionMatch=NotOlderThan", (Start::All { at_least: None }, Sent)),
             (
                 "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=7",
-                (Start::All { at_least: Some(Revision(7)) }, Told),
+                (Start::All { at_least: Some(Revision(7)) }, Sent),
             ),
-            ("sendInitialEvents=false&resourceVersionMatch=NotOlderThan", (Start::Now, Untold)),
+            ("sendInitialEvents=false&resourceVersionMatch=NotOlderThan", (Start::Now, NotSent)),
         ];
         for (text, expected) in table {
             assert_eq!(start(text).unwrap(), expected, "{text}");

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::answer::{Answer, AnswerBody};
 use crate::kube::{
     engine::{
-        memory::{Held, Memory, NoMemory, UNCOUNTED},
+        memory::{Memory, MemoryPermit, NoMemory, UNCOUNTED},
         outcome::{Content, Outcome},
         watch::stream::EventStream,
     },
@@ -33,7 +33,7 @@ pub(crate) struct Reply {
     pub(crate) allow: Option<String>,
     pub(crate) keep: Keep,
     /// The memory that it was made in, if that was counted already.
-    pub(crate) held: Option<Held>,
+    pub(crate) permit: Option<MemoryPermit>,
 }
 
 /// How long a client may use an answer again.
@@ -63,7 +63,9 @@ impl From<Outcome> for Reply {
         let reply = match content {
             Content::Object(object) => Self::ok(object),
             Content::Created(object) => Self::created(object),
-            Content::List(text, held) => Self { held: Some(held), ..Self::new(StatusCode::OK, Body::Written(text)) },
+            Content::List(text, permit) => {
+                Self { permit: Some(permit), ..Self::new(StatusCode::OK, Body::Written(text)) }
+            }
             Content::Events(events) => Self::new(StatusCode::OK, Body::Events(events)),
         };
         Self { warnings, ..reply }
@@ -90,7 +92,7 @@ impl Reply {
             retry_after_seconds: None,
             allow: None,
             keep: Keep::Never,
-            held: None,
+            permit: None,
         }
     }
 
@@ -127,16 +129,16 @@ impl Reply {
             Body::Written(bytes) => bytes.len(),
             Body::Json(_) | Body::Text(_) | Body::EmptyProtobuf | Body::Events(_) => 0,
         };
-        if self.held.is_none() && length > UNCOUNTED {
-            self.held.insert(memory.hold_nothing()).grow_to(length)?;
+        if self.permit.is_none() && length > UNCOUNTED {
+            self.permit.insert(memory.empty_permit()).grow_to(length)?;
         }
         Ok(())
     }
 
     /// As HTTP. JSON to everyone, whatever `Accept` says.
     pub(crate) fn into_answer(self) -> Answer {
-        let held = self.held;
-        let whole = |bytes| AnswerBody::whole(bytes, held);
+        let permit = self.permit;
+        let whole = |bytes| AnswerBody::whole(bytes, permit);
         let (content_type, body) = match self.body {
             // Writing a Value cannot fail: its keys are strings.
             Body::Json(value) => ("application/json", whole(Bytes::from(value.to_string()))),

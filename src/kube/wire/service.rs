@@ -174,7 +174,7 @@ struct Addressed<B> {
 #[derive(Clone)]
 struct Resources {
     app: Arc<App>,
-    /// The places of watches, which keep them for much longer than those of other requests.
+    /// Permits of watches, which last much longer than other requests.
     watches: Arc<Semaphore>,
     memory: Memory,
 }
@@ -278,8 +278,8 @@ impl Resources {
     }
 
     async fn watch(&self, resource: &ResourceType, watch: WatchRequest) -> Result<Reply, Problem> {
-        let place = Arc::clone(&self.watches).try_acquire_owned().map_err(|_| Problem::TooManyWatches)?;
-        with_kind!(behaviour(resource.id), kind => watcher::open(&self.app, kind, watch, place).await).map(Reply::from)
+        let permit = Arc::clone(&self.watches).try_acquire_owned().map_err(|_| Problem::TooManyWatches)?;
+        with_kind!(behaviour(resource.id), kind => watcher::open(&self.app, kind, watch, permit).await).map(Reply::from)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
 
 /// A change of an object of the type that is watched.
 #[derive(Debug)]
-pub(super) struct Entry<'c> {
+pub(super) struct ObjectChange<'c> {
     pub(super) revision: Revision,
     pub(super) subject: Subject<'c>,
     pub(super) effect: &'c ChangeEffect,
@@ -19,9 +19,9 @@ pub(super) struct Entry<'c> {
 
 /// An object when it was looked for because of a change.
 #[derive(Debug)]
-pub(super) enum Now<S> {
+pub(super) enum Current<S> {
     /// There, maybe changed since.
-    Is(S),
+    Found(S),
     /// Removed since; another one may have its name.
     Gone,
     /// There, and corrupt.
@@ -55,19 +55,19 @@ struct After<'c> {
 /// change replaced. So an event depends only on what was before and after its change, and not on when it was looked at.
 pub(super) fn steps<'c, K: Kind>(
     kind: K,
-    entries: Vec<Entry<'c>>,
-    now: &HashMap<String, Now<K::State>>,
+    entries: Vec<ObjectChange<'c>>,
+    now: &HashMap<String, Current<K::State>>,
     selects: impl Fn(&Subject<'_>, &Labels) -> bool,
     end: Revision,
 ) -> Vec<Step<'c>> {
     let mut known: HashMap<String, After<'c>> = HashMap::new();
     let mut steps = Vec::new();
-    for Entry { revision, subject, effect } in entries.into_iter().rev() {
+    for ObjectChange { revision, subject, effect } in entries.into_iter().rev() {
         let state = now.get(&subject.uid);
         let mut after = known.get(&subject.uid).copied().unwrap_or_else(|| {
             let selected = match state {
-                Some(Now::Is(state)) => selects(&subject, kind.meta(state).labels),
-                Some(Now::Gone | Now::Unreadable) | None => false,
+                Some(Current::Found(state)) => selects(&subject, kind.meta(state).labels),
+                Some(Current::Gone | Current::Unreadable) | None => false,
             };
             After { selected, last: None, next: None }
         });
@@ -91,8 +91,8 @@ pub(super) fn steps<'c, K: Kind>(
         };
         known.insert(subject.uid.clone(), After { selected: before, last: after.last, next: Some(revision) });
         let can_be_shown = match (state, after.last) {
-            (Some(Now::Is(_) | Now::Gone), _) | (_, Some(_)) => true,
-            (Some(Now::Unreadable) | None, None) => false,
+            (Some(Current::Found(_) | Current::Gone), _) | (_, Some(_)) => true,
+            (Some(Current::Unreadable) | None, None) => false,
         };
         if let Some(event) = event.filter(|_| can_be_shown && revision <= end) {
             steps.push(Step { revision, event, subject, last: after.last });

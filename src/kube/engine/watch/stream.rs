@@ -51,7 +51,7 @@ pub(crate) struct EventStream {
 
 /// Nobody takes the events any more.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Lost;
+pub(super) struct ClientGone;
 
 /// A watch ended without having told all it had to.
 #[derive(Debug, thiserror::Error)]
@@ -70,24 +70,24 @@ impl Events {
     /// Waits until there is room for the event.
     ///
     /// # Errors
-    /// [`Lost`] when the client is gone or takes nothing.
-    pub(super) async fn send(&self, line: Bytes) -> Result<(), Lost> {
+    /// [`ClientGone`] when the client is gone or takes nothing.
+    pub(super) async fn send(&self, line: Bytes) -> Result<(), ClientGone> {
         let room = Arc::clone(&self.room).acquire_many_owned(needed(&line));
         let sent = match timeout(self.deadline, room).await {
             Ok(Ok(room)) => self.sender.send_timeout(Waiting { line, room }, self.deadline).await,
-            Ok(Err(_)) => return Err(Lost),
-            Err(_) => return Err(self.lost()),
+            Ok(Err(_)) => return Err(ClientGone),
+            Err(_) => return Err(self.client_gone()),
         };
         match sent {
             Ok(()) => Ok(()),
-            Err(SendTimeoutError::Closed(_)) => Err(Lost),
-            Err(SendTimeoutError::Timeout(_)) => Err(self.lost()),
+            Err(SendTimeoutError::Closed(_)) => Err(ClientGone),
+            Err(SendTimeoutError::Timeout(_)) => Err(self.client_gone()),
         }
     }
 
-    fn lost(&self) -> Lost {
+    fn client_gone(&self) -> ClientGone {
         debug!(deadline = ?self.deadline, "a watch was cut: its client takes no events");
-        Lost
+        ClientGone
     }
 
     /// Sends the event unless others are still waiting in its place.
@@ -141,7 +141,7 @@ mod tests {
             for _ in 0..waiting {
                 events.send(line.clone()).await.unwrap();
             }
-            assert_eq!(events.send(line).await, Err(Lost));
+            assert_eq!(events.send(line).await, Err(ClientGone));
         }
     }
 

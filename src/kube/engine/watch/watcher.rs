@@ -19,8 +19,8 @@ use tracing::warn;
 
 use super::{
     event::{self, EventType, Form},
-    step::{Entry, Now, Step, steps},
-    stream::{self, Events, Lost},
+    step::{Current, ObjectChange, Step, steps},
+    stream::{self, ClientGone, Events},
 };
 use crate::{
     app::App,
@@ -72,40 +72,40 @@ pub(crate) async fn open<K: Kind>(
     app: &Arc<App>,
     kind: K,
     request: WatchRequest,
-    place: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 ) -> Result<Outcome, Problem> {
     app.revision().await.map_err(|error| Problem::from_store(&error))?;
     let (events, stream) = stream::pair(SEND_DEADLINE);
     let watch = Watch::new(Arc::clone(app), kind, request);
     tokio::spawn(async move {
         watch.run(events).await;
-        drop(place);
+        drop(permit);
     });
     Ok(Outcome::new(Content::Events(stream)))
 }
 
 /// Why a watch ends before its time.
-enum Over {
+enum End {
     /// Nobody listens any more.
-    Lost,
+    ClientGone,
     /// There is something to be told, and nothing after it.
-    Told(Problem),
+    Failed(Problem),
 }
 
-impl From<Lost> for Over {
-    fn from(Lost: Lost) -> Self {
-        Self::Lost
+impl From<ClientGone> for End {
+    fn from(ClientGone: ClientGone) -> Self {
+        Self::ClientGone
     }
 }
 
-impl From<Problem> for Over {
+impl From<Problem> for End {
     fn from(problem: Problem) -> Self {
-        Self::Told(problem)
+        Self::Failed(problem)
     }
 }
 
 /// Objects that were read because of changes, by their uids.
-type Objects<K> = HashMap<String, Now<<K as Kind>::State>>;
+type Objects<K> = HashMap<String, Current<<K as Kind>::State>>;
 
 struct Watch<K> {
     app: Arc<App>,
@@ -116,27 +116,27 @@ struct Watch<K> {
     /// All changes up to here are told; `None` as long as what is there is being told.
     position: Option<Revision>,
     /// The revision that the client knows of.
-    told: Option<Revision>,
+    sent: Option<Revision>,
 }
 
 impl<K: Kind> Watch<K> {
     fn new(app: Arc<App>, kind: K, request: WatchRequest) -> Self {
         let WatchRequest { namespace, options, table } = request;
         let form = Form { resource: kind.resource(), table, clock: app.clock().clone() };
-        Self { app, kind, namespace, options, form, position: None, told: None }
+        Self { app, kind, namespace, options, form, position: None, sent: None }
     }
 
     async fn run(mut self, events: Events) {
         let (app, lasts) = (Arc::clone(&self.app), self.options.lasts);
-        let over = tokio::select! {
-            over = self.follow(&events) => over.err(),
+        let end = tokio::select! {
+            end = self.follow(&events) => end.err(),
             () = app.stopping() => None,
             () = sleep(lasts) => None,
-            () = events.closed() => Some(Over::Lost),
+            () = events.closed() => Some(End::ClientGone),
         };
-        match over {
-            Some(Over::Lost) => return,
-            Some(Over::Told(problem)) => {
+        match end {
+            Some(End::ClientGone) => return,
+            Some(End::Failed(problem)) => {
                 if events.send(event::line(EventType::Error, &problem.into_status().into_object())).await.is_err() {
                     return;
                 }
@@ -152,7 +152,7 @@ impl<K: Kind> Watch<K> {
     }
 
     /// Tells what is there, if wanted, and then what changes, for ever.
-    async fn follow(&mut self, events: &Events) -> Result<Infallible, Over> {
+    async fn follow(&mut self, events: &Events) -> Result<Infallible, End> {
         let start = match self.options.start {
             Start::After(revision) => revision,
             Start::Now => self.changes().head(),
@@ -161,8 +161,8 @@ impl<K: Kind> Watch<K> {
                     let revision = at_least.unwrap_or(head);
                     return Err(Problem::Expired { revision, head }.into());
                 }
-                let revision = self.tell_all(events).await?;
-                if let (Bookmarks::Sent, EndOfInitialEvents::Told) =
+                let revision = self.send_all(events).await?;
+                if let (Bookmarks::Sent, EndOfInitialEvents::Sent) =
                     (self.options.bookmarks, self.options.end_of_initial_events)
                 {
                     events.send(self.form.end_of_initial_events(revision)).await?;
@@ -170,7 +170,7 @@ impl<K: Kind> Watch<K> {
                 revision
             }
         };
-        (self.position, self.told) = (Some(start), Some(start));
+        (self.position, self.sent) = (Some(start), Some(start));
         let mut bookmark_at = Instant::now() + BOOKMARK_INTERVAL;
         let mut position = start;
         loop {
@@ -181,16 +181,16 @@ impl<K: Kind> Watch<K> {
             }
             if Instant::now() >= bookmark_at {
                 bookmark_at = Instant::now() + BOOKMARK_INTERVAL;
-                if self.options.bookmarks == Bookmarks::Sent && self.told < Some(position) {
+                if self.options.bookmarks == Bookmarks::Sent && self.sent < Some(position) {
                     events.send(self.form.bookmark(position)).await?;
-                    self.told = Some(position);
+                    self.sent = Some(position);
                 }
             }
         }
     }
 
     /// Tells all that is there, and answers the revision that changes are to be told from.
-    async fn tell_all(&mut self, events: &Events) -> Result<Revision, Over> {
+    async fn send_all(&mut self, events: &Events) -> Result<Revision, End> {
         let (mut first, mut after) = (None, None);
         loop {
             let query = PageQuery { namespace: self.namespace.clone(), after, limit: PAGE };
@@ -213,15 +213,15 @@ impl<K: Kind> Watch<K> {
     }
 
     /// Tells all changes after `position`, and answers up to where they are told.
-    async fn catch_up(&mut self, mut position: Revision, events: &Events) -> Result<Revision, Over> {
+    async fn catch_up(&mut self, mut position: Revision, events: &Events) -> Result<Revision, End> {
         loop {
             // Read first: the entries of every revision up to it are in the ring.
             let head = self.changes().head();
             let changes = self.since(position)?;
-            let relevant: Vec<Entry<'_>> = self.entries(&changes).take(MOST_CHANGES).collect();
+            let relevant: Vec<ObjectChange<'_>> = self.entries(&changes).take(MOST_CHANGES).collect();
             if relevant.is_empty() {
                 let seen = changes.last().map_or(head, |change| change.revision.max(head));
-                return Ok(self.stand_at(position.max(seen)));
+                return Ok(self.advance_to(position.max(seen)));
             }
             let (now, last) = self.read(&relevant, position).await?;
             let known = self.changes_up_to(position, &now).await?;
@@ -237,15 +237,15 @@ impl<K: Kind> Watch<K> {
             }
             for (revision, line) in lines {
                 events.send(line).await?;
-                self.told = Some(revision);
-                self.stand_at(revision);
+                self.sent = Some(revision);
+                self.advance_to(revision);
             }
-            position = self.stand_at(last);
+            position = self.advance_to(last);
             sleep(PAUSE).await;
         }
     }
 
-    fn stand_at(&mut self, revision: Revision) -> Revision {
+    fn advance_to(&mut self, revision: Revision) -> Revision {
         self.position = Some(revision);
         revision
     }
@@ -262,26 +262,26 @@ impl<K: Kind> Watch<K> {
     }
 
     /// Those of the changes that may be about a selected object.
-    fn entries<'c>(&self, changes: &'c [Arc<Change>]) -> impl Iterator<Item = Entry<'c>> {
+    fn entries<'c>(&self, changes: &'c [Arc<Change>]) -> impl Iterator<Item = ObjectChange<'c>> {
         changes.iter().filter_map(|change| {
             let subject = self.kind.subject(&change.subject)?;
             let here = self.namespace.as_ref().is_none_or(|namespace| namespace == subject.namespace)
                 && self.options.selector.selects_place(subject.namespace.as_str(), subject.name);
-            here.then_some(Entry { revision: change.revision, subject, effect: &change.effect })
+            here.then_some(ObjectChange { revision: change.revision, subject, effect: &change.effect })
         })
     }
 
     /// The objects that these entries are about, as they are now, by their uids; and the revision of the last entry that was
     /// got to, as large objects are read a few at a time.
-    async fn read(&self, entries: &[Entry<'_>], position: Revision) -> Result<(Objects<K>, Revision), Problem> {
+    async fn read(&self, entries: &[ObjectChange<'_>], position: Revision) -> Result<(Objects<K>, Revision), Problem> {
         let (mut read, mut bytes, mut last) = (HashMap::new(), 0, position);
-        for Entry { revision, subject, .. } in entries {
+        for ObjectChange { revision, subject, .. } in entries {
             if !read.contains_key(&subject.uid) {
                 if bytes > MOST_BYTES {
                     break;
                 }
                 let now = self.read_one(subject).await?;
-                if let Now::Is(state) = &now {
+                if let Current::Found(state) = &now {
                     bytes += self.kind.meta(state).members.map_or(0, json::size_of_members);
                 }
                 read.insert(subject.uid.clone(), now);
@@ -291,16 +291,16 @@ impl<K: Kind> Watch<K> {
         Ok((read, last))
     }
 
-    async fn read_one(&self, subject: &Subject<'_>) -> Result<Now<K::State>, Problem> {
+    async fn read_one(&self, subject: &Subject<'_>) -> Result<Current<K::State>, Problem> {
         let found = match subject.name.parse() {
             Ok(name) => self.kind.find(&self.app, subject.namespace, &name).await,
             Err(_) => Ok(None),
         };
         match found {
-            Ok(Some(state)) if self.kind.meta(&state).uid == subject.uid => Ok(Now::Is(state)),
-            Ok(Some(_) | None) => Ok(Now::Gone),
+            Ok(Some(state)) if self.kind.meta(&state).uid == subject.uid => Ok(Current::Found(state)),
+            Ok(Some(_) | None) => Ok(Current::Gone),
             // Corrupt; it was logged, and other objects are not.
-            Err(Problem::Internal(_)) => Ok(Now::Unreadable),
+            Err(Problem::Internal(_)) => Ok(Current::Unreadable),
             Err(problem) => Err(problem),
         }
     }
@@ -319,9 +319,9 @@ impl<K: Kind> Watch<K> {
             })
         };
         let selected = read.iter().filter(|(uid, now)| match now {
-            Now::Is(state) => selects(state),
+            Current::Found(state) => selects(state),
             // Better told of what it never saw than left with what is no more.
-            Now::Gone | Now::Unreadable => last(uid).is_none_or(|state| selects(&state)),
+            Current::Gone | Current::Unreadable => last(uid).is_none_or(|state| selects(&state)),
         });
         selected.map(|(uid, _)| uid.as_str()).collect()
     }
@@ -339,9 +339,9 @@ impl<K: Kind> Watch<K> {
                 })
             };
             let whole = read.iter().all(|(uid, now)| match now {
-                Now::Is(state) => self.kind.meta(state).revision <= head.max(position),
-                Now::Gone => removed(uid),
-                Now::Unreadable => true,
+                Current::Found(state) => self.kind.meta(state).revision <= head.max(position),
+                Current::Gone => removed(uid),
+                Current::Unreadable => true,
             });
             if whole {
                 return Ok(changes);
@@ -354,10 +354,10 @@ impl<K: Kind> Watch<K> {
     }
 
     /// The object that a step shows: as it is now or, when it is no more, as it was last.
-    fn content(&self, step: &Step<'_>, now: Option<&Now<K::State>>) -> Value {
+    fn content(&self, step: &Step<'_>, now: Option<&Current<K::State>>) -> Value {
         match now {
-            Some(Now::Is(state)) => self.kind.object(&self.app, state),
-            Some(Now::Gone | Now::Unreadable) | None => {
+            Some(Current::Found(state)) => self.kind.object(&self.app, state),
+            Some(Current::Gone | Current::Unreadable) | None => {
                 let last = step.last.and_then(|last| self.kind.last(last));
                 last.map_or_else(|| self.form.identity(&step.subject), |state| self.kind.object(&self.app, &state))
             }
