@@ -3,9 +3,9 @@
 use super::{
     column::{self, Cell, Column},
     resource_type::{ALL_VERBS, Audience, Origin, ResourceType, SKUPPER, Shows, Subresource, TypeId, status_of},
-    schema::{CONDITIONS, Field, FieldKind, MESSAGE, STATUS, field},
+    schema::{CONDITIONS, DefaultValue, Field, FieldKind, MESSAGE, STATUS, field},
 };
-use crate::metrics::AdminResource;
+use crate::{grant::ExpirationWindow, metrics::AdminResource};
 
 /// AccessGrants: the offers of the sites.
 pub(crate) static ACCESS_GRANTS: ResourceType = ResourceType {
@@ -55,6 +55,9 @@ pub(crate) static ACCESS_GRANTS: ResourceType = ResourceType {
     fields: FIELDS,
 };
 
+/// What `redemptionsAllowed` is when it is left out, as Skupper writes it back since 2.2.
+pub(crate) const DEFAULT_REDEMPTIONS_ALLOWED: u32 = 1;
+
 const DESCRIPTION: &str = "An AccessGrant offers links to the site of its namespace. Whoever presents its code at its URL before it expires \
      is given the certificate for a link, as often as the grant allows.";
 
@@ -67,15 +70,17 @@ pub(crate) const SPEC: &[Field] = &[
     field(
         "redemptionsAllowed",
         FieldKind::Integer,
-        "How often the grant can be redeemed. Default: 1, and 0 means the same. It can be raised later, and lowered to the \
-         redemptions already made.",
-    ),
+        "How often the grant can be redeemed. Default: {default}, and 0 means the same. It can be raised later, and lowered \
+         to the redemptions already made.",
+    )
+    .with_default(DefaultValue::Number(DEFAULT_REDEMPTIONS_ALLOWED)),
     field(
         "expirationWindow",
         FieldKind::Duration,
         "How long the grant can be redeemed, counted from its creation: decimal numbers with the units h, m, s, ms, us \
-         and ns, such as 1h30m. Default: 15m. A later change does not move the end.",
-    ),
+         and ns, such as 1h30m. Default: {default}. A later change does not move the end.",
+    )
+    .with_default(DefaultValue::Duration(ExpirationWindow::DEFAULT)),
     field(
         "code",
         FieldKind::Text,

@@ -102,7 +102,7 @@ fn object(fields: &[Field]) -> Value {
 fn properties(fields: &[Field]) -> Map<String, Value> {
     let property = |field: &Field| {
         let mut property = property(&field.kind);
-        property["description"] = field.description.into();
+        property["description"] = field.description().into();
         (field.name.to_owned(), property)
     };
     fields.iter().map(property).collect()
@@ -183,18 +183,17 @@ fn parameter(name: &str, place: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kube::catalog::access_grant::ACCESS_GRANTS;
-
-    const fn text(name: &'static str, presence: Presence) -> Field {
-        Field { name, description: "", kind: FieldKind::Text, presence }
-    }
+    use crate::grant::ExpirationWindow;
+    use crate::kube::catalog::{
+        access_grant::{self, ACCESS_GRANTS},
+        schema::{field, required},
+    };
 
     #[test]
     fn what_must_be_there_is_said_at_every_depth_and_nowhere_else() {
-        const INNER: &[Field] = &[text("a", Presence::Required), text("b", Presence::Optional)];
-        const FREE: &[Field] = &[text("c", Presence::Optional)];
-        let fields = |kind| Field { name: "inner", description: "", kind, presence: Presence::Required };
-        let outer = [fields(FieldKind::Object(INNER))];
+        const INNER: &[Field] = &[required("a", FieldKind::Text, ""), field("b", FieldKind::Text, "")];
+        const FREE: &[Field] = &[field("c", FieldKind::Text, "")];
+        let outer = [required("inner", FieldKind::Object(INNER), "")];
         let object = object(&outer);
         assert_eq!(object["required"], json!(["inner"]));
         assert_eq!(object["properties"]["inner"]["required"], json!(["a"]));
@@ -206,6 +205,15 @@ mod tests {
     fn schemas_are_named_as_kubernetes_names_them() {
         assert_eq!(schema_name(&ACCESS_GRANTS), "io.skupper.v2alpha1.AccessGrant");
         assert_eq!(CORE.path(), "api/v1");
+    }
+
+    #[test]
+    fn a_field_shows_the_default_that_is_used() {
+        let properties = properties(access_grant::SPEC);
+        let shown = |name: &str| properties[name]["description"].as_str().unwrap().to_owned();
+        assert!(shown("expirationWindow").contains(&format!("Default: {}. ", ExpirationWindow::default())));
+        assert!(shown("redemptionsAllowed").contains("Default: 1, "));
+        assert!(DOCUMENTS.iter().all(|document| !document.text.contains("{default}")));
     }
 
     #[test]

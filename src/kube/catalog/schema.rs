@@ -1,13 +1,42 @@
 //! The fields of the types this API serves, with their descriptions: `kubectl explain` shows them, and what a caller writes
 //! is held against them. Those of one type are in the file of its entry, and those that several types have are here.
 
+use std::time::Duration;
+
+use crate::grant::format_go_duration;
+
 /// A field of an object.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Field {
     pub(crate) name: &'static str,
-    pub(crate) description: &'static str,
+    /// `{default}` in it is replaced by the default.
+    description: &'static str,
     pub(crate) kind: FieldKind,
     pub(crate) presence: Presence,
+    default: Option<DefaultValue>,
+}
+
+/// What a field has when it is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DefaultValue {
+    Number(u32),
+    Duration(Duration),
+}
+
+impl Field {
+    /// What `kubectl explain` shows.
+    pub(crate) fn description(&self) -> String {
+        let default = match self.default {
+            None => return self.description.to_owned(),
+            Some(DefaultValue::Number(number)) => number.to_string(),
+            Some(DefaultValue::Duration(duration)) => format_go_duration(duration),
+        };
+        self.description.replace("{default}", &default)
+    }
+
+    pub(crate) const fn with_default(self, default: DefaultValue) -> Self {
+        Self { default: Some(default), ..self }
+    }
 }
 
 /// Whether a field can be left out.
@@ -44,11 +73,11 @@ pub(crate) enum Encoding {
 }
 
 pub(crate) const fn field(name: &'static str, kind: FieldKind, description: &'static str) -> Field {
-    Field { name, description, kind, presence: Presence::Optional }
+    Field { name, description, kind, presence: Presence::Optional, default: None }
 }
 
 pub(crate) const fn required(name: &'static str, kind: FieldKind, description: &'static str) -> Field {
-    Field { name, description, kind, presence: Presence::Required }
+    Field { name, description, kind, presence: Presence::Required, default: None }
 }
 
 pub(crate) const STATUS: Field = field("status", FieldKind::Text, "Ready or Error.");

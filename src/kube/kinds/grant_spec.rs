@@ -8,6 +8,7 @@ use crate::{
     app::GrantSpec,
     grant::{Allowance, AllowanceError, Code, ExpirationWindow, GrantMetadata, GrantName, IssuerName, WindowError},
     kube::{
+        catalog::access_grant::DEFAULT_REDEMPTIONS_ALLOWED,
         engine::manifest::Manifest,
         problem::{
             cause::Cause,
@@ -74,12 +75,12 @@ pub(crate) fn write_spec(
     Value::Object(spec)
 }
 
-/// Absent and 0 are 1, as Skupper writes it back since 2.2.
+/// Absent and 0 are the default, as Skupper writes it back since 2.2.
 fn redemptions_allowed(faults: &mut Faults, value: Option<&Value>) -> Option<u32> {
     const FIELD: &str = "spec.redemptionsAllowed";
-    let Some(Value::Number(number)) = value else { return Some(1) };
+    let Some(Value::Number(number)) = value else { return Some(DEFAULT_REDEMPTIONS_ALLOWED) };
     let rule = match number.as_u64() {
-        Some(0) => return Some(1),
+        Some(0) => return Some(DEFAULT_REDEMPTIONS_ALLOWED),
         Some(allowed) => match u32::try_from(allowed).ok().filter(|allowed| *allowed <= Allowance::MAX) {
             Some(allowed) => return Some(allowed),
             None => AllowanceError::TooMany,

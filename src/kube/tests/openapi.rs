@@ -106,7 +106,7 @@ fn assert_described(properties: &Value, fields: &[Field]) {
     assert_eq!(properties.as_object().unwrap().len(), fields.len());
     for field in fields {
         let property = &properties[field.name];
-        assert_eq!(property["description"], field.description);
+        assert_eq!(property["description"], field.description());
         let (name, format) = match &field.kind {
             FieldKind::Text => ("string", Value::Null),
             FieldKind::Duration => ("string", json!("duration")),
