@@ -48,7 +48,7 @@ use crate::{
 
 const HOUR_SECONDS: u64 = 3600;
 
-/// Reads a body as the admin door does, as an object of each type and as a patch of itself.
+/// Reads a body as the admin API does, as an object of each type and as a patch of itself.
 pub fn body(bytes: &[u8]) {
     let Ok(object) = json::object(bytes) else { return };
     for resource in TYPES {
@@ -165,7 +165,7 @@ pub fn operations(bytes: &[u8]) {
     }
 }
 
-/// Reads a body in protobuf as the admin door does, whole and as the fields of a Secret.
+/// Reads a body in protobuf as the admin API does, whole and as the fields of a Secret.
 pub fn protobuf(bytes: &[u8]) {
     let _ = protobuf::object(&[b"k8s\0", bytes].concat());
     // `v1` and `Secret`, and how many bytes follow.
@@ -180,7 +180,7 @@ pub fn protobuf(bytes: &[u8]) {
     }
 }
 
-/// Reads a path, a query, and what a caller accepts as the admin door does.
+/// Reads a path, a query, and what a caller accepts as the admin API does.
 pub fn address(path: &str, query: &str) {
     let _ = Route::read(path);
     let members = Map::new();

@@ -1,4 +1,4 @@
-//! Level 4: the admin door, shaped like Kubernetes' API, so that kubectl, the skupper CLI and Kubernetes' client libraries
+//! Level 4: the admin API, shaped like Kubernetes' API, so that kubectl, the skupper CLI and Kubernetes' client libraries
 //! work without a cluster (kubectl.md).
 //!
 //! Each module imports those below it only (`tests/architecture.rs` holds the order), from the highest:

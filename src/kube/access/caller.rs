@@ -2,19 +2,19 @@
 
 use crate::pki::AdminUser;
 
-/// Who is at the other end of a connection.
+/// The client of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Peer {
-    /// Who may open the socket file. May do everything.
+    /// A client of the Unix socket: its user may open the socket file, and may do everything.
     Owner,
-    /// Whoever has the key of this user's certificate.
+    /// A client with the certificate of this user.
     Certificate(AdminUser),
-    /// Somebody who has shown nothing.
+    /// A client without a certificate.
     Nobody,
 }
 
 impl Peer {
-    /// How logs name it; the owner and nobody have no name.
+    /// How logs name it; the owner and unauthenticated clients have no name.
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Certificate(user) => user.name.as_str(),
@@ -24,7 +24,7 @@ impl Peer {
 }
 
 impl Peer {
-    /// Whom reviews answer; nobody is answered nothing.
+    /// The caller that reviews answer; an unauthenticated client gets no answer.
     pub(crate) fn caller(&self) -> Option<Caller> {
         match self {
             Self::Owner => Some(Caller::Owner),
@@ -34,12 +34,12 @@ impl Peer {
     }
 }
 
-/// Who asks.
+/// An authenticated client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Caller {
-    /// Who may open the socket file: the owner of the server.
+    /// The owner of the server, who may open the socket file.
     Owner,
-    /// Whoever has the key of this user's certificate.
+    /// A client with the certificate of this user.
     User(AdminUser),
 }
 
@@ -54,10 +54,10 @@ impl Caller {
 
     /// As `kubectl auth whoami` shows them.
     pub(crate) fn groups(&self) -> Vec<String> {
-        let everybody = "system:authenticated".to_owned();
+        let authenticated = "system:authenticated".to_owned();
         match self {
-            Self::Owner => vec![everybody],
-            Self::User(user) => vec![user.scope.to_string(), everybody],
+            Self::Owner => vec![authenticated],
+            Self::User(user) => vec![user.scope.to_string(), authenticated],
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who may do what: the rules that reviews (`kubectl auth can-i`) are answered from, made from the type table.
+//! What each caller may do. Reviews (`kubectl auth can-i`) are answered from rules, which are made from the type table.
 
 use super::{caller::Caller, review::Review};
 use crate::{
@@ -20,22 +20,22 @@ pub(crate) struct Rule {
     pub(crate) verbs: Vec<Verb>,
     /// Why the other verbs are not there.
     other_verbs: &'static str,
-    whose: Whose,
+    applies_to: AppliesTo,
 }
 
-/// To whom a rule applies.
+/// Which callers a rule applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Whose {
-    /// To those whose scope permits it, of what these may read.
+enum AppliesTo {
+    /// Users whose scope permits it, given which users may use the type.
     Permitted(Audience),
-    /// To all who are known.
-    Everybodys,
+    /// Every authenticated caller.
+    Everyone,
 }
 
-/// Documents that anybody who gets in may read.
+/// Documents that every authenticated caller may read.
 pub(crate) const DOCUMENTS: [&str; 6] = ["/api", "/api/*", "/apis", "/apis/*", "/openapi/v2", "/version"];
 
-/// What this caller may do in this namespace; empty stands for all of them.
+/// What this caller may do in this namespace; the empty text means all of them.
 pub(crate) fn rules(caller: &Caller, namespace: &str) -> Vec<Rule> {
     let permitted = |mut rule: Rule| {
         let verbs = rule.verbs.iter().copied().filter(|verb| rule.permits(caller, *verb, namespace)).collect();
@@ -76,11 +76,13 @@ pub(crate) fn refusal(group: &str, resource: &str, subresource: &str) -> String 
 }
 
 impl Rule {
-    /// Whether this caller may use the verb in this namespace; empty stands for all of them.
+    /// Whether this caller may use the verb in this namespace; the empty text means all of them.
     fn permits(&self, caller: &Caller, verb: Verb, namespace: &str) -> bool {
-        match (caller, self.whose) {
-            (Caller::Owner, Whose::Permitted(_) | Whose::Everybodys) | (Caller::User(_), Whose::Everybodys) => true,
-            (Caller::User(user), Whose::Permitted(audience)) => {
+        match (caller, self.applies_to) {
+            (Caller::Owner, AppliesTo::Permitted(_) | AppliesTo::Everyone) | (Caller::User(_), AppliesTo::Everyone) => {
+                true
+            }
+            (Caller::User(user), AppliesTo::Permitted(audience)) => {
                 permits(&user.scope, Some(namespace).filter(|namespace| !namespace.is_empty()), audience, verb)
             }
         }
@@ -115,8 +117,8 @@ fn all_rules() -> Vec<Rule> {
         let parts = resource_type.subresources.iter();
         let parts = parts.map(|part| (format!("{plural}/{}", part.name), vec![Verb::Get]));
         let all = std::iter::once(own).chain(parts);
-        let whose = Whose::Permitted(resource_type.audience);
-        let all = all.map(|(resource, verbs)| Rule { group, resource, verbs, other_verbs: NOT_ALLOWED, whose });
+        let applies_to = AppliesTo::Permitted(resource_type.audience);
+        let all = all.map(|(resource, verbs)| Rule { group, resource, verbs, other_verbs: NOT_ALLOWED, applies_to });
         // Rules know no versions: another one of a type is allowed as the first is.
         let new =
             all.filter(|rule| !rules.iter().any(|own: &Rule| own.group == group && own.resource == rule.resource));
@@ -128,7 +130,7 @@ fn all_rules() -> Vec<Rule> {
         resource: resource.to_owned(),
         verbs: verbs.to_vec(),
         other_verbs,
-        whose: Whose::Permitted(Audience::Scoped),
+        applies_to: AppliesTo::Permitted(Audience::Scoped),
     };
     rules.push(core("namespaces", &namespaces::VERBS, namespaces::OTHER_VERBS));
     rules.push(core("events", &[Verb::List], NOT_ALLOWED));
@@ -138,7 +140,7 @@ fn all_rules() -> Vec<Rule> {
         resource: review.plural().to_owned(),
         verbs: vec![Verb::Create],
         other_verbs: NOT_ALLOWED,
-        whose: Whose::Everybodys,
+        applies_to: AppliesTo::Everyone,
     }));
     rules
 }

@@ -58,12 +58,12 @@ pub(crate) static ACCESS_GRANTS: ResourceType = ResourceType {
 /// What `redemptionsAllowed` is when it is left out, as Skupper writes it back since 2.2.
 pub(crate) const DEFAULT_REDEMPTIONS_ALLOWED: u32 = 1;
 
-const DESCRIPTION: &str = "An AccessGrant offers links to the site of its namespace. Whoever presents its code at its URL before it expires \
-     is given the certificate for a link, as often as the grant allows.";
+const DESCRIPTION: &str = "An AccessGrant offers links to the site of its namespace. A client that presents its code at its URL before it \
+     expires is given the certificate for a link, as often as the grant allows.";
 
 const FIELDS: &[Field] = &[
     field("spec", FieldKind::Object(SPEC), "What is offered. Every field may be left out."),
-    field("status", FieldKind::Object(GRANT_STATUS), "How the grant stands, and what a token is made of. Read-only."),
+    field("status", FieldKind::Object(GRANT_STATUS), "The state of the grant, and what a token is made of. Read-only."),
 ];
 
 pub(crate) const SPEC: &[Field] = &[

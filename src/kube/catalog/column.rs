@@ -11,7 +11,7 @@ pub(crate) struct Column {
     pub(crate) cell: Cell,
 }
 
-/// What stands in a cell: nothing where the object has no such member.
+/// What a cell shows: nothing where the object has no such member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cell {
     /// What the object holds there: the member of the object, that member's member, and so on.

@@ -1,4 +1,4 @@
-//! The documents that tell clients what is served (kubectl.md 4.1), made from the type table.
+//! The documents from which clients learn what is served (kubectl.md 4.1), made from the type table.
 
 use serde_json::{Value, json};
 

@@ -39,7 +39,7 @@ const DESCRIPTION: &str = "A Link says where the site of its namespace connects 
 
 const FIELDS: &[Field] = &[
     required("spec", FieldKind::Object(SPEC), "Where to connect to."),
-    field("status", FieldKind::Object(LINK_STATUS), "How the link stands. Read-only."),
+    field("status", FieldKind::Object(LINK_STATUS), "The state of the link. Read-only."),
 ];
 
 const SPEC: &[Field] = &[

@@ -23,7 +23,7 @@ pub(crate) static LINKS_V1ALPHA1: ResourceType = ResourceType {
         Column {
             name: "Configured",
             value_type: "boolean",
-            description: "Whether the router was told of it",
+            description: "Whether the router has it in its configuration",
             cell: Cell::Path(&["status", "configured"]),
         },
         Column {
@@ -56,7 +56,7 @@ const DESCRIPTION: &str = "A Link says where the site of its namespace connects 
 
 const FIELDS: &[Field] = &[
     required("spec", FieldKind::Object(SPEC), "Where to connect to."),
-    field("status", FieldKind::Object(STATUS), "How the link stands. Read-only."),
+    field("status", FieldKind::Object(STATUS), "The state of the link. Read-only."),
 ];
 
 const SPEC: &[Field] = &[
@@ -71,7 +71,7 @@ const SPEC: &[Field] = &[
 ];
 
 const STATUS: &[Field] = &[
-    field("configured", FieldKind::Boolean, "Whether the router was told of the link."),
+    field("configured", FieldKind::Boolean, "Whether the router has the link in its configuration."),
     field("url", FieldKind::Text, "Where the link goes to: HOST:PORT."),
     field("site", FieldKind::Text, "The name of the other site."),
     field("status", FieldKind::Text, "OK, or what keeps the link from working, in words."),

@@ -43,7 +43,7 @@ pub(crate) enum Verb {
     Watch,
 }
 
-/// Those of a type whose objects come and go.
+/// The verbs of a type whose objects clients create and delete.
 pub(crate) const ALL_VERBS: &[Verb] =
     &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update, Verb::Watch];
 
@@ -92,28 +92,28 @@ pub(crate) enum TypeId {
     Sites,
 }
 
-/// Whose type it is, and so what clients know of it.
+/// Who defines a type. It decides what clients know of its fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// Skupper's, of whose fields clients know nothing, as of every custom resource.
+    /// Skupper. Clients know none of its fields, as of every custom resource.
     Skupper,
-    /// Kubernetes' own, of whose fields clients know all. Some write it in protobuf, and patch it strategically: which here
-    /// is a merge, so it must have no lists.
+    /// Kubernetes. Clients know all fields: some write the type in protobuf, and some send a strategic merge patch. Here that
+    /// is a merge patch, so the type must have no lists.
     Kubernetes,
 }
 
-/// Whom the objects of a type are open to, of those whose scope covers them.
+/// Which users, of those whose scope covers the namespace, may use the objects of a type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Audience {
-    /// To read and to write, as the scope says.
+    /// They read and write as their scope says.
     Scoped,
-    /// To who may write, and to nobody else, also for reading: as Kubernetes' role `view` has it.
+    /// Only users who may write, also for reading: Kubernetes' role `view` shows no Secrets either.
     Writers,
-    /// To read, as the scope says; to write, to users of all namespaces only.
+    /// They read as their scope says; only users of all namespaces write.
     WritersEverywhere,
 }
 
-/// A part of an object with a path of its own.
+/// A subresource: a part of an object with a path of its own.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Subresource {
     pub(crate) name: &'static str,
@@ -123,7 +123,7 @@ pub(crate) struct Subresource {
     pub(crate) shows: Shows,
 }
 
-/// What a part shows.
+/// What a subresource shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shows {
     /// The ledger of a grant.
@@ -137,7 +137,7 @@ pub(crate) const fn status_of(kind: &'static str, label: AdminResource) -> Subre
     Subresource { name: "status", kind, label, shows: Shows::Status }
 }
 
-/// What Kubernetes says of a verb that is not there.
+/// Kubernetes' message about a verb that a resource does not have.
 pub(crate) const NOT_ALLOWED: &str = "the server does not allow this method on the requested resource";
 
 /// One resource type. All are namespaced.

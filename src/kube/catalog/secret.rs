@@ -40,8 +40,8 @@ pub(crate) static SECRETS: ResourceType = ResourceType {
     fields: FIELDS,
 };
 
-const DESCRIPTION: &str = "A Secret holds credentials, among them those of links. It is sealed in this server's database, and only shown to who \
-     may change it.";
+const DESCRIPTION: &str = "A Secret holds credentials, among them those of links. It is sealed in this server's database, and only shown to users \
+     who may change it.";
 
 const FIELDS: &[Field] = &[
     field(

@@ -16,7 +16,7 @@ pub(crate) static SITES: ResourceType = ResourceType {
     singular: "site",
     kind: "Site",
     short_names: &["st"],
-    // A site that is made here is lent the issuer of another namespace: who is confined to one must not sign with it.
+    // A site that is created here signs with the issuer of another namespace: a user of one namespace must not.
     audience: Audience::WritersEverywhere,
     verbs: ALL_VERBS,
     subresources: &[status_of("Site", AdminResource::Sites)],
@@ -40,8 +40,8 @@ const DESCRIPTION: &str = "A Site is where links lead: the routers of one namesp
      here; one that is made here shares the endpoints and the issuers of the site that was configured first.";
 
 const FIELDS: &[Field] = &[
-    field("spec", FieldKind::Object(SPEC), "What is wanted of the site. Every field may be left out."),
-    field("status", FieldKind::Object(SITE_STATUS), "How the site stands, and where links reach it. Read-only."),
+    field("spec", FieldKind::Object(SPEC), "How the site should be. Every field may be left out."),
+    field("status", FieldKind::Object(SITE_STATUS), "The state of the site, and where links reach it. Read-only."),
 ];
 
 const SPEC: &[Field] = &[

@@ -72,7 +72,11 @@ mod tests {
     #[test]
     fn each_type_has_one_entry() {
         for (index, resource) in TYPES.into_iter().enumerate() {
-            assert!(TYPES[..index].iter().all(|other| other.id != resource.id), "{:?} stands twice", resource.id);
+            assert!(
+                TYPES[..index].iter().all(|other| other.id != resource.id),
+                "{:?} is in the table twice",
+                resource.id
+            );
         }
     }
 

@@ -95,8 +95,8 @@ fn words(kind: &PatchErrorKind) -> &'static str {
     }
 }
 
-/// Reads one operation by hand: what is wrong is told without what stands there, and duplicate members were refused with
-/// the body. Members that the operation does not have are ignored (RFC 6902 4).
+/// Reads one operation by hand: an error must not repeat a value, and duplicate members were refused with the body. Members
+/// that the operation does not have are ignored (RFC 6902 4).
 fn operation(item: Value) -> Result<PatchOperation, String> {
     let Value::Object(mut members) = item else { return Err("must be an object".to_owned()) };
     let Some(Value::String(name)) = members.remove("op") else { return Err("has no \"op\"".to_owned()) };

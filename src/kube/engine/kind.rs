@@ -30,8 +30,8 @@ pub(crate) trait Kind: Copy + Send + Sync + 'static {
     /// The most bytes of a name: no more than a [`Name`](Self::Name) has.
     fn longest_name(self) -> usize;
 
-    /// Reads what is wanted out of an object whose fields are known to be there and of the types that the table gives
-    /// them. `None`, and at least one fault, when a value breaks a rule.
+    /// Reads the spec of an object whose fields are known to be there and of the types that the table gives them. `None`, and
+    /// at least one fault, when a value breaks a rule.
     fn spec(self, faults: &mut Faults, members: &Map<String, Value>) -> Option<Self::Spec>;
 
     /// Reads an object that a caller wrote.
@@ -79,7 +79,7 @@ pub(crate) trait Kind: Copy + Send + Sync + 'static {
         effect: Effect,
     ) -> impl Future<Output = Result<Created, Problem>> + Send;
 
-    /// Brings an object, as it was read, to what is wanted, or says what it would be like. Nothing is written when
+    /// Changes an object, as it was read, to what the manifest says, or says what it would be like. Nothing is written when
     /// nothing differs.
     fn replace(
         self,
@@ -113,7 +113,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) uid: String,
 }
 
-/// Which objects are wanted.
+/// Which objects a page shows.
 #[derive(Debug)]
 pub(crate) struct PageQuery<N> {
     pub(crate) namespace: Option<Namespace>,

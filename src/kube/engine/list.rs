@@ -59,7 +59,7 @@ pub(crate) async fn list<K: Kind>(
     let mut metadata = json!({"resourceVersion": revision.to_string()});
     if let Some(rest) = rest {
         metadata["continue"] = rest.to_string().into();
-        // Of a selection nobody knows without reading all of it; Kubernetes leaves it out there too.
+        // The number of selected objects is unknown without reading all of them; Kubernetes leaves it out there too.
         if options.selector.selects_all() {
             let after = Some(rest.position(kind.resource(), scope.as_ref())?);
             let count = kind.count(app, PageQuery { namespace: scope, after, limit: MOST_COUNTED + 1 }).await?;

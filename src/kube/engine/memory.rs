@@ -11,7 +11,7 @@ pub(crate) const UNCOUNTED: usize = 16 * 1024;
 /// In which memory is counted, as a semaphore counts no further than 32 bits.
 const UNIT: usize = 1024;
 
-/// Memory for answers, shared by all connections of a door.
+/// Memory for answers, shared by all connections of a listener.
 #[derive(Debug, Clone)]
 pub(crate) struct Memory(Arc<Semaphore>);
 
@@ -47,7 +47,7 @@ impl MemoryPermit {
     /// Holds so many bytes in all, or what it holds already if that is more.
     ///
     /// # Errors
-    /// [`NoMemory`], at once: who waited would keep what others wait for.
+    /// [`NoMemory`], at once: an answer that waited would keep the memory that others wait for.
     pub(crate) fn grow_to(&mut self, bytes: usize) -> Result<(), NoMemory> {
         let held = self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let missing = u32::try_from(bytes.div_ceil(UNIT).saturating_sub(held)).map_err(|_| NoMemory)?;

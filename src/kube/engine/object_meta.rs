@@ -74,7 +74,7 @@ impl Identity {
             parsed.ok()
         });
         for field in ["finalizers", "ownerReferences"] {
-            // Stored, they would promise something that nobody here does.
+            // If they were stored, they would promise something that this server does not do.
             if members.get(field).is_some_and(|value| !is_empty(value)) {
                 faults.add(Cause::forbidden(&format!("metadata.{field}"), "not supported"));
             }
@@ -114,7 +114,7 @@ pub(crate) fn attached(faults: &mut Faults, members: &Map<String, Value>) -> (Te
     (labels, annotations)
 }
 
-/// Who an object is, and what is attached to it.
+/// The identity of an object, and its labels and annotations.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Metadata<'a> {
     pub(crate) namespace: &'a Namespace,

@@ -17,12 +17,12 @@ pub(crate) struct ListOptions {
     pub(crate) selector: Selector,
 }
 
-/// What a watch tells.
+/// What a watch sends.
 #[derive(Debug)]
 pub(crate) struct WatchOptions {
     pub(crate) selector: Selector,
     pub(crate) start: Start,
-    /// Whether the client wants to know when everything is told that there was at the beginning.
+    /// Whether the client asks for a mark after the initial events.
     pub(crate) end_of_initial_events: EndOfInitialEvents,
     pub(crate) bookmarks: Bookmarks,
     pub(crate) lasts: Duration,
@@ -39,7 +39,7 @@ pub(crate) enum Start {
     After(Revision),
 }
 
-/// Whether the end of the initial events is told.
+/// Whether the end of the initial events is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EndOfInitialEvents {
     /// With a bookmark.
@@ -48,11 +48,11 @@ pub(crate) enum EndOfInitialEvents {
     NotSent,
 }
 
-/// Whether a client is told how far a watch has come, without an object.
+/// Whether bookmarks are sent: events without an object, which say how far a watch has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bookmarks {
     Sent,
-    /// They would not be understood.
+    /// The client would not understand them.
     NotSent,
 }
 

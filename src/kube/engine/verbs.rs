@@ -22,7 +22,7 @@ use crate::{
 /// such a change, and a grant that is redeemed by many at once must still be within reach of its operator.
 const ATTEMPTS: usize = 20;
 
-/// Does what is wanted.
+/// Does what the action says.
 pub(crate) async fn perform<K: Kind>(app: &App, kind: K, action: Action) -> Result<Outcome, Problem> {
     match action {
         Action::Get { namespace, name } => {
@@ -203,7 +203,7 @@ async fn delete<K: Kind>(
         match kind.remove(app, namespace, &parsed, expected).await? {
             Removal::Done { uid } => return Ok(deleted(kind, name, &uid)),
             Removal::Gone => return Err(not_found(kind, name)),
-            // What was checked is not what is there any more: check again.
+            // The object changed after the check: check again.
             Removal::Stale => {}
         }
     }

@@ -13,7 +13,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// The grant with its status, whole from its creation on: nobody has to wait for the code or the URL.
+/// The grant with its status, which is complete from its creation on: no client has to wait for the code or the URL.
 pub(crate) fn object(app: &App, grant: &Grant) -> Value {
     let metadata = metadata(&grant.namespace, &grant.name, &grant.metadata);
     let mut metadata = metadata.stored(grant.id, grant.created_at, grant.revision);

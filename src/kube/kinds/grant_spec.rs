@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// More than the longest duration anybody means, so that a stored text has a bound.
+/// The most bytes of a duration: more than any useful one has, so that a stored text has a bound.
 const LONGEST_WINDOW: usize = 64;
 
 /// What a caller wants a grant to be.

@@ -22,8 +22,8 @@ pub(crate) struct LedgerOptions {
 
 /// The ledger of a grant, oldest first. `continue` is the ordinal of the last row seen.
 ///
-/// By name, so only of a grant that is there: the rows of a removed one do not say which namespace they belong to, and
-/// who may read what is decided by namespace.
+/// Looked up by name, so only of a grant that exists: the rows of a removed grant do not say which namespace they belong
+/// to, and the right to read is a matter of the namespace.
 pub(crate) async fn redemptions(
     app: &App,
     namespace: &Namespace,

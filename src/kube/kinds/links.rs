@@ -85,7 +85,7 @@ fn show(_: &App, link: &StoredObject) -> Body {
     shown(link)
 }
 
-/// A link that nobody has looked at yet is pending, in the words that Skupper has for it.
+/// A link that no controller has looked at yet is pending, in Skupper's words for it.
 pub(crate) fn shown(link: &StoredObject) -> Body {
     let mut body = link.content.body.clone();
     body.entry("status").or_insert_with(|| json!({"status": "Pending", "message": "Not Operational"}));

@@ -1,5 +1,5 @@
-//! Namespaces, and what stands in them besides objects of the type table. They exist implicitly: nothing about them is
-//! stored, and any that is named is there.
+//! Namespaces, and what they have besides objects of the type table. They exist implicitly: nothing about them is stored,
+//! and every name is that of a namespace.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -49,7 +49,7 @@ fn read_spec(faults: &mut Faults, members: &Map<String, Value>) -> Body {
         }
     }
     if members.get("immutable") == Some(&Value::Bool(true)) {
-        // Stored, it would promise something that nobody here does.
+        // If it were stored, it would promise something that this server does not do.
         faults.add(Cause::forbidden("immutable", "not supported"));
     }
     let mut body = Map::from_iter([("type".to_owned(), secret_type.into())]);
@@ -59,7 +59,7 @@ fn read_spec(faults: &mut Faults, members: &Map<String, Value>) -> Body {
     body
 }
 
-/// What the Secret is to hold, in base64; what `stringData` holds stands in the place of what `data` does.
+/// What the Secret is to hold, in base64; a key of `stringData` replaces the same key of `data`.
 fn read_data(faults: &mut Faults, members: &Map<String, Value>) -> Map<String, Value> {
     let mut data = Map::new();
     for (field, encoding) in [("data", Encoding::Base64), ("stringData", Encoding::Plain)] {
@@ -101,7 +101,7 @@ fn decoded_length(base64: &str) -> usize {
     base64.len() / 4 * 3 - base64.bytes().rev().take_while(|byte| *byte == b'=').count()
 }
 
-/// Whether a text can be a key, which whoever mounts a Secret makes a file's name of.
+/// Whether a text can be a key. A key becomes the name of a file where a Secret is mounted.
 fn is_key(key: &str) -> bool {
     (1..=LONGEST_KEY).contains(&key.len())
         && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))

@@ -139,7 +139,7 @@ impl Kind for Sites {
                 && next.as_ref().is_none_or(|(namespace, name)| site.place() <= (namespace, name.as_str()))
         };
         let configured = app.sites().iter().map(|site| SiteState::configured(app, site)).filter(within);
-        // The configured one stands before the one of its name that was made here, which it hides.
+        // A configured site sorts before one of the same name that was created here, and hides it.
         let mut sites: Vec<SiteState> =
             configured.chain(items.into_iter().map(|object| SiteState::Applied(Box::new(object)))).collect();
         sites.sort_by(|one, other| one.place().cmp(&other.place()));

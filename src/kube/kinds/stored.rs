@@ -40,7 +40,7 @@ pub(crate) struct StoredKind {
     /// Reads what a caller wrote, whose fields are of the types of the table, into the stored form, without a status.
     /// Where a value breaks a rule there is a fault, and what is answered is not used.
     pub(crate) read_spec: fn(&mut Faults, &Map<String, Value>) -> Body,
-    /// Adds to what is wanted those parts of the stored form that this type cannot say: a change keeps them.
+    /// Adds to a new body those parts of the stored form that this type cannot express: a change keeps them.
     pub(crate) keep: fn(Body, &Body) -> Body,
     /// What is wrong with a change from one body to another.
     pub(crate) check_change: fn(&Body, &Body) -> Vec<Cause>,
@@ -48,7 +48,7 @@ pub(crate) struct StoredKind {
     pub(crate) show: fn(&App, &StoredObject) -> Body,
 }
 
-/// Whether objects of a type tell their generation.
+/// Whether objects of a type show their generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Generation {
     Shown,
@@ -57,12 +57,12 @@ pub(crate) enum Generation {
 }
 
 impl StoredKind {
-    /// For types that say all that is stored.
+    /// For types that express all that is stored.
     pub(crate) fn keep_nothing(written: Body, _: &Body) -> Body {
         written
     }
 
-    /// For types whose every part may change.
+    /// For types all of whose fields may change.
     pub(crate) fn change_anything(_: &Body, _: &Body) -> Vec<Cause> {
         Vec::new()
     }

@@ -31,7 +31,7 @@ pub(crate) static STORED: StoredKind = StoredKind {
     show,
 };
 
-/// No fault repeats a value: whoever swaps two fields writes the code into another.
+/// No fault repeats a value: a user who confuses two fields may have written the code into the other one.
 fn read_spec(faults: &mut Faults, members: &Map<String, Value>) -> Body {
     let spec = object(members, "spec");
     let mut refuse = |field: &str, why: &str| {
@@ -68,7 +68,7 @@ fn check_url(url: &str) -> Result<(), &'static str> {
     }
 }
 
-/// A token that nobody has tried to redeem yet is pending, so that templates have something to print.
+/// A token that has not been tried yet is pending, so that output templates have something to print.
 fn show(_: &App, token: &StoredObject) -> Body {
     let mut body = token.content.body.clone();
     body.entry("status").or_insert_with(|| json!({"redeemed": false, "status": "Pending", "message": "Pending"}));

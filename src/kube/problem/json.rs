@@ -9,11 +9,11 @@ use super::{cause::shortened, status::Problem};
 
 /// Reads a body as one JSON object.
 ///
-/// A name that stands twice in one object is refused whatever `fieldValidation` says: two readers could disagree about
+/// A name that comes twice in one object is refused whatever `fieldValidation` says: two readers could disagree about
 /// what was meant. Nesting ends at serde_json's 128 levels.
 ///
 /// # Errors
-/// 400, with the place and without what stands there.
+/// 400, with the position and without the text there.
 pub(crate) fn object(bytes: &[u8]) -> Result<Value, Problem> {
     match value(bytes)? {
         object @ Value::Object(_) => Ok(object),
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_stands_twice_is_refused_at_any_depth() {
+    fn a_duplicate_name_is_refused_at_any_depth() {
         assert_eq!(
             refusal(r#"{"spec":{"code":"a","code":"b"}}"#),
             "the body is not valid JSON: duplicate field \"code\" at line 1 column 31"
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_json_is_told_by_its_place_and_not_repeated() {
+    fn malformed_json_is_reported_by_its_position_and_not_repeated() {
         let message = refusal("{\"code\": canary}");
         assert_eq!(message, "the body is not valid JSON: expected value at line 1 column 10");
         assert!(refusal("apiVersion: v1\nkind: Secret\n").starts_with("the body is not valid JSON: "));
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_ends_somewhere() {
+    fn nesting_is_bounded() {
         let deep = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
         assert!(refusal(&deep).contains("recursion limit exceeded"));
     }

@@ -23,9 +23,9 @@ pub(crate) enum Problem {
     BadRequest(String),
     /// Understood, and never done here.
     Forbidden(&'static str),
-    /// It is not known who asks, or not in a way that is accepted here.
+    /// The client is not authenticated, or not in a way that is accepted here.
     Unauthorized(&'static str),
-    /// Not for whoever asks; the name is empty where there is none.
+    /// The caller may not do this; the name is empty where there is none.
     NotPermitted { group: &'static str, resource: &'static str, name: String, why: String },
     /// No object of this name.
     NotFound { resource: &'static ResourceType, name: String },
@@ -51,8 +51,8 @@ pub(crate) enum Problem {
     BodyTimedOut,
     /// Work that was not done in time; whether it will be is not known.
     TimedOut,
-    /// What changed after this revision cannot be told: it is too old, or there is none yet. Told as an event, it makes
-    /// every client begin anew (kubectl.md 3.10).
+    /// The changes after this revision cannot be sent: it is too old, or is not reached yet. Sent as an event, this makes every
+    /// client list again (kubectl.md 3.10).
     Expired { revision: Revision, head: Revision },
     /// Too many requests at once.
     Overloaded,
@@ -112,7 +112,7 @@ fn details(resource: &ResourceType, name: &str, kind: &str) -> Value {
 }
 
 impl Problem {
-    /// The store's failure, which is logged here: the answer tells the caller less than an operator must know.
+    /// The store's failure, which is logged here: the answer says less than an operator must know.
     pub(crate) fn from_store(error: &StoreError) -> Self {
         match error {
             StoreError::Unavailable { .. } => {
@@ -126,7 +126,7 @@ impl Problem {
         }
     }
 
-    /// Somebody changed the object since it was read.
+    /// The object was changed since it was read.
     pub(crate) fn modified(resource: &'static ResourceType, name: &str) -> Self {
         let why = "the object has been modified; please apply your changes to the latest version and try again";
         Self::Conflict { resource, name: name.to_owned(), why: why.to_owned() }
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_object_is_told_as_kubernetes_tells_it() {
+    fn a_missing_object_is_reported_in_kubernetes_words() {
         let status = object(Problem::NotFound { resource: &ACCESS_GRANTS, name: "nope".to_owned() });
         let expected = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 404,

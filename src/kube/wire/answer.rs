@@ -1,8 +1,8 @@
-//! The bodies of answers on their way to a client: handed over piece by piece, so that whoever takes none is seen, and cut.
+//! The bodies of answers, sent piece by piece, so that a client that takes none is noticed, and its connection is cut.
 //!
-//! A connection on which nothing can be written is cut by the door itself. On one of HTTP/2 there is more: a client can read
-//! the connection, and answer pings, and yet let no byte of an answer through. Then the answer stays in memory, and a watch
-//! its place, for as long as it likes.
+//! A connection on which nothing can be written is cut by the listener itself. On one of HTTP/2 there is more: a client can
+//! read the connection, and answer pings, and yet let no byte of an answer through. Then the answer stays in memory, and a
+//! watch its permit, for as long as the client likes.
 
 use std::{
     collections::HashMap,
@@ -82,7 +82,7 @@ pub(crate) struct AnswerBody {
     registration: Option<Registration>,
 }
 
-/// Where an answer stands on its connection.
+/// The entry of an answer among those of its connection.
 #[derive(Debug)]
 struct Registration {
     answers: Answers,
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_that_nobody_takes_is_seen_after_a_minute() {
+    async fn an_answer_that_its_client_does_not_take_is_noticed_after_a_minute() {
         let answers = Answers::default();
         let _body = AnswerBody::whole(Bytes::from_static(b"text"), None).on(&answers);
         let begun = Instant::now();
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_that_is_taken_drop_by_drop_is_seen_after_five_minutes() {
+    async fn an_answer_that_is_taken_slowly_is_noticed_after_five_minutes() {
         let answers = Answers::default();
         let mut body = AnswerBody::whole(Bytes::from(vec![0; 100 * LONGEST_PIECE]), None).on(&answers);
         let begun = Instant::now();

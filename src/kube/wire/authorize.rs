@@ -1,4 +1,4 @@
-//! Who may do what.
+//! Checks before a request is done: that its client is known, and may do it.
 
 use hyper::{HeaderMap, header::AUTHORIZATION};
 
@@ -13,16 +13,16 @@ use crate::{
     pki::AdminUser,
 };
 
-/// Checks that it is known who asks, where that matters.
+/// Checks that the client is authenticated, where that matters.
 ///
-/// What tells which API this is may be read by all: without it kubectl gives bad advice instead of asking for credentials
-/// (kubectl.md 3.15), and it holds nothing of anybody.
+/// Discovery is open to all: without it kubectl gives bad advice instead of asking for credentials (kubectl.md 3.15), and it
+/// says nothing about any object.
 ///
 /// # Errors
 /// 401.
 pub(crate) fn authenticate(peer: &Peer, headers: &HeaderMap, route: &Route) -> Result<(), Problem> {
     match (peer, route) {
-        // Whoever sends one means to be somebody else than the owner, and there are none to be checked here.
+        // A client that sends a bearer token means to be another user than the owner, and no tokens are checked here.
         (Peer::Owner, _) if headers.contains_key(AUTHORIZATION) => {
             Err(Problem::Unauthorized("bearer tokens are accepted over TLS only"))
         }
@@ -42,7 +42,7 @@ pub(crate) fn authenticate(peer: &Peer, headers: &HeaderMap, route: &Route) -> R
     }
 }
 
-/// Checks that `peer`, who is known where it matters, may do this.
+/// Checks that `peer`, which is authenticated where that matters, may do this.
 ///
 /// # Errors
 /// 403.
@@ -71,7 +71,7 @@ struct Attributes<'a> {
 }
 
 impl<'a> Attributes<'a> {
-    /// `None` for what is everybody's, and for what there is not.
+    /// `None` for what is open to every authenticated caller, and for what does not exist.
     fn of(route: &'a Route) -> Option<Self> {
         let (resource, subresource, namespace, name) = match route {
             Route::Collection { resource, namespace } => (resource, None, namespace.as_ref(), ""),
@@ -85,7 +85,7 @@ impl<'a> Attributes<'a> {
             }
             Route::Namespaces => return Some(Self::implicit("namespaces", None, "")),
             Route::Events(namespace) => return Some(Self::implicit("events", Some(namespace), "")),
-            // Everybody may ask what they may do.
+            // Every caller may ask what it may do.
             Route::Review(_) | Route::Discovery(_) | Route::Malformed(_) | Route::Unknown => return None,
         };
         let (group, audience, resource) = (resource.group_version.group, resource.audience, resource.plural);

@@ -1,5 +1,5 @@
 //! Kubernetes' protobuf bodies, for the few kinds that kubectl sends in no other form (kubectl.md 4.6): an envelope, and
-//! in it an object whose known fields become the JSON object that the rest of this room reads.
+//! in it an object whose known fields become the JSON object that the rest of this module reads.
 //!
 //! Fields that are not known are skipped, as protobuf wants it; what is known and broken is refused. Depth is bounded: by
 //! the tables for messages, by a limit for the groups that are skipped.
@@ -138,8 +138,8 @@ fn read_envelope(bytes: &[u8]) -> Result<(String, String, &[u8]), Malformed> {
     Ok((text("/type/apiVersion"), text("/type/kind"), raw))
 }
 
-/// Reads a message into an object. A text that stands twice counts as it stands last, and a message that stands twice is
-/// one (protobuf's rule for what is not repeated).
+/// Reads a message into an object. Of a text that comes twice the last one counts, and a message that comes twice is merged
+/// (protobuf's rule for fields that are not repeated).
 fn read(fields: &[Field], bytes: &[u8], into: &mut Map<String, Value>) -> Result<(), Malformed> {
     let mut wire = Wire(bytes);
     while let Some(entry) = wire.entry()? {

@@ -31,7 +31,7 @@ impl Query {
     /// The one value of `name`; `None` when absent or empty.
     ///
     /// # Errors
-    /// 400 when it stands there twice: one of the two would be ignored.
+    /// 400 when it is given twice: one of the two would be ignored.
     pub(crate) fn one<'a>(&'a self, name: &'a str) -> Result<Option<&'a str>, Problem> {
         let mut values = self.all(name);
         match (values.next(), values.next()) {

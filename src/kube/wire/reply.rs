@@ -40,7 +40,7 @@ pub(crate) struct Reply {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keep {
     Never,
-    /// What stands at the request's URL never changes.
+    /// The resource at the request's URL never changes.
     Forever,
 }
 
@@ -54,7 +54,7 @@ pub(crate) enum Body {
     /// Zero bytes are a whole protobuf document: with it kubectl has no client-side schema, and validation is ours
     /// (kubectl.md 0.2).
     EmptyProtobuf,
-    /// What a watch tells.
+    /// The events of a watch.
     Events(EventStream),
 }
 

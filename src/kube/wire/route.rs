@@ -18,7 +18,7 @@ use crate::{
     metrics::AdminResource,
 };
 
-/// What stands at a path.
+/// What a path names.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     /// A document that says what is served.
@@ -49,7 +49,7 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    /// What stands at this path (without its query).
+    /// What this path (without its query) names.
     pub(crate) fn read(path: &str) -> Self {
         let Some(path) = path.strip_prefix('/') else { return Self::Unknown };
         let Some(segments) = segments(path) else {

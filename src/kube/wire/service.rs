@@ -74,7 +74,7 @@ pub(crate) struct AdminService {
 }
 
 impl AdminService {
-    /// The API of this service, for nobody yet.
+    /// The API of this service, for unauthenticated clients.
     pub(crate) fn new(app: Arc<App>) -> Self {
         let memory = Memory::new();
         let watches = Arc::new(Semaphore::new(MOST_WATCHES));
@@ -136,7 +136,7 @@ where
 /// A list of objects is a watch when the query says so.
 fn as_asked(verb: Verb, route: &Route, query: Option<&str>) -> Verb {
     let Route::Collection { resource, .. } = route else { return verb };
-    // A query that cannot be read is told when it is.
+    // A query that cannot be read is refused later, when it is used.
     let asked = || Query::read(query.unwrap_or_default()).is_ok_and(|query| query.wants_watch());
     if verb == Verb::List && resource.verbs.contains(&Verb::Watch) && asked() { Verb::Watch } else { verb }
 }
@@ -162,7 +162,7 @@ fn record(peer: &Peer, route: &Route, verb: Option<Verb>, reply: &Reply) {
     }
 }
 
-/// A request, whose it is and what it is about.
+/// A request, its client and its route.
 struct Addressed<B> {
     peer: Arc<Peer>,
     route: Arc<Route>,
@@ -283,9 +283,9 @@ impl Resources {
     }
 }
 
-/// Acting as somebody else is not supported; ignoring the header would act as the caller instead.
+/// Acting as another user is not supported; ignoring the header would act as the caller instead.
 ///
-/// Not where everybody is answered the same: kubectl tells a refusal there five times, and none of them in our words.
+/// Not for discovery, which is the same for all: kubectl prints a refusal there five times, and never in our words.
 fn refuse_impersonation(route: &Route, headers: &HeaderMap) -> Result<(), Problem> {
     if !matches!(route, Route::Discovery(_)) && headers.keys().any(|name| name.as_str().starts_with("impersonate-")) {
         return Err(Problem::Forbidden("impersonation is not supported by this server"));
@@ -293,7 +293,7 @@ fn refuse_impersonation(route: &Route, headers: &HeaderMap) -> Result<(), Proble
     Ok(())
 }
 
-/// Puts together what is wanted.
+/// Puts together the action that a request asks for.
 fn action(
     route: &Route,
     verb: Verb,

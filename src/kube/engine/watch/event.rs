@@ -12,7 +12,7 @@ use crate::{
     time::Clock,
 };
 
-/// What an event says of its object.
+/// What an event says about its object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EventType {
     /// It is selected, and was not before.
@@ -21,7 +21,7 @@ pub(super) enum EventType {
     Modified,
     /// It was selected before, and is not, or is no more.
     Deleted,
-    /// It is none, and only says how far the watch has come.
+    /// It is no object, and only says how far the watch has come.
     Bookmark,
     /// It is a Status, and the watch is over.
     Error,
@@ -63,7 +63,7 @@ impl Form {
         }
     }
 
-    /// An event without an object: everything up to this revision is told.
+    /// An event without an object: everything up to this revision is sent.
     pub(super) fn bookmark(&self, revision: Revision) -> Bytes {
         self.event(EventType::Bookmark, self.nothing(), revision)
     }

@@ -1,4 +1,4 @@
-//! From changes to events: which of them a watch with a selector tells, and as what.
+//! From changes to events: which changes a watch with a selector sends, and as which type of event.
 
 use std::collections::HashMap;
 
@@ -28,7 +28,7 @@ pub(super) enum Current<S> {
     Unreadable,
 }
 
-/// An event to be told.
+/// An event to be sent.
 #[derive(Debug)]
 pub(super) struct Step<'c> {
     pub(super) revision: Revision,
@@ -77,7 +77,7 @@ pub(super) fn steps<'c, K: Kind>(
             ChangeEffect::Modified { labels_before: None } => after.selected,
             ChangeEffect::Removed(last) => {
                 after = After { selected: false, last: Some(last), next: None };
-                // Better told of what it never saw than left with what is no more.
+                // A deletion too many does no harm; a client that keeps an object that is gone does.
                 kind.last(last).is_none_or(|state| selects(&subject, kind.meta(&state).labels))
             }
         };

@@ -1,4 +1,4 @@
-//! Events on their way to a client: a few wait for it, and whoever takes none for too long is cut off.
+//! The queue of events between a watch and its client. It is short, and a client that takes none for too long is cut off.
 
 use std::{
     sync::{
@@ -24,7 +24,7 @@ const MOST_WAITING: usize = 16;
 /// And as many bytes, but for one event that is longer than that by itself.
 const MOST_BYTES_WAITING: u32 = 128 * 1024;
 
-/// Where events go in.
+/// The sending end.
 #[derive(Debug)]
 pub(super) struct Events {
     sender: mpsc::Sender<Waiting>,
@@ -40,7 +40,7 @@ struct Waiting {
     room: OwnedSemaphorePermit,
 }
 
-/// Where they come out: the body of an answer.
+/// The receiving end: the body of an answer.
 ///
 /// It ends well only if the watch has said so; else it breaks off, and the client knows that there was more.
 #[derive(Debug)]
@@ -49,11 +49,11 @@ pub(crate) struct EventStream {
     finished: Arc<AtomicBool>,
 }
 
-/// Nobody takes the events any more.
+/// The client is gone, or takes no events.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ClientGone;
 
-/// A watch ended without having told all it had to.
+/// A watch ended without having sent everything.
 #[derive(Debug, thiserror::Error)]
 #[error("the watch broke off")]
 pub(crate) struct BrokenOff;
@@ -102,7 +102,7 @@ impl Events {
         self.sender.closed().await;
     }
 
-    /// Nothing is left to be told.
+    /// Nothing is left to be sent: the body ends well.
     pub(super) fn finish(self) {
         self.finished.store(true, Ordering::Release);
     }
@@ -146,14 +146,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_event_longer_than_all_room_waits_alone_and_is_told() {
+    async fn an_event_longer_than_all_room_waits_alone_and_is_sent() {
         let (events, mut stream) = pair(DEADLINE);
         let line = Bytes::from(vec![b' '; 2 * MOST_BYTES_WAITING as usize]);
         events.send(line.clone()).await.unwrap();
 
-        let told = std::future::poll_fn(|context| stream.poll_line(context)).await;
+        let received = std::future::poll_fn(|context| stream.poll_line(context)).await;
 
-        assert_eq!(told.unwrap().unwrap(), line);
+        assert_eq!(received.unwrap().unwrap(), line);
         events.send(line).await.unwrap();
     }
 }

@@ -1,7 +1,7 @@
-//! Watches: the objects of a type as they change, told for as long as somebody listens (kubectl.md 4.4).
+//! One watch: sends the objects of a type as they change, for as long as its client reads (kubectl.md 4.4).
 //!
-//! What changed is taken from the store's ring of [`Changes`], what is in it now from the store itself. Each event carries
-//! the revision of the change it tells, not that of the object it shows: whoever goes on from there misses nothing.
+//! Which objects changed is taken from the store's ring of [`Changes`], what they are now from the store itself. Each event
+//! carries the revision of its change, not that of the object it shows: a client that resumes from there misses nothing.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -42,20 +42,20 @@ use crate::{
 pub(crate) const MOST_WATCHES: usize = 256;
 /// How long a client may take none of the events that wait for it.
 const SEND_DEADLINE: Duration = Duration::from_secs(30);
-/// Objects that are read at once when all are told.
+/// Objects that are read at once when all are sent.
 const PAGE: u32 = 100;
 /// Changes whose objects are read at once.
 const MOST_CHANGES: usize = 256;
-/// What the objects that are read at once may hold in all, about, but for the last of them.
+/// About how many bytes the objects that are read at once may have together, not counting the last of them.
 const MOST_BYTES: usize = 1024 * 1024;
-/// How often a client is told where the watch stands, if nothing else moved it.
+/// How often a bookmark is sent, if the position of the watch has changed without an event.
 const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
-/// After events, before the next ones are looked for: an object that changes all the time is told so often and no more.
+/// The pause after events: an object that changes all the time is sent no more often than that.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How far the ring may be behind the store.
 const RING_DEADLINE: Duration = Duration::from_secs(5);
 
-/// What a watch is about, and how it is told.
+/// Which objects a watch is about, and the form of its events.
 #[derive(Debug)]
 pub(crate) struct WatchRequest {
     pub(crate) namespace: Option<Namespace>,
@@ -63,11 +63,11 @@ pub(crate) struct WatchRequest {
     pub(crate) table: Option<TableForm>,
 }
 
-/// Opens a watch, which keeps its place until it ends: at its time limit, when the server stops, or when nobody takes
-/// what it tells.
+/// Opens a watch, which keeps its permit until it ends: at its time limit, when the server stops, or when its client takes
+/// no events.
 ///
 /// # Errors
-/// 503 when the store does not answer. What goes wrong later is told as an event.
+/// 503 when the store does not answer. What goes wrong later is sent as an event.
 pub(crate) async fn open<K: Kind>(
     app: &Arc<App>,
     kind: K,
@@ -86,9 +86,9 @@ pub(crate) async fn open<K: Kind>(
 
 /// Why a watch ends before its time.
 enum End {
-    /// Nobody listens any more.
+    /// The client is gone, or takes no events.
     ClientGone,
-    /// There is something to be told, and nothing after it.
+    /// The watch cannot go on. The problem is its last event.
     Failed(Problem),
 }
 
@@ -113,9 +113,9 @@ struct Watch<K> {
     namespace: Option<Namespace>,
     options: WatchOptions,
     form: Form,
-    /// All changes up to here are told; `None` as long as what is there is being told.
+    /// All changes up to this revision are sent; `None` while the initial events are being sent.
     position: Option<Revision>,
-    /// The revision that the client knows of.
+    /// The last revision that was sent.
     sent: Option<Revision>,
 }
 
@@ -143,7 +143,7 @@ impl<K: Kind> Watch<K> {
             }
             None => {
                 if let (Bookmarks::Sent, Some(position)) = (self.options.bookmarks, self.position) {
-                    // Who has not taken the events before it can do without it.
+                    // A client that has not taken the events before this bookmark has no use for it.
                     events.send_if_room(self.form.bookmark(position));
                 }
             }
@@ -151,7 +151,7 @@ impl<K: Kind> Watch<K> {
         events.finish();
     }
 
-    /// Tells what is there, if wanted, and then what changes, for ever.
+    /// Sends what exists, if the client asked for it, and then what changes, until something fails.
     async fn follow(&mut self, events: &Events) -> Result<Infallible, End> {
         let start = match self.options.start {
             Start::After(revision) => revision,
@@ -189,19 +189,19 @@ impl<K: Kind> Watch<K> {
         }
     }
 
-    /// Tells all that is there, and answers the revision that changes are to be told from.
+    /// Sends all that exists, and returns the revision after which changes are to be sent.
     async fn send_all(&mut self, events: &Events) -> Result<Revision, End> {
         let (mut first, mut after) = (None, None);
         loop {
             let query = PageQuery { namespace: self.namespace.clone(), after, limit: PAGE };
-            // Lists tell of what cannot be read.
+            // Lists warn about what cannot be read.
             let Page { items, corrupt: _, revision, next } = self.kind.page(&self.app, query).await?;
             let first = *first.get_or_insert(revision);
             for state in &items {
                 let ObjectMeta { namespace, name, labels, members, revision, .. } = self.kind.meta(state);
                 if self.options.selector.selects(namespace.as_str(), name, labels, members) {
                     let object = self.kind.object(&self.app, state);
-                    // Whoever goes on from a later page must not miss what changed on an earlier one.
+                    // A client that resumes from an event of a later page must not miss what changed on an earlier one.
                     events.send(self.form.event(EventType::Added, object, revision.min(first))).await?;
                 }
             }
@@ -212,7 +212,7 @@ impl<K: Kind> Watch<K> {
         }
     }
 
-    /// Tells all changes after `position`, and answers up to where they are told.
+    /// Sends all changes after `position`, and returns the position after them.
     async fn catch_up(&mut self, mut position: Revision, events: &Events) -> Result<Revision, End> {
         loop {
             // Read first: the entries of every revision up to it are in the ring.
@@ -227,7 +227,7 @@ impl<K: Kind> Watch<K> {
             let known = self.changes_up_to(position, &now).await?;
             let selected = self.selected_by_members(&now, &known);
             let entries = self.entries(&known).filter(|entry| selected.contains(entry.subject.uid.as_str())).collect();
-            // That its place is a selected one is why it was read.
+            // Only objects whose namespace and name are selected were read.
             let selects = |_: &Subject<'_>, labels: &_| self.options.selector.selects_labels(labels);
             let steps = steps(self.kind, entries, &now, selects, last);
             let mut lines = Vec::new();
@@ -261,7 +261,7 @@ impl<K: Kind> Watch<K> {
         })
     }
 
-    /// Those of the changes that may be about a selected object.
+    /// The changes that may be about a selected object.
     fn entries<'c>(&self, changes: &'c [Arc<Change>]) -> impl Iterator<Item = ObjectChange<'c>> {
         changes.iter().filter_map(|change| {
             let subject = self.kind.subject(&change.subject)?;
@@ -271,8 +271,8 @@ impl<K: Kind> Watch<K> {
         })
     }
 
-    /// The objects that these entries are about, as they are now, by their uids; and the revision of the last entry that was
-    /// got to, as large objects are read a few at a time.
+    /// The objects that these changes are about, as they are now, by their uids; and the revision of the last change that was
+    /// considered, as large objects are read a few at a time.
     async fn read(&self, entries: &[ObjectChange<'_>], position: Revision) -> Result<(Objects<K>, Revision), Problem> {
         let (mut read, mut bytes, mut last) = (HashMap::new(), 0, position);
         for ObjectChange { revision, subject, .. } in entries {
@@ -305,8 +305,8 @@ impl<K: Kind> Watch<K> {
         }
     }
 
-    /// Those of the objects that were read whose members are selected: what can be selected by never changes, so what is
-    /// known of one now, or was last, was always so.
+    /// The uids of the objects that were read and whose members are selected. The members that can be selected by never change,
+    /// so their last known value was always theirs.
     fn selected_by_members<'n>(&self, read: &'n Objects<K>, changes: &[Arc<Change>]) -> HashSet<&'n str> {
         let selects = |state: &K::State| self.options.selector.selects_members(self.kind.meta(state).members);
         let last = |uid: &str| {
@@ -320,13 +320,13 @@ impl<K: Kind> Watch<K> {
         };
         let selected = read.iter().filter(|(uid, now)| match now {
             Current::Found(state) => selects(state),
-            // Better told of what it never saw than left with what is no more.
+            // A deletion too many does no harm; a client that keeps an object that is gone does.
             Current::Gone | Current::Unreadable => last(uid).is_none_or(|state| selects(&state)),
         });
         selected.map(|(uid, _)| uid.as_str()).collect()
     }
 
-    /// The changes after `position`, among them all that led to what was read.
+    /// The changes after `position`, at least all that led to what was read.
     async fn changes_up_to(&self, position: Revision, read: &Objects<K>) -> Result<Vec<Arc<Change>>, Problem> {
         let deadline = Instant::now() + RING_DEADLINE;
         loop {
@@ -347,7 +347,7 @@ impl<K: Kind> Watch<K> {
                 return Ok(changes);
             }
             if timeout_at(deadline, self.changes().wait_past(head)).await.is_err() {
-                warn!("a watch tells of changes that the store has not told");
+                warn!("a watch sends objects whose changes the store has not published yet");
                 return Ok(changes);
             }
         }
