@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_operation_is_told_without_its_values() {
+    fn an_invalid_operation_is_reported_without_its_values() {
         let table = [
             (json!("canary"), "must be an object"),
             (json!({"path": "/a"}), "has no \"op\""),
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn naming_a_version_is_seen() {
+    fn a_patch_that_names_a_version_is_recognized() {
         let table = [
             (json!({"op": "test", "path": "/metadata/resourceVersion", "value": "1"}), true),
             (json!({"op": "replace", "path": "/metadata/resourceVersion", "value": "1"}), true),

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_that_is_none_is_told_in_skuppers_words() {
+    fn an_invalid_window_is_reported_in_skuppers_words() {
         let Problem::Invalid { causes, .. } =
             read(&json!({"name": "g"}), &json!({"expirationWindow": "iamnotaduration"})).unwrap_err()
         else {
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_fields_are_refused_told_or_dropped() {
+    fn unknown_fields_are_refused_warned_about_or_dropped() {
         let object = json!({
             "apiVersion": "skupper.io/v2alpha1", "kind": "AccessGrant", "metadata": {"name": "g", "x": 1},
             "spec": {"bogus": 1}, "extra": {},

@@ -91,7 +91,7 @@ async fn what_the_oldest_form_cannot_say_stays_when_it_is_changed() {
 }
 
 #[tokio::test]
-async fn the_status_is_told_in_the_oldest_words_and_stays_when_the_link_changes() {
+async fn the_status_is_shown_in_the_oldest_form_and_stays_when_the_link_changes() {
     let world = World::start().await;
     let spec = json!({"endpoints": [{"name": "edge", "host": "::1", "port": "1"}]});
     world.post(NEW, &manifest("Link", "l", &spec)).await.object();
@@ -116,7 +116,7 @@ async fn the_status_is_told_in_the_oldest_words_and_stays_when_the_link_changes(
 }
 
 #[tokio::test]
-async fn every_fault_of_the_oldest_form_is_told_at_once() {
+async fn every_fault_of_the_oldest_form_is_reported_at_once() {
     let world = World::start().await;
     let wrong = json!({"tlsSecret": "A", "cost": -1, "options": {"inter-router-host": "a:1", "edge-port": "0"}});
     let seen = world.post(OLD, &old("l", &wrong)).await;

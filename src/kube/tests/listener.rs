@@ -175,7 +175,7 @@ async fn what_is_not_a_socket_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_path_too_long_for_a_socket_is_told_with_what_to_do() {
+async fn a_path_too_long_for_a_socket_is_reported_with_what_to_do() {
     let scratch = Scratch::new();
     let longest = 107 - scratch.path().as_os_str().len() - 1;
     assert!(AdminDoor::bind_unix(&scratch.path().join("s".repeat(longest))).is_ok());
@@ -186,14 +186,14 @@ async fn a_path_too_long_for_a_socket_is_told_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_directory_that_is_not_there_is_told() {
+async fn a_missing_directory_is_reported() {
     let scratch = Scratch::new();
     let error = AdminDoor::bind_unix(&scratch.path().join("none/admin.sock")).unwrap_err();
     assert!(matches!(error, AdminDoorError::Socket { action: "bind", .. }), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_request_that_has_begun_is_answered_while_the_door_closes() {
+async fn a_request_that_has_begun_is_answered_while_the_listener_closes() {
     let open = Open::door().await;
     let body = grant("g", json!({})).to_string();
     let mut stream = open.connect().await;
@@ -222,7 +222,7 @@ async fn a_request_that_has_begun_is_answered_while_the_door_closes() {
 }
 
 #[tokio::test]
-async fn one_connection_too_many_is_told_to_come_back() {
+async fn one_connection_too_many_is_asked_to_retry() {
     let open = Open::door().await;
     let mut held = Vec::new();
     for _ in 0..64 {
@@ -262,7 +262,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn more_requests_than_can_be_worked_on_are_told_to_come_back() {
+async fn more_requests_than_can_be_worked_on_are_asked_to_retry() {
     let world = World::start().await;
     let post = || Request::post(GRANTS).header("content-type", "application/json").body(NeverComes).unwrap();
     let mut waiting: Vec<_> = (0..32).map(|_| Box::pin(world.request(post()))).collect();

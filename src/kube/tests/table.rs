@@ -50,7 +50,7 @@ async fn world_with_codes() -> World {
 }
 
 #[tokio::test]
-async fn grants_are_a_table_to_whoever_asks_for_one() {
+async fn grants_are_a_table_for_clients_that_ask_for_one() {
     let world = world_with_codes().await;
     let a = world.get(&format!("{GRANTS}/a")).await.object();
     world.redeem(&a).await;

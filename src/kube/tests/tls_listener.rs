@@ -123,7 +123,7 @@ async fn over_http1(stream: TlsStream<TcpStream>, request: Request<Full<Bytes>>)
 }
 
 #[tokio::test]
-async fn who_has_a_certificate_is_served_over_both_versions_of_http() {
+async fn a_client_with_a_certificate_is_served_over_both_versions_of_http() {
     let open = Open::door().await;
     let user = || Some((&open.ca, "grantd:*:write"));
 
@@ -147,12 +147,12 @@ async fn who_has_a_certificate_is_served_over_both_versions_of_http() {
 }
 
 #[tokio::test]
-async fn who_has_no_certificate_is_told_so_and_may_look_at_discovery() {
+async fn a_client_without_a_certificate_gets_a_401_and_may_read_discovery() {
     let open = Open::door().await;
     let (status, _) = over_http1(open.connect(None, "http/1.1").await, request("GET", "/version", &Value::Null)).await;
     assert_eq!(status, 200);
-    let (status, told) = over_http1(open.connect(None, "http/1.1").await, request("GET", GRANTS, &Value::Null)).await;
-    assert_eq!((status, &told["reason"]), (401, &json!("Unauthorized")));
+    let (status, answer) = over_http1(open.connect(None, "http/1.1").await, request("GET", GRANTS, &Value::Null)).await;
+    assert_eq!((status, &answer["reason"]), (401, &json!("Unauthorized")));
     open.close().await;
 }
 
@@ -160,9 +160,9 @@ async fn who_has_no_certificate_is_told_so_and_may_look_at_discovery() {
 async fn a_certificate_opens_no_more_than_it_says() {
     let open = Open::door().await;
     let stream = open.connect(Some((&open.ca, "grantd:west:read")), "http/1.1").await;
-    let (status, told) = over_http1(stream, request("POST", GRANTS, &grant("g", json!({})))).await;
+    let (status, answer) = over_http1(stream, request("POST", GRANTS, &grant("g", json!({})))).await;
     assert_eq!(status, 403);
-    assert!(told["message"].as_str().unwrap().contains("User \"alice\" cannot create"), "{told}");
+    assert!(answer["message"].as_str().unwrap().contains("User \"alice\" cannot create"), "{answer}");
     open.close().await;
 }
 
@@ -178,7 +178,7 @@ async fn a_certificate_of_another_ca_is_refused_in_the_handshake() {
 }
 
 #[tokio::test]
-async fn who_says_nothing_is_not_waited_for() {
+async fn a_client_that_sends_nothing_is_not_waited_for() {
     let open = Open::door().await;
     let mut silent = TcpStream::connect(open.address).await.unwrap();
     let begun = std::time::Instant::now();
@@ -189,7 +189,7 @@ async fn who_says_nothing_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_door_that_closes_waits_for_no_handshake_and_for_no_idle_connection() {
+async fn a_listener_that_closes_waits_for_no_handshake_and_for_no_idle_connection() {
     let open = Open::door().await;
     let mut silent = TcpStream::connect(open.address).await.unwrap();
     let mut idle = open.connect(Some((&open.ca, "grantd:*:write")), "http/1.1").await;
@@ -203,7 +203,7 @@ async fn a_door_that_closes_waits_for_no_handshake_and_for_no_idle_connection() 
 }
 
 #[tokio::test]
-async fn an_address_in_use_is_told_with_the_flag_that_changes_it() {
+async fn an_address_in_use_is_reported_with_the_flag_that_changes_it() {
     let door = AdminTlsDoor::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let error = AdminTlsDoor::bind(door.local_addr()).unwrap_err().to_string();
     assert!(error.contains(&door.local_addr().to_string()) && error.contains("--admin-listen"), "{error}");

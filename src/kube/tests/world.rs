@@ -138,7 +138,7 @@ impl World {
         self.request_of(Peer::Owner, request).await
     }
 
-    /// What the API answers to somebody else than the owner.
+    /// What the API answers to another client than the owner.
     pub(super) async fn request_of<B>(&self, peer: Peer, request: Request<B>) -> Seen
     where
         B: Body<Data = Bytes, Error = Infallible> + Send + 'static,

@@ -155,7 +155,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn an_option_that_stands_twice_is_refused() {
+    fn an_option_that_is_given_twice_is_refused() {
         let query = Query::read("fieldSelector=metadata.name%3Da&fieldSelector=metadata.name%3Db").unwrap();
         assert!(read_list_options(&query, &[]).is_err());
     }
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_watch_begins_where_it_is_told_to() {
+    fn a_watch_begins_where_its_options_say() {
         use EndOfInitialEvents::{NotSent, Sent};
         let start = |text: &str| {
             let options = read_watch_options(&ACCESS_GRANTS, &Query::read(text).unwrap())?;
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_watch_lasts_as_long_as_it_is_told_to_and_never_longer_than_an_hour() {
+    fn a_watch_lasts_as_long_as_asked_for_and_never_longer_than_an_hour() {
         let lasts = |text: &str| read_watch_options(&ACCESS_GRANTS, &Query::read(text).unwrap()).map(|o| o.lasts);
         for (text, seconds) in [("timeoutSeconds=5", 5), ("timeout=1m5s&timeoutSeconds=70", 65), ("timeout=9h", 3600)] {
             assert_eq!(lasts(text).unwrap(), Duration::from_secs(seconds), "{text}");

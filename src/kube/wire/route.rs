@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_stands_anywhere_else() {
+    fn other_paths_name_nothing() {
         for path in [
             "",
             "/",
