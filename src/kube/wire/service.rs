@@ -216,29 +216,45 @@ impl Resources {
                            fieldSelector=metadata.name=NAME";
             return Err(Problem::MethodNotAllowed { message, allow: "GET".to_owned() });
         }
-        match route.as_ref() {
-            Route::Discovery(document) => documents::document(*document, &query),
+        self.dispatch(&peer, &route, verb, &query, request).await
+    }
+
+    /// Answers a request that is allowed.
+    async fn dispatch<B>(
+        &self,
+        peer: &Peer,
+        route: &Route,
+        verb: Verb,
+        query: &Query,
+        request: Request<B>,
+    ) -> Result<Reply, Problem>
+    where
+        B: Body<Data = Bytes> + Send,
+        B::Error: Send,
+    {
+        match route {
+            Route::Discovery(document) => documents::document(*document, query),
             Route::Namespace(namespace) => Ok(namespaces::find(namespace).into()),
             Route::Namespaces if verb.writes() => {
                 let object = read_object(request).await?;
-                namespaces::create(&self.app, &object, read_write_options(&query)?).map(Reply::from)
+                namespaces::create(&self.app, &object, read_write_options(query)?).map(Reply::from)
             }
-            Route::Namespaces => namespaces::list(&self.app, &read_list_options(&query, &[])?).await.map(Reply::from),
+            Route::Namespaces => namespaces::list(&self.app, &read_list_options(query, &[])?).await.map(Reply::from),
             Route::Events(_) => namespaces::events(&self.app).await.map(Reply::from),
             Route::Review(review) => {
                 let caller = peer.caller().ok_or(Problem::Unauthorized("Unauthorized"))?;
                 let question = read_object(request).await?;
-                let validation = read_write_options(&query)?.field_validation;
+                let validation = read_write_options(query)?.field_validation;
                 let (object, warnings) = reviews::answer(*review, &caller, &question, validation)?;
                 Ok(Reply { warnings, ..Reply::created(object) })
             }
             Route::Subresource { resource, subresource, namespace, name } => match subresource.shows {
                 Shows::Redemptions => {
-                    let options = read_ledger_options(&query)?;
+                    let options = read_ledger_options(query)?;
                     ledger::redemptions(&self.app, namespace, name, options).await.map(Reply::ok)
                 }
                 Shows::Status => {
-                    let table = table_form(request.headers(), &query)?;
+                    let table = table_form(request.headers(), query)?;
                     let action = Action::Get { namespace: namespace.clone(), name: name.clone() };
                     let reply = self.perform(resource, action).await?;
                     Ok(self.shown(table, resource, reply))
@@ -247,18 +263,18 @@ impl Resources {
             Route::Collection { resource, namespace } if verb == Verb::Watch => {
                 let watch = WatchRequest {
                     namespace: namespace.clone(),
-                    options: read_watch_options(resource, &query)?,
-                    table: table_form(request.headers(), &query)?,
+                    options: read_watch_options(resource, query)?,
+                    table: table_form(request.headers(), query)?,
                 };
                 self.watch(resource, watch).await
             }
             Route::Collection { resource, .. } | Route::Object { resource, .. } => {
                 let (parts, body) = request.into_parts();
                 let body = if verb.writes() { read_body(body).await? } else { Bytes::new() };
-                let table = if verb.writes() { None } else { table_form(&parts.headers, &query)? };
+                let table = if verb.writes() { None } else { table_form(&parts.headers, query)? };
                 let (listed, shown) = if verb == Verb::List { (table, None) } else { (None, table) };
                 let form = ListForm { table: listed, memory: self.memory.clone() };
-                let action = action(&route, verb, &parts.headers, &body, &query, form)?;
+                let action = action(route, verb, &parts.headers, &body, query, form)?;
                 let reply = self.perform(resource, action).await?;
                 Ok(self.shown(shown, resource, reply))
             }
