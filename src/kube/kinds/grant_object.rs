@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::grant_spec::{AccessGrantSpec, attached, write_spec};
+use super::grant_spec::{AccessGrantSpec, attached};
 use crate::{
     app::{App, ConditionState as State, GrantStanding, SiteFault, condition},
-    grant::{Code, CodeOrigin, Grant, GrantMetadata, GrantName, IssuerName, Namespace},
+    grant::{Grant, GrantMetadata, GrantName, Namespace},
     kube::{
         catalog::{access_grant::ACCESS_GRANTS, resource_type::SKUPPER},
         engine::{manifest::Manifest, object_meta::Metadata},
@@ -19,20 +19,9 @@ pub(crate) fn object(app: &App, grant: &Grant) -> Value {
     let mut metadata = metadata.stored(grant.id, grant.created_at, grant.revision);
     metadata["generation"] = grant.generation.into();
 
-    let given_code = match grant.code_origin {
-        CodeOrigin::Given => Some(grant.code.expose()),
-        CodeOrigin::Generated => None,
-    };
-    let spec = write_spec(
-        grant.allowance.allowed(),
-        &grant.window.to_string(),
-        given_code,
-        grant.issuer.as_ref().map(IssuerName::as_str),
-        &grant.metadata,
-    );
     json!({
         "apiVersion": SKUPPER.api_version(), "kind": ACCESS_GRANTS.kind,
-        "metadata": metadata, "spec": spec, "status": status(app, grant),
+        "metadata": metadata, "spec": AccessGrantSpec::of(grant).object(), "status": status(app, grant),
     })
 }
 
@@ -42,18 +31,10 @@ pub(crate) fn unstored(
     name: &GrantName,
     manifest: &Manifest<GrantName, AccessGrantSpec>,
 ) -> Value {
-    let grant = &manifest.spec.grant;
     let attached = attached(manifest);
-    let spec = write_spec(
-        grant.allowed,
-        &grant.window.to_string(),
-        grant.code.as_ref().map(Code::expose),
-        grant.issuer.as_ref().map(IssuerName::as_str),
-        &attached,
-    );
     json!({
         "apiVersion": SKUPPER.api_version(), "kind": ACCESS_GRANTS.kind,
-        "metadata": metadata(namespace, name, &attached).unstored(), "spec": spec,
+        "metadata": metadata(namespace, name, &attached).unstored(), "spec": manifest.spec.object(),
     })
 }
 

@@ -6,7 +6,10 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     app::GrantSpec,
-    grant::{Allowance, AllowanceError, Code, ExpirationWindow, GrantMetadata, GrantName, IssuerName, WindowError},
+    grant::{
+        Allowance, AllowanceError, Code, CodeOrigin, ExpirationWindow, Grant, GrantMetadata, GrantName, IssuerName,
+        WindowError,
+    },
     kube::{
         catalog::access_grant::DEFAULT_REDEMPTIONS_ALLOWED,
         engine::manifest::Manifest,
@@ -26,6 +29,35 @@ pub(crate) struct AccessGrantSpec {
     pub(crate) grant: GrantSpec,
     /// `spec.settings`.
     pub(crate) settings: BTreeMap<String, String>,
+}
+
+impl AccessGrantSpec {
+    /// The spec of a stored grant. A code that was generated is in the status only.
+    pub(crate) fn of(grant: &Grant) -> Self {
+        let code = match grant.code_origin {
+            CodeOrigin::Given => Some(grant.code.clone()),
+            CodeOrigin::Generated => None,
+        };
+        let (window, issuer) = (grant.window.clone(), grant.issuer.clone());
+        let settings = grant.metadata.settings.clone();
+        Self { grant: GrantSpec { allowed: grant.allowance.allowed(), window, code, issuer }, settings }
+    }
+
+    /// As callers see it.
+    pub(crate) fn object(&self) -> Value {
+        let Self { grant: GrantSpec { allowed, window, code, issuer }, settings } = self;
+        let mut spec = json!({"redemptionsAllowed": allowed, "expirationWindow": window.to_string()});
+        if let Some(code) = code {
+            spec["code"] = code.expose().into();
+        }
+        if let Some(issuer) = issuer {
+            spec["issuer"] = issuer.as_str().into();
+        }
+        if !settings.is_empty() {
+            spec["settings"] = json!(settings);
+        }
+        spec
+    }
 }
 
 /// What is attached to the grant.
@@ -50,29 +82,6 @@ pub(crate) fn read_spec(faults: &mut Faults, members: &Map<String, Value>) -> Op
         }
         (_, _, _, _) => None,
     }
-}
-
-/// The spec as callers see it.
-pub(crate) fn write_spec(
-    allowed: u32,
-    window: &str,
-    code: Option<&str>,
-    issuer: Option<&str>,
-    attached: &GrantMetadata,
-) -> Value {
-    let mut spec = Map::new();
-    spec.insert("redemptionsAllowed".to_owned(), allowed.into());
-    spec.insert("expirationWindow".to_owned(), window.into());
-    if let Some(code) = code {
-        spec.insert("code".to_owned(), code.into());
-    }
-    if let Some(issuer) = issuer {
-        spec.insert("issuer".to_owned(), issuer.into());
-    }
-    if !attached.settings.is_empty() {
-        spec.insert("settings".to_owned(), json!(attached.settings));
-    }
-    Value::Object(spec)
 }
 
 /// Absent and 0 are the default, as Skupper writes it back since 2.2.
