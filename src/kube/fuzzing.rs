@@ -16,7 +16,7 @@ use crate::{
         catalog::{access_grant::ACCESS_GRANTS, resource_type::ResourceType, secret::SECRETS, types::TYPES},
         engine::{
             json_patch::Operations,
-            manifest::Manifest,
+            kind::Kind,
             options::Start,
             page::Continue,
             patch::{self, Patch},

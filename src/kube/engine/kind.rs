@@ -10,7 +10,10 @@ use crate::{
     grant::{NameError, Namespace, Revision},
     kube::{
         catalog::resource_type::ResourceType,
-        problem::{faults::Faults, status::Problem},
+        problem::{
+            faults::{Faults, FieldValidation},
+            status::Problem,
+        },
     },
     store::{ChangeSubject, CorruptRow, LastState},
 };

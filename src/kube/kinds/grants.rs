@@ -1,7 +1,5 @@
 //! AccessGrants: read, made and changed.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value};
 
 use super::{
@@ -10,7 +8,7 @@ use super::{
 };
 use crate::{
     app::{App, CreateGrantError, GrantDraft, GrantSpec, SpecError, UpdateGrantError},
-    grant::{Grant, GrantMetadata, GrantName, Namespace, Revision},
+    grant::{Grant, GrantName, Namespace, Revision},
     kube::{
         catalog::{access_grant::ACCESS_GRANTS, resource_type::ResourceType},
         engine::{

@@ -9,7 +9,7 @@ use crate::{
     app::App,
     grant::Namespace,
     kube::{
-        catalog::resource_type::{CORE, Verb},
+        catalog::resource_type::CORE,
         engine::{
             object_meta::{Identity, attached},
             options::{ListOptions, WriteOptions},

@@ -16,12 +16,12 @@ use hyper::{
     Response,
     body::{Body, Bytes, Frame, SizeHint},
 };
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, sleep},
-};
+use tokio::time::{Instant, sleep};
 
-use crate::kube::engine::watch::stream::{BrokenOff, EventStream};
+use crate::kube::engine::{
+    memory::MemoryPermit,
+    watch::stream::{BrokenOff, EventStream},
+};
 
 /// The most bytes that are handed over at once. They stay in memory until they are sent, also when their answer is over.
 const LONGEST_PIECE: usize = 16 * 1024;
@@ -31,6 +31,7 @@ const PIECE_DEADLINE: Duration = Duration::from_secs(60);
 const WHOLE_DEADLINE: Duration = Duration::from_secs(300);
 /// How often it is looked whether one of them is over.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
+
 /// An answer as HTTP.
 pub(crate) type Answer = Response<AnswerBody>;
 
@@ -170,6 +171,7 @@ mod tests {
     use http_body_util::BodyExt;
 
     use super::*;
+    use crate::kube::engine::memory::Memory;
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_its_client_does_not_take_is_noticed_after_a_minute() {
@@ -205,7 +207,7 @@ mod tests {
         let (before, bytes) = (memory.free(), vec![7; 3 * LONGEST_PIECE + 1]);
         let mut permit = memory.empty_permit();
         permit.grow_to(bytes.len()).unwrap();
-        assert_eq!(memory.free(), before - 49 * UNIT);
+        assert_eq!(memory.free(), before - 49 * 1024);
 
         let body = AnswerBody::whole(Bytes::from(bytes.clone()), Some(permit)).on(&answers);
         assert_eq!(body.size_hint().exact(), Some(3 * 16 * 1024 + 1));
