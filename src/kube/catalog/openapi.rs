@@ -16,9 +16,9 @@ use crate::app::fingerprint;
 #[derive(Debug)]
 pub(crate) struct OpenApiDocument {
     group_version: GroupVersion,
-    /// As it is sent.
+    /// The JSON, as it is sent.
     pub(crate) text: String,
-    /// Its mark: another document has another one.
+    /// Changes whenever the document does.
     pub(crate) hash: String,
 }
 

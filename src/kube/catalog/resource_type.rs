@@ -12,7 +12,7 @@ pub(crate) struct GroupVersion {
 }
 
 impl GroupVersion {
-    /// As in `apiVersion`.
+    /// `GROUP/VERSION`, as in `apiVersion`; the version alone for the core group.
     pub(crate) fn api_version(self) -> String {
         if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
     }
@@ -117,7 +117,7 @@ pub(crate) enum Audience {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Subresource {
     pub(crate) name: &'static str,
-    /// What it answers with.
+    /// The kind of the object that it answers with.
     pub(crate) kind: &'static str,
     pub(crate) label: AdminResource,
     pub(crate) shows: Shows,
@@ -165,12 +165,12 @@ pub(crate) struct ResourceType {
 }
 
 impl ResourceType {
-    /// As messages name it: `accessgrants.skupper.io`.
+    /// The name of the type in messages: `accessgrants.skupper.io`.
     pub(crate) fn qualified_plural(&self) -> String {
         qualified(self.plural, self.group_version.group)
     }
 
-    /// As messages about invalid objects name it: `AccessGrant.skupper.io`.
+    /// The name of the kind in messages about invalid objects: `AccessGrant.skupper.io`.
     pub(crate) fn qualified_kind(&self) -> String {
         qualified(self.kind, self.group_version.group)
     }

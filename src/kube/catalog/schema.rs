@@ -43,7 +43,7 @@ impl Field {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Presence {
     Optional,
-    /// Not where the object that it is a field of is there.
+    /// It must be there whenever the object is that it is a field of.
     Required,
 }
 
@@ -68,7 +68,7 @@ pub(crate) enum FieldKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encoding {
     Plain,
-    /// RFC 4648 4.
+    /// Base64 (RFC 4648 4).
     Base64,
 }
 

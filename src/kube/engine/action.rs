@@ -1,4 +1,4 @@
-//! What a caller wants done, with everything it says about how.
+//! A request for a type: what is to be done, and its options.
 
 use serde_json::Value;
 

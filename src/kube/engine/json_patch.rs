@@ -27,7 +27,7 @@ const DEEPEST: usize = 128;
 pub(crate) struct Operations(Vec<PatchOperation>);
 
 impl Operations {
-    /// Reads the items of a body.
+    /// Reads the operations of a body.
     ///
     /// # Errors
     /// 400 for what is no operation, 413 for too many.
@@ -55,10 +55,10 @@ impl Operations {
         })
     }
 
-    /// The object after them all.
+    /// The object after all operations.
     ///
     /// # Errors
-    /// The first operation that cannot be done; then none is.
+    /// The first operation that cannot be done; then the object is not changed.
     pub(crate) fn apply(&self, mut object: Value) -> Result<Value, OperationFault> {
         let mut carried = 0;
         for (index, operation) in self.0.iter().enumerate() {

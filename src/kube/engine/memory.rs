@@ -27,12 +27,12 @@ pub(crate) struct MemoryPermit {
 pub(crate) struct NoMemory;
 
 impl Memory {
-    /// As much as there is for answers.
+    /// All the memory that answers may take.
     pub(crate) fn new() -> Self {
         Self(Arc::new(Semaphore::new(MOST_HELD / UNIT)))
     }
 
-    /// Nothing of it yet.
+    /// A permit for no memory yet, to be grown.
     pub(crate) fn empty_permit(&self) -> MemoryPermit {
         MemoryPermit { memory: Arc::clone(&self.0), permit: None }
     }

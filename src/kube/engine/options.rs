@@ -42,9 +42,9 @@ pub(crate) enum Start {
 /// Whether the end of the initial events is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EndOfInitialEvents {
-    /// With a bookmark.
+    /// A bookmark follows the last of them.
     Sent,
-    /// Not at all.
+    /// Nothing follows the last of them.
     NotSent,
 }
 
@@ -56,12 +56,12 @@ pub(crate) enum Bookmarks {
     NotSent,
 }
 
-/// Whether a write is to last.
+/// Whether a write is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// Stored.
+    /// The change is stored.
     Lasting,
-    /// Checked, shown and forgotten.
+    /// The change is checked and shown, and not stored.
     DryRun,
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{memory::MemoryPermit, watch::stream::EventStream};
 
-/// What was done or found.
+/// The result of a request that was done.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) content: Content,
@@ -13,7 +13,7 @@ pub(crate) struct Outcome {
     pub(crate) warnings: Vec<String>,
 }
 
-/// What is shown.
+/// What the answer shows.
 #[derive(Debug)]
 pub(crate) enum Content {
     /// An object that was found, changed or removed.

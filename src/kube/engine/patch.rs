@@ -11,9 +11,9 @@ use crate::kube::{
 /// A change of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Patch {
-    /// RFC 7386.
+    /// A merge patch (RFC 7386).
     Merge(Value),
-    /// RFC 6902.
+    /// A JSON patch (RFC 6902).
     Json(Operations),
 }
 

@@ -25,12 +25,12 @@ use crate::{
 
 const KIND: &str = "Namespace";
 
-/// One of them. Without this, kubectl replaces our message about a missing object by a worse one (kubectl.md 3.4).
+/// A namespace. Without this answer, kubectl replaces our message about a missing object by a worse one (kubectl.md 3.4).
 pub(crate) fn find(name: &Namespace) -> Outcome {
     Outcome::object(namespace(name))
 }
 
-/// Those that are known without looking for objects: of the sites, and the default one.
+/// The namespaces that are known without reading objects: those of the sites, and the default one.
 ///
 /// # Errors
 /// 503 when the store does not answer.
@@ -44,8 +44,7 @@ pub(crate) async fn list(app: &App, options: &ListOptions) -> Result<Outcome, Pr
     Ok(Outcome::object(list_of(app, "NamespaceList", items).await?))
 }
 
-/// A creation, which changes nothing: what is known is there already, and every other is there from now on as it was
-/// before.
+/// A creation, which changes nothing: known namespaces exist already, and every other one exists as before.
 ///
 /// # Errors
 /// 400 for what is no namespace, and 409 for one that is in the list.

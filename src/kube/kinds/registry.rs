@@ -14,7 +14,7 @@ use crate::kube::catalog::resource_type::TypeId;
 pub(crate) enum Behaviour {
     AccessGrants(AccessGrants),
     Sites(Sites),
-    /// Kept as written.
+    /// Objects that are stored as callers wrote them.
     Stored(Stored),
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn configured(app: &App, configured: &ConfiguredSite, revision: Revis
     })
 }
 
-/// The status of a site that was made here.
+/// The status of a site that was created through this API.
 pub(crate) fn applied_status(app: &App, object: &StoredObject) -> Value {
     let namespace = &object.key.namespace;
     let serving = app.sites().of(namespace);
@@ -67,7 +67,7 @@ pub(crate) fn applied_status(app: &App, object: &StoredObject) -> Value {
     status(Some(site), processed, resolved, object.generation, object.created_at)
 }
 
-/// `Resolved` is about endpoints; a site that wants none has no such condition (protocol.md 4.5).
+/// `Resolved` is about endpoints; a site that asks for none has no such condition (protocol.md 4.5).
 fn status(
     site: Option<&ConfiguredSite>,
     processed: State,

@@ -1,4 +1,4 @@
-//! Sites: those of the configuration, which can only be looked at, and those that are made here, which share the
+//! Sites: those of the configuration, which are read-only, and those that are created through this API, which share the
 //! configured endpoints and issuers.
 
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::{
     store::{ChangeSubject, LastState, ObjectKind, StoredObject},
 };
 
-/// Sites that are made here, as they are stored.
+/// Sites that are created through this API, as they are stored.
 pub(crate) static APPLIED: StoredKind = StoredKind {
     resource: &SITES,
     object: ObjectKind::Site,
@@ -57,7 +57,7 @@ pub(crate) struct Sites;
 pub(crate) enum SiteState {
     /// From the configuration.
     Configured(Arc<ConfiguredSite>, Revision),
-    /// Made here.
+    /// Created through this API.
     Applied(Box<StoredObject>),
 }
 
@@ -68,7 +68,7 @@ impl SiteState {
         Self::Configured(Arc::clone(site), app.loaded_revision())
     }
 
-    fn place(&self) -> (&Namespace, &str) {
+    fn key(&self) -> (&Namespace, &str) {
         match self {
             Self::Configured(site, _) => (&site.site().namespace, site.site().name.as_str()),
             Self::Applied(object) => (&object.key.namespace, object.key.name.as_str()),
@@ -76,11 +76,11 @@ impl SiteState {
     }
 }
 
-/// Whether a list of this namespace, or of all, that goes on after this place has the site.
+/// Whether a list of this namespace, or of all, that goes on after this name has the site.
 fn is_within(site: &SiteState, namespace: Option<&Namespace>, after: Option<&(Namespace, ResourceName)>) -> bool {
-    let place = site.place();
-    namespace.is_none_or(|namespace| place.0 == namespace)
-        && after.is_none_or(|(namespace, name)| place > (namespace, name.as_str()))
+    let key = site.key();
+    namespace.is_none_or(|namespace| key.0 == namespace)
+        && after.is_none_or(|(namespace, name)| key > (namespace, name.as_str()))
 }
 
 impl Kind for Sites {
@@ -130,20 +130,21 @@ impl Kind for Sites {
         Ok(applied.map(|object| SiteState::Applied(Box::new(object))))
     }
 
-    /// The configured ones besides those that a page of the store holds: there are as many as the configuration names.
+    /// A page of the store, with the configured sites that sort into it. There are only as many of them as the configuration
+    /// names.
     async fn page(self, app: &App, query: PageQuery<ResourceName>) -> Result<Page<SiteState, ResourceName>, Problem> {
         let (namespace, after) = (query.namespace.clone(), query.after.clone());
         let Page { items, corrupt, revision, next } = APPLIED_SITES.page(app, query).await?;
         let within = |site: &SiteState| {
             is_within(site, namespace.as_ref(), after.as_ref())
-                && next.as_ref().is_none_or(|(namespace, name)| site.place() <= (namespace, name.as_str()))
+                && next.as_ref().is_none_or(|(namespace, name)| site.key() <= (namespace, name.as_str()))
         };
         let configured = app.sites().iter().map(|site| SiteState::configured(app, site)).filter(within);
         // A configured site sorts before one of the same name that was created here, and hides it.
         let mut sites: Vec<SiteState> =
             configured.chain(items.into_iter().map(|object| SiteState::Applied(Box::new(object)))).collect();
-        sites.sort_by(|one, other| one.place().cmp(&other.place()));
-        sites.dedup_by(|later, first| later.place() == first.place());
+        sites.sort_by(|one, other| one.key().cmp(&other.key()));
+        sites.dedup_by(|later, first| later.key() == first.key());
         Ok(Page { items: sites, corrupt, revision, next })
     }
 
@@ -152,7 +153,7 @@ impl Kind for Sites {
         let configured =
             configured.filter(|site| is_within(site, query.namespace.as_ref(), query.after.as_ref())).count();
         let made = APPLIED_SITES.count(app, query).await?;
-        // One that is hidden by a configured one counts twice: clients take the number for an estimate.
+        // A site that is hidden by a configured one is counted too: clients take the number for an estimate.
         Ok(made.saturating_add(u32::try_from(configured).unwrap_or(u32::MAX)))
     }
 

@@ -1,4 +1,4 @@
-//! Objects that are kept as callers wrote them: what is done with them, whichever type they are of.
+//! The behaviour of types whose objects are stored as callers wrote them.
 
 use std::fmt;
 
@@ -42,7 +42,7 @@ pub(crate) struct StoredKind {
     pub(crate) read_spec: fn(&mut Faults, &Map<String, Value>) -> Body,
     /// Adds to a new body those parts of the stored form that this type cannot express: a change keeps them.
     pub(crate) keep: fn(Body, &Body) -> Body,
-    /// What is wrong with a change from one body to another.
+    /// The faults of a change from one body to another.
     pub(crate) check_change: fn(&Body, &Body) -> Vec<Cause>,
     /// The body as callers see it.
     pub(crate) show: fn(&App, &StoredObject) -> Body,

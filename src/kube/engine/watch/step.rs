@@ -17,14 +17,14 @@ pub(super) struct ObjectChange<'c> {
     pub(super) effect: &'c ChangeEffect,
 }
 
-/// An object when it was looked for because of a change.
+/// The state of a changed object when it was read.
 #[derive(Debug)]
 pub(super) enum Current<S> {
-    /// There, maybe changed since.
+    /// It exists, and may have changed since.
     Found(S),
-    /// Removed since; another one may have its name.
+    /// It was removed since; another object may have its name.
     Gone,
-    /// There, and corrupt.
+    /// It exists, and its row is corrupt.
     Unreadable,
 }
 
