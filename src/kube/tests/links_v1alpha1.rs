@@ -216,8 +216,8 @@ proptest! {
         if let Some(option) = option {
             spec["options"]["z"] = option.into();
         }
-        let spec = read(&links_v1alpha1::STORED, &body(spec.clone()));
-        let after = (links_v1alpha1::STORED.keep)(spec, &before);
+        let written = read(&links_v1alpha1::STORED, &body(spec.clone()));
+        let after = (links_v1alpha1::STORED.keep)(written, &before);
         prop_assert_eq!(&links_v1alpha1::shown(&stored(after.clone()))["spec"], &spec);
         let (after, before) = (after["spec"].clone(), before["spec"].clone());
         let of_role = |spec: &Value| -> Vec<Value> {

@@ -9,8 +9,12 @@ use serde_json::{Value, json};
 use super::world::{GRANTS, NOW, Seen, World, grant};
 use crate::{
     kube::{
-        catalog::{access_grant::ACCESS_GRANTS, table::TableForm},
-        wire::{query::Query, reply::Reply},
+        catalog::access_grant::ACCESS_GRANTS,
+        wire::{
+            negotiation::{as_table, table_form},
+            query::Query,
+            reply::Reply,
+        },
     },
     time::Timestamp,
 };
@@ -199,11 +203,11 @@ async fn what_is_no_object_stays_what_it_is() {
 #[test]
 fn warnings_are_kept() {
     let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(TABLE))]);
-    let form = TableForm::read(&headers, &Query::read("").unwrap()).unwrap().unwrap();
+    let form = table_form(&headers, &Query::read("").unwrap()).unwrap().unwrap();
     let object = Reply::ok(json!({"metadata": {"resourceVersion": "1"}}));
 
-    let warned = object.warning(vec!["a grant is not shown".to_owned()]);
-    let reply = form.reply(&ACCESS_GRANTS, warned, Timestamp::from_unix_seconds(NOW));
+    let warned = Reply { warnings: vec!["a grant is not shown".to_owned()], ..object };
+    let reply = as_table(form, &ACCESS_GRANTS, warned, Timestamp::from_unix_seconds(NOW));
 
     let answer = reply.into_answer();
     assert_eq!(answer.headers()[WARNING], "299 - \"a grant is not shown\"");
@@ -223,7 +227,7 @@ proptest! {
             headers.insert(ACCEPT, value);
         }
         if let Ok(query) = Query::read(&query) {
-            let _ = TableForm::read(&headers, &query);
+            let _ = table_form(&headers, &query);
         }
     }
 }
