@@ -10,40 +10,52 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use self::shaped::Shaped;
-use super::{
-    fields::Faults,
-    grants::AccessGrants,
-    json, links, links_v1alpha1,
-    manifest::Manifest,
-    merge::merge,
-    operations::Operations,
-    page::Continue,
-    patch::{self, Patch},
-    protobuf,
-    query::{FieldValidation, ListOptions, Query, WatchOptions, WriteOptions},
-    selector::Selector,
-    sites,
-    stored::{Body, Stored, StoredKind},
-    table::TableForm,
-    target::Target,
-    types::{Behaviour, ResourceType, TYPES},
-};
 use crate::{
-    grant::{Allowance, Revision},
+    grant::{Allowance, GrantName, Revision},
+    kube::{
+        catalog::{access_grant::ACCESS_GRANTS, resource_type::ResourceType, secret::SECRETS, types::TYPES},
+        engine::{
+            json_patch::Operations,
+            kind::Kind,
+            options::Start,
+            page::Continue,
+            patch::{self, Patch},
+            selector::Selector,
+        },
+        kinds::{
+            grants::AccessGrants,
+            links, links_v1alpha1,
+            registry::{Behaviour, behaviour},
+            sites,
+            stored::{Body, Stored, StoredKind},
+        },
+        problem::{
+            faults::{Faults, FieldValidation},
+            json,
+        },
+        wire::{
+            negotiation::table_form,
+            options::{read_list_options, read_watch_options, read_write_options},
+            protobuf,
+            query::Query,
+            route::Route,
+        },
+    },
+    link::ResourceName,
     store::{ObjectContent, ObjectKey, StoredObject},
     time::Timestamp,
 };
 
 const HOUR_SECONDS: u64 = 3600;
 
-/// Reads a body as the admin door does, as an object of each type and as a patch of itself.
+/// Reads a body as the admin API does, as an object of each type and as a patch of itself.
 pub fn body(bytes: &[u8]) {
     let Ok(object) = json::object(bytes) else { return };
     for resource in TYPES {
         read(resource, &object);
     }
-    let once = merge(object.clone(), object.clone());
-    assert_eq!(merge(once.clone(), object), once, "the same patch again changes nothing (RFC 7386)");
+    let once = merged(object.clone(), &object);
+    assert_eq!(merged(once.clone(), &object), once, "the same patch again changes nothing (RFC 7386)");
 }
 
 /// Makes an object of each type out of the bytes, reads it, shows it as a table, and patches it with another one.
@@ -53,29 +65,34 @@ pub fn objects(bytes: &[u8]) {
     let mut shaped = Shaped::new(bytes);
     let (object, other) = (shaped.object(resource), shaped.object(resource));
     read(resource, &object);
-    read(resource, &merge(object.clone(), other));
+    read(resource, &merged(object.clone(), &other));
     table(resource, &object);
     table(resource, &shaped.anything(0));
-    let _ = Manifest::read(AccessGrants, &shaped.anything(0), FieldValidation::Warn);
+    let _ = AccessGrants.manifest(&shaped.anything(0), FieldValidation::Warn);
+}
+
+fn merged(mut object: Value, patch: &Value) -> Value {
+    json_patch::merge(&mut object, patch);
+    object
 }
 
 fn read(resource: &'static ResourceType, object: &Value) {
     let _ = patch::check_length(object);
-    match resource.behaviour {
-        Behaviour::AccessGrants => {
-            if let Ok(manifest) = Manifest::read(AccessGrants, object, FieldValidation::Ignore) {
-                assert!(Allowance::new(manifest.wanted.spec.allowed, 0).is_ok(), "an allowance that cannot be");
+    match behaviour(resource.id) {
+        Behaviour::AccessGrants(_) => {
+            if let Ok(manifest) = AccessGrants.manifest(object, FieldValidation::Ignore) {
+                assert!(Allowance::new(manifest.spec.grant.allowed, 0).is_ok(), "an allowance that cannot be");
             }
         }
-        Behaviour::Sites => read_stored(&sites::APPLIED, object),
-        Behaviour::Stored(kind) => read_stored(kind, object),
+        Behaviour::Sites(_) => read_stored(&sites::APPLIED, object),
+        Behaviour::Stored(Stored(kind)) => read_stored(kind, object),
     }
 }
 
 /// What is read is shown in a form that is read as the same, also in the other version of the type.
 fn read_stored(kind: &'static StoredKind, object: &Value) {
-    let Ok(manifest) = Manifest::read(Stored(kind), object, FieldValidation::Ignore) else { return };
-    let body = manifest.wanted;
+    let Ok(manifest) = Stored(kind).manifest(object, FieldValidation::Ignore) else { return };
+    let body = manifest.spec;
     assert!((kind.check_change)(&body, &body).is_empty(), "no change is none");
     assert_eq!(again(kind, &shown(kind, &body), &body), body, "what is shown is what was written");
     if kind.object == links::STORED.object {
@@ -99,7 +116,7 @@ fn shown(kind: &StoredKind, body: &Body) -> Body {
         created_at: Timestamp::from_unix_seconds(0),
         content: ObjectContent { body: body.clone(), ..ObjectContent::default() },
     };
-    if *kind == links_v1alpha1::STORED { links_v1alpha1::shown(&stored) } else { stored.content.body }
+    if std::ptr::eq(kind, &links_v1alpha1::STORED) { links_v1alpha1::shown(&stored) } else { stored.content.body }
 }
 
 /// The body that is kept when one is written over another.
@@ -109,8 +126,8 @@ fn again(kind: &'static StoredKind, shown: &Body, before: &Body) -> Body {
     object.insert("apiVersion".to_owned(), kind.resource.group_version.api_version().into());
     object.insert("kind".to_owned(), kind.resource.kind.into());
     object.insert("metadata".to_owned(), json!({"name": "a"}));
-    match Manifest::read(Stored(kind), &Value::Object(object), FieldValidation::Strict) {
-        Ok(manifest) => (kind.keep)(manifest.wanted, before),
+    match Stored(kind).manifest(&Value::Object(object), FieldValidation::Strict) {
+        Ok(manifest) => (kind.keep)(manifest.spec, before),
         Err(problem) => panic!("what is shown is refused: {problem:?}"),
     }
 }
@@ -121,7 +138,7 @@ fn table(resource: &'static ResourceType, value: &Value) {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json;as=Table;v=v1;g=meta.k8s.io"));
         let query = Query::read(&format!("includeObject={include}"));
-        let form = query.and_then(|query| TableForm::read(&headers, &query)).ok().flatten();
+        let form = query.and_then(|query| table_form(&headers, &query)).ok().flatten();
         for value in [value.clone(), json!({"metadata": value, "items": [value, {"items": value}]})] {
             let table = form.map(|form| form.table(resource, value, Timestamp::from_unix_seconds(0)));
             let rows = table.as_ref().and_then(|table| table["rows"].as_array()).map(Vec::as_slice).unwrap_or_default();
@@ -148,7 +165,7 @@ pub fn operations(bytes: &[u8]) {
     }
 }
 
-/// Reads a body in protobuf as the admin door does, whole and as the fields of a Secret.
+/// Reads a body in protobuf as the admin API does, whole and as the fields of a Secret.
 pub fn protobuf(bytes: &[u8]) {
     let _ = protobuf::object(&[b"k8s\0", bytes].concat());
     // `v1` and `Secret`, and how many bytes follow.
@@ -163,9 +180,9 @@ pub fn protobuf(bytes: &[u8]) {
     }
 }
 
-/// Reads a path, a query, and what a caller accepts as the admin door does.
+/// Reads a path, a query, and what a caller accepts as the admin API does.
 pub fn address(path: &str, query: &str) {
-    let _ = Target::read(path);
+    let _ = Route::read(path);
     let members = Map::new();
     let labels = Faults::default().texts("labels", None);
     if let Ok(selector) = Selector::read(Some(path), Some(query), &["type"]) {
@@ -174,18 +191,19 @@ pub fn address(path: &str, query: &str) {
     if let Ok(token) = path.parse::<Continue>() {
         let again = token.to_string().parse::<Continue>();
         assert_eq!(again.as_ref(), Ok(&token), "a token that is written is read");
-        let _ = (token.place(AccessGrants, None), token.place(Stored(&super::secrets::STORED), token.scope.as_ref()));
+        let _ = token.position::<GrantName>(&ACCESS_GRANTS, None);
+        let _ = token.position::<ResourceName>(&SECRETS, token.scope.as_ref());
     }
     let Ok(query) = Query::read(query) else { return };
-    let _ = (query.limit(), query.wants_watch(), WriteOptions::read(&query));
+    let _ = (query.limit(), query.wants_watch(), read_write_options(&query));
     for resource in TYPES {
-        let _ = ListOptions::read(&query, resource.selectable);
-        if let Ok(options) = WatchOptions::read(resource, &query) {
+        let _ = read_list_options(&query, resource.selectable);
+        if let Ok(options) = read_watch_options(resource, &query) {
             assert!(!options.lasts.is_zero() && options.lasts.as_secs() <= HOUR_SECONDS, "{:?}", options.lasts);
-            assert_ne!(options.start, super::query::Start::After(Revision(0)), "0 is any revision");
+            assert_ne!(options.start, Start::After(Revision(0)), "0 is any revision");
         }
     }
     if let Ok(accept) = HeaderValue::from_str(path) {
-        let _ = TableForm::read(&HeaderMap::from_iter([(ACCEPT, accept)]), &query);
+        let _ = table_form(&HeaderMap::from_iter([(ACCEPT, accept)]), &query);
     }
 }

@@ -1,64 +1,28 @@
-//! Level 4: the admin door, shaped like Kubernetes' API, so that kubectl, the skupper CLI and Kubernetes' client libraries
+//! Level 4: the admin API, shaped like Kubernetes' API, so that kubectl, the skupper CLI and Kubernetes' client libraries
 //! work without a cluster (kubectl.md).
 //!
-//! A request goes through [`door`] (connections), [`service`] (limits, metrics, the body), [`target`] (what the path means),
-//! [`authorize`] (who may do it) and then to what answers: [`discovery`], or [`verbs`] and [`watch`], which do the same for
-//! every type in [`types`] and leave what differs to its [`kind`]. Most types are [`stored`] as they were written. What is
-//! read becomes a [`table`] for whoever asks for one. What goes wrong on the way is a [`problem::Problem`], which alone knows
-//! codes and wording.
+//! Each module imports those below it only (`tests/architecture.rs` holds the order), from the highest:
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`door`] | the listeners: connections, TLS |
+//! | [`wire`] | HTTP: limits, paths, queries, bodies, answers |
+//! | [`kinds`] | what each type of object does |
+//! | [`engine`] | verbs, lists, watches and patches, written once for all types |
+//! | [`access`] | which callers there are and what each may do |
+//! | [`problem`] | what is wrong with a request, and how that is answered |
+//! | [`catalog`] | the type table, and the documents and tables that come from it |
 
 mod access;
-mod action;
-mod age;
-mod answer;
-mod authorize;
-mod cause;
-mod column;
-mod discovery;
+mod catalog;
 mod door;
-mod fields;
+mod engine;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
-mod grant_object;
-mod grant_spec;
-mod grants;
-mod json;
-mod kind;
-mod ledger;
-mod links;
-mod links_v1alpha1;
-mod list;
-mod manifest;
-mod merge;
-mod metadata;
-mod namespaces;
-mod object;
-mod openapi;
-mod operations;
-mod page;
-mod patch;
+mod kinds;
 mod problem;
-mod protobuf;
-mod prune;
-mod query;
-mod reply;
-mod request;
-mod reviews;
-mod schema;
-mod secrets;
-mod selector;
-mod service;
-mod site_object;
-mod sites;
-mod stored;
-mod table;
-mod target;
 #[cfg(test)]
 mod tests;
-mod tokens;
-mod types;
-mod validate;
-mod verbs;
-mod watch;
+mod wire;
 
 pub use self::door::{AdminDoor, AdminDoorError, AdminTlsDoor};

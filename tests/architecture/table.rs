@@ -26,8 +26,8 @@ pub const MODULES: &[Module] = &[
     Module {
         name: "kube",
         level: 4,
-        crates: "base64 http_body_util hyper hyper_util json_patch rustls rustls_pki_types serde serde_json tokio \
-                 tokio_rustls tower tracing uuid",
+        crates: "base64 http_body_util hyper hyper_util json_patch percent_encoding rustls rustls_pki_types serde serde_json \
+                 tokio tokio_rustls tower tracing uuid",
     },
     Module {
         name: "client",

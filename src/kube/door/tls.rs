@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     app::App,
-    kube::{authorize::Peer, service::AdminService},
+    kube::{access::caller::Peer, wire::service::AdminService},
     pki::{AdminUser, ServingIdentity},
 };
 

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     app::App,
-    kube::{authorize::Peer, service::AdminService},
+    kube::{access::caller::Peer, wire::service::AdminService},
 };
 
 const MOST_CONNECTIONS: usize = 64;

@@ -3,9 +3,9 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
-use crate::kube::{
+use crate::kube::catalog::{
+    resource_type::ResourceType,
     schema::{Encoding, Field, FieldKind},
-    types::ResourceType,
 };
 
 /// The deepest that values without a rule are nested.
@@ -114,7 +114,7 @@ impl<'b> Shaped<'b> {
         }
     }
 
-    /// What stands in a field: mostly of its type.
+    /// The value of a field: mostly of its type.
     fn of(&mut self, kind: &FieldKind) -> Value {
         if self.byte() % 16 == 15 {
             return self.anything(0);
@@ -128,7 +128,7 @@ impl<'b> Shaped<'b> {
             FieldKind::Data(Encoding::Base64) => self.texts(Self::text, |this| STANDARD.encode(this.bytes()).into()),
             FieldKind::Object(fields) => self.members(fields).into(),
             FieldKind::List(fields) => match self.byte() {
-                // More than anybody needs.
+                // More than any client needs.
                 u8::MAX => vec![Value::Object(self.members(fields)); usize::from(self.byte())].into(),
                 count => (0..count % 4).map(|_| Value::Object(self.members(fields))).collect(),
             },

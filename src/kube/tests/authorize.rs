@@ -5,7 +5,7 @@ use hyper::{Request, body::Bytes};
 use serde_json::json;
 
 use super::world::{GRANTS, Seen, World, grant};
-use crate::{kube::authorize::Peer, pki::AdminUser};
+use crate::{kube::access::caller::Peer, pki::AdminUser};
 
 const ALL_GRANTS: &str = "/apis/skupper.io/v2alpha1/accessgrants";
 
@@ -23,7 +23,7 @@ async fn ask(world: &World, peer: Peer, method: &str, path: &str) -> Seen {
 }
 
 #[tokio::test]
-async fn nobody_learns_which_api_this_is_and_nothing_else() {
+async fn an_unauthenticated_client_reads_discovery_and_nothing_else() {
     let world = World::start().await;
     for path in ["/version", "/api", "/apis", "/api/v1", "/apis/skupper.io/v2alpha1", "/openapi/v2"] {
         assert_eq!(ask(&world, Peer::Nobody, "GET", path).await.status, 200, "{path}");
@@ -38,7 +38,7 @@ async fn nobody_learns_which_api_this_is_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn who_may_only_read_is_refused_every_write_as_kubernetes_words_it() {
+async fn a_reader_is_refused_every_write_as_kubernetes_words_it() {
     let world = World::start().await;
     world.post(GRANTS, &grant("g", json!({}))).await.object();
     let (reader, path) = (|| user("grantd:*:read"), format!("{GRANTS}/g"));
@@ -61,7 +61,7 @@ async fn who_may_only_read_is_refused_every_write_as_kubernetes_words_it() {
 }
 
 #[tokio::test]
-async fn who_has_one_namespace_is_refused_all_others() {
+async fn a_user_of_one_namespace_is_refused_all_others() {
     let world = World::start().await;
     let east = || user("grantd:edge:write");
     let body = grant("g", json!({})).to_string();
@@ -87,7 +87,7 @@ async fn who_has_one_namespace_is_refused_all_others() {
 }
 
 #[tokio::test]
-async fn who_has_one_namespace_makes_no_site_there_and_borrows_no_issuer() {
+async fn a_user_of_one_namespace_makes_no_site_there_and_uses_no_issuer_of_another() {
     const SITES: &str = "/apis/skupper.io/v2alpha1/namespaces/east/sites";
     let world = World::start().await;
     let site = |name: &str| {
@@ -109,7 +109,7 @@ async fn who_has_one_namespace_makes_no_site_there_and_borrows_no_issuer() {
 }
 
 #[tokio::test]
-async fn a_bearer_token_makes_nobody_somebody() {
+async fn a_bearer_token_authenticates_no_client() {
     let world = World::start().await;
     let with_token = || {
         let request = Request::builder().uri(GRANTS).header("authorization", "Bearer x");

@@ -119,20 +119,20 @@ async fn all_faults_of_an_object_come_at_once() {
     assert_eq!(seen.failure().0, 422);
     assert_eq!(seen.json["details"]["kind"], "AccessGrant");
     let causes = seen.json["details"]["causes"].as_array().unwrap();
-    let told: Vec<(&str, &str)> =
+    let received: Vec<(&str, &str)> =
         causes.iter().map(|c| (c["field"].as_str().unwrap(), c["message"].as_str().unwrap())).collect();
-    assert_eq!(told.len(), 4);
-    assert_eq!(told[0].0, "metadata.name");
-    assert_eq!(told[1], ("spec.redemptionsAllowed", "Invalid value: -1: must be at least 1"));
+    assert_eq!(received.len(), 4);
+    assert_eq!(received[0].0, "metadata.name");
+    assert_eq!(received[1], ("spec.redemptionsAllowed", "Invalid value: -1: must be at least 1"));
     assert_eq!(
-        told[2],
+        received[2],
         ("spec.expirationWindow", "Invalid duration \"iamnotaduration\": time: invalid duration \"iamnotaduration\"")
     );
-    assert_eq!(told[3], ("spec.code", "Invalid value: must consist of visible ASCII characters, without blanks"));
+    assert_eq!(received[3], ("spec.code", "Invalid value: must consist of visible ASCII characters, without blanks"));
 }
 
 #[tokio::test]
-async fn a_code_that_the_redeem_door_could_not_take_is_refused_and_not_repeated() {
+async fn a_code_that_the_redeem_listener_could_not_take_is_refused_and_not_repeated() {
     let world = World::start().await;
     let code = "c".repeat(1025);
 
@@ -256,7 +256,7 @@ async fn acting_as_somebody_else_is_refused() {
 }
 
 #[tokio::test]
-async fn a_store_that_does_not_answer_is_told_to_be_asked_again() {
+async fn a_client_is_asked_to_retry_when_the_store_does_not_answer() {
     let world = World::start().await;
     world.app.close().await.unwrap();
 

@@ -126,7 +126,7 @@ async fn unknown_paths_are_plain_text_so_that_clients_name_the_missing_type() {
 }
 
 #[tokio::test]
-async fn a_namespace_that_can_be_none_is_told() {
+async fn an_invalid_namespace_is_reported() {
     let world = World::start().await;
     let seen = world.get("/apis/skupper.io/v2alpha1/namespaces/No_Space/accessgrants").await;
     assert_eq!(seen.failure().0, 400);

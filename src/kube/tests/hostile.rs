@@ -1,4 +1,4 @@
-//! Input that nobody means well with: too much, too long, too large, or not for here.
+//! Hostile input: too many requests, too long or too large ones, or such as are meant for another server.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hyper::Method;
@@ -147,7 +147,7 @@ async fn a_selector_of_thousands_of_terms_is_answered() {
 }
 
 #[tokio::test]
-async fn a_forged_token_leads_nobody_into_the_future_or_into_another_list() {
+async fn a_forged_token_leads_no_client_into_the_future_or_into_another_list() {
     let world = World::start().await;
     for name in ["a", "b"] {
         world.grant(name, json!({})).await;

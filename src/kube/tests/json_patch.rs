@@ -118,8 +118,8 @@ async fn what_is_no_list_of_operations_is_refused() {
     let twice = r#"[{"op":"remove","path":"/spec/a","path":"/spec/b"}]"#;
     assert_eq!(world.send(Method::PATCH, G, JSON_PATCH, twice).await.failure().0, 400);
     let many = Value::from(vec![json!({"op": "test", "path": "", "value": {}}); 1001]);
-    let told = "Request entity too large: the allowed maximum operations in a JSON patch is 1000, got 1001";
-    assert_eq!(patch(&world, G, &many).await.failure(), (413, "RequestEntityTooLarge", told));
+    let received = "Request entity too large: the allowed maximum operations in a JSON patch is 1000, got 1001";
+    assert_eq!(patch(&world, G, &many).await.failure(), (413, "RequestEntityTooLarge", received));
     assert_eq!(patch(&world, &format!("{GRANTS}/nope"), &json!([])).await.failure().0, 404);
 }
 

@@ -30,7 +30,7 @@ async fn a_link_is_kept_as_it_was_written_and_pending_at_first() {
 }
 
 #[tokio::test]
-async fn every_fault_of_a_link_is_told_at_once() {
+async fn every_fault_of_a_link_is_reported_at_once() {
     let world = World::start().await;
     let wrong = json!({
         "endpoints": [

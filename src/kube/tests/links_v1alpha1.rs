@@ -6,9 +6,11 @@ use super::world::{World, causes, manifest};
 use crate::{
     grant::Revision,
     kube::{
-        fields::Faults,
-        links, links_v1alpha1,
-        stored::{Body, StoredKind},
+        kinds::{
+            links, links_v1alpha1,
+            stored::{Body, StoredKind},
+        },
+        problem::faults::Faults,
     },
     store::{ObjectContent, ObjectKey, ObjectKind, ObjectWrite, StoredObject},
     time::Timestamp,
@@ -89,7 +91,7 @@ async fn what_the_oldest_form_cannot_say_stays_when_it_is_changed() {
 }
 
 #[tokio::test]
-async fn the_status_is_told_in_the_oldest_words_and_stays_when_the_link_changes() {
+async fn the_status_is_shown_in_the_oldest_form_and_stays_when_the_link_changes() {
     let world = World::start().await;
     let spec = json!({"endpoints": [{"name": "edge", "host": "::1", "port": "1"}]});
     world.post(NEW, &manifest("Link", "l", &spec)).await.object();
@@ -114,7 +116,7 @@ async fn the_status_is_told_in_the_oldest_words_and_stays_when_the_link_changes(
 }
 
 #[tokio::test]
-async fn every_fault_of_the_oldest_form_is_told_at_once() {
+async fn every_fault_of_the_oldest_form_is_reported_at_once() {
     let world = World::start().await;
     let wrong = json!({"tlsSecret": "A", "cost": -1, "options": {"inter-router-host": "a:1", "edge-port": "0"}});
     let seen = world.post(OLD, &old("l", &wrong)).await;
@@ -151,7 +153,7 @@ fn stored(body: Body) -> StoredObject {
 
 fn read(kind: &StoredKind, members: &Map<String, Value>) -> Body {
     let mut faults = Faults::default();
-    let body = (kind.wanted)(&mut faults, members);
+    let body = (kind.read_spec)(&mut faults, members);
     assert!(faults.causes.is_empty(), "{:?}", faults.causes);
     body
 }
@@ -198,8 +200,8 @@ proptest! {
     fn a_link_that_is_shown_in_the_oldest_form_and_written_back_is_the_same(spec in new_spec()) {
         let before = read(&links::STORED, &body(spec));
         let shown = links_v1alpha1::shown(&stored(before.clone()));
-        let wanted = read(&links_v1alpha1::STORED, &shown);
-        prop_assert_eq!((links_v1alpha1::STORED.keep)(wanted, &before), before);
+        let spec = read(&links_v1alpha1::STORED, &shown);
+        prop_assert_eq!((links_v1alpha1::STORED.keep)(spec, &before), before);
     }
 
     #[test]
@@ -214,8 +216,8 @@ proptest! {
         if let Some(option) = option {
             spec["options"]["z"] = option.into();
         }
-        let wanted = read(&links_v1alpha1::STORED, &body(spec.clone()));
-        let after = (links_v1alpha1::STORED.keep)(wanted, &before);
+        let written = read(&links_v1alpha1::STORED, &body(spec.clone()));
+        let after = (links_v1alpha1::STORED.keep)(written, &before);
         prop_assert_eq!(&links_v1alpha1::shown(&stored(after.clone()))["spec"], &spec);
         let (after, before) = (after["spec"].clone(), before["spec"].clone());
         let of_role = |spec: &Value| -> Vec<Value> {

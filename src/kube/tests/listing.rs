@@ -56,7 +56,7 @@ async fn pages_together_are_the_whole_list() {
 }
 
 #[tokio::test]
-async fn a_page_tells_how_many_objects_remain_unless_they_are_selected() {
+async fn a_page_says_how_many_objects_remain_unless_they_are_selected() {
     let world = world_with(&["a", "b", "c", "d", "e"]).await;
     let remaining = async |path: String| world.get(&path).await.object()["metadata"]["remainingItemCount"].clone();
 

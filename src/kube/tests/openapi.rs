@@ -1,8 +1,9 @@
-use super::world::{World, grant};
-use crate::kube::{
-    schema::{Encoding, Field, FieldKind, access_grant},
-    tests::world::GRANTS,
-    types::{GroupVersion, ResourceType, TYPES, Verb, group_versions},
+use super::world::{GRANTS, World, grant};
+use crate::kube::catalog::{
+    access_grant,
+    resource_type::{GroupVersion, ResourceType, Verb},
+    schema::{Encoding, Field, FieldKind},
+    types::{TYPES, group_versions},
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -105,7 +106,7 @@ fn assert_described(properties: &Value, fields: &[Field]) {
     assert_eq!(properties.as_object().unwrap().len(), fields.len());
     for field in fields {
         let property = &properties[field.name];
-        assert_eq!(property["description"], field.description);
+        assert_eq!(property["description"], field.description());
         let (name, format) = match &field.kind {
             FieldKind::Text => ("string", Value::Null),
             FieldKind::Duration => ("string", json!("duration")),

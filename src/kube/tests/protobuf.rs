@@ -2,7 +2,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::kube::{problem::Problem, protobuf::object};
+use crate::kube::{problem::status::Problem, wire::protobuf::object};
 
 fn varint(mut value: u64) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -75,7 +75,7 @@ async fn the_rules_are_what_discovery_lists() {
 }
 
 #[tokio::test]
-async fn a_caller_is_told_who_it_is_in_the_version_that_it_speaks() {
+async fn a_review_shows_the_caller_in_the_version_that_was_asked_for() {
     let world = World::start().await;
     for version in ["v1", "v1beta1"] {
         let api_version = format!("authentication.k8s.io/{version}");

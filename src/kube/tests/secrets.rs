@@ -9,7 +9,7 @@ use super::{
     protobuf::{envelope, field},
     world::World,
 };
-use crate::{kube::authorize::Peer, pki::AdminUser};
+use crate::{kube::access::caller::Peer, pki::AdminUser};
 
 const SECRETS: &str = "/api/v1/namespaces/west/secrets";
 const STRATEGIC: &str = "application/strategic-merge-patch+json";
@@ -85,7 +85,7 @@ async fn the_type_of_a_secret_stays_and_is_selected_by() {
 }
 
 #[tokio::test]
-async fn a_watch_tells_of_secrets_of_the_selected_type_until_they_are_gone() {
+async fn a_watch_sends_secrets_of_the_selected_type_until_they_are_gone() {
     let world = World::start().await;
     let version = world.get(SECRETS).await.object()["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
     for (name, secret_type) in [("other", "x"), ("wanted", "y"), ("last", "y")] {
@@ -100,14 +100,14 @@ async fn a_watch_tells_of_secrets_of_the_selected_type_until_they_are_gone() {
     let query = format!("resourceVersion={version}&fieldSelector=type=y");
     let mut watching = world.watch_of(SECRETS, &query, "application/json").await;
 
-    let mut told = Vec::new();
-    while told.last().is_none_or(|(event, _)| event != "DELETED") {
+    let mut received = Vec::new();
+    while received.last().is_none_or(|(event, _)| event != "DELETED") {
         let (event, object) = watching.next().await.unwrap();
-        told.push((event, object["metadata"]["name"].as_str().unwrap().to_owned()));
+        received.push((event, object["metadata"]["name"].as_str().unwrap().to_owned()));
     }
-    assert!(told.contains(&("ADDED".to_owned(), "last".to_owned())), "{told:?}");
-    assert!(told.contains(&("DELETED".to_owned(), "wanted".to_owned())), "{told:?}");
-    assert!(told.iter().all(|(_, name)| name != "other"), "{told:?}");
+    assert!(received.contains(&("ADDED".to_owned(), "last".to_owned())), "{received:?}");
+    assert!(received.contains(&("DELETED".to_owned(), "wanted".to_owned())), "{received:?}");
+    assert!(received.iter().all(|(_, name)| name != "other"), "{received:?}");
 }
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn secrets_are_a_table_of_types_numbers_and_ages() {
 }
 
 #[tokio::test]
-async fn who_may_only_read_reads_no_secrets() {
+async fn a_reader_reads_no_secrets() {
     let world = World::start().await;
     made(&world, "s", &json!({})).await;
     let reader = || {

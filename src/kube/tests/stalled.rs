@@ -12,10 +12,10 @@ use tokio::{
 };
 
 use super::{
-    tls_door::{Open, request},
+    tls_listener::{Open, request},
     world::{GRANTS, World, grant},
 };
-use crate::kube::{authorize::Peer, service::AdminService};
+use crate::kube::{access::caller::Peer, wire::service::AdminService};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 const SECRETS: &str = "/api/v1/namespaces/west/secrets";
@@ -50,10 +50,10 @@ async fn a_client_that_lets_no_byte_of_an_answer_through_is_cut_though_it_answer
     let watch = format!("{GRANTS}?watch=true");
     for path in [watch.as_str(), GRANTS] {
         let (mut patient, patient_connection) = connect(&open, 65_535).await;
-        let told =
+        let received =
             timeout(DEADLINE, patient.send_request(request("GET", &watch, &Value::Null))).await.unwrap().unwrap();
-        let mut told = told.into_body();
-        assert!(timeout(DEADLINE, told.frame()).await.unwrap().unwrap().is_ok());
+        let mut received = received.into_body();
+        assert!(timeout(DEADLINE, received.frame()).await.unwrap().unwrap().is_ok());
         let (mut stalled, connection) = connect(&open, 0).await;
         let answer =
             timeout(DEADLINE, stalled.send_request(request("GET", path, &Value::Null))).await.unwrap().unwrap();
@@ -99,7 +99,7 @@ async fn a_list_of_large_objects_ends_early_and_goes_on_where_it_ended() {
 }
 
 #[tokio::test]
-async fn answers_that_nobody_takes_are_refused_before_they_fill_the_memory_and_writes_are_not() {
+async fn answers_that_no_client_takes_are_refused_before_they_fill_the_memory_and_writes_are_not() {
     use hyper::Request;
     use tower::ServiceExt;
     let world = world_of_large_secrets(16).await;

@@ -8,7 +8,14 @@ use serde_json::{Value, json};
 
 use super::world::{GRANTS, NOW, Seen, World, grant};
 use crate::{
-    kube::{query::Query, reply::Reply, table::TableForm, types::ACCESS_GRANTS},
+    kube::{
+        catalog::access_grant::ACCESS_GRANTS,
+        wire::{
+            negotiation::{as_table, table_form},
+            query::Query,
+            reply::Reply,
+        },
+    },
     time::Timestamp,
 };
 
@@ -47,7 +54,7 @@ async fn world_with_codes() -> World {
 }
 
 #[tokio::test]
-async fn grants_are_a_table_to_whoever_asks_for_one() {
+async fn grants_are_a_table_for_clients_that_ask_for_one() {
     let world = world_with_codes().await;
     let a = world.get(&format!("{GRANTS}/a")).await.object();
     world.redeem(&a).await;
@@ -196,11 +203,11 @@ async fn what_is_no_object_stays_what_it_is() {
 #[test]
 fn warnings_are_kept() {
     let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(TABLE))]);
-    let form = TableForm::read(&headers, &Query::read("").unwrap()).unwrap().unwrap();
+    let form = table_form(&headers, &Query::read("").unwrap()).unwrap().unwrap();
     let object = Reply::ok(json!({"metadata": {"resourceVersion": "1"}}));
 
-    let warned = object.warning(vec!["a grant is not shown".to_owned()]);
-    let reply = form.reply(&ACCESS_GRANTS, warned, Timestamp::from_unix_seconds(NOW));
+    let warned = Reply { warnings: vec!["a grant is not shown".to_owned()], ..object };
+    let reply = as_table(form, &ACCESS_GRANTS, warned, Timestamp::from_unix_seconds(NOW));
 
     let answer = reply.into_answer();
     assert_eq!(answer.headers()[WARNING], "299 - \"a grant is not shown\"");
@@ -220,7 +227,7 @@ proptest! {
             headers.insert(ACCEPT, value);
         }
         if let Ok(query) = Query::read(&query) {
-            let _ = TableForm::read(&headers, &query);
+            let _ = table_form(&headers, &query);
         }
     }
 }

@@ -50,7 +50,7 @@ async fn a_token_is_kept_as_it_was_written_and_pending_at_first() {
 }
 
 #[tokio::test]
-async fn every_fault_of_a_token_is_told_at_once_and_none_repeats_a_value() {
+async fn every_fault_of_a_token_is_reported_at_once_and_none_repeats_a_value() {
     let world = World::start().await;
     let mut body = token("T");
     body["spec"] = json!({
@@ -225,7 +225,7 @@ async fn tokens_are_listed_selected_and_removed_like_everything_else() {
 }
 
 #[tokio::test]
-async fn a_table_of_tokens_tells_no_code() {
+async fn a_table_of_tokens_shows_no_code() {
     let (world, _) = world_with_a_token().await;
     for path in [TOKENS.to_owned(), format!("{TOKENS}/t/status")] {
         let request = Request::builder().uri(path).header(ACCEPT, "application/json;as=Table;v=v1;g=meta.k8s.io");

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tower::ServiceExt;
 
 use super::world::{GRANTS, World, grant};
-use crate::kube::{answer::AnswerBody, authorize::Peer};
+use crate::kube::{access::caller::Peer, wire::answer::AnswerBody};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
@@ -46,13 +46,13 @@ impl Watching {
     }
 
     /// The next events, as types and names.
-    async fn told(&mut self, count: usize) -> Vec<String> {
-        let mut told = Vec::new();
+    async fn received(&mut self, count: usize) -> Vec<String> {
+        let mut received = Vec::new();
         for _ in 0..count {
             let (event, object) = self.next().await.expect("the watch goes on");
-            told.push(format!("{event} {}", object["metadata"]["name"].as_str().unwrap_or_default()));
+            received.push(format!("{event} {}", object["metadata"]["name"].as_str().unwrap_or_default()));
         }
-        told
+        received
     }
 
     /// All that is left of a watch that ends.
@@ -92,7 +92,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn a_watch_tells_what_is_there_and_then_what_happens_to_it() {
+async fn a_watch_sends_what_exists_and_then_what_changes() {
     let world = World::start().await;
     let made = world.grant("a", json!({})).await;
     let mut watching = world.watch("").await;
@@ -129,13 +129,13 @@ async fn a_watch_is_of_its_type_its_namespace_and_its_selection() {
     world.grant("a", json!({})).await;
     world.grant("b", json!({})).await;
 
-    assert_eq!(everywhere.told(3).await, ["ADDED b", "ADDED a", "ADDED b"]);
+    assert_eq!(everywhere.received(3).await, ["ADDED b", "ADDED a", "ADDED b"]);
     let (_, object) = named.next().await.unwrap();
     assert_eq!((&object["metadata"]["name"], &object["metadata"]["namespace"]), (&json!("b"), &json!("west")));
 }
 
 #[tokio::test]
-async fn whoever_goes_on_from_a_revision_misses_nothing_and_is_told_nothing_twice() {
+async fn a_watch_that_resumes_from_a_revision_misses_nothing_and_repeats_nothing() {
     let world = World::start().await;
     let start = world.version().await;
     for name in ["a", "b", "c"] {
@@ -160,7 +160,7 @@ async fn whoever_goes_on_from_a_revision_misses_nothing_and_is_told_nothing_twic
 }
 
 #[tokio::test]
-async fn a_revision_that_is_not_known_any_more_or_not_yet_is_told_as_an_event_and_ends_the_watch() {
+async fn a_revision_that_is_too_old_or_in_the_future_is_an_error_event_and_ends_the_watch() {
     let world = World::start().await;
     world.grant("a", json!({})).await;
     let head = world.version().await;
@@ -196,21 +196,21 @@ async fn an_object_that_stops_being_selected_is_deleted_and_one_that_begins_to_b
     let mut watching = world.watch("labelSelector=x%3Dy").await;
     world.grant("a", json!({})).await;
     world.label("a", json!({"x": "y"})).await;
-    assert_eq!(watching.told(1).await, ["ADDED a"]);
+    assert_eq!(watching.received(1).await, ["ADDED a"]);
     world.label("a", json!({"z": "z"})).await;
-    assert_eq!(watching.told(1).await, ["MODIFIED a"]);
+    assert_eq!(watching.received(1).await, ["MODIFIED a"]);
     world.label("a", json!({"x": "n"})).await;
-    assert_eq!(watching.told(1).await, ["DELETED a"]);
+    assert_eq!(watching.received(1).await, ["DELETED a"]);
     world.label("a", json!({"z": "a"})).await;
     world.delete(&format!("{GRANTS}/a"), &Value::Null).await.object();
     let mut other = grant("b", json!({}));
     other["metadata"]["labels"] = json!({"x": "y"});
     world.post(GRANTS, &other).await.object();
-    assert_eq!(watching.told(1).await, ["ADDED b"]);
+    assert_eq!(watching.received(1).await, ["ADDED b"]);
 }
 
 #[tokio::test]
-async fn what_happened_between_two_looks_is_told_by_what_was_before_and_after() {
+async fn changes_between_two_reads_are_sent_by_what_was_before_and_after() {
     let world = World::start().await;
     let mut body = grant("a", json!({}));
     body["metadata"]["labels"] = json!({"x": "y"});
@@ -245,18 +245,18 @@ async fn bookmarks_come_only_when_asked_for() {
 }
 
 #[tokio::test]
-async fn the_end_of_the_initial_events_is_told_to_whoever_asks() {
+async fn the_end_of_the_initial_events_is_marked_for_clients_that_ask() {
     let world = World::start().await;
     world.grant("a", json!({})).await;
     let head = world.version().await;
     let mut watching = world.watch(&format!("{STREAMING}&allowWatchBookmarks=true&resourceVersion=0")).await;
 
-    assert_eq!(watching.told(1).await, ["ADDED a"]);
+    assert_eq!(watching.received(1).await, ["ADDED a"]);
     let (event, object) = watching.next().await.unwrap();
     assert_eq!((event.as_str(), version(&object)), ("BOOKMARK", head));
     assert_eq!(object["metadata"]["annotations"], json!({"k8s.io/initial-events-end": "true"}));
     world.grant("b", json!({})).await;
-    assert_eq!(watching.told(1).await, ["ADDED b"]);
+    assert_eq!(watching.received(1).await, ["ADDED b"]);
 
     let refused = world.get(&format!("{GRANTS}?watch=true&sendInitialEvents=true")).await;
     assert_eq!(refused.failure().0, 422);
@@ -291,10 +291,10 @@ async fn a_watch_ends_well_when_the_server_stops() {
     let world = World::start().await;
     world.grant("a", json!({})).await;
     let mut watching = world.watch("allowWatchBookmarks=true").await;
-    assert_eq!(watching.told(1).await, ["ADDED a"]);
-    // Where the watch stands is known once it has told something after what was there.
+    assert_eq!(watching.received(1).await, ["ADDED a"]);
+    // The position of the watch is known once an event came after the initial ones.
     world.grant("b", json!({})).await;
-    assert_eq!(watching.told(1).await, ["ADDED b"]);
+    assert_eq!(watching.received(1).await, ["ADDED b"]);
 
     world.app.draining();
 
@@ -310,7 +310,7 @@ async fn a_watcher_that_takes_nothing_is_cut_off_and_learns_of_it() {
         world.grant(&format!("g{name}"), json!({})).await;
     }
     let mut watching = world.watch("").await;
-    assert_eq!(watching.told(1).await.len(), 1);
+    assert_eq!(watching.received(1).await.len(), 1);
     // The rest was read from the store together with the first.
     tokio::time::pause();
     tokio::time::sleep(Duration::from_secs(31)).await;
@@ -329,7 +329,7 @@ async fn a_watcher_that_takes_nothing_is_cut_off_and_learns_of_it() {
 }
 
 #[tokio::test]
-async fn one_watch_too_many_is_told_to_come_back_and_other_requests_are_served() {
+async fn one_watch_too_many_is_asked_to_retry_and_other_requests_are_served() {
     let world = World::start().await;
     let mut held = Vec::new();
     for _ in 0..256 {
@@ -351,7 +351,7 @@ async fn one_watch_too_many_is_told_to_come_back_and_other_requests_are_served()
 }
 
 #[tokio::test]
-async fn a_table_is_told_row_by_row() {
+async fn a_watched_table_is_sent_row_by_row() {
     let world = World::start().await;
     world.grant("a", json!({})).await;
     let mut watching =

@@ -11,7 +11,7 @@ use super::{
     world::{GRANTS, World, grant},
 };
 
-/// What somebody does to a grant.
+/// What a client does to a grant.
 #[derive(Debug, Clone, Copy)]
 enum Deed {
     Make,

@@ -20,7 +20,7 @@ use tower::ServiceExt;
 use crate::{
     app::{App, AppParts, ConfiguredSite, Publication, Sites},
     grant::{PresentedCode, RedemptionRequest},
-    kube::{authorize::Peer, service::AdminService},
+    kube::{access::caller::Peer, wire::service::AdminService},
     link::{Endpoint, EndpointName, PublicUrl, Site},
     metrics::Metrics,
     pki::{CaKeyType, Issuer, Profile, SelfMadeCa, ServingIdentity, make_ca, make_serving},
@@ -138,7 +138,7 @@ impl World {
         self.request_of(Peer::Owner, request).await
     }
 
-    /// What the API answers to somebody else than the owner.
+    /// What the API answers to another client than the owner.
     pub(super) async fn request_of<B>(&self, peer: Peer, request: Request<B>) -> Seen
     where
         B: Body<Data = Bytes, Error = Infallible> + Send + 'static,

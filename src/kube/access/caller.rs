@@ -1,0 +1,63 @@
+//! Which clients there are.
+
+use crate::pki::AdminUser;
+
+/// The client of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// A client of the Unix socket: its user may open the socket file, and may do everything.
+    Owner,
+    /// A client with the certificate of this user.
+    Certificate(AdminUser),
+    /// A client without a certificate.
+    Nobody,
+}
+
+impl Peer {
+    /// How logs name it; the owner and unauthenticated clients have no name.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Certificate(user) => user.name.as_str(),
+            Self::Owner | Self::Nobody => "",
+        }
+    }
+}
+
+impl Peer {
+    /// The caller that reviews answer; an unauthenticated client gets no answer.
+    pub(crate) fn caller(&self) -> Option<Caller> {
+        match self {
+            Self::Owner => Some(Caller::Owner),
+            Self::Certificate(user) => Some(Caller::User(user.clone())),
+            Self::Nobody => None,
+        }
+    }
+}
+
+/// An authenticated client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// The owner of the server, who may open the socket file.
+    Owner,
+    /// A client with the certificate of this user.
+    User(AdminUser),
+}
+
+impl Caller {
+    /// As `kubectl auth whoami` shows it.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Owner => "grantd:owner",
+            Self::User(user) => user.name.as_str(),
+        }
+    }
+
+    /// As `kubectl auth whoami` shows them.
+    pub(crate) fn groups(&self) -> Vec<String> {
+        let authenticated = "system:authenticated".to_owned();
+        match self {
+            Self::Owner => vec![authenticated],
+            Self::User(user) => vec![user.scope.to_string(), authenticated],
+        }
+    }
+}

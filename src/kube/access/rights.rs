@@ -1,0 +1,186 @@
+//! What each caller may do. Reviews (`kubectl auth can-i`) are answered from rules, which are made from the type table.
+
+use super::{caller::Caller, review::Review};
+use crate::{
+    kube::catalog::{
+        document::Document,
+        namespaces,
+        resource_type::{Audience, CORE, GroupVersion, NOT_ALLOWED, ResourceType, Verb},
+        types::TYPES,
+    },
+    pki::{AdminAccess, AdminScope},
+};
+
+/// What can be done with a resource here, if one may.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Rule {
+    pub(crate) group: &'static str,
+    /// `PLURAL` or `PLURAL/SUBRESOURCE`.
+    pub(crate) resource: String,
+    pub(crate) verbs: Vec<Verb>,
+    /// Why the other verbs are not there.
+    other_verbs: &'static str,
+    applies_to: AppliesTo,
+}
+
+/// Which callers a rule applies to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AppliesTo {
+    /// Users whose scope permits it, given which users may use the type.
+    Permitted(Audience),
+    /// Every authenticated caller.
+    Everyone,
+}
+
+/// Documents that every authenticated caller may read.
+pub(crate) const DOCUMENTS: [&str; 6] = ["/api", "/api/*", "/apis", "/apis/*", "/openapi/v2", "/version"];
+
+/// What this caller may do in this namespace; the empty text means all of them.
+pub(crate) fn rules(caller: &Caller, namespace: &str) -> Vec<Rule> {
+    let permitted = |mut rule: Rule| {
+        let verbs = rule.verbs.iter().copied().filter(|verb| rule.permits(caller, *verb, namespace)).collect();
+        rule.verbs = verbs;
+        (!rule.verbs.is_empty()).then_some(rule)
+    };
+    all_rules().into_iter().filter_map(permitted).collect()
+}
+
+/// Whether this caller may do this. Without a namespace (empty) it is about all of them.
+pub(crate) fn allows(
+    caller: &Caller,
+    verb: &str,
+    group: &str,
+    resource: &str,
+    subresource: &str,
+    namespace: &str,
+) -> bool {
+    rules(caller, namespace)
+        .iter()
+        .filter(|rule| rule.is_about(group, resource, subresource))
+        .any(|rule| rule.verbs.iter().any(|own| own.as_str() == verb))
+}
+
+/// Whether this caller may do this with a path that is no resource.
+pub(crate) fn allows_path(caller: &Caller, verb: &str, path: &str) -> bool {
+    match caller {
+        Caller::Owner | Caller::User(_) => verb == "get" && Document::read(path).is_some(),
+    }
+}
+
+/// Why something is not allowed.
+pub(crate) fn refusal(group: &str, resource: &str, subresource: &str) -> String {
+    match all_rules().iter().find(|rule| rule.is_about(group, resource, subresource)) {
+        Some(rule) => rule.other_verbs.to_owned(),
+        None => "this server has no such resource".to_owned(),
+    }
+}
+
+impl Rule {
+    /// Whether this caller may use the verb in this namespace; the empty text means all of them.
+    fn permits(&self, caller: &Caller, verb: Verb, namespace: &str) -> bool {
+        match (caller, self.applies_to) {
+            (Caller::Owner, AppliesTo::Permitted(_) | AppliesTo::Everyone) | (Caller::User(_), AppliesTo::Everyone) => {
+                true
+            }
+            (Caller::User(user), AppliesTo::Permitted(audience)) => {
+                permits(&user.scope, Some(namespace).filter(|namespace| !namespace.is_empty()), audience, verb)
+            }
+        }
+    }
+
+    fn is_about(&self, group: &str, resource: &str, subresource: &str) -> bool {
+        let (own, own_part) = self.resource.split_once('/').unwrap_or((&self.resource, ""));
+        (self.group, own, own_part) == (group, resource, subresource)
+    }
+}
+
+/// Whether this scope covers the verb in this namespace, or in all of them when there is none, on what these may read.
+pub(crate) fn permits(scope: &AdminScope, namespace: Option<&str>, audience: Audience, verb: Verb) -> bool {
+    let here = scope.namespace.as_ref().is_none_or(|own| namespace == Some(own.as_str()));
+    let writes = match scope.access {
+        AdminAccess::ReadWrite => true,
+        AdminAccess::ReadOnly => false,
+    };
+    here && match audience {
+        Audience::Scoped => writes || !verb.writes(),
+        Audience::Writers => writes,
+        Audience::WritersEverywhere => !verb.writes() || (writes && scope.namespace.is_none()),
+    }
+}
+
+/// Everything that can be done here.
+fn all_rules() -> Vec<Rule> {
+    let mut rules = Vec::new();
+    for resource_type in TYPES {
+        let ResourceType { plural, group_version: GroupVersion { group, .. }, .. } = *resource_type;
+        let own = (plural.to_owned(), resource_type.verbs.to_vec());
+        let parts = resource_type.subresources.iter();
+        let parts = parts.map(|part| (format!("{plural}/{}", part.name), vec![Verb::Get]));
+        let all = std::iter::once(own).chain(parts);
+        let applies_to = AppliesTo::Permitted(resource_type.audience);
+        let all = all.map(|(resource, verbs)| Rule { group, resource, verbs, other_verbs: NOT_ALLOWED, applies_to });
+        // Rules know no versions: another one of a type is allowed as the first is.
+        let new =
+            all.filter(|rule| !rules.iter().any(|own: &Rule| own.group == group && own.resource == rule.resource));
+        let new: Vec<Rule> = new.collect();
+        rules.extend(new);
+    }
+    let core = |resource: &str, verbs: &[Verb], other_verbs| Rule {
+        group: CORE.group,
+        resource: resource.to_owned(),
+        verbs: verbs.to_vec(),
+        other_verbs,
+        applies_to: AppliesTo::Permitted(Audience::Scoped),
+    };
+    rules.push(core("namespaces", &namespaces::VERBS, namespaces::OTHER_VERBS));
+    rules.push(core("events", &[Verb::List], NOT_ALLOWED));
+    let current = Review::ALL.into_iter().filter(|review| review.group_version().version == "v1");
+    rules.extend(current.map(|review| Rule {
+        group: review.group_version().group,
+        resource: review.plural().to_owned(),
+        verbs: vec![Verb::Create],
+        other_verbs: NOT_ALLOWED,
+        applies_to: AppliesTo::Everyone,
+    }));
+    rules
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner_may(verb: &str, group: &str, resource: &str, subresource: &str) -> bool {
+        allows(&Caller::Owner, verb, group, resource, subresource, "west")
+    }
+
+    #[test]
+    fn the_owner_may_do_what_there_is_to_do_and_nothing_else() {
+        for verb in ["create", "delete", "get", "list", "patch", "update", "watch"] {
+            assert!(owner_may(verb, "skupper.io", "accessgrants", ""), "{verb}");
+        }
+        assert!(owner_may("get", "skupper.io", "accessgrants", "redemptions"));
+        assert!(owner_may("create", "", "namespaces", ""));
+        assert!(owner_may("create", "authorization.k8s.io", "selfsubjectaccessreviews", ""));
+        for (verb, group, resource, subresource) in [
+            ("create", "skupper.io", "sites", "status"),
+            ("watch", "skupper.io", "accessgrants", "redemptions"),
+            ("*", "*", "*", ""),
+            ("get", "", "accessgrants", ""),
+            ("delete", "skupper.io", "accessgrants", "redemptions"),
+            ("get", "skupper.io", "accessgrants/redemptions", ""),
+            ("get", "", "pods", ""),
+            ("", "", "", ""),
+        ] {
+            assert!(!owner_may(verb, group, resource, subresource), "{verb} {resource}.{group}/{subresource}");
+        }
+    }
+
+    #[test]
+    fn documents_may_be_read_and_nothing_else_be_done_with_them() {
+        for (verb, path, allowed) in
+            [("get", "/version", true), ("get", "/apis", true), ("post", "/version", false), ("get", "/metrics", false)]
+        {
+            assert_eq!(allows_path(&Caller::Owner, verb, path), allowed, "{verb} {path}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! AccessGrants: their entry in the type table, and their fields (protocol.md 4.1).
+
+use super::{
+    column::{self, Cell, Column},
+    resource_type::{ALL_VERBS, Audience, Origin, ResourceType, SKUPPER, Shows, Subresource, TypeId, status_of},
+    schema::{CONDITIONS, DefaultValue, Field, FieldKind, MESSAGE, STATUS, field},
+};
+use crate::{grant::ExpirationWindow, metrics::AdminResource};
+
+/// AccessGrants: the offers of the sites.
+pub(crate) static ACCESS_GRANTS: ResourceType = ResourceType {
+    id: TypeId::AccessGrants,
+    group_version: SKUPPER,
+    origin: Origin::Skupper,
+    plural: "accessgrants",
+    singular: "accessgrant",
+    kind: "AccessGrant",
+    short_names: &["grant", "gr"],
+    audience: Audience::Scoped,
+    verbs: ALL_VERBS,
+    subresources: &[
+        Subresource {
+            name: "redemptions",
+            kind: "RedemptionList",
+            label: AdminResource::Redemptions,
+            shows: Shows::Redemptions,
+        },
+        status_of("AccessGrant", AdminResource::AccessGrants),
+    ],
+    columns: &[
+        Column {
+            name: "Redemptions Allowed",
+            value_type: "integer",
+            description: "How often it can be redeemed in all",
+            cell: Cell::Path(&["spec", "redemptionsAllowed"]),
+        },
+        Column {
+            name: "Redemptions Made",
+            value_type: "integer",
+            description: "How often it was redeemed",
+            cell: Cell::Path(&["status", "redemptions"]),
+        },
+        Column {
+            name: "Expiration",
+            value_type: "string",
+            description: "When it stops being redeemable",
+            cell: Cell::Path(&["status", "expirationTime"]),
+        },
+        column::STATUS,
+        column::MESSAGE,
+    ],
+    selectable: &[],
+    label: AdminResource::AccessGrants,
+    description: DESCRIPTION,
+    fields: FIELDS,
+};
+
+/// What `redemptionsAllowed` is when it is left out, as Skupper writes it back since 2.2.
+pub(crate) const DEFAULT_REDEMPTIONS_ALLOWED: u32 = 1;
+
+const DESCRIPTION: &str = "An AccessGrant offers links to the site of its namespace. A client that presents its code at its URL before it \
+     expires is given the certificate for a link, as often as the grant allows.";
+
+const FIELDS: &[Field] = &[
+    field("spec", FieldKind::Object(SPEC), "What is offered. Every field may be left out."),
+    field("status", FieldKind::Object(GRANT_STATUS), "The state of the grant, and what a token is made of. Read-only."),
+];
+
+pub(crate) const SPEC: &[Field] = &[
+    field(
+        "redemptionsAllowed",
+        FieldKind::Integer,
+        "How often the grant can be redeemed. Default: {default}, and 0 means the same. It can be raised later, and lowered \
+         to the redemptions already made.",
+    )
+    .with_default(DefaultValue::Number(DEFAULT_REDEMPTIONS_ALLOWED)),
+    field(
+        "expirationWindow",
+        FieldKind::Duration,
+        "How long the grant can be redeemed, counted from its creation: decimal numbers with the units h, m, s, ms, us \
+         and ns, such as 1h30m. Default: {default}. A later change does not move the end.",
+    )
+    .with_default(DefaultValue::Duration(ExpirationWindow::DEFAULT)),
+    field(
+        "code",
+        FieldKind::Text,
+        "The secret that a caller must present. Left out, a random one is made. It cannot change later.",
+    ),
+    field(
+        "issuer",
+        FieldKind::Text,
+        "The name of the certificate authority of the site that is to sign. Default: the site's defaultIssuer.",
+    ),
+    field("settings", FieldKind::Texts, "Free settings, kept and shown. None has a meaning here."),
+];
+
+const GRANT_STATUS: &[Field] = &[
+    field("url", FieldKind::Text, "Where the grant is redeemed."),
+    field("code", FieldKind::Text, "The secret that a caller must present: spec.code, or the one that was made."),
+    field("ca", FieldKind::Text, "The certificates, in PEM, by which a caller knows the server at the URL."),
+    field("redemptions", FieldKind::Integer, "How often the grant was redeemed."),
+    field("expirationTime", FieldKind::Text, "When the grant expires, as RFC 3339 writes it."),
+    STATUS,
+    MESSAGE,
+    CONDITIONS,
+];

@@ -1,0 +1,182 @@
+//! What an entry of the type table says of a type: data only. What the type does is in [`kinds`](crate::kube::kinds).
+
+use super::{column::Column, schema::Field};
+use crate::metrics::{AdminResource, AdminVerb};
+
+/// An API group in one version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct GroupVersion {
+    /// Empty for Kubernetes' own core group.
+    pub(crate) group: &'static str,
+    pub(crate) version: &'static str,
+}
+
+impl GroupVersion {
+    /// `GROUP/VERSION`, as in `apiVersion`; the version alone for the core group.
+    pub(crate) fn api_version(self) -> String {
+        if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
+    }
+
+    /// Where its types are, without the slash before: `apis/GROUP/VERSION`, or `api/v1` for the core group.
+    pub(crate) fn path(self) -> String {
+        let root = if self.group.is_empty() { "api" } else { "apis" };
+        format!("{root}/{}", self.api_version())
+    }
+}
+
+/// Skupper's own resources.
+pub(crate) const SKUPPER: GroupVersion = GroupVersion { group: "skupper.io", version: "v2alpha1" };
+/// The oldest form of Skupper's own resources.
+pub(crate) const SKUPPER_V1ALPHA1: GroupVersion = GroupVersion { group: "skupper.io", version: "v1alpha1" };
+/// Kubernetes' core group.
+pub(crate) const CORE: GroupVersion = GroupVersion { group: "", version: "v1" };
+
+/// What can be done with a resource, in Kubernetes' words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Create,
+    Delete,
+    Get,
+    List,
+    Patch,
+    Update,
+    Watch,
+}
+
+/// The verbs of a type whose objects clients create and delete.
+pub(crate) const ALL_VERBS: &[Verb] =
+    &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update, Verb::Watch];
+
+impl Verb {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Delete => "delete",
+            Self::Get => "get",
+            Self::List => "list",
+            Self::Patch => "patch",
+            Self::Update => "update",
+            Self::Watch => "watch",
+        }
+    }
+
+    pub(crate) fn label(self) -> AdminVerb {
+        match self {
+            Self::Create => AdminVerb::Create,
+            Self::Delete => AdminVerb::Delete,
+            Self::Get => AdminVerb::Get,
+            Self::List => AdminVerb::List,
+            Self::Patch => AdminVerb::Patch,
+            Self::Update => AdminVerb::Update,
+            Self::Watch => AdminVerb::Watch,
+        }
+    }
+
+    /// Whether it changes anything.
+    pub(crate) fn writes(self) -> bool {
+        match self {
+            Self::Create | Self::Delete | Self::Patch | Self::Update => true,
+            Self::Get | Self::List | Self::Watch => false,
+        }
+    }
+}
+
+/// Names a type in a `match`, so that what is to be known of each type is known of every one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TypeId {
+    AccessGrants,
+    AccessTokens,
+    Links,
+    LinksV1alpha1,
+    Secrets,
+    Sites,
+}
+
+/// Who defines a type. It decides what clients know of its fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Skupper. Clients know none of its fields, as of every custom resource.
+    Skupper,
+    /// Kubernetes. Clients know all fields: some write the type in protobuf, and some send a strategic merge patch. Here that
+    /// is a merge patch, so the type must have no lists.
+    Kubernetes,
+}
+
+/// Which users, of those whose scope covers the namespace, may use the objects of a type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// They read and write as their scope says.
+    Scoped,
+    /// Only users who may write, also for reading: Kubernetes' role `view` shows no Secrets either.
+    Writers,
+    /// They read as their scope says; only users of all namespaces write.
+    WritersEverywhere,
+}
+
+/// A subresource: a part of an object with a path of its own.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Subresource {
+    pub(crate) name: &'static str,
+    /// The kind of the object that it answers with.
+    pub(crate) kind: &'static str,
+    pub(crate) label: AdminResource,
+    pub(crate) shows: Shows,
+}
+
+/// What a subresource shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shows {
+    /// The ledger of a grant.
+    Redemptions,
+    /// The whole object, which has its status; only the server writes one.
+    Status,
+}
+
+/// `/status`, as Kubernetes has it, but to be read only.
+pub(crate) const fn status_of(kind: &'static str, label: AdminResource) -> Subresource {
+    Subresource { name: "status", kind, label, shows: Shows::Status }
+}
+
+/// Kubernetes' message about a verb that a resource does not have.
+pub(crate) const NOT_ALLOWED: &str = "the server does not allow this method on the requested resource";
+
+/// One resource type. All are namespaced.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ResourceType {
+    pub(crate) id: TypeId,
+    pub(crate) group_version: GroupVersion,
+    pub(crate) origin: Origin,
+    pub(crate) plural: &'static str,
+    pub(crate) singular: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) short_names: &'static [&'static str],
+    pub(crate) audience: Audience,
+    pub(crate) verbs: &'static [Verb],
+    /// Each answers to `get` and nothing else.
+    pub(crate) subresources: &'static [Subresource],
+    /// The columns of its table behind the name, which every type has; the headings are those of Skupper's CRDs.
+    pub(crate) columns: &'static [Column],
+    /// The texts beside the metadata by which a list can be narrowed, as Kubernetes can for this type.
+    pub(crate) selectable: &'static [&'static str],
+    pub(crate) label: AdminResource,
+    pub(crate) description: &'static str,
+    /// Those besides `apiVersion`, `kind` and `metadata`.
+    pub(crate) fields: &'static [Field],
+}
+
+impl ResourceType {
+    /// The name of the type in messages: `accessgrants.skupper.io`.
+    pub(crate) fn qualified_plural(&self) -> String {
+        qualified(self.plural, self.group_version.group)
+    }
+
+    /// The name of the kind in messages about invalid objects: `AccessGrant.skupper.io`.
+    pub(crate) fn qualified_kind(&self) -> String {
+        qualified(self.kind, self.group_version.group)
+    }
+}
+
+/// The name of a resource or kind with its group.
+pub(crate) fn qualified(name: &str, group: &str) -> String {
+    if group.is_empty() { name.to_owned() } else { format!("{name}.{group}") }
+}

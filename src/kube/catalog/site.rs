@@ -1,0 +1,82 @@
+//! Sites: their entry in the type table, and their fields (protocol.md 4.5).
+
+use super::{
+    column::{self, Cell, Column},
+    resource_type::{ALL_VERBS, Audience, Origin, ResourceType, SKUPPER, TypeId, status_of},
+    schema::{CONDITIONS, Field, FieldKind, MESSAGE, STATUS, field},
+};
+use crate::metrics::AdminResource;
+
+/// Sites: where links lead.
+pub(crate) static SITES: ResourceType = ResourceType {
+    id: TypeId::Sites,
+    group_version: SKUPPER,
+    origin: Origin::Skupper,
+    plural: "sites",
+    singular: "site",
+    kind: "Site",
+    short_names: &["st"],
+    // A site that is created here signs with the issuer of another namespace: a user of one namespace must not.
+    audience: Audience::WritersEverywhere,
+    verbs: ALL_VERBS,
+    subresources: &[status_of("Site", AdminResource::Sites)],
+    columns: &[
+        column::STATUS,
+        Column {
+            name: "Sites In Network",
+            value_type: "integer",
+            description: "How many sites are linked, as far as known",
+            cell: Cell::Path(&["status", "sitesInNetwork"]),
+        },
+        column::MESSAGE,
+    ],
+    selectable: &[],
+    label: AdminResource::Sites,
+    description: DESCRIPTION,
+    fields: FIELDS,
+};
+
+const DESCRIPTION: &str = "A Site is where links lead: the routers of one namespace. Sites of this server's configuration cannot be changed \
+     here; one that is made here shares the endpoints and the issuers of the site that was configured first.";
+
+const FIELDS: &[Field] = &[
+    field("spec", FieldKind::Object(SPEC), "How the site should be. Every field may be left out."),
+    field("status", FieldKind::Object(SITE_STATUS), "The state of the site, and where links reach it. Read-only."),
+];
+
+const SPEC: &[Field] = &[
+    field("defaultIssuer", FieldKind::Text, "The certificate authority that signs for grants that name none."),
+    field(
+        "edge",
+        FieldKind::Boolean,
+        "Whether it is an edge site, which no link can lead to. Left out when it is not.",
+    ),
+    field("ha", FieldKind::Boolean, "Whether routers run in pairs. Kept and shown: grantd runs no routers."),
+    field(
+        "linkAccess",
+        FieldKind::Text,
+        "Whether links can lead to the site: \"none\", or left out, when they cannot. Every other value means the configured \
+         endpoints.",
+    ),
+    field("serviceAccount", FieldKind::Text, "Kept and shown. Has no meaning here."),
+    field("settings", FieldKind::Texts, "Free settings, kept and shown. None has a meaning here."),
+];
+
+const SITE_STATUS: &[Field] = &[
+    field("defaultIssuer", FieldKind::Text, "The certificate authority that signs for grants that name none."),
+    field("endpoints", FieldKind::List(ENDPOINT), "Where links reach the routers of the site."),
+    STATUS,
+    MESSAGE,
+    CONDITIONS,
+];
+
+const ENDPOINT: &[Field] = &[
+    field("name", FieldKind::Text, "The role of the links that it takes: inter-router or edge."),
+    field("host", FieldKind::Text, "Its host name or address."),
+    field("port", FieldKind::Text, "Its port, written as a text."),
+    field(
+        "group",
+        FieldKind::Text,
+        "The group of routers that it belongs to. A link goes to the endpoints of one group.",
+    ),
+];

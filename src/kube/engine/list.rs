@@ -1,0 +1,184 @@
+//! Lists, page by page.
+
+use serde_json::{Value, json};
+use tracing::error;
+
+use super::{
+    kind::{Kind, Page, PageQuery},
+    memory::{Memory, MemoryPermit, NoMemory, UNCOUNTED},
+    object_meta::ObjectMeta,
+    options::ListOptions,
+    outcome::{Content, Outcome},
+    page::Continue,
+};
+use crate::{
+    app::App,
+    grant::{Namespace, Revision},
+    kube::{
+        catalog::{resource_type::ResourceType, table::TableForm},
+        problem::status::Problem,
+    },
+    store::{CorruptRow, GrantQuery},
+    time::Timestamp,
+};
+
+/// The most items of one answer, also when no limit is given.
+const MOST_ITEMS: u32 = 5_000;
+/// Objects that are counted behind the end of an answer; whether there are even more is left open.
+const MOST_COUNTED: u32 = 10_000;
+/// An answer ends once it is as long, whatever its limit: continued, it goes on.
+const MOST_BYTES: usize = 16 * 1024 * 1024;
+
+/// How a list is answered.
+#[derive(Debug)]
+pub(crate) struct ListForm {
+    pub(crate) table: Option<TableForm>,
+    pub(crate) memory: Memory,
+}
+
+/// Objects by namespace and name, of one namespace or of all.
+///
+/// # Errors
+/// 429 when the answers of all callers take too much memory, 503 when the store does not answer.
+pub(crate) async fn list<K: Kind>(
+    app: &App,
+    kind: K,
+    namespace: Option<Namespace>,
+    options: &ListOptions,
+    form: &ListForm,
+) -> Result<Outcome, Problem> {
+    let most = options.limit.unwrap_or(MOST_ITEMS).min(MOST_ITEMS);
+    let mut items = Items::new(kind.resource(), form, app.clock().now());
+    let scope = namespace.clone();
+    let Collected { rest, corrupt, revision } = collect(app, kind, namespace, options, most, &mut items).await?;
+
+    let mut warnings: Vec<String> = corrupt.iter().map(corruption).collect();
+    if rest.is_some() && options.limit.is_none() {
+        warnings.push(format!("the list was cut after {} items: continue it, or ask with a limit", items.count));
+    }
+    let mut metadata = json!({"resourceVersion": revision.to_string()});
+    if let Some(rest) = rest {
+        metadata["continue"] = rest.to_string().into();
+        // The number of selected objects is unknown without reading all of them; Kubernetes leaves it out there too.
+        if options.selector.selects_all() {
+            let after = Some(rest.position(kind.resource(), scope.as_ref())?);
+            let count = kind.count(app, PageQuery { namespace: scope, after, limit: MOST_COUNTED + 1 }).await?;
+            if count <= MOST_COUNTED {
+                metadata["remainingItemCount"] = count.into();
+            }
+        }
+    }
+    Ok(items.outcome(&metadata).warning(warnings))
+}
+
+/// The items of an answer, written one by one: as values, all together would take several times the memory.
+struct Items {
+    resource: &'static ResourceType,
+    table: Option<TableForm>,
+    now: Timestamp,
+    text: String,
+    count: u32,
+    permit: MemoryPermit,
+}
+
+impl Items {
+    fn new(resource: &'static ResourceType, form: &ListForm, now: Timestamp) -> Self {
+        let ListForm { table, memory } = form;
+        let text = match table {
+            Some(table) => table.beginning(resource),
+            None => {
+                let (version, kind) = (resource.group_version.api_version(), resource.kind);
+                format!(r#"{{"kind":"{kind}List","apiVersion":"{version}","items":["#)
+            }
+        };
+        Self { resource, table: *table, now, text, count: 0, permit: memory.empty_permit() }
+    }
+
+    fn push(&mut self, object: Value) -> Result<(), Problem> {
+        let item = match self.table {
+            Some(table) => table.row(self.resource, object, self.now),
+            None => object,
+        };
+        if self.count > 0 {
+            self.text.push(',');
+        }
+        self.text.push_str(&item.to_string());
+        self.count += 1;
+        // Small answers are many, and bounded otherwise.
+        if self.text.len() > UNCOUNTED {
+            self.permit.grow_to(self.text.capacity()).map_err(|NoMemory| Problem::Overloaded)?;
+        }
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.text.len() >= MOST_BYTES
+    }
+
+    fn outcome(mut self, metadata: &Value) -> Outcome {
+        self.text.push_str(&format!(r#"],"metadata":{metadata}}}"#));
+        Outcome::new(Content::List(self.text.into(), self.permit))
+    }
+}
+
+struct Collected {
+    /// Where the list goes on, when it does.
+    rest: Option<Continue>,
+    corrupt: Vec<CorruptRow>,
+    revision: Revision,
+}
+
+/// Reads pages of the store until there are `most` selected objects, and one more to know whether the list goes on.
+async fn collect<K: Kind>(
+    app: &App,
+    kind: K,
+    namespace: Option<Namespace>,
+    options: &ListOptions,
+    most: u32,
+    items: &mut Items,
+) -> Result<Collected, Problem> {
+    let mut after =
+        options.start.as_ref().map(|start| start.position(kind.resource(), namespace.as_ref())).transpose()?;
+    let mut revision = options.start.as_ref().map(|start| start.revision);
+    let (mut last, mut corrupt) = (None::<K::State>, Vec::new());
+    loop {
+        let missing = (most - items.count).saturating_add(1);
+        // Most objects may not be selected: pages of what is missing would be as many as there are objects.
+        let limit = if options.selector.selects_all() { missing } else { GrantQuery::MAX_PAGE };
+        let query = PageQuery { namespace: namespace.clone(), after, limit: limit.min(GrantQuery::MAX_PAGE) };
+        let page: Page<K::State, K::Name> = kind.page(app, query).await?;
+        // A token that was forged, or is older than a restored backup, must not lead a watcher into the future.
+        let revision = *revision.insert(revision.map_or(page.revision, |first| first.min(page.revision)));
+        corrupt.extend(page.corrupt);
+        for state in page.items {
+            let meta = kind.meta(&state);
+            if !options.selector.selects(meta.namespace.as_str(), meta.name, meta.labels, meta.members) {
+                continue;
+            }
+            if let Some(last) = last.as_ref().filter(|_| items.count == most || items.is_full()) {
+                let rest = continue_after(kind, namespace, revision, last);
+                return Ok(Collected { rest, corrupt, revision });
+            }
+            items.push(kind.object(app, &state))?;
+            last = Some(state);
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(Collected { rest: None, corrupt, revision });
+        }
+    }
+}
+
+/// The token of a list of `scope` that goes on after this object; `None` when its name is none, as of no object.
+fn continue_after<K: Kind>(kind: K, scope: Option<Namespace>, revision: Revision, last: &K::State) -> Option<Continue> {
+    let ObjectMeta { namespace, name, .. } = kind.meta(last);
+    let plural = kind.resource().plural.to_owned();
+    Some(Continue { revision, plural, scope, namespace: namespace.clone(), name: name.parse().ok()? })
+}
+
+/// A list that hides what it cannot read would say that all is well; one that fails would hide everything else.
+fn corruption(object: &CorruptRow) -> String {
+    let (id, what) = (object.id.escape_debug(), object.what);
+    error!(object.id = %id, what, "a stored object is corrupt");
+    format!("stored object {id} is corrupt and not shown: {what}")
+}

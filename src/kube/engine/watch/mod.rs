@@ -1,0 +1,6 @@
+//! Watches: the objects of a type as they change (kubectl.md 4.4).
+
+mod event;
+mod step;
+pub(crate) mod stream;
+pub(crate) mod watcher;

@@ -1,0 +1,159 @@
+//! The queue of events between a watch and its client. It is short, and a client that takes none for too long is cut off.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use hyper::body::Bytes;
+use tokio::{
+    sync::{
+        OwnedSemaphorePermit, Semaphore,
+        mpsc::{self, error::SendTimeoutError},
+    },
+    time::timeout,
+};
+use tracing::debug;
+
+/// As many events wait for a client.
+const MOST_WAITING: usize = 16;
+/// And as many bytes, but for one event that is longer than that by itself.
+const MOST_BYTES_WAITING: u32 = 128 * 1024;
+
+/// The sending end.
+#[derive(Debug)]
+pub(super) struct Events {
+    sender: mpsc::Sender<Waiting>,
+    room: Arc<Semaphore>,
+    finished: Arc<AtomicBool>,
+    deadline: Duration,
+}
+
+/// An event that waits.
+#[derive(Debug)]
+struct Waiting {
+    line: Bytes,
+    room: OwnedSemaphorePermit,
+}
+
+/// The receiving end: the body of an answer.
+///
+/// It ends well only if the watch has said so; else it breaks off, and the client knows that there was more.
+#[derive(Debug)]
+pub(crate) struct EventStream {
+    receiver: mpsc::Receiver<Waiting>,
+    finished: Arc<AtomicBool>,
+}
+
+/// The client is gone, or takes no events.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ClientGone;
+
+/// A watch ended without having sent everything.
+#[derive(Debug, thiserror::Error)]
+#[error("the watch broke off")]
+pub(crate) struct BrokenOff;
+
+/// A stream of events that waits so long for a client.
+pub(super) fn pair(deadline: Duration) -> (Events, EventStream) {
+    let (sender, receiver) = mpsc::channel(MOST_WAITING);
+    let finished = Arc::new(AtomicBool::new(false));
+    let room = Arc::new(Semaphore::new(MOST_BYTES_WAITING as usize));
+    (Events { sender, room, finished: Arc::clone(&finished), deadline }, EventStream { receiver, finished })
+}
+
+impl Events {
+    /// Waits until there is room for the event.
+    ///
+    /// # Errors
+    /// [`ClientGone`] when the client is gone or takes nothing.
+    pub(super) async fn send(&self, line: Bytes) -> Result<(), ClientGone> {
+        let room = Arc::clone(&self.room).acquire_many_owned(needed(&line));
+        let sent = match timeout(self.deadline, room).await {
+            Ok(Ok(room)) => self.sender.send_timeout(Waiting { line, room }, self.deadline).await,
+            Ok(Err(_)) => return Err(ClientGone),
+            Err(_) => return Err(self.client_gone()),
+        };
+        match sent {
+            Ok(()) => Ok(()),
+            Err(SendTimeoutError::Closed(_)) => Err(ClientGone),
+            Err(SendTimeoutError::Timeout(_)) => Err(self.client_gone()),
+        }
+    }
+
+    fn client_gone(&self) -> ClientGone {
+        debug!(deadline = ?self.deadline, "a watch was cut: its client takes no events");
+        ClientGone
+    }
+
+    /// Sends the event unless others are still waiting in its place.
+    pub(super) fn send_if_room(&self, line: Bytes) {
+        if let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(needed(&line)) {
+            let _ = self.sender.try_send(Waiting { line, room });
+        }
+    }
+
+    /// Waits until the client is gone.
+    pub(super) async fn closed(&self) {
+        self.sender.closed().await;
+    }
+
+    /// Nothing is left to be sent: the body ends well.
+    pub(super) fn finish(self) {
+        self.finished.store(true, Ordering::Release);
+    }
+}
+
+impl EventStream {
+    /// The next event, whole; none when there will be no more.
+    pub(crate) fn poll_line(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
+        Poll::Ready(match ready!(self.receiver.poll_recv(context)) {
+            Some(Waiting { line, room }) => {
+                drop(room);
+                Some(Ok(line))
+            }
+            None if self.finished.load(Ordering::Acquire) => None,
+            None => Some(Err(BrokenOff)),
+        })
+    }
+}
+
+/// What an event takes of the room for those that wait.
+fn needed(line: &Bytes) -> u32 {
+    u32::try_from(line.len()).unwrap_or(u32::MAX).min(MOST_BYTES_WAITING)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(30);
+
+    #[tokio::test(start_paused = true)]
+    async fn few_long_events_wait_as_many_short_ones_do() {
+        let (long, short) = (Bytes::from(vec![b' '; 100 * 1024]), Bytes::from_static(b"{}"));
+        for (line, waiting) in [(long, 1), (short, MOST_WAITING)] {
+            let (events, _stream) = pair(DEADLINE);
+            for _ in 0..waiting {
+                events.send(line.clone()).await.unwrap();
+            }
+            assert_eq!(events.send(line).await, Err(ClientGone));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_longer_than_all_room_waits_alone_and_is_sent() {
+        let (events, mut stream) = pair(DEADLINE);
+        let line = Bytes::from(vec![b' '; 2 * MOST_BYTES_WAITING as usize]);
+        events.send(line.clone()).await.unwrap();
+
+        let received = std::future::poll_fn(|context| stream.poll_line(context)).await;
+
+        assert_eq!(received.unwrap().unwrap(), line);
+        events.send(line).await.unwrap();
+    }
+}

@@ -1,0 +1,62 @@
+//! The redemptions of a grant.
+
+use serde_json::{Value, json};
+
+use super::grants::AccessGrants;
+use crate::{
+    app::App,
+    grant::{Namespace, Redemption},
+    kube::{catalog::resource_type::SKUPPER, engine::verbs, problem::status::Problem},
+};
+
+/// The most rows of the ledger in one answer.
+const MOST_REDEMPTIONS: u32 = 1_000;
+
+/// Which rows of the ledger are shown.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LedgerOptions {
+    /// The ordinal of the last row seen; 0 before the first.
+    pub(crate) after: u32,
+    pub(crate) limit: Option<u32>,
+}
+
+/// The ledger of a grant, oldest first. `continue` is the ordinal of the last row seen.
+///
+/// Looked up by name, so only of a grant that exists: the rows of a removed grant do not say which namespace they belong
+/// to, and the right to read is a matter of the namespace.
+pub(crate) async fn redemptions(
+    app: &App,
+    namespace: &Namespace,
+    name: &str,
+    options: LedgerOptions,
+) -> Result<Value, Problem> {
+    let LedgerOptions { after, limit } = options;
+    let limit = limit.unwrap_or(MOST_REDEMPTIONS).min(MOST_REDEMPTIONS);
+    let (_, grant) = verbs::find(app, AccessGrants, namespace, name).await?;
+    let rows = app.redemptions(grant.id, after, limit.saturating_add(1)).await;
+    let mut rows = rows.map_err(|error| Problem::from_store(&error))?;
+
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut metadata = json!({});
+    if rows.len() > limit {
+        rows.truncate(limit);
+        metadata["continue"] = rows.last().map(|row| row.ordinal.to_string()).into();
+    }
+    Ok(json!({
+        "kind": "RedemptionList", "apiVersion": SKUPPER.api_version(), "metadata": metadata,
+        "items": rows.iter().map(redemption).collect::<Vec<_>>(),
+    }))
+}
+
+fn redemption(row: &Redemption) -> Value {
+    json!({
+        "ordinal": row.ordinal,
+        "redeemedAt": row.redeemed_at.to_string(),
+        "name": row.link_name.as_str(),
+        "subject": row.subject.as_str(),
+        "peer": row.peer.map(|peer| peer.to_string()),
+        "serial": row.certificate.serial.to_string(),
+        "keyFingerprint": row.certificate.key_fingerprint.to_string(),
+        "notAfter": row.certificate.not_after.to_string(),
+    })
+}

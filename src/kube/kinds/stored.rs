@@ -1,0 +1,302 @@
+//! The behaviour of types whose objects are stored as callers wrote them.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::{
+    app::{App, WriteObjectError},
+    grant::{Namespace, Revision},
+    kube::{
+        catalog::resource_type::ResourceType,
+        engine::{
+            kind::{Created, Draft, Kind, Page, PageQuery, Removal, Replaced, Subject},
+            manifest::Manifest,
+            object_meta::{Metadata, ObjectMeta},
+            options::Effect,
+        },
+        problem::{cause::Cause, faults::Faults, status::Problem},
+    },
+    link::ResourceName,
+    store::{
+        ChangeSubject, LastState, ObjectContent, ObjectKey, ObjectKind, ObjectPage, ObjectQuery, ObjectWrite,
+        StoredObject, WriteObjectsError,
+    },
+};
+
+/// The members of an object beside `apiVersion`, `kind` and `metadata`.
+pub(crate) type Body = Map<String, Value>;
+
+/// What makes one type of stored objects different from another.
+///
+/// Two types may show the same objects, each in its own form: what is stored is in the form of one of them.
+pub(crate) struct StoredKind {
+    pub(crate) resource: &'static ResourceType,
+    pub(crate) object: ObjectKind,
+    /// The most bytes of a name, [`ResourceName::MAX_BYTES`] or fewer.
+    pub(crate) longest_name: usize,
+    pub(crate) generation: Generation,
+    /// Reads what a caller wrote, whose fields are of the types of the table, into the stored form, without a status.
+    /// Where a value breaks a rule there is a fault, and what is answered is not used.
+    pub(crate) read_spec: fn(&mut Faults, &Map<String, Value>) -> Body,
+    /// Adds to a new body those parts of the stored form that this type cannot express: a change keeps them.
+    pub(crate) keep: fn(Body, &Body) -> Body,
+    /// The faults of a change from one body to another.
+    pub(crate) check_change: fn(&Body, &Body) -> Vec<Cause>,
+    /// The body as callers see it.
+    pub(crate) show: fn(&App, &StoredObject) -> Body,
+}
+
+/// Whether objects of a type show their generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Generation {
+    Shown,
+    /// Kubernetes counts none for Secrets.
+    Hidden,
+}
+
+impl StoredKind {
+    /// For types that express all that is stored.
+    pub(crate) fn keep_nothing(written: Body, _: &Body) -> Body {
+        written
+    }
+
+    /// For types all of whose fields may change.
+    pub(crate) fn change_anything(_: &Body, _: &Body) -> Vec<Cause> {
+        Vec::new()
+    }
+}
+
+impl fmt::Debug for StoredKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The functions have no names to show.
+        f.debug_tuple("StoredKind").field(&self.object).finish()
+    }
+}
+
+/// The behaviour of a type of stored objects.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stored(pub(crate) &'static StoredKind);
+
+impl Kind for Stored {
+    type Name = ResourceName;
+    type State = StoredObject;
+    type Spec = Body;
+
+    fn resource(self) -> &'static ResourceType {
+        self.0.resource
+    }
+
+    fn longest_name(self) -> usize {
+        self.0.longest_name
+    }
+
+    fn spec(self, faults: &mut Faults, members: &Map<String, Value>) -> Option<Body> {
+        Some((self.0.read_spec)(faults, members))
+    }
+
+    fn meta(self, object: &StoredObject) -> ObjectMeta<'_> {
+        ObjectMeta {
+            namespace: &object.key.namespace,
+            name: object.key.name.as_str(),
+            uid: object.uid.to_string(),
+            revision: object.revision,
+            labels: &object.content.labels,
+            members: Some(&object.content.body),
+        }
+    }
+
+    fn object(self, app: &App, object: &StoredObject) -> Value {
+        let mut metadata = metadata(object).stored(object.uid, object.created_at, object.revision);
+        match self.0.generation {
+            Generation::Shown => metadata["generation"] = object.generation.into(),
+            Generation::Hidden => {}
+        }
+        self.whole(metadata, (self.0.show)(app, object))
+    }
+
+    async fn find(
+        self,
+        app: &App,
+        namespace: &Namespace,
+        name: &ResourceName,
+    ) -> Result<Option<StoredObject>, Problem> {
+        app.object(self.key(namespace, name)).await.map_err(|error| Problem::from_store(&error))
+    }
+
+    async fn page(
+        self,
+        app: &App,
+        query: PageQuery<ResourceName>,
+    ) -> Result<Page<StoredObject, ResourceName>, Problem> {
+        let PageQuery { namespace, after, limit } = query;
+        let page = app.objects(ObjectQuery { kind: self.0.object, namespace, after, limit }).await;
+        let ObjectPage { objects, corrupt, revision, next } = page.map_err(|error| Problem::from_store(&error))?;
+        Ok(Page { items: objects, corrupt, revision, next })
+    }
+
+    async fn count(self, app: &App, query: PageQuery<ResourceName>) -> Result<u32, Problem> {
+        let PageQuery { namespace, after, limit } = query;
+        let count = app.count_objects(ObjectQuery { kind: self.0.object, namespace, after, limit }).await;
+        count.map_err(|error| Problem::from_store(&error))
+    }
+
+    async fn create(self, app: &App, draft: Draft<'_, ResourceName, Body>, effect: Effect) -> Result<Created, Problem> {
+        let Draft { namespace, name, manifest } = draft;
+        let content = content(manifest, manifest.spec.clone());
+        let (key, uid, created_at) = (self.key(namespace, name), Uuid::new_v4(), app.clock().now());
+        match effect {
+            Effect::DryRun => {
+                if self.find(app, namespace, name).await?.is_some() {
+                    return Ok(Created::NameTaken);
+                }
+                let object = StoredObject { key, uid, generation: 1, revision: Revision(0), created_at, content };
+                Ok(Created::Done(self.unstored(app, &object)))
+            }
+            Effect::Lasting => match self.write(app, ObjectWrite::Create { key, uid, created_at, content }).await? {
+                Written::Done(object) => Ok(Created::Done(self.object(app, &object))),
+                Written::Exists => Ok(Created::NameTaken),
+                Written::Gone | Written::Stale => Err(unexpected("created")),
+            },
+        }
+    }
+
+    async fn replace(
+        self,
+        app: &App,
+        current: StoredObject,
+        manifest: Manifest<ResourceName, Body>,
+        effect: Effect,
+    ) -> Result<Replaced, Problem> {
+        let mut before = current.content.body.clone();
+        let status = before.remove(STATUS);
+        let mut body = (self.0.keep)(manifest.spec.clone(), &before);
+        let causes = (self.0.check_change)(&before, &body);
+        if !causes.is_empty() {
+            return Err(Problem::Invalid { resource: self.0.resource, name: current.key.name.to_string(), causes });
+        }
+        let generation = if body == before { current.generation } else { current.generation + 1 };
+        body.extend(status.map(|status| (STATUS.to_owned(), status)));
+        let content = content(&manifest, body);
+        if content == current.content {
+            return Ok(self.replaced(app, &current));
+        }
+        match effect {
+            Effect::DryRun => Ok(self.replaced(app, &StoredObject { generation, content, ..current })),
+            Effect::Lasting => {
+                let (key, expected, labels) = (current.key, current.revision, current.content.labels);
+                let labels_before = (labels != content.labels).then_some(labels);
+                match self.write(app, ObjectWrite::Update { key, expected, generation, content, labels_before }).await?
+                {
+                    Written::Done(object) => Ok(self.replaced(app, &object)),
+                    Written::Stale => Ok(Replaced::Stale),
+                    Written::Gone => Ok(Replaced::Gone),
+                    Written::Exists => Err(unexpected("replaced")),
+                }
+            }
+        }
+    }
+
+    async fn remove(
+        self,
+        app: &App,
+        namespace: &Namespace,
+        name: &ResourceName,
+        expected: Option<Revision>,
+    ) -> Result<Removal, Problem> {
+        match self.write(app, ObjectWrite::Delete { key: self.key(namespace, name), expected }).await? {
+            Written::Done(object) => Ok(Removal::Done { uid: object.uid.to_string() }),
+            Written::Stale => Ok(Removal::Stale),
+            Written::Gone => Ok(Removal::Gone),
+            Written::Exists => Err(unexpected("removed")),
+        }
+    }
+
+    fn subject(self, subject: &ChangeSubject) -> Option<Subject<'_>> {
+        match subject {
+            ChangeSubject::Object { key, uid } if key.kind == self.0.object => {
+                Some(Subject { namespace: &key.namespace, name: key.name.as_str(), uid: uid.to_string() })
+            }
+            ChangeSubject::Object { .. } | ChangeSubject::Grant { .. } => None,
+        }
+    }
+
+    fn last(self, last: &LastState) -> Option<StoredObject> {
+        match last {
+            LastState::Object(object) if object.key.kind == self.0.object => Some((**object).clone()),
+            LastState::Object(_) | LastState::Grant(_) | LastState::Unreadable => None,
+        }
+    }
+}
+
+/// What the server alone writes.
+const STATUS: &str = "status";
+
+impl Stored {
+    fn key(self, namespace: &Namespace, name: &ResourceName) -> ObjectKey {
+        ObjectKey { kind: self.0.object, namespace: namespace.clone(), name: name.clone() }
+    }
+
+    fn whole(self, metadata: Value, mut body: Body) -> Value {
+        let resource = self.0.resource;
+        body.insert("apiVersion".to_owned(), resource.group_version.api_version().into());
+        body.insert("kind".to_owned(), resource.kind.into());
+        body.insert("metadata".to_owned(), metadata);
+        Value::Object(body)
+    }
+
+    /// An object that does not exist, as a dry run shows it: no uid, no status, nothing that only a stored one has.
+    fn unstored(self, app: &App, object: &StoredObject) -> Value {
+        let mut body = (self.0.show)(app, object);
+        body.remove(STATUS);
+        self.whole(metadata(object).unstored(), body)
+    }
+
+    fn replaced(self, app: &App, object: &StoredObject) -> Replaced {
+        Replaced::Done { object: self.object(app, object), warnings: Vec::new() }
+    }
+}
+
+fn metadata(object: &StoredObject) -> Metadata<'_> {
+    let StoredObject { key: ObjectKey { namespace, name, .. }, content, .. } = object;
+    Metadata { namespace, name: name.as_str(), labels: &content.labels, annotations: &content.annotations }
+}
+
+fn content(manifest: &Manifest<ResourceName, Body>, body: Body) -> ObjectContent {
+    ObjectContent { labels: manifest.labels.clone(), annotations: manifest.annotations.clone(), body }
+}
+
+/// How one write ended.
+enum Written {
+    Done(StoredObject),
+    Exists,
+    Stale,
+    Gone,
+}
+
+impl Stored {
+    async fn write(self, app: &App, write: ObjectWrite) -> Result<Written, Problem> {
+        let name = write.key().name.clone();
+        let error = match app.write_object(write).await {
+            Ok(written) => return written.map(Written::Done).ok_or_else(|| unexpected("written")),
+            Err(error) => error,
+        };
+        match error {
+            WriteObjectError::Site(refusal) => {
+                let ResourceType { group_version, plural: resource, .. } = *self.0.resource;
+                let (name, why) = (name.to_string(), refusal.to_string());
+                Err(Problem::NotPermitted { group: group_version.group, resource, name, why })
+            }
+            WriteObjectError::Object(WriteObjectsError::Exists(_)) => Ok(Written::Exists),
+            WriteObjectError::Object(WriteObjectsError::Gone(_)) => Ok(Written::Gone),
+            WriteObjectError::Object(WriteObjectsError::Conflict(_)) => Ok(Written::Stale),
+            WriteObjectError::Object(WriteObjectsError::Store(error)) => Err(Problem::from_store(&error)),
+        }
+    }
+}
+
+/// An answer of the store that it does not give to such a write.
+fn unexpected(done: &str) -> Problem {
+    Problem::Internal(format!("the object could not be {done}"))
+}

@@ -1,0 +1,281 @@
+//! The door itself: a real socket, and curl.
+
+use std::{
+    convert::Infallible,
+    fs,
+    future::{Future, poll_fn},
+    os::unix::{
+        fs::{PermissionsExt, symlink},
+        net::UnixListener as StdListener,
+    },
+    path::Path,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use hyper::{
+    Request,
+    body::{Body, Bytes, Frame},
+};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
+    process::Command,
+    sync::oneshot,
+    task::JoinHandle,
+    time::timeout,
+};
+
+use super::world::{GRANTS, Scratch, World, grant};
+use crate::kube::{AdminDoor, AdminDoorError};
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A door that serves until told to stop.
+struct Open {
+    world: World,
+    socket: std::path::PathBuf,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+impl Open {
+    async fn door() -> Self {
+        let world = World::start().await;
+        let socket = world.scratch.path().join("admin.sock");
+        let door = AdminDoor::bind_unix(&socket).unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let app = Arc::clone(&world.app);
+        let serving = tokio::spawn(door.serve(app, async {
+            let _ = stopped.await;
+        }));
+        Self { world, socket, stop, serving }
+    }
+
+    async fn connect(&self) -> UnixStream {
+        UnixStream::connect(&self.socket).await.unwrap()
+    }
+
+    /// A connection that has its place, as the beginning of an answer proves.
+    async fn accepted(&self) -> UnixStream {
+        let mut stream = self.connect().await;
+        stream.write_all(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut first = [0; 12];
+        timeout(DEADLINE, stream.read_exact(&mut first)).await.unwrap().unwrap();
+        assert_eq!(&first, b"HTTP/1.1 200");
+        stream
+    }
+
+    async fn close(self) -> World {
+        self.stop.send(()).unwrap();
+        timeout(DEADLINE, self.serving).await.unwrap().unwrap();
+        self.world
+    }
+}
+
+async fn read_all(stream: &mut UnixStream) -> String {
+    let mut text = Vec::new();
+    timeout(DEADLINE, stream.read_to_end(&mut text)).await.unwrap().unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+async fn curl(socket: &Path, arguments: &[&str]) -> String {
+    let run = Command::new("curl")
+        .args(["--silent", "--show-error", "--max-time", "20", "--unix-socket"])
+        .arg(socket)
+        .args(arguments)
+        .kill_on_drop(true)
+        .output();
+    let output = timeout(DEADLINE, run).await.unwrap().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn curl_can_make_and_read_a_grant() {
+    let open = Open::door().await;
+    let url = format!("http://localhost{GRANTS}");
+    let body = grant("g", json!({})).to_string();
+
+    let made = curl(&open.socket, &["-H", "Content-Type: application/json", "-d", &body, &url]).await;
+    let listed = curl(&open.socket, &[&url]).await;
+    let empty = curl(&open.socket, &["--include", "http://localhost/openapi/v2"]).await;
+
+    let made: Value = serde_json::from_str(&made).unwrap();
+    assert_eq!(made["status"]["status"], "Ready");
+    assert_eq!(serde_json::from_str::<Value>(&listed).unwrap()["items"][0], made);
+    assert!(empty.to_ascii_lowercase().contains("content-length: 0"), "{empty}");
+    open.close().await;
+}
+
+#[tokio::test]
+async fn one_connection_carries_many_requests() {
+    let open = Open::door().await;
+    let url = "http://localhost/version";
+    let told =
+        curl(&open.socket, &["--output", "/dev/null", "--output", "/dev/null", "-w", "%{num_connects} ", url, url])
+            .await;
+    assert_eq!(told, "1 0 ");
+    open.close().await;
+}
+
+#[tokio::test]
+async fn a_client_that_sends_too_much_can_send_it_all_and_then_read_why_it_was_refused() {
+    let open = Open::door().await;
+    let mut stream = open.connect().await;
+    let body = vec![b' '; 2 * 1024 * 1024];
+    let head =
+        format!("POST {GRANTS} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+
+    stream.write_all(head.as_bytes()).await.unwrap();
+    timeout(DEADLINE, stream.write_all(&body)).await.unwrap().unwrap();
+
+    assert!(read_all(&mut stream).await.starts_with("HTTP/1.1 413 "));
+    drop(stream);
+    open.close().await;
+}
+
+#[tokio::test]
+async fn only_the_owner_may_open_the_socket() {
+    let open = Open::door().await;
+    let mode = fs::metadata(&open.socket).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    open.close().await;
+}
+
+#[tokio::test]
+async fn a_socket_left_by_a_crash_is_replaced() {
+    let scratch = Scratch::new();
+    let path = scratch.path().join("admin.sock");
+    drop(StdListener::bind(&path).unwrap());
+    assert!(path.exists());
+
+    let door = AdminDoor::bind_unix(&path).unwrap();
+
+    assert_eq!(door.path(), path);
+    drop(door);
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn what_is_not_a_socket_is_left_alone() {
+    let scratch = Scratch::new();
+    let path = scratch.path().join("admin.sock");
+    fs::write(&path, "precious").unwrap();
+
+    assert!(matches!(AdminDoor::bind_unix(&path), Err(AdminDoorError::NotASocket { .. })));
+    assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+
+    let link = scratch.path().join("link.sock");
+    symlink(&path, &link).unwrap();
+    assert!(matches!(AdminDoor::bind_unix(&link), Err(AdminDoorError::NotASocket { .. })));
+}
+
+#[tokio::test]
+async fn a_path_too_long_for_a_socket_is_reported_with_what_to_do() {
+    let scratch = Scratch::new();
+    let longest = 107 - scratch.path().as_os_str().len() - 1;
+    assert!(AdminDoor::bind_unix(&scratch.path().join("s".repeat(longest))).is_ok());
+
+    let error = AdminDoor::bind_unix(&scratch.path().join("s".repeat(longest + 1))).unwrap_err();
+
+    assert!(error.to_string().contains("has 108 bytes") && error.to_string().contains("--data-dir"), "{error}");
+}
+
+#[tokio::test]
+async fn a_missing_directory_is_reported() {
+    let scratch = Scratch::new();
+    let error = AdminDoor::bind_unix(&scratch.path().join("none/admin.sock")).unwrap_err();
+    assert!(matches!(error, AdminDoorError::Socket { action: "bind", .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_request_that_has_begun_is_answered_while_the_listener_closes() {
+    let open = Open::door().await;
+    let body = grant("g", json!({})).to_string();
+    let mut stream = open.connect().await;
+    let head = format!(
+        "POST {GRANTS} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // The server asks for the body: from here on the request has begun.
+    let mut begun = [0; 25];
+    timeout(DEADLINE, stream.read_exact(&mut begun)).await.unwrap().unwrap();
+    assert_eq!(&begun, b"HTTP/1.1 100 Continue\r\n\r\n");
+    let mut idle = open.accepted().await;
+
+    let Open { world, socket, stop, serving } = open;
+    stop.send(()).unwrap();
+    // An idle connection is closed at once, and the answer that it had is whole.
+    assert!(read_all(&mut idle).await.ends_with('}'));
+    stream.write_all(body.as_bytes()).await.unwrap();
+    let answer = read_all(&mut stream).await;
+
+    assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}");
+    timeout(DEADLINE, serving).await.unwrap().unwrap();
+    assert!(!socket.exists());
+    assert_eq!(world.get(&format!("{GRANTS}/g")).await.status, 200);
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_asked_to_retry() {
+    let open = Open::door().await;
+    let mut held = Vec::new();
+    for _ in 0..64 {
+        held.push(open.accepted().await);
+    }
+
+    let answer = read_all(&mut open.connect().await).await;
+
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 503 ") && head.contains("Retry-After: 1"), "{head}");
+    assert!(head.contains(&format!("Content-Length: {}", body.len())), "{head} {}", body.len());
+    assert_eq!(serde_json::from_str::<Value>(body).unwrap()["code"], 503);
+    drop(held);
+    open.close().await;
+}
+
+struct NeverComes;
+
+impl Body for NeverComes {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let world = World::start().await;
+    let request = Request::post(GRANTS).header("content-type", "application/json").body(NeverComes).unwrap();
+
+    tokio::time::pause();
+    let seen = world.request(request).await;
+
+    assert_eq!(seen.failure(), (408, "Timeout", "the request body did not arrive in time"));
+}
+
+#[tokio::test]
+async fn more_requests_than_can_be_worked_on_are_asked_to_retry() {
+    let world = World::start().await;
+    let post = || Request::post(GRANTS).header("content-type", "application/json").body(NeverComes).unwrap();
+    let mut waiting: Vec<_> = (0..32).map(|_| Box::pin(world.request(post()))).collect();
+    for request in &mut waiting {
+        // Polled once, each is past the limit and waits for its body.
+        let answered = poll_fn(|context| Poll::Ready(request.as_mut().poll(context).is_ready())).await;
+        assert!(!answered);
+    }
+
+    let seen = world.get("/version").await;
+
+    assert_eq!(seen.failure().1, "TooManyRequests");
+    assert_eq!(seen.header("retry-after"), "1");
+    drop(waiting);
+    assert_eq!(world.get("/version").await.status, 200);
+}

@@ -1,0 +1,210 @@
+//! The door on TCP: real TLS, with certificates and without.
+
+use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
+
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    Request, Response,
+    body::{Bytes, Incoming},
+    client::conn::{http1, http2},
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, version::TLS13};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::oneshot,
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use super::world::{GRANTS, World, grant};
+use crate::{
+    kube::{AdminDoorError, AdminTlsDoor},
+    pki::{AdminUser, CaKeyType, SelfMadeCa, ServingIdentity, make_admin_user, make_ca, make_serving},
+    time::Clock,
+};
+
+const DEADLINE: Duration = Duration::from_secs(30);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn ca() -> SelfMadeCa {
+    make_ca("admin CA", CaKeyType::EcdsaP256, Clock::system().now()).unwrap()
+}
+
+/// A door that serves until told to stop.
+pub(super) struct Open {
+    pub(super) world: World,
+    pub(super) ca: SelfMadeCa,
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<Result<(), AdminDoorError>>,
+}
+
+impl Open {
+    pub(super) async fn door() -> Self {
+        let (world, ca) = (World::start().await, ca());
+        let door = AdminTlsDoor::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = door.local_addr();
+        let (stop, stopped) = oneshot::channel();
+        let serving = door.serve(Arc::clone(&world.app), identity(&world, &ca), async {
+            let _ = stopped.await;
+        });
+        Self { world, ca, address, stop, serving: tokio::spawn(serving) }
+    }
+
+    /// A connection with a certificate for `scope` that `user_ca` has signed, or with none.
+    pub(super) async fn connect(&self, user: Option<(&SelfMadeCa, &str)>, protocol: &str) -> TlsStream<TcpStream> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(self.ca.certificate_pem.as_bytes()).unwrap()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_protocol_versions(&[&TLS13])
+            .unwrap()
+            .with_root_certificates(roots);
+        let mut config = match user {
+            None => config.with_no_client_auth(),
+            Some((ca, scope)) => {
+                let user = AdminUser { name: "alice".parse().unwrap(), scope: scope.parse().unwrap() };
+                let (ca_pem, key) = (ca.certificate_pem.as_bytes(), ca.key.expose().as_bytes());
+                let (certificate, key) = make_admin_user(ca_pem, key, &user, Clock::system().now(), DAY).unwrap();
+                let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
+                let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).unwrap();
+                config.with_client_auth_cert(chain, key).unwrap()
+            }
+        };
+        config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let name = ServerName::try_from("127.0.0.1").unwrap();
+        let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
+        timeout(DEADLINE, connecting).await.unwrap().unwrap()
+    }
+
+    pub(super) async fn close(self) -> World {
+        self.stop.send(()).unwrap();
+        timeout(DEADLINE, self.serving).await.unwrap().unwrap().unwrap();
+        self.world
+    }
+}
+
+fn identity(world: &World, ca: &SelfMadeCa) -> ServingIdentity {
+    let (now, hosts) = (Clock::system().now(), ["127.0.0.1".parse().unwrap()]);
+    let (ca_pem, ca_key) = (ca.certificate_pem.as_bytes(), ca.key.expose().as_bytes());
+    let (certificate, key) = make_serving(ca_pem, ca_key, &hosts, now, DAY).unwrap();
+    let file = |name: &str, text: &str| {
+        let path = world.scratch.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let (certificate, key) = (file("admin.crt", &certificate), file("admin.key", key.expose()));
+    ServingIdentity::load(&certificate, &key, &file("admin-ca.crt", &ca.certificate_pem), now).unwrap()
+}
+
+pub(super) fn request(method: &str, path: &str, body: &Value) -> Request<Full<Bytes>> {
+    let text = if body.is_null() { String::new() } else { body.to_string() };
+    let request = Request::builder().method(method).uri(format!("https://127.0.0.1{path}")).header("host", "127.0.0.1");
+    request.header("content-type", "application/json").body(Full::from(text)).unwrap()
+}
+
+async fn seen(answer: Response<Incoming>) -> (u16, Value) {
+    let status = answer.status().as_u16();
+    let body = timeout(DEADLINE, answer.into_body().collect()).await.unwrap().unwrap().to_bytes();
+    (status, serde_json::from_slice(&body).unwrap())
+}
+
+async fn over_http1(stream: TlsStream<TcpStream>, request: Request<Full<Bytes>>) -> (u16, Value) {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let answer = seen(timeout(DEADLINE, sender.send_request(request)).await.unwrap().unwrap()).await;
+    connection.abort();
+    answer
+}
+
+#[tokio::test]
+async fn a_client_with_a_certificate_is_served_over_both_versions_of_http() {
+    let open = Open::door().await;
+    let user = || Some((&open.ca, "grantd:*:write"));
+
+    let stream = open.connect(user(), "http/1.1").await;
+    let (status, made) = over_http1(stream, request("POST", GRANTS, &grant("g", json!({})))).await;
+    assert_eq!(status, 201, "{made}");
+
+    let stream = open.connect(user(), "h2").await;
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let connection = tokio::spawn(connection);
+    for _ in 0..2 {
+        let answer = timeout(DEADLINE, sender.send_request(request("GET", GRANTS, &Value::Null))).await.unwrap();
+        let (status, list) = seen(answer.unwrap()).await;
+        assert_eq!((status, &list["items"][0]), (200, &made));
+    }
+
+    // An idle connection is told to go, and goes.
+    open.close().await;
+    timeout(DEADLINE, connection).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_client_without_a_certificate_gets_a_401_and_may_read_discovery() {
+    let open = Open::door().await;
+    let (status, _) = over_http1(open.connect(None, "http/1.1").await, request("GET", "/version", &Value::Null)).await;
+    assert_eq!(status, 200);
+    let (status, answer) = over_http1(open.connect(None, "http/1.1").await, request("GET", GRANTS, &Value::Null)).await;
+    assert_eq!((status, &answer["reason"]), (401, &json!("Unauthorized")));
+    open.close().await;
+}
+
+#[tokio::test]
+async fn a_certificate_opens_no_more_than_it_says() {
+    let open = Open::door().await;
+    let stream = open.connect(Some((&open.ca, "grantd:west:read")), "http/1.1").await;
+    let (status, answer) = over_http1(stream, request("POST", GRANTS, &grant("g", json!({})))).await;
+    assert_eq!(status, 403);
+    assert!(answer["message"].as_str().unwrap().contains("User \"alice\" cannot create"), "{answer}");
+    open.close().await;
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_ca_is_refused_in_the_handshake() {
+    let (open, other) = (Open::door().await, ca());
+    let mut stream = open.connect(Some((&other, "grantd:*:write")), "http/1.1").await;
+    // In TLS 1.3 the client learns of it with its first read.
+    let _ = stream.write_all(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let error = timeout(DEADLINE, stream.read_to_end(&mut Vec::new())).await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("alert"), "{error}");
+    open.close().await;
+}
+
+#[tokio::test]
+async fn a_client_that_sends_nothing_is_not_waited_for() {
+    let open = Open::door().await;
+    let mut silent = TcpStream::connect(open.address).await.unwrap();
+    let begun = std::time::Instant::now();
+    let read = timeout(DEADLINE, silent.read(&mut [0; 1])).await.unwrap();
+    assert!(matches!(read, Ok(0) | Err(_)));
+    assert!(begun.elapsed() >= Duration::from_secs(4));
+    open.close().await;
+}
+
+#[tokio::test]
+async fn a_listener_that_closes_waits_for_no_handshake_and_for_no_idle_connection() {
+    let open = Open::door().await;
+    let mut silent = TcpStream::connect(open.address).await.unwrap();
+    let mut idle = open.connect(Some((&open.ca, "grantd:*:write")), "http/1.1").await;
+    idle.write_all(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    timeout(DEADLINE, idle.read_exact(&mut [0; 12])).await.unwrap().unwrap();
+    let address = open.address;
+    open.close().await;
+    timeout(DEADLINE, idle.read_to_end(&mut Vec::new())).await.unwrap().unwrap();
+    assert!(matches!(timeout(DEADLINE, silent.read(&mut [0; 1])).await.unwrap(), Ok(0) | Err(_)));
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_reported_with_the_flag_that_changes_it() {
+    let door = AdminTlsDoor::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let error = AdminTlsDoor::bind(door.local_addr()).unwrap_err().to_string();
+    assert!(error.contains(&door.local_addr().to_string()) && error.contains("--admin-listen"), "{error}");
+}

@@ -1,0 +1,219 @@
+//! The bodies of answers, sent piece by piece, so that a client that takes none is noticed, and its connection is cut.
+//!
+//! A connection on which nothing can be written is cut by the listener itself. On one of HTTP/2 there is more: a client can
+//! read the connection, and answer pings, and yet let no byte of an answer through. Then the answer stays in memory, and a
+//! watch its permit, for as long as the client likes.
+
+use std::{
+    collections::HashMap,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use hyper::{
+    Response,
+    body::{Body, Bytes, Frame, SizeHint},
+};
+use tokio::time::{Instant, sleep};
+
+use crate::kube::engine::{
+    memory::MemoryPermit,
+    watch::stream::{BrokenOff, EventStream},
+};
+
+/// The most bytes that are handed over at once. They stay in memory until they are sent, also when their answer is over.
+const LONGEST_PIECE: usize = 16 * 1024;
+/// How long a piece may wait for its client before the connection ends.
+const PIECE_DEADLINE: Duration = Duration::from_secs(60);
+/// How long a client may take for an answer that has an end.
+const WHOLE_DEADLINE: Duration = Duration::from_secs(300);
+/// How often it is looked whether one of them is over.
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// An answer as HTTP.
+pub(crate) type Answer = Response<AnswerBody>;
+
+/// The answers that are on their way on one connection.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Answers(Arc<Mutex<InFlight>>);
+
+#[derive(Debug, Default)]
+struct InFlight {
+    next: u64,
+    /// When each of them is too late; never, while it is the client that waits.
+    due: HashMap<u64, Option<Instant>>,
+}
+
+impl Answers {
+    /// Waits until a client has left one of them for too long.
+    pub(crate) async fn stalled(&self) {
+        loop {
+            sleep(CHECK_INTERVAL).await;
+            let now = Instant::now();
+            if self.in_flight().due.values().flatten().any(|due| *due <= now) {
+                return;
+            }
+        }
+    }
+
+    fn register(&self) -> u64 {
+        let mut in_flight = self.in_flight();
+        let number = in_flight.next;
+        in_flight.next += 1;
+        in_flight.due.insert(number, Some(Instant::now() + PIECE_DEADLINE));
+        number
+    }
+
+    fn in_flight(&self) -> MutexGuard<'_, InFlight> {
+        // Nothing that is called with the lock held panics.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What follows the head of an answer.
+#[derive(Debug)]
+pub(crate) struct AnswerBody {
+    /// What is still to be handed over before anything else.
+    rest: Bytes,
+    events: Option<EventStream>,
+    permit: Option<MemoryPermit>,
+    begun: Instant,
+    registration: Option<Registration>,
+}
+
+/// The entry of an answer among those of its connection.
+#[derive(Debug)]
+struct Registration {
+    answers: Answers,
+    number: u64,
+}
+
+impl AnswerBody {
+    /// A body that is there already, and the memory that it holds.
+    pub(crate) fn whole(bytes: Bytes, permit: Option<MemoryPermit>) -> Self {
+        Self { rest: bytes, events: None, permit, begun: Instant::now(), registration: None }
+    }
+
+    /// Event after event.
+    pub(crate) fn events(events: EventStream) -> Self {
+        Self { rest: Bytes::new(), events: Some(events), permit: None, begun: Instant::now(), registration: None }
+    }
+
+    /// The same, seen by its connection.
+    pub(crate) fn on(self, answers: &Answers) -> Self {
+        Self { registration: Some(Registration { answers: answers.clone(), number: answers.register() }), ..self }
+    }
+
+    fn next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        while self.rest.is_empty() {
+            let Some(events) = &mut self.events else { return Poll::Ready(None) };
+            match events.poll_line(context) {
+                Poll::Ready(Some(Ok(line))) => self.rest = line,
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        if self.rest.len() <= LONGEST_PIECE {
+            drop(self.permit.take());
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.rest)))));
+        }
+        // A copy: a part of the whole would keep all of it.
+        let piece = Bytes::copy_from_slice(&self.rest.split_to(LONGEST_PIECE));
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = BrokenOff;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        let polled = self.next(context);
+        if let Some(registration) = &self.registration {
+            let due = match &polled {
+                Poll::Pending => None,
+                Poll::Ready(_) => {
+                    let piece = Instant::now() + PIECE_DEADLINE;
+                    Some(if self.events.is_none() { piece.min(self.begun + WHOLE_DEADLINE) } else { piece })
+                }
+            };
+            registration.answers.in_flight().due.insert(registration.number, due);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && self.events.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.events {
+            Some(_) => SizeHint::default(),
+            None => SizeHint::with_exact(u64::try_from(self.rest.len()).unwrap_or(u64::MAX)),
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.answers.in_flight().due.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+    use crate::kube::engine::memory::Memory;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_its_client_does_not_take_is_noticed_after_a_minute() {
+        let answers = Answers::default();
+        let _body = AnswerBody::whole(Bytes::from_static(b"text"), None).on(&answers);
+        let begun = Instant::now();
+
+        answers.stalled().await;
+
+        assert!((60..=65).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_taken_slowly_is_noticed_after_five_minutes() {
+        let answers = Answers::default();
+        let mut body = AnswerBody::whole(Bytes::from(vec![0; 100 * LONGEST_PIECE]), None).on(&answers);
+        let begun = Instant::now();
+        let taking = async {
+            loop {
+                sleep(Duration::from_secs(50)).await;
+                assert!(body.frame().await.is_some());
+            }
+        };
+
+        tokio::select! { () = taking => {}, () = answers.stalled() => {} }
+
+        assert!((300..=305).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_answer_comes_whole_and_leaves_nothing_held() {
+        let (answers, memory) = (Answers::default(), Memory::new());
+        let (before, bytes) = (memory.free(), vec![7; 3 * LONGEST_PIECE + 1]);
+        let mut permit = memory.empty_permit();
+        permit.grow_to(bytes.len()).unwrap();
+        assert_eq!(memory.free(), before - 49 * 1024);
+
+        let body = AnswerBody::whole(Bytes::from(bytes.clone()), Some(permit)).on(&answers);
+        assert_eq!(body.size_hint().exact(), Some(3 * 16 * 1024 + 1));
+        assert_eq!(body.collect().await.unwrap().to_bytes(), bytes);
+
+        assert_eq!(memory.free(), before);
+        assert!(answers.in_flight().due.is_empty());
+    }
+}

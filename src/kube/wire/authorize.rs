@@ -1,0 +1,115 @@
+//! Checks before a request is done: that its client is known, and may do it.
+
+use hyper::{HeaderMap, header::AUTHORIZATION};
+
+use super::route::Route;
+use crate::{
+    grant::Namespace,
+    kube::{
+        access::{caller::Peer, rights::permits},
+        catalog::resource_type::{Audience, CORE, Verb},
+        problem::{cause::shortened_name, status::Problem},
+    },
+    pki::AdminUser,
+};
+
+/// Checks that the client is authenticated, where that matters.
+///
+/// Discovery is open to all: without it kubectl gives bad advice instead of asking for credentials (kubectl.md 3.15), and it
+/// says nothing about any object.
+///
+/// # Errors
+/// 401.
+pub(crate) fn authenticate(peer: &Peer, headers: &HeaderMap, route: &Route) -> Result<(), Problem> {
+    match (peer, route) {
+        // A client that sends a bearer token means to be another user than the owner, and no tokens are checked here.
+        (Peer::Owner, _) if headers.contains_key(AUTHORIZATION) => {
+            Err(Problem::Unauthorized("bearer tokens are accepted over TLS only"))
+        }
+        (Peer::Owner | Peer::Certificate(_), _) | (Peer::Nobody, Route::Discovery(_)) => Ok(()),
+        (
+            Peer::Nobody,
+            Route::Namespace(_)
+            | Route::Namespaces
+            | Route::Events(_)
+            | Route::Review(_)
+            | Route::Collection { .. }
+            | Route::Object { .. }
+            | Route::Subresource { .. }
+            | Route::Malformed(_)
+            | Route::Unknown,
+        ) => Err(Problem::Unauthorized("Unauthorized")),
+    }
+}
+
+/// Checks that `peer`, which is authenticated where that matters, may do this.
+///
+/// # Errors
+/// 403.
+pub(crate) fn authorize(peer: &Peer, route: &Route, verb: Verb) -> Result<(), Problem> {
+    let user = match peer {
+        Peer::Owner | Peer::Nobody => return Ok(()),
+        Peer::Certificate(user) => user,
+    };
+    let Some(attributes) = Attributes::of(route) else { return Ok(()) };
+    let namespace = attributes.namespace.map(Namespace::as_str);
+    if permits(&user.scope, namespace, attributes.audience, verb) {
+        Ok(())
+    } else {
+        Err(attributes.refused_to(user, verb))
+    }
+}
+
+/// What a request is about, in the words of a refusal.
+struct Attributes<'a> {
+    group: &'static str,
+    resource: &'static str,
+    subresource: Option<&'static str>,
+    namespace: Option<&'a Namespace>,
+    name: &'a str,
+    audience: Audience,
+}
+
+impl<'a> Attributes<'a> {
+    /// `None` for what is open to every authenticated caller, and for what does not exist.
+    fn of(route: &'a Route) -> Option<Self> {
+        let (resource, subresource, namespace, name) = match route {
+            Route::Collection { resource, namespace } => (resource, None, namespace.as_ref(), ""),
+            Route::Object { resource, namespace, name } => (resource, None, Some(namespace), name.as_str()),
+            Route::Subresource { resource, subresource, namespace, name } => {
+                (resource, Some(subresource.name), Some(namespace), name.as_str())
+            }
+            // Kubernetes takes a namespace to be within itself.
+            Route::Namespace(namespace) => {
+                return Some(Self::implicit("namespaces", Some(namespace), namespace.as_str()));
+            }
+            Route::Namespaces => return Some(Self::implicit("namespaces", None, "")),
+            Route::Events(namespace) => return Some(Self::implicit("events", Some(namespace), "")),
+            // Every caller may ask what it may do.
+            Route::Review(_) | Route::Discovery(_) | Route::Malformed(_) | Route::Unknown => return None,
+        };
+        let (group, audience, resource) = (resource.group_version.group, resource.audience, resource.plural);
+        Some(Self { group, resource, subresource, namespace, name, audience })
+    }
+
+    /// What is in no table of types.
+    fn implicit(resource: &'static str, namespace: Option<&'a Namespace>, name: &'a str) -> Self {
+        Self { group: CORE.group, resource, subresource: None, namespace, name, audience: Audience::Scoped }
+    }
+
+    /// As Kubernetes' API server words it.
+    fn refused_to(&self, user: &AdminUser, verb: Verb) -> Problem {
+        let Self { group, resource, subresource, namespace, name, audience: _ } = *self;
+        let name = shortened_name(name);
+        let subresource = subresource.map(|subresource| format!("/{subresource}")).unwrap_or_default();
+        let place = match namespace {
+            Some(namespace) => format!("in the namespace \"{namespace}\""),
+            None => "at the cluster scope".to_owned(),
+        };
+        let (user, verb) = (user.name.as_str(), verb.as_str());
+        let why = format!(
+            "User {user:?} cannot {verb} resource \"{resource}{subresource}\" in API group \"{group}\" {place}"
+        );
+        Problem::NotPermitted { group, resource, name, why }
+    }
+}
