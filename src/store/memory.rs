@@ -14,7 +14,7 @@ use super::{
     GrantQuery, GrantStore, LastState, NewGrant, ObjectKey, Receipt, Store, StoreError, StoreFailure, StoreFuture,
     StoredObject, UpdateError,
     changes::{Committed, Told},
-    operation::{new_allowance, stored},
+    sql::operation::{new_allowance, stored},
 };
 use crate::{
     grant::{

@@ -3,7 +3,6 @@
 //! [`Store`] is the contract, of [`GrantStore`] and [`ObjectStore`]; `contract` is its test suite and runs on every
 //! implementation.
 
-mod batch;
 mod changes;
 #[cfg(test)]
 mod contract;
@@ -12,17 +11,9 @@ pub mod fuzzing;
 #[cfg(test)]
 mod memory;
 mod object;
-mod operation;
-mod read;
 mod receipt;
-mod recent;
-mod row;
-mod seal;
-#[cfg(test)]
-mod shared_sql;
 mod sql;
 mod sqlite;
-mod writer;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -32,9 +23,11 @@ pub use object::{
     WriteObjectsError,
 };
 pub use receipt::Receipt;
-pub use seal::SealError;
+pub use sql::{
+    seal::SealError,
+    writer::{CommitOutcome, CommitReport, OnCommit},
+};
 pub use sqlite::{OpenError, SqliteOptions, SqliteStore};
-pub use writer::{CommitOutcome, CommitReport, OnCommit};
 
 use crate::{
     grant::{

@@ -14,12 +14,14 @@ use super::{
     Changes, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore, NewGrant,
     ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, Receipt, Store, StoreError, StoreFailure,
     StoreFuture, StoredObject, UpdateError, WriteObjectsError,
-    operation::{Advance, Check, Create, Delete, Redeem, Sweep, Update, WriteObjects, new_allowance},
-    read::Reader,
-    recent::Recent,
-    row,
-    seal::{Purpose, SealError, SealingKey},
-    writer::{OnCommit, Queue, Writer},
+    sql::{
+        operation::{Advance, Check, Create, Delete, Redeem, Sweep, Update, WriteObjects, new_allowance},
+        read::Reader,
+        recent::Recent,
+        row,
+        seal::{Purpose, SealError, SealingKey},
+        writer::{OnCommit, Queue, Writer},
+    },
 };
 use crate::{
     grant::{Admission, CertificateRecord, Grant, GrantId, GrantMetadata, GrantName, Namespace, Redemption, Revision},

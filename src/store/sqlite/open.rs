@@ -15,9 +15,9 @@ use sqlx::{
 use crate::{
     file::FileError,
     grant::Revision,
-    store::{
+    store::sql::{
         seal::{KeyFileError, Purpose, SealingKey},
-        sql,
+        statements,
     },
 };
 
@@ -196,7 +196,7 @@ pub(super) async fn migrate(connection: &mut SqliteConnection, database: &Path) 
 /// The revision at which the store is opened.
 pub(super) async fn revision(connection: &mut SqliteConnection, database: &Path) -> Result<Revision, OpenError> {
     let unusable = |source| OpenError::Unusable { database: database.to_owned(), source };
-    let row = sqlx::query(sql::REVISION).fetch_one(connection).await.map_err(unusable)?;
+    let row = sqlx::query(statements::REVISION).fetch_one(connection).await.map_err(unusable)?;
     let revision: i64 = row.try_get("revision").map_err(unusable)?;
     u64::try_from(revision).map(Revision).map_err(|error| unusable(sqlx::Error::Decode(error.into())))
 }
@@ -208,7 +208,7 @@ pub(super) async fn unlock(
     path: &Path,
 ) -> Result<SealingKey, OpenError> {
     let unusable = |source| OpenError::Unusable { database: database.to_owned(), source };
-    let row = sqlx::query(sql::PROBE).fetch_optional(&mut *connection).await.map_err(unusable)?;
+    let row = sqlx::query(statements::PROBE).fetch_optional(&mut *connection).await.map_err(unusable)?;
     let exists = path.try_exists().map_err(file_error("look at", path))?;
     if let Some(row) = row {
         if !exists {
@@ -223,7 +223,7 @@ pub(super) async fn unlock(
     }
     let key = if exists { SealingKey::read(path) } else { SealingKey::create(path) }.map_err(key_error(path))?;
     let probe = key.seal(PROBE_TEXT, Purpose::Probe).map_err(|_| OpenError::KeyUnusable { key: path.to_owned() })?;
-    sqlx::query(sql::STORE_PROBE).bind(probe).execute(connection).await.map_err(unusable)?;
+    sqlx::query(statements::STORE_PROBE).bind(probe).execute(connection).await.map_err(unusable)?;
     Ok(key)
 }
 

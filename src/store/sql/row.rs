@@ -8,18 +8,16 @@ use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 #[cfg(any(test, fuzzing))]
-pub(super) use object::object_content;
-pub(super) use object::{object, object_json, object_state, removed_object};
+pub(in crate::store) use object::object_content;
+pub(in crate::store) use object::{object, object_json, object_state, removed_object};
 
-use super::{
-    ChangeEffect, ChangeSubject, CorruptRow, Labels, LastState,
-    seal::{Purpose, SealError, SealingKey},
-};
+use super::seal::{Purpose, SealError, SealingKey};
 use crate::{
     grant::{
         Allowance, CertificateRecord, Code, CodeOrigin, Grant, GrantId, GrantMetadata, KeyFingerprint, Redemption,
         Revision, SerialNumber,
     },
+    store::{ChangeEffect, ChangeSubject, CorruptRow, Labels, LastState},
     time::Timestamp,
 };
 
@@ -65,17 +63,17 @@ fn bytes<const N: usize>(row: &Row, column: &'static str) -> Column<[u8; N]> {
 }
 
 /// What stands in the row as a grant's uid, whether or not it is one.
-pub(super) fn uid(row: &Row) -> String {
+pub(in crate::store) fn uid(row: &Row) -> String {
     text(row, "uid").unwrap_or("(unreadable)").to_owned()
 }
 
 /// Reads a row with the columns of a grant.
-pub(super) fn grant(row: &Row, key: &SealingKey) -> Result<Grant, CorruptRow> {
+pub(in crate::store) fn grant(row: &Row, key: &SealingKey) -> Result<Grant, CorruptRow> {
     read_grant(row, key).map_err(|Broken(what)| CorruptRow { id: uid(row), what })
 }
 
 /// Of a removed row with the columns of a grant: which grant it was, and what. `None` when not even the first can be read.
-pub(super) fn removed(row: &Row, key: &SealingKey) -> Option<(ChangeSubject, ChangeEffect)> {
+pub(in crate::store) fn removed(row: &Row, key: &SealingKey) -> Option<(ChangeSubject, ChangeEffect)> {
     if let Ok(grant) = read_grant(row, key) {
         let (id, namespace, name) = (grant.id, grant.namespace.clone(), grant.name.clone());
         let last = LastState::Grant(Box::new(grant));
@@ -87,7 +85,7 @@ pub(super) fn removed(row: &Row, key: &SealingKey) -> Option<(ChangeSubject, Cha
 }
 
 /// The labels in a row of a grant; none when they cannot be read, as then no list has shown any.
-pub(super) fn labels(row: &Row, id: GrantId, key: &SealingKey) -> Labels {
+pub(in crate::store) fn labels(row: &Row, id: GrantId, key: &SealingKey) -> Labels {
     metadata(row, id, key).map(|metadata| metadata.labels).unwrap_or_default()
 }
 
@@ -148,7 +146,7 @@ struct MetadataToStore<'a> {
 }
 
 /// The column `sealed_metadata`: nothing when nothing is attached.
-pub(super) fn seal_metadata(
+pub(in crate::store) fn seal_metadata(
     metadata: &GrantMetadata,
     id: GrantId,
     key: &SealingKey,
@@ -163,7 +161,7 @@ pub(super) fn seal_metadata(
 }
 
 /// The column `code_origin`.
-pub(super) fn origin(origin: CodeOrigin) -> &'static str {
+pub(in crate::store) fn origin(origin: CodeOrigin) -> &'static str {
     match origin {
         CodeOrigin::Generated => "generated",
         CodeOrigin::Given => "given",
@@ -179,7 +177,7 @@ fn origin_from(text: &str) -> Column<CodeOrigin> {
 }
 
 /// Reads a row of the ledger.
-pub(super) fn redemption(row: &Row) -> Result<Redemption, CorruptRow> {
+pub(in crate::store) fn redemption(row: &Row) -> Result<Redemption, CorruptRow> {
     read_redemption(row)
         .map_err(|Broken(what)| CorruptRow { id: text(row, "grant_uid").unwrap_or("(unreadable)").to_owned(), what })
 }

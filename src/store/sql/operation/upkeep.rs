@@ -8,10 +8,12 @@ use crate::{
     grant::Revision,
     store::{
         StoreError, StoreFailure,
-        batch::{Batch, Decision, Failure, Operation, revision_of},
-        row,
-        seal::SealingKey,
-        sql,
+        sql::{
+            batch::{Batch, Decision, Failure, Operation, revision_of},
+            row,
+            seal::SealingKey,
+            statements,
+        },
     },
     time::Timestamp,
 };
@@ -31,7 +33,7 @@ impl Operation for Sweep {
 
     async fn apply(&self, batch: &mut Batch<'_>) -> Decision<Self> {
         let mut removed = 0;
-        for statement in [sql::SWEEP_EXPIRED, sql::SWEEP_USED_UP] {
+        for statement in [statements::SWEEP_EXPIRED, statements::SWEEP_USED_UP] {
             let rows = sqlx::query(statement)
                 .bind(self.cutoff.unix_seconds())
                 .bind(i64::from(self.limit - removed))
@@ -66,7 +68,7 @@ impl Operation for Advance {
 
     async fn apply(&self, batch: &mut Batch<'_>) -> Decision<Self> {
         let failure = |error| Failure::of(error, "(store)");
-        let row = sqlx::query(sql::REVISION).fetch_one(&mut *batch.connection).await.map_err(failure)?;
+        let row = sqlx::query(statements::REVISION).fetch_one(&mut *batch.connection).await.map_err(failure)?;
         let before: i64 = row.try_get("revision").map_err(failure)?;
         let revision = revision_of(before.saturating_add(batch.next_place()), &"(store)")?;
         batch.changed_untold();
@@ -92,8 +94,8 @@ impl Operation for Check {
 
     async fn apply(&self, batch: &mut Batch<'_>) -> Decision<Self> {
         let database = |error| Failure::Database(Arc::new(error));
-        sqlx::query(sql::BEAT).execute(&mut *batch.connection).await.map_err(database)?;
-        let row = sqlx::query(sql::SCHEMA_VERSION).fetch_one(&mut *batch.connection).await.map_err(database)?;
+        sqlx::query(statements::BEAT).execute(&mut *batch.connection).await.map_err(database)?;
+        let row = sqlx::query(statements::SCHEMA_VERSION).fetch_one(&mut *batch.connection).await.map_err(database)?;
         let found: i64 = row.try_get("version").map_err(database)?;
         if found == self.schema {
             return Ok(Ok(()));

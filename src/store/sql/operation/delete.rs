@@ -8,10 +8,12 @@ use crate::{
     grant::{GrantName, Namespace, Revision},
     store::{
         Deleted, UpdateError,
-        batch::{Batch, Decision, Failure, Operation, revision_of},
-        row,
-        seal::SealingKey,
-        sql,
+        sql::{
+            batch::{Batch, Decision, Failure, Operation, revision_of},
+            row,
+            seal::SealingKey,
+            statements,
+        },
     },
 };
 
@@ -32,7 +34,7 @@ impl Operation for Delete {
     async fn apply(&self, batch: &mut Batch<'_>) -> Decision<Self> {
         let failure = |error| Failure::of(error, &format_args!("{}/{}", self.namespace, self.name));
         let place = batch.next_place();
-        let rows = sqlx::query(sql::DELETE)
+        let rows = sqlx::query(statements::DELETE)
             .bind(self.namespace.as_str())
             .bind(self.name.as_str())
             .bind(self.expected.map(|revision| revision.0.cast_signed()))
@@ -49,7 +51,7 @@ impl Operation for Delete {
             }
             return Ok(Ok(Some(Deleted { id, revision })));
         }
-        let present = sqlx::query(sql::NAME_EXISTS)
+        let present = sqlx::query(statements::NAME_EXISTS)
             .bind(self.namespace.as_str())
             .bind(self.name.as_str())
             .fetch_optional(&mut *batch.connection)

@@ -6,8 +6,10 @@ use crate::{
     grant::{Allowance, Grant, IssuerName, Revision},
     store::{
         ChangeEffect, ChangeSubject, CreateError, NewGrant, StoreError,
-        batch::{Batch, Decision, Failure, Operation, revision_of},
-        row, sql,
+        sql::{
+            batch::{Batch, Decision, Failure, Operation, revision_of},
+            row, statements,
+        },
     },
 };
 
@@ -28,7 +30,7 @@ impl Operation for Create {
     async fn apply(&self, batch: &mut Batch<'_>) -> Decision<Self> {
         let grant = &self.grant;
         let place = batch.next_place();
-        let rows = sqlx::query(sql::CREATE)
+        let rows = sqlx::query(statements::CREATE)
             .bind(grant.id.to_string())
             .bind(grant.namespace.as_str())
             .bind(grant.name.as_str())

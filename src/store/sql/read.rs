@@ -11,12 +11,10 @@ use sqlx::{
 };
 use tokio::sync::Semaphore;
 
-use super::{
-    CorruptRow, GrantCounts, GrantPage, GrantQuery, ObjectKind, StoreError, StoreFailure, recent::Recent, row,
-    seal::SealingKey, sql,
-};
+use super::{recent::Recent, row, seal::SealingKey, statements};
 use crate::{
     grant::{Grant, GrantId, GrantName, Namespace, Redemption, Revision},
+    store::{CorruptRow, GrantCounts, GrantPage, GrantQuery, ObjectKind, StoreError, StoreFailure},
     time::Timestamp,
 };
 
@@ -26,7 +24,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 const PAGE_BYTES: usize = 1024 * 1024;
 
 /// The connections that read, and the key for what they read.
-pub(super) struct Reader {
+pub(in crate::store) struct Reader {
     pool: Pool,
     key: Arc<SealingKey>,
     recent: Arc<Recent>,
@@ -51,22 +49,22 @@ fn failed(action: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
 }
 
 impl Reader {
-    pub(super) fn new(pool: Pool, key: Arc<SealingKey>, recent: Arc<Recent>) -> Self {
+    pub(in crate::store) fn new(pool: Pool, key: Arc<SealingKey>, recent: Arc<Recent>) -> Self {
         Self { pool, key, recent, paging: Semaphore::new(PAGES_AT_ONCE) }
     }
 
     /// Ends all reading. Reads that are under way are waited for, but not for ever.
-    pub(super) async fn close(&self) {
+    pub(in crate::store) async fn close(&self) {
         self.recent.forget();
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.pool.close()).await;
     }
 
-    pub(super) async fn get(&self, id: GrantId) -> Result<Option<Grant>, StoreError> {
+    pub(in crate::store) async fn get(&self, id: GrantId) -> Result<Option<Grant>, StoreError> {
         let age = match self.recent.get(id) {
             Ok(grant) => return Ok(Some(grant)),
             Err(age) => age,
         };
-        let query = sqlx::query(sql::GET).bind(id.to_string());
+        let query = sqlx::query(statements::GET).bind(id.to_string());
         let row = query.fetch_optional(&self.pool).await.map_err(failed("read a grant"))?;
         let grant = self.grant(row)?;
         if let Some(grant) = &grant {
@@ -75,8 +73,12 @@ impl Reader {
         Ok(grant)
     }
 
-    pub(super) async fn find(&self, namespace: Namespace, name: GrantName) -> Result<Option<Grant>, StoreError> {
-        let query = sqlx::query(sql::FIND).bind(namespace.as_str()).bind(name.as_str());
+    pub(in crate::store) async fn find(
+        &self,
+        namespace: Namespace,
+        name: GrantName,
+    ) -> Result<Option<Grant>, StoreError> {
+        let query = sqlx::query(statements::FIND).bind(namespace.as_str()).bind(name.as_str());
         let row = query.fetch_optional(&self.pool).await.map_err(failed("find a grant"))?;
         self.grant(row)
     }
@@ -85,33 +87,39 @@ impl Reader {
         Ok(row.map(|row| row::grant(&row, &self.key)).transpose()?)
     }
 
-    pub(super) async fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> Result<Vec<Redemption>, StoreError> {
-        let query = sqlx::query(sql::REDEMPTIONS).bind(id.to_string()).bind(i64::from(after)).bind(i64::from(limit));
+    pub(in crate::store) async fn redemptions(
+        &self,
+        id: GrantId,
+        after: u32,
+        limit: u32,
+    ) -> Result<Vec<Redemption>, StoreError> {
+        let query =
+            sqlx::query(statements::REDEMPTIONS).bind(id.to_string()).bind(i64::from(after)).bind(i64::from(limit));
         let rows = query.fetch_all(&self.pool).await.map_err(failed("read the ledger"))?;
         Ok(rows.iter().map(row::redemption).collect::<Result<_, _>>()?)
     }
 
-    pub(super) async fn count(&self, now: Timestamp) -> Result<GrantCounts, StoreError> {
+    pub(in crate::store) async fn count(&self, now: Timestamp) -> Result<GrantCounts, StoreError> {
         let failed = failed("count grants");
-        let query = sqlx::query(sql::COUNT).bind(now.unix_seconds());
+        let query = sqlx::query(statements::COUNT).bind(now.unix_seconds());
         let row = query.fetch_one(&self.pool).await.map_err(&failed)?;
         let read = |column| row.try_get::<i64, _>(column).map(i64::unsigned_abs).map_err(&failed);
         let exhausted = read("exhausted")?;
         Ok(GrantCounts { open: read("unexpired")?.saturating_sub(exhausted), expired: read("expired")?, exhausted })
     }
 
-    pub(super) async fn revision(&self) -> Result<Revision, StoreError> {
+    pub(in crate::store) async fn revision(&self) -> Result<Revision, StoreError> {
         let failed = failed("read the revision");
-        let row = sqlx::query(sql::REVISION).fetch_one(&self.pool).await.map_err(&failed)?;
+        let row = sqlx::query(statements::REVISION).fetch_one(&self.pool).await.map_err(&failed)?;
         store_revision(&row, "revision")
     }
 
-    pub(super) async fn list(&self, query: GrantQuery) -> Result<GrantPage, StoreError> {
+    pub(in crate::store) async fn list(&self, query: GrantQuery) -> Result<GrantPage, StoreError> {
         let after = query.after.as_ref().map(|(namespace, name)| (namespace.as_str(), name.as_str()));
         let paging = Paging {
             action: "list grants",
-            all: sql::LIST,
-            of_namespace: sql::LIST_NAMESPACE,
+            all: statements::LIST,
+            of_namespace: statements::LIST_NAMESPACE,
             kind: None,
             namespace: query.namespace.as_ref(),
             limit: query.limit,
@@ -122,10 +130,11 @@ impl Reader {
         Ok(GrantPage { grants, corrupt, revision, next })
     }
 
-    pub(super) async fn count_listed(&self, query: GrantQuery) -> Result<u32, StoreError> {
+    pub(in crate::store) async fn count_listed(&self, query: GrantQuery) -> Result<u32, StoreError> {
         let after = query.after.as_ref().map(|(namespace, name)| (namespace.as_str(), name.as_str()));
         let Some(after) = start(query.namespace.as_ref(), after) else { return Ok(0) };
-        let statement = if query.namespace.is_some() { sql::COUNT_LISTED_NAMESPACE } else { sql::COUNT_LISTED };
+        let statement =
+            if query.namespace.is_some() { statements::COUNT_LISTED_NAMESPACE } else { statements::COUNT_LISTED };
         self.counted(sqlx::query(statement).bind(after.0).bind(after.1).bind(i64::from(query.limit))).await
     }
 

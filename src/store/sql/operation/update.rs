@@ -6,10 +6,12 @@ use crate::{
     grant::{Grant, GrantId, IssuerName, Revision},
     store::{
         ChangeEffect, ChangeSubject, GrantChange, Labels, UpdateError,
-        batch::{Batch, Decision, Failure, Operation},
-        row,
-        seal::SealingKey,
-        sql,
+        sql::{
+            batch::{Batch, Decision, Failure, Operation},
+            row,
+            seal::SealingKey,
+            statements,
+        },
     },
 };
 
@@ -25,7 +27,7 @@ pub(in crate::store) struct Update {
 impl Update {
     /// The labels that the grant has now, if it is at the expected revision.
     async fn labels(&self, batch: &mut Batch<'_>, id: &str) -> Result<Option<Labels>, Failure> {
-        let row = sqlx::query(sql::METADATA_AT)
+        let row = sqlx::query(statements::METADATA_AT)
             .bind(id)
             .bind(self.expected.0.cast_signed())
             .fetch_optional(&mut *batch.connection)
@@ -45,7 +47,7 @@ impl Operation for Update {
         let (id, change) = (self.id.to_string(), &self.change);
         let labels_before = self.labels(batch, &id).await?.filter(|labels| *labels != change.metadata.labels);
         let place = batch.next_place();
-        let rows = sqlx::query(sql::UPDATE)
+        let rows = sqlx::query(statements::UPDATE)
             .bind(&id)
             .bind(self.expected.0.cast_signed())
             .bind(i64::from(change.allowance.allowed()))
@@ -64,7 +66,7 @@ impl Operation for Update {
             batch.changed(ChangeSubject::Grant { id, namespace, name }, ChangeEffect::Modified { labels_before });
             return Ok(Ok(grant));
         }
-        let present = sqlx::query(sql::EXISTS)
+        let present = sqlx::query(statements::EXISTS)
             .bind(&id)
             .fetch_optional(&mut *batch.connection)
             .await

@@ -13,7 +13,7 @@ use crate::{
     grant::Revision,
     store::{
         ChangeEffect, ChangeSubject, CorruptRow, Labels, LastState, ObjectContent, ObjectKey, ObjectKind, StoredObject,
-        seal::{Purpose, SealingKey},
+        sql::seal::{Purpose, SealingKey},
     },
     time::Timestamp,
 };

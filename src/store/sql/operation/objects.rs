@@ -11,10 +11,12 @@ use crate::{
     store::{
         ChangeEffect, ChangeSubject, ObjectContent, ObjectKey, ObjectWrite, StoreError, StoreFailure, StoredObject,
         WriteObjectsError,
-        batch::{Batch, Decision, Failure, Operation, revision_of},
-        row,
-        seal::{Purpose, SealingKey},
-        sql,
+        sql::{
+            batch::{Batch, Decision, Failure, Operation, revision_of},
+            row,
+            seal::{Purpose, SealingKey},
+            statements,
+        },
     },
     time::Timestamp,
 };
@@ -89,7 +91,7 @@ impl WriteObjects {
             Ok(sealed) => sealed,
             Err(source) => return Ok(Err(unsealed(StoreFailure::Sealing(source)))),
         };
-        let rows = sqlx::query(sql::CREATE_OBJECT)
+        let rows = sqlx::query(statements::CREATE_OBJECT)
             .bind(key.kind.as_str())
             .bind(key.namespace.as_str())
             .bind(key.name.as_str())
@@ -126,7 +128,7 @@ impl WriteObjects {
             Ok(sealed) => sealed,
             Err(source) => return Ok(Err(unsealed(StoreFailure::Sealing(source)))),
         };
-        let rows = sqlx::query(sql::UPDATE_OBJECT)
+        let rows = sqlx::query(statements::UPDATE_OBJECT)
             .bind(key.kind.as_str())
             .bind(key.namespace.as_str())
             .bind(key.name.as_str())
@@ -152,7 +154,7 @@ impl WriteObjects {
 
     async fn delete(&self, batch: &mut Batch<'_>, key: &ObjectKey, expected: Option<Revision>) -> Outcome {
         let failure = |error| Failure::of(error, key);
-        let rows = sqlx::query(sql::DELETE_OBJECT)
+        let rows = sqlx::query(statements::DELETE_OBJECT)
             .bind(key.kind.as_str())
             .bind(key.namespace.as_str())
             .bind(key.name.as_str())
@@ -177,7 +179,7 @@ impl WriteObjects {
 }
 
 async fn state(batch: &mut Batch<'_>, key: &ObjectKey) -> Result<Option<sqlx::sqlite::SqliteRow>, Failure> {
-    sqlx::query(sql::OBJECT_STATE)
+    sqlx::query(statements::OBJECT_STATE)
         .bind(key.kind.as_str())
         .bind(key.namespace.as_str())
         .bind(key.name.as_str())
@@ -202,13 +204,13 @@ impl Operation for WriteObjects {
             return self.write_all(batch).await;
         }
         let before = batch.changes();
-        batch.execute(sql::SAVEPOINT_WRITES).await?;
+        batch.execute(statements::SAVEPOINT_WRITES).await?;
         let decided = self.write_all(batch).await?;
         if decided.is_err() {
-            batch.execute(sql::ROLLBACK_TO_SAVEPOINT_WRITES).await?;
+            batch.execute(statements::ROLLBACK_TO_SAVEPOINT_WRITES).await?;
             batch.forget_changes_after(before);
         }
-        batch.execute(sql::RELEASE_SAVEPOINT_WRITES).await?;
+        batch.execute(statements::RELEASE_SAVEPOINT_WRITES).await?;
         Ok(decided)
     }
 

@@ -24,17 +24,21 @@ use sqlx::{Connection as _, Row as _, SqliteConnection as Connection};
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::{
-    Changes, StoreFailure,
     batch::{Batch, Failure, Operation, Queued, Waiting, unavailable},
-    changes::Committed,
     recent::Recent,
-    sql,
-    sqlite::{
-        connection::{BEGIN, Setup},
-        open::Lock,
+    statements,
+};
+use crate::{
+    grant::Revision,
+    store::{
+        Changes, StoreFailure,
+        changes::Committed,
+        sqlite::{
+            connection::{BEGIN, Setup},
+            open::Lock,
+        },
     },
 };
-use crate::grant::Revision;
 
 /// Writes that may wait; one more is refused.
 const QUEUE: usize = 1024;
@@ -70,7 +74,7 @@ pub type OnCommit = Box<dyn Fn(CommitReport) + Send + Sync>;
 type Ended = Option<Result<(), StoreFailure>>;
 
 /// The way to the writer.
-pub(super) struct Queue {
+pub(in crate::store) struct Queue {
     sender: mpsc::Sender<Box<dyn Queued>>,
     closing: Arc<Notify>,
     ended: watch::Receiver<Ended>,
@@ -80,7 +84,7 @@ impl Queue {
     /// Hands the operation to the writer and waits for its answer. Never waits for a place in the queue.
     ///
     /// The writer finishes what it was handed also when this future is dropped, or has not begun with it.
-    pub(super) async fn write<O: Operation>(&self, operation: O) -> Result<O::Answer, O::Error> {
+    pub(in crate::store) async fn write<O: Operation>(&self, operation: O) -> Result<O::Answer, O::Error> {
         let (waiting, answer) = Waiting::new(operation);
         self.sender.try_send(waiting).map_err(|refused| {
             unavailable::<O>(match refused {
@@ -92,7 +96,7 @@ impl Queue {
     }
 
     /// Takes no more, and waits until the writer has finished what it took and closed its connection.
-    pub(super) async fn close(&self) -> Result<(), StoreFailure> {
+    pub(in crate::store) async fn close(&self) -> Result<(), StoreFailure> {
         self.closing.notify_one();
         let mut ended = self.ended.clone();
         let ended = ended.wait_for(Option::is_some).await;
@@ -101,17 +105,17 @@ impl Queue {
 }
 
 /// The writer, before its task runs.
-pub(super) struct Writer {
+pub(in crate::store) struct Writer {
     /// None after a failure that left its state in doubt; then the next batch opens another one.
-    pub(super) connection: Option<Connection>,
-    pub(super) setup: Setup,
-    pub(super) on_commit: OnCommit,
+    pub(in crate::store) connection: Option<Connection>,
+    pub(in crate::store) setup: Setup,
+    pub(in crate::store) on_commit: OnCommit,
     /// What a write makes out of date.
-    pub(super) recent: Arc<Recent>,
+    pub(in crate::store) recent: Arc<Recent>,
     /// Who is told of what was written.
-    pub(super) changes: Arc<Changes>,
+    pub(in crate::store) changes: Arc<Changes>,
     /// Held as long as anything can be written.
-    pub(super) lock: Lock,
+    pub(in crate::store) lock: Lock,
 }
 
 /// Whether the operations of a batch share their fate.
@@ -125,7 +129,7 @@ enum Isolation {
 
 impl Writer {
     /// Starts the task, which ends when the queue is closed or dropped and empty.
-    pub(super) fn start(self) -> Queue {
+    pub(in crate::store) fn start(self) -> Queue {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (end, ended) = watch::channel(None);
         let closing = Arc::new(Notify::new());
@@ -222,7 +226,7 @@ impl Writer {
     /// this fails; it also fails when worse is wrong. Either way another connection starts from a known state.
     async fn roll_back(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
-        if execute(&mut connection, sql::ROLLBACK).await.is_ok() {
+        if execute(&mut connection, statements::ROLLBACK).await.is_ok() {
             self.connection = Some(connection);
         } else {
             // What is wrong with it was reported to those who waited.
@@ -269,19 +273,19 @@ async fn fill_and_commit(
         }
     }
     if batch.changes() == 0 {
-        batch.execute(sql::COMMIT).await?;
+        batch.execute(statements::COMMIT).await?;
         return Ok(None);
     }
     let head = advance_revision(&mut batch).await?;
     changes.announce(head);
-    batch.execute(sql::COMMIT).await?;
+    batch.execute(statements::COMMIT).await?;
     let before = Revision(head.0.saturating_sub(batch.changes().into()));
     Ok(Some(Committed { before, head, told: batch.into_told() }))
 }
 
 /// Moves the store's revision past the changes of the batch, and answers it.
 async fn advance_revision(batch: &mut Batch<'_>) -> Result<Revision, Failure> {
-    let statement = sqlx::query(sql::ADVANCE_REVISION).bind(i64::from(batch.changes()));
+    let statement = sqlx::query(statements::ADVANCE_REVISION).bind(i64::from(batch.changes()));
     let rows = statement.fetch_all(&mut *batch.connection).await.map_err(database)?;
     let row = rows.first().ok_or_else(|| database(sqlx::Error::RowNotFound))?;
     let revision: i64 = row.try_get("revision").map_err(database)?;
@@ -290,17 +294,17 @@ async fn advance_revision(batch: &mut Batch<'_>) -> Result<Revision, Failure> {
 
 async fn apply_apart(operation: &mut dyn Queued, batch: &mut Batch<'_>) -> Result<(), Failure> {
     let before = batch.changes();
-    batch.execute(sql::SAVEPOINT).await?;
+    batch.execute(statements::SAVEPOINT).await?;
     match operation.apply(batch).await {
         Ok(()) => {}
         Err(Failure::Row(error)) => {
-            batch.execute(sql::ROLLBACK_TO_SAVEPOINT).await?;
+            batch.execute(statements::ROLLBACK_TO_SAVEPOINT).await?;
             batch.forget_changes_after(before);
             operation.reject(error);
         }
         Err(Failure::Database(error)) => return Err(Failure::Database(error)),
     }
-    batch.execute(sql::RELEASE_SAVEPOINT).await
+    batch.execute(statements::RELEASE_SAVEPOINT).await
 }
 
 /// Runs a statement that concerns the transaction as a whole.

@@ -1,4 +1,4 @@
-//! The promise of `sql.rs`, held: PostgreSQL takes every statement as it stands.
+//! The promise of `statements.rs`, held: PostgreSQL takes every statement as it stands.
 //!
 //! A real PostgreSQL is started from the machine's own binaries, given the tables of the migrations in its own words, and
 //! asked to prepare each statement.
@@ -9,54 +9,54 @@ use std::{
     process::{Command, Output},
 };
 
-use super::sql;
+use super::statements;
 
 /// Statements with parameters, or that read: those that begin and end transactions cannot be prepared anywhere.
 const STATEMENTS: &[(&str, &str)] = &[
-    ("REVISION", sql::REVISION),
-    ("ADVANCE_REVISION", sql::ADVANCE_REVISION),
-    ("BEAT", sql::BEAT),
-    ("SCHEMA_VERSION", sql::SCHEMA_VERSION),
-    ("PROBE", sql::PROBE),
-    ("STORE_PROBE", sql::STORE_PROBE),
-    ("GET", sql::GET),
-    ("FIND", sql::FIND),
-    ("LIST", sql::LIST),
-    ("LIST_NAMESPACE", sql::LIST_NAMESPACE),
-    ("COUNT_LISTED", sql::COUNT_LISTED),
-    ("COUNT_LISTED_NAMESPACE", sql::COUNT_LISTED_NAMESPACE),
-    ("COUNT", sql::COUNT),
-    ("REDEMPTIONS", sql::REDEMPTIONS),
-    ("CREATE", sql::CREATE),
-    ("UPDATE", sql::UPDATE),
-    ("EXISTS", sql::EXISTS),
-    ("DELETE", sql::DELETE),
-    ("NAME_EXISTS", sql::NAME_EXISTS),
-    ("COUNT_REDEMPTION", sql::COUNT_REDEMPTION),
-    ("ALLOWANCE", sql::ALLOWANCE),
-    ("RECORD_REDEMPTION", sql::RECORD_REDEMPTION),
-    ("SWEEP_EXPIRED", sql::SWEEP_EXPIRED),
-    ("SWEEP_USED_UP", sql::SWEEP_USED_UP),
-    ("METADATA_AT", sql::METADATA_AT),
-    ("OBJECT", sql::OBJECT),
-    ("OBJECTS", sql::OBJECTS),
-    ("OBJECTS_NAMESPACE", sql::OBJECTS_NAMESPACE),
-    ("COUNT_OBJECTS", sql::COUNT_OBJECTS),
-    ("COUNT_OBJECTS_NAMESPACE", sql::COUNT_OBJECTS_NAMESPACE),
-    ("CREATE_OBJECT", sql::CREATE_OBJECT),
-    ("OBJECT_STATE", sql::OBJECT_STATE),
-    ("UPDATE_OBJECT", sql::UPDATE_OBJECT),
-    ("DELETE_OBJECT", sql::DELETE_OBJECT),
+    ("REVISION", statements::REVISION),
+    ("ADVANCE_REVISION", statements::ADVANCE_REVISION),
+    ("BEAT", statements::BEAT),
+    ("SCHEMA_VERSION", statements::SCHEMA_VERSION),
+    ("PROBE", statements::PROBE),
+    ("STORE_PROBE", statements::STORE_PROBE),
+    ("GET", statements::GET),
+    ("FIND", statements::FIND),
+    ("LIST", statements::LIST),
+    ("LIST_NAMESPACE", statements::LIST_NAMESPACE),
+    ("COUNT_LISTED", statements::COUNT_LISTED),
+    ("COUNT_LISTED_NAMESPACE", statements::COUNT_LISTED_NAMESPACE),
+    ("COUNT", statements::COUNT),
+    ("REDEMPTIONS", statements::REDEMPTIONS),
+    ("CREATE", statements::CREATE),
+    ("UPDATE", statements::UPDATE),
+    ("EXISTS", statements::EXISTS),
+    ("DELETE", statements::DELETE),
+    ("NAME_EXISTS", statements::NAME_EXISTS),
+    ("COUNT_REDEMPTION", statements::COUNT_REDEMPTION),
+    ("ALLOWANCE", statements::ALLOWANCE),
+    ("RECORD_REDEMPTION", statements::RECORD_REDEMPTION),
+    ("SWEEP_EXPIRED", statements::SWEEP_EXPIRED),
+    ("SWEEP_USED_UP", statements::SWEEP_USED_UP),
+    ("METADATA_AT", statements::METADATA_AT),
+    ("OBJECT", statements::OBJECT),
+    ("OBJECTS", statements::OBJECTS),
+    ("OBJECTS_NAMESPACE", statements::OBJECTS_NAMESPACE),
+    ("COUNT_OBJECTS", statements::COUNT_OBJECTS),
+    ("COUNT_OBJECTS_NAMESPACE", statements::COUNT_OBJECTS_NAMESPACE),
+    ("CREATE_OBJECT", statements::CREATE_OBJECT),
+    ("OBJECT_STATE", statements::OBJECT_STATE),
+    ("UPDATE_OBJECT", statements::UPDATE_OBJECT),
+    ("DELETE_OBJECT", statements::DELETE_OBJECT),
 ];
 /// What steers a transaction is the same word in both.
 const STEERING: &[&str] = &[
-    sql::SAVEPOINT,
-    sql::SAVEPOINT_WRITES,
-    sql::ROLLBACK_TO_SAVEPOINT_WRITES,
-    sql::RELEASE_SAVEPOINT_WRITES,
-    sql::ROLLBACK_TO_SAVEPOINT,
-    sql::RELEASE_SAVEPOINT,
-    sql::ROLLBACK,
+    statements::SAVEPOINT,
+    statements::SAVEPOINT_WRITES,
+    statements::ROLLBACK_TO_SAVEPOINT_WRITES,
+    statements::RELEASE_SAVEPOINT_WRITES,
+    statements::ROLLBACK_TO_SAVEPOINT,
+    statements::RELEASE_SAVEPOINT,
+    statements::ROLLBACK,
 ];
 /// `COMMIT`, which needs no proof, and `COUNT_AND_RECORD`, which is two of the above.
 const UNTESTED: usize = 2;
@@ -141,7 +141,7 @@ fn tables() -> String {
 
 #[test]
 fn postgresql_takes_every_statement_as_it_stands() {
-    let declared = include_str!("sql.rs").matches("pub(super) const").count();
+    let declared = include_str!("statements.rs").matches("pub(in crate::store) const").count();
     assert_eq!(declared, STATEMENTS.len() + STEERING.len() + UNTESTED, "a statement is missing from this test's list");
     let postgres = Postgres::start();
     postgres.run("tables.sql", &tables());

@@ -18,7 +18,7 @@ const KEY_BYTES: usize = 32;
 
 /// What a sealed text is, so that one cannot be put in the place of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(in crate::store) enum Purpose {
     /// The code of this grant.
     Code(GrantId),
     /// The metadata of this grant.
@@ -43,7 +43,7 @@ impl Purpose {
 /// The sealed bytes were not sealed with this key for this purpose, or were changed since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("cannot be unsealed")]
-pub(super) struct Unsealable;
+pub(in crate::store) struct Unsealable;
 
 /// The randomness or the cipher of the system failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -53,7 +53,7 @@ pub struct SealError;
 /// The key that seals a database's secrets: AES-256 in GCM mode (NIST SP 800-38D).
 ///
 /// The library wipes it when it is freed; every copy on the way to it is wiped here.
-pub(super) struct SealingKey(LessSafeKey);
+pub(in crate::store) struct SealingKey(LessSafeKey);
 
 impl SealingKey {
     fn from_bytes(bytes: &[u8; KEY_BYTES]) -> Result<Self, SealError> {
@@ -67,7 +67,7 @@ impl SealingKey {
     ///
     /// # Errors
     /// [`SealError`] when there is no randomness.
-    pub(super) fn seal(&self, text: &[u8], purpose: Purpose) -> Result<Vec<u8>, SealError> {
+    pub(in crate::store) fn seal(&self, text: &[u8], purpose: Purpose) -> Result<Vec<u8>, SealError> {
         let mut nonce = [0; NONCE_LEN];
         getrandom::fill(&mut nonce).map_err(|_| SealError)?;
         let mut sealed = Vec::with_capacity(1 + NONCE_LEN + text.len() + AES_256_GCM.tag_len());
@@ -91,7 +91,7 @@ impl SealingKey {
     ///
     /// # Errors
     /// [`Unsealable`] when it was not.
-    pub(super) fn unseal(&self, sealed: &[u8], purpose: Purpose) -> Result<Zeroizing<Vec<u8>>, Unsealable> {
+    pub(in crate::store) fn unseal(&self, sealed: &[u8], purpose: Purpose) -> Result<Zeroizing<Vec<u8>>, Unsealable> {
         let (version, rest) = sealed.split_first().ok_or(Unsealable)?;
         if *version != VERSION {
             return Err(Unsealable);
@@ -109,7 +109,7 @@ impl SealingKey {
     ///
     /// # Errors
     /// [`KeyFileError`].
-    pub(super) fn read(path: &Path) -> Result<Self, KeyFileError> {
+    pub(in crate::store) fn read(path: &Path) -> Result<Self, KeyFileError> {
         if file::is_readable_by_others(path).map_err(KeyFileError::File)? {
             return Err(KeyFileError::NotPrivate);
         }
@@ -124,7 +124,7 @@ impl SealingKey {
     ///
     /// # Errors
     /// [`KeyFileError`].
-    pub(super) fn create(path: &Path) -> Result<Self, KeyFileError> {
+    pub(in crate::store) fn create(path: &Path) -> Result<Self, KeyFileError> {
         let mut bytes = Zeroizing::new([0_u8; KEY_BYTES]);
         getrandom::fill(&mut *bytes).map_err(|_| KeyFileError::System(SealError))?;
         let mut line = Zeroizing::new([0_u8; 45]);
@@ -143,7 +143,7 @@ impl fmt::Debug for SealingKey {
 
 /// Why a key file gives no key. Never holds its contents.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum KeyFileError {
+pub(in crate::store) enum KeyFileError {
     /// Others than its owner may read it.
     #[error("others may read it")]
     NotPrivate,

@@ -5,67 +5,69 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use sqlx::SqliteConnection as Connection;
 use tokio::sync::oneshot;
 
-use super::{
-    ChangeEffect, ChangeSubject, CommitError, CorruptRow, CreateError, StoreError, StoreFailure, UpdateError,
-    WriteObjectsError, changes::Told,
+use crate::{
+    grant::Revision,
+    store::{
+        ChangeEffect, ChangeSubject, CommitError, CorruptRow, CreateError, StoreError, StoreFailure, UpdateError,
+        WriteObjectsError, changes::Told,
+    },
 };
-use crate::grant::Revision;
 
 /// The open transaction.
-pub(super) struct Batch<'c> {
-    pub(super) connection: &'c mut Connection,
+pub(in crate::store) struct Batch<'c> {
+    pub(in crate::store) connection: &'c mut Connection,
     changes: u32,
     told: Vec<Told>,
 }
 
 impl<'c> Batch<'c> {
     /// A transaction that has just begun on `connection`.
-    pub(super) fn new(connection: &'c mut Connection) -> Self {
+    pub(in crate::store) fn new(connection: &'c mut Connection) -> Self {
         Self { connection, changes: 0, told: Vec::new() }
     }
 
     /// The place in the batch that the next change has: what the statements add to the store's revision.
-    pub(super) fn next_place(&self) -> i64 {
+    pub(in crate::store) fn next_place(&self) -> i64 {
         i64::from(self.changes) + 1
     }
 
     /// Notes the change that was made with the next place, which is thereby taken.
-    pub(super) fn changed(&mut self, subject: ChangeSubject, effect: ChangeEffect) {
+    pub(in crate::store) fn changed(&mut self, subject: ChangeSubject, effect: ChangeEffect) {
         self.changed_untold();
         self.told.push(Told { place: self.changes, subject, effect });
     }
 
     /// The same for a change of which there is nothing to tell.
-    pub(super) fn changed_untold(&mut self) {
+    pub(in crate::store) fn changed_untold(&mut self) {
         self.changes = self.changes.saturating_add(1);
     }
 
     /// Runs a statement that concerns the transaction as a whole.
-    pub(super) async fn execute(&mut self, statement: &'static str) -> Result<(), Failure> {
+    pub(in crate::store) async fn execute(&mut self, statement: &'static str) -> Result<(), Failure> {
         let done = sqlx::query(statement).execute(&mut *self.connection).await;
         done.map(drop).map_err(|error| Failure::Database(Arc::new(error)))
     }
 
     /// How many changes were made.
-    pub(super) fn changes(&self) -> u32 {
+    pub(in crate::store) fn changes(&self) -> u32 {
         self.changes
     }
 
     /// Forgets the changes of an operation that was rolled back.
-    pub(super) fn forget_changes_after(&mut self, changes: u32) {
+    pub(in crate::store) fn forget_changes_after(&mut self, changes: u32) {
         self.changes = changes;
         self.told.retain(|told| told.place <= changes);
     }
 
     /// What is to be told once this is committed.
-    pub(super) fn into_told(self) -> Vec<Told> {
+    pub(in crate::store) fn into_told(self) -> Vec<Told> {
         self.told
     }
 }
 
 /// Why a statement failed.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(in crate::store) enum Failure {
     /// It broke a rule of the schema, or a row could not be read: the operation's own trouble.
     Row(StoreError),
     /// The database failed: everybody's trouble.
@@ -74,7 +76,7 @@ pub(super) enum Failure {
 
 impl Failure {
     /// Sorts an error by whom it concerns. `id` names the row for the operator.
-    pub(super) fn of(error: sqlx::Error, id: &(impl ToString + ?Sized)) -> Self {
+    pub(in crate::store) fn of(error: sqlx::Error, id: &(impl ToString + ?Sized)) -> Self {
         if is_about_one_row(&error) {
             Self::Row(StoreError::Corrupt { id: id.to_string(), what: "breaks a rule of the schema" })
         } else {
@@ -101,16 +103,16 @@ fn is_about_one_row(error: &sqlx::Error) -> bool {
 }
 
 /// What an operation's statements decided.
-pub(super) type Decision<O> = Result<Result<<O as Operation>::Output, <O as Operation>::Error>, Failure>;
+pub(in crate::store) type Decision<O> = Result<Result<<O as Operation>::Output, <O as Operation>::Error>, Failure>;
 
 /// What the caller is answered.
-pub(super) type Answered<O> = Result<<O as Operation>::Answer, <O as Operation>::Error>;
+pub(in crate::store) type Answered<O> = Result<<O as Operation>::Answer, <O as Operation>::Error>;
 
 /// A boxed future that borrows.
-pub(super) type Borrowing<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub(in crate::store) type Borrowing<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Something that is written. Its statements may run more than once, in transactions that are rolled back.
-pub(super) trait Operation: Send + Sized + 'static {
+pub(in crate::store) trait Operation: Send + Sized + 'static {
     /// What the statements answer.
     type Output: Send;
     /// What the caller gets, once committed.
@@ -128,7 +130,7 @@ pub(super) trait Operation: Send + Sized + 'static {
 }
 
 /// Errors that can carry a failure of the store.
-pub(super) trait FromStore {
+pub(in crate::store) trait FromStore {
     /// The store failed.
     fn from_store(error: StoreError) -> Self;
 }
@@ -164,7 +166,7 @@ impl FromStore for WriteObjectsError {
 }
 
 /// An operation on its way through the queue, with the caller who waits for it.
-pub(super) trait Queued: Send {
+pub(in crate::store) trait Queued: Send {
     /// Whether the caller has gone away.
     fn is_abandoned(&self) -> bool;
     /// Runs the statements and keeps what they decided.
@@ -178,7 +180,7 @@ pub(super) trait Queued: Send {
 }
 
 /// The one implementation of [`Queued`].
-pub(super) struct Waiting<O: Operation> {
+pub(in crate::store) struct Waiting<O: Operation> {
     operation: O,
     decided: Option<Result<O::Output, O::Error>>,
     caller: oneshot::Sender<Answered<O>>,
@@ -186,7 +188,7 @@ pub(super) struct Waiting<O: Operation> {
 
 impl<O: Operation> Waiting<O> {
     /// The operation, ready to be queued, and where its answer will come.
-    pub(super) fn new(operation: O) -> (Box<Self>, oneshot::Receiver<Answered<O>>) {
+    pub(in crate::store) fn new(operation: O) -> (Box<Self>, oneshot::Receiver<Answered<O>>) {
         let (caller, answer) = oneshot::channel();
         (Box::new(Self { operation, decided: None, caller }), answer)
     }
@@ -225,12 +227,12 @@ impl<O: Operation> Queued for Waiting<O> {
 }
 
 /// The answer to an operation that could not be carried out.
-pub(super) fn unavailable<O: Operation>(source: StoreFailure) -> O::Error {
+pub(in crate::store) fn unavailable<O: Operation>(source: StoreFailure) -> O::Error {
     O::Error::from_store(StoreError::Unavailable { action: O::ACTION, source })
 }
 
 /// The revision in a row's column; an own failure when it is none.
-pub(super) fn revision_of(stored: i64, id: &impl ToString) -> Result<Revision, Failure> {
+pub(in crate::store) fn revision_of(stored: i64, id: &impl ToString) -> Result<Revision, Failure> {
     u64::try_from(stored)
         .map(Revision)
         .map_err(|_| Failure::Row(StoreError::Corrupt { id: id.to_string(), what: "revision" }))

@@ -6,8 +6,10 @@ use crate::{
     grant::{Admission, CertificateRecord, GrantName},
     store::{
         ChangeEffect, ChangeSubject, CommitError, Receipt, StoreError,
-        batch::{Batch, Decision, Failure, Operation},
-        sql,
+        sql::{
+            batch::{Batch, Decision, Failure, Operation},
+            statements,
+        },
     },
 };
 
@@ -22,7 +24,7 @@ impl Redeem {
     async fn count_and_record(&self, batch: &mut Batch<'_>, id: &str) -> Result<Option<(u32, GrantName)>, Failure> {
         let Self { admission, certificate } = self;
         let place = batch.next_place();
-        let rows = sqlx::query(sql::COUNT_AND_RECORD)
+        let rows = sqlx::query(statements::COUNT_AND_RECORD)
             .bind(id)
             .bind(admission.admitted_at().unix_seconds())
             .bind(place)
@@ -44,7 +46,7 @@ impl Redeem {
 
     /// Why nothing was counted, in the order of the checks of admission: the same transaction sees the same row.
     async fn refusal(&self, batch: &mut Batch<'_>, id: &str) -> Result<CommitError, Failure> {
-        let row = sqlx::query(sql::ALLOWANCE)
+        let row = sqlx::query(statements::ALLOWANCE)
             .bind(id)
             .fetch_optional(&mut *batch.connection)
             .await
