@@ -24,7 +24,7 @@ use crate::{
     time::Timestamp,
 };
 
-pub struct MemoryStore {
+pub(in crate::store) struct MemoryStore {
     state: Mutex<State>,
     changes: Arc<Changes>,
 }
@@ -41,7 +41,7 @@ struct State {
 }
 
 impl MemoryStore {
-    pub fn new() -> Self {
+    pub(in crate::store) fn new() -> Self {
         let changes = Arc::new(Changes::new(Revision(1)));
         let state = State {
             objects: BTreeMap::new(),
@@ -61,7 +61,7 @@ impl MemoryStore {
     }
 
     /// Another store with what this one remembers.
-    pub fn reopened(&self) -> Self {
+    pub(in crate::store) fn reopened(&self) -> Self {
         let state = self.state.lock().unwrap();
         let changes = Arc::new(Changes::new(Revision(state.revision)));
         let state = State { closed: false, changes: Arc::clone(&changes), ..state.clone() };

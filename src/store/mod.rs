@@ -11,6 +11,8 @@ pub mod fuzzing;
 #[cfg(test)]
 mod memory;
 mod object;
+mod open;
+mod options;
 mod receipt;
 mod sql;
 mod sqlite;
@@ -22,12 +24,10 @@ pub use object::{
     Labels, ObjectContent, ObjectKey, ObjectKind, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, StoredObject,
     WriteObjectsError,
 };
+pub use open::open;
+pub use options::{CommitOutcome, CommitReport, Location, OnCommit, OpenError, StoreOptions};
 pub use receipt::Receipt;
-pub use sql::{
-    seal::SealError,
-    writer::{CommitOutcome, CommitReport, OnCommit},
-};
-pub use sqlite::{OpenError, SqliteOptions, SqliteStore};
+pub use sql::seal::SealError;
 
 use crate::{
     grant::{
@@ -274,9 +274,9 @@ impl From<CorruptRow> for StoreError {
 /// What went wrong below.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreFailure {
-    /// The database refused; shared, because one failed commit fails every redemption in it.
+    /// The database refused.
     #[error(transparent)]
-    Database(Arc<sqlx::Error>),
+    Database(DatabaseError),
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
@@ -294,6 +294,18 @@ pub enum StoreFailure {
         /// The version this program was made for.
         known: i64,
     },
+}
+
+/// The database's own words, to be printed. Shared, as one failed commit fails every operation in it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(transparent)]
+pub struct DatabaseError(Arc<dyn std::error::Error + Send + Sync>);
+
+impl DatabaseError {
+    /// Of an error of the database's driver, whose type stays inside.
+    pub(in crate::store) fn new(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self(Arc::new(error))
+    }
 }
 
 /// Why a grant was not stored.

@@ -1,28 +1,28 @@
 //! One transaction in the making, and the operations that may be part of it.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin};
 
-use sqlx::SqliteConnection as Connection;
 use tokio::sync::oneshot;
 
+use super::backend::{Backend, Broken, Columns, Connection, Row, Statement, fetch, statement};
 use crate::{
     grant::Revision,
     store::{
-        ChangeEffect, ChangeSubject, CommitError, CorruptRow, CreateError, StoreError, StoreFailure, UpdateError,
-        WriteObjectsError, changes::Told,
+        ChangeEffect, ChangeSubject, CommitError, CorruptRow, CreateError, DatabaseError, StoreError, StoreFailure,
+        UpdateError, WriteObjectsError, changes::Told,
     },
 };
 
 /// The open transaction.
-pub(in crate::store) struct Batch<'c> {
-    pub(in crate::store) connection: &'c mut Connection,
+pub(in crate::store) struct Batch<'c, B: Backend> {
+    connection: &'c mut Connection<B>,
     changes: u32,
     told: Vec<Told>,
 }
 
-impl<'c> Batch<'c> {
+impl<'c, B: Backend> Batch<'c, B> {
     /// A transaction that has just begun on `connection`.
-    pub(in crate::store) fn new(connection: &'c mut Connection) -> Self {
+    pub(in crate::store) fn new(connection: &'c mut Connection<B>) -> Self {
         Self { connection, changes: 0, told: Vec::new() }
     }
 
@@ -42,10 +42,33 @@ impl<'c> Batch<'c> {
         self.changes = self.changes.saturating_add(1);
     }
 
-    /// Runs a statement that concerns the transaction as a whole.
-    pub(in crate::store) async fn execute(&mut self, statement: &'static str) -> Result<(), Failure> {
-        let done = sqlx::query(statement).execute(&mut *self.connection).await;
-        done.map(drop).map_err(|error| Failure::Database(Arc::new(error)))
+    /// Runs a statement of one operation. `id` names its row for the operator.
+    pub(in crate::store) async fn rows(
+        &mut self,
+        statement: Statement<'_>,
+        id: &(impl ToString + Sync + ?Sized),
+    ) -> Result<Vec<Row<B>>, Failure> {
+        fetch::<B>(self.connection, statement).await.map_err(|error| Failure::of::<B>(error, id))
+    }
+
+    /// The same for a statement with at most one row.
+    pub(in crate::store) async fn row(
+        &mut self,
+        statement: Statement<'_>,
+        id: &(impl ToString + Sync + ?Sized),
+    ) -> Result<Option<Row<B>>, Failure> {
+        Ok(self.rows(statement, id).await?.into_iter().next())
+    }
+
+    /// Runs a statement that concerns the transaction as a whole, and answers its row if it has one.
+    pub(in crate::store) async fn execute(&mut self, statement: Statement<'_>) -> Result<Option<Row<B>>, Failure> {
+        let rows = fetch::<B>(self.connection, statement).await.map_err(database)?;
+        Ok(rows.into_iter().next())
+    }
+
+    /// The same for a statement that controls the transaction.
+    pub(in crate::store) async fn control(&mut self, text: &'static str) -> Result<(), Failure> {
+        self.execute(statement(text)).await.map(drop)
     }
 
     /// How many changes were made.
@@ -71,35 +94,35 @@ pub(in crate::store) enum Failure {
     /// It broke a rule of the schema, or a row could not be read: the operation's own trouble.
     Row(StoreError),
     /// The database failed: everybody's trouble.
-    Database(Arc<sqlx::Error>),
+    Database(DatabaseError),
 }
 
 impl Failure {
     /// Sorts an error by whom it concerns. `id` names the row for the operator.
-    pub(in crate::store) fn of(error: sqlx::Error, id: &(impl ToString + ?Sized)) -> Self {
-        if is_about_one_row(&error) {
+    fn of<B: Backend>(error: sqlx::Error, id: &(impl ToString + ?Sized)) -> Self {
+        let undecodable = matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_));
+        if undecodable || B::concerns_one_row(&error) {
             Self::Row(StoreError::Corrupt { id: id.to_string(), what: "breaks a rule of the schema" })
         } else {
-            Self::Database(Arc::new(error))
+            database(error)
         }
     }
+
+    /// What a column holds that cannot be read.
+    pub(in crate::store) fn column(id: &(impl ToString + ?Sized)) -> impl Fn(Broken) -> Self {
+        move |Broken(what)| Self::Row(StoreError::Corrupt { id: id.to_string(), what })
+    }
+}
+
+/// A failure that concerns all who wait.
+pub(in crate::store) fn database(error: sqlx::Error) -> Failure {
+    Failure::Database(DatabaseError::new(error))
 }
 
 impl From<CorruptRow> for Failure {
     fn from(corrupt: CorruptRow) -> Self {
         Self::Row(corrupt.into())
     }
-}
-
-/// Whether other statements can succeed where this one failed.
-fn is_about_one_row(error: &sqlx::Error) -> bool {
-    /// The low byte of every extended code of SQLITE_CONSTRAINT: <https://www.sqlite.org/rescode.html>.
-    const SQLITE_CONSTRAINT: u32 = 19;
-    if matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)) {
-        return true;
-    }
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == SQLITE_CONSTRAINT)
 }
 
 /// What an operation's statements decided.
@@ -123,7 +146,7 @@ pub(in crate::store) trait Operation: Send + Sized + 'static {
     const ACTION: &'static str;
 
     /// Runs the statements. A refusal (`Ok(Err(_))`) has changed nothing; a [`Failure`] may have, and is rolled back.
-    fn apply(&self, batch: &mut Batch<'_>) -> impl Future<Output = Decision<Self>> + Send;
+    fn apply<B: Backend>(&self, batch: &mut Batch<'_, B>) -> impl Future<Output = Decision<Self>> + Send;
 
     /// Makes the answer; called once, after the commit.
     fn committed(self, output: Self::Output) -> Self::Answer;
@@ -166,11 +189,11 @@ impl FromStore for WriteObjectsError {
 }
 
 /// An operation on its way through the queue, with the caller who waits for it.
-pub(in crate::store) trait Queued: Send {
+pub(in crate::store) trait Queued<B: Backend>: Send {
     /// Whether the caller has gone away.
     fn is_abandoned(&self) -> bool;
     /// Runs the statements and keeps what they decided.
-    fn apply<'a>(&'a mut self, batch: &'a mut Batch<'_>) -> Borrowing<'a, Result<(), Failure>>;
+    fn apply<'a>(&'a mut self, batch: &'a mut Batch<'_, B>) -> Borrowing<'a, Result<(), Failure>>;
     /// Takes note that this operation alone failed.
     fn reject(&mut self, error: StoreError);
     /// Answers what was decided: the transaction is committed.
@@ -194,12 +217,12 @@ impl<O: Operation> Waiting<O> {
     }
 }
 
-impl<O: Operation> Queued for Waiting<O> {
+impl<B: Backend, O: Operation> Queued<B> for Waiting<O> {
     fn is_abandoned(&self) -> bool {
         self.caller.is_closed()
     }
 
-    fn apply<'a>(&'a mut self, batch: &'a mut Batch<'_>) -> Borrowing<'a, Result<(), Failure>> {
+    fn apply<'a>(&'a mut self, batch: &'a mut Batch<'_, B>) -> Borrowing<'a, Result<(), Failure>> {
         Box::pin(async move {
             self.decided = Some(self.operation.apply(batch).await?);
             Ok(())
@@ -232,8 +255,11 @@ pub(in crate::store) fn unavailable<O: Operation>(source: StoreFailure) -> O::Er
 }
 
 /// The revision in a row's column; an own failure when it is none.
-pub(in crate::store) fn revision_of(stored: i64, id: &impl ToString) -> Result<Revision, Failure> {
-    u64::try_from(stored)
-        .map(Revision)
-        .map_err(|_| Failure::Row(StoreError::Corrupt { id: id.to_string(), what: "revision" }))
+pub(in crate::store) fn revision_of(
+    row: &impl Columns,
+    column: &'static str,
+    id: &(impl ToString + ?Sized),
+) -> Result<Revision, Failure> {
+    let stored = row.integer(column).map_err(Failure::column(id))?;
+    u64::try_from(stored).map(Revision).map_err(|_| Failure::column(id)(Broken(column)))
 }

@@ -1,12 +1,15 @@
 //! The store in SQL: statements, rows, sealing, group commit, reads and operations.
 
+pub(super) mod backend;
 mod batch;
+pub(super) mod open;
 pub(super) mod operation;
 #[cfg(test)]
 mod portability;
-pub(super) mod read;
-pub(super) mod recent;
+mod read;
+mod recent;
 pub(super) mod row;
 pub(super) mod seal;
 pub(super) mod statements;
-pub(super) mod writer;
+pub(super) mod store;
+mod writer;

@@ -2,19 +2,20 @@
 
 mod objects;
 
-use std::{future::poll_fn, str::FromStr, sync::Arc, time::Duration};
+use std::{ops::ControlFlow, str::FromStr, sync::Arc, time::Duration};
 
-use sqlx::{
-    Row as _, Sqlite,
-    query::Query,
-    sqlite::{SqliteArguments, SqlitePool as Pool, SqliteRow as Row},
-};
 use tokio::sync::Semaphore;
 
-use super::{recent::Recent, row, seal::SealingKey, statements};
+use super::{
+    backend::{Backend, Broken, Columns, Row, Statement, statement},
+    recent::Recent,
+    row,
+    seal::SealingKey,
+    statements,
+};
 use crate::{
     grant::{Grant, GrantId, GrantName, Namespace, Redemption, Revision},
-    store::{CorruptRow, GrantCounts, GrantPage, GrantQuery, ObjectKind, StoreError, StoreFailure},
+    store::{CorruptRow, DatabaseError, GrantCounts, GrantPage, GrantQuery, ObjectKind, StoreError, StoreFailure},
     time::Timestamp,
 };
 
@@ -24,8 +25,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 const PAGE_BYTES: usize = 1024 * 1024;
 
 /// The connections that read, and the key for what they read.
-pub(in crate::store) struct Reader {
-    pool: Pool,
+pub(in crate::store) struct Reader<B> {
+    backend: Arc<B>,
     key: Arc<SealingKey>,
     recent: Arc<Recent>,
     /// For whoever reads a page, or counts what follows it: one at a time, so that there is a connection for those who
@@ -42,21 +43,48 @@ fn failed(action: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
         let source = if matches!(error, sqlx::Error::PoolClosed) {
             StoreFailure::Closed
         } else {
-            StoreFailure::Database(Arc::new(error))
+            StoreFailure::Database(DatabaseError::new(error))
         };
         StoreError::Unavailable { action, source }
     }
 }
 
-impl Reader {
-    pub(in crate::store) fn new(pool: Pool, key: Arc<SealingKey>, recent: Arc<Recent>) -> Self {
-        Self { pool, key, recent, paging: Semaphore::new(PAGES_AT_ONCE) }
+impl<B: Backend> Reader<B> {
+    pub(in crate::store) fn new(backend: Arc<B>, key: Arc<SealingKey>, recent: Arc<Recent>) -> Self {
+        Self { backend, key, recent, paging: Semaphore::new(PAGES_AT_ONCE) }
     }
 
     /// Ends all reading. Reads that are under way are waited for, but not for ever.
     pub(in crate::store) async fn close(&self) {
         self.recent.forget();
-        let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.pool.close()).await;
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.backend.readers().close()).await;
+    }
+
+    /// Runs a statement on one of the connections that read, and hands its rows to `take` until that breaks off.
+    async fn scan(
+        &self,
+        action: &'static str,
+        statement: Statement<'_>,
+        take: impl FnMut(Row<B>) -> ControlFlow<()> + Send,
+    ) -> Result<(), StoreError> {
+        let mut connection = self.backend.readers().acquire().await.map_err(failed(action))?;
+        B::run(&mut connection, statement, take).await.map_err(failed(action))
+    }
+
+    /// The first row of what a statement finds.
+    async fn first(&self, action: &'static str, statement: Statement<'_>) -> Result<Option<Row<B>>, StoreError> {
+        let mut first = None;
+        let keep = |row| {
+            first = Some(row);
+            ControlFlow::Break(())
+        };
+        self.scan(action, statement, keep).await?;
+        Ok(first)
+    }
+
+    /// The row of a statement that always has one.
+    async fn only(&self, action: &'static str, statement: Statement<'_>) -> Result<Row<B>, StoreError> {
+        self.first(action, statement).await?.ok_or_else(|| failed(action)(sqlx::Error::RowNotFound))
     }
 
     pub(in crate::store) async fn get(&self, id: GrantId) -> Result<Option<Grant>, StoreError> {
@@ -64,8 +92,8 @@ impl Reader {
             Ok(grant) => return Ok(Some(grant)),
             Err(age) => age,
         };
-        let query = sqlx::query(statements::GET).bind(id.to_string());
-        let row = query.fetch_optional(&self.pool).await.map_err(failed("read a grant"))?;
+        let uid = id.to_string();
+        let row = self.first("read a grant", statement(statements::GET).bind(&uid)).await?;
         let grant = self.grant(row)?;
         if let Some(grant) = &grant {
             self.recent.keep(grant, age);
@@ -78,12 +106,12 @@ impl Reader {
         namespace: Namespace,
         name: GrantName,
     ) -> Result<Option<Grant>, StoreError> {
-        let query = sqlx::query(statements::FIND).bind(namespace.as_str()).bind(name.as_str());
-        let row = query.fetch_optional(&self.pool).await.map_err(failed("find a grant"))?;
+        let find = statement(statements::FIND).bind(namespace.as_str()).bind(name.as_str());
+        let row = self.first("find a grant", find).await?;
         self.grant(row)
     }
 
-    fn grant(&self, row: Option<Row>) -> Result<Option<Grant>, StoreError> {
+    fn grant(&self, row: Option<Row<B>>) -> Result<Option<Grant>, StoreError> {
         Ok(row.map(|row| row::grant(&row, &self.key)).transpose()?)
     }
 
@@ -93,24 +121,26 @@ impl Reader {
         after: u32,
         limit: u32,
     ) -> Result<Vec<Redemption>, StoreError> {
-        let query =
-            sqlx::query(statements::REDEMPTIONS).bind(id.to_string()).bind(i64::from(after)).bind(i64::from(limit));
-        let rows = query.fetch_all(&self.pool).await.map_err(failed("read the ledger"))?;
-        Ok(rows.iter().map(row::redemption).collect::<Result<_, _>>()?)
+        let uid = id.to_string();
+        let read = statement(statements::REDEMPTIONS).bind(&uid).bind(i64::from(after)).bind(i64::from(limit));
+        let mut rows = Vec::new();
+        let keep = |row| {
+            rows.push(row::redemption(&row));
+            ControlFlow::Continue(())
+        };
+        self.scan("read the ledger", read, keep).await?;
+        Ok(rows.into_iter().collect::<Result<_, _>>()?)
     }
 
     pub(in crate::store) async fn count(&self, now: Timestamp) -> Result<GrantCounts, StoreError> {
-        let failed = failed("count grants");
-        let query = sqlx::query(statements::COUNT).bind(now.unix_seconds());
-        let row = query.fetch_one(&self.pool).await.map_err(&failed)?;
-        let read = |column| row.try_get::<i64, _>(column).map(i64::unsigned_abs).map_err(&failed);
+        let row = self.only("count grants", statement(statements::COUNT).bind(now.unix_seconds())).await?;
+        let read = |column| row.integer(column).map(i64::unsigned_abs).map_err(store_row);
         let exhausted = read("exhausted")?;
         Ok(GrantCounts { open: read("unexpired")?.saturating_sub(exhausted), expired: read("expired")?, exhausted })
     }
 
     pub(in crate::store) async fn revision(&self) -> Result<Revision, StoreError> {
-        let failed = failed("read the revision");
-        let row = sqlx::query(statements::REVISION).fetch_one(&self.pool).await.map_err(&failed)?;
+        let row = self.only("read the revision", statement(statements::REVISION)).await?;
         store_revision(&row, "revision")
     }
 
@@ -133,26 +163,25 @@ impl Reader {
     pub(in crate::store) async fn count_listed(&self, query: GrantQuery) -> Result<u32, StoreError> {
         let after = query.after.as_ref().map(|(namespace, name)| (namespace.as_str(), name.as_str()));
         let Some(after) = start(query.namespace.as_ref(), after) else { return Ok(0) };
-        let statement =
+        let text =
             if query.namespace.is_some() { statements::COUNT_LISTED_NAMESPACE } else { statements::COUNT_LISTED };
-        self.counted(sqlx::query(statement).bind(after.0).bind(after.1).bind(i64::from(query.limit))).await
+        self.counted(statement(text).bind(&after.0).bind(&after.1).bind(i64::from(query.limit))).await
     }
 
     /// The one number that a query of the rest of a list answers.
-    async fn counted(&self, query: Query<'_, Sqlite, SqliteArguments>) -> Result<u32, StoreError> {
-        let failed = failed("count what a list has");
+    async fn counted(&self, statement: Statement<'_>) -> Result<u32, StoreError> {
         // As long as a page may take; never closed.
         let _turn = self.paging.acquire().await;
-        let row = query.fetch_one(&self.pool).await.map_err(&failed)?;
-        let listed: i64 = row.try_get("listed").map_err(&failed)?;
+        let row = self.only("count what a list has", statement).await?;
+        let listed = row.integer("listed").map_err(store_row)?;
         // No more than the limit, which is a u32.
         Ok(u32::try_from(listed).unwrap_or(u32::MAX))
     }
 
     /// Reads one page, and more when that ends with a row that cannot be where the next one starts.
-    async fn page<T, N: FromStr>(
+    async fn page<T: Send, N: FromStr + Send>(
         &self,
-        paging: Paging<'_, T>,
+        paging: Paging<'_, B, T>,
         after: Option<(&str, &str)>,
     ) -> Result<Page<T, N>, StoreError> {
         // Never closed.
@@ -177,47 +206,60 @@ impl Reader {
     }
 
     /// Reads rows into the page until it is full.
-    async fn read_page<T, N>(
+    async fn read_page<T: Send, N: Send>(
         &self,
-        paging: &Paging<'_, T>,
+        paging: &Paging<'_, B, T>,
         after: &(String, String),
         page: &mut Page<T, N>,
         moment: &mut Option<Revision>,
     ) -> Result<PageEnd, StoreError> {
-        let failed = failed(paging.action);
         let limit = match paging.limit {
             0 => GrantQuery::MAX_PAGE,
             limit => limit.min(GrantQuery::MAX_PAGE),
         };
-        let mut statement = sqlx::query(if paging.namespace.is_some() { paging.of_namespace } else { paging.all });
+        let mut read = statement(if paging.namespace.is_some() { paging.of_namespace } else { paging.all });
         if let Some(kind) = paging.kind {
-            statement = statement.bind(kind.as_str());
+            read = read.bind(kind.as_str());
         }
-        let mut rows = statement.bind(&after.0).bind(&after.1).bind(i64::from(limit) + 1).fetch(&self.pool);
+        let read = read.bind(&after.0).bind(&after.1).bind(i64::from(limit) + 1);
         let (mut taken, mut bytes) = (0, 0);
         let mut last = None;
-        while let Some(row) = poll_fn(|context| rows.as_mut().poll_next(context)).await {
-            let row = row.map_err(&failed)?;
-            moment.get_or_insert(store_revision(&row, "store_revision")?);
+        let mut take = |row: &Row<B>| -> Result<Option<PageEnd>, StoreError> {
+            moment.get_or_insert(store_revision(row, "store_revision")?);
             if taken == limit || bytes >= PAGE_BYTES {
-                let (namespace, name) = last.unwrap_or_default();
-                return Ok(PageEnd::After(namespace, name));
+                let (namespace, name) = last.take().unwrap_or_default();
+                return Ok(Some(PageEnd::After(namespace, name)));
             }
-            let text = |column| row.try_get::<String, _>(column).map_err(&failed);
-            last = Some((text("namespace")?, text("name")?));
-            bytes += row.try_get::<Option<&[u8]>, _>(paging.sealed).ok().flatten().map_or(0, <[u8]>::len);
+            let text = |column| row.text(column).map(str::to_owned);
+            let place = text("namespace").and_then(|namespace| Ok((namespace, text("name")?)));
+            last = Some(place.map_err(|Broken(what)| StoreError::Corrupt { id: row::uid(row), what })?);
+            bytes += row.optional_bytes(paging.sealed).ok().flatten().map_or(0, <[u8]>::len);
             taken += 1;
-            match (paging.read)(&row, &self.key) {
+            match (paging.read)(row, &self.key) {
                 Ok(read) => page.read.push(read),
                 Err(corrupt) => page.corrupt.push(corrupt),
             }
-        }
-        Ok(PageEnd::Last)
+            Ok(None)
+        };
+        let mut end = Ok(PageEnd::Last);
+        let until_full = |row: Row<B>| match take(&row) {
+            Ok(None) => ControlFlow::Continue(()),
+            Ok(Some(full)) => {
+                end = Ok(full);
+                ControlFlow::Break(())
+            }
+            Err(error) => {
+                end = Err(error);
+                ControlFlow::Break(())
+            }
+        };
+        self.scan(paging.action, read, until_full).await?;
+        end
     }
 }
 
 /// What to read pages of, and how.
-struct Paging<'a, T> {
+struct Paging<'a, B: Backend, T> {
     action: &'static str,
     /// The statement for all namespaces.
     all: &'static str,
@@ -229,7 +271,7 @@ struct Paging<'a, T> {
     limit: u32,
     /// The column that can be large.
     sealed: &'static str,
-    read: fn(&Row, &SealingKey) -> Result<T, CorruptRow>,
+    read: fn(&Row<B>, &SealingKey) -> Result<T, CorruptRow>,
 }
 
 /// A page of anything, while it is read and after.
@@ -260,7 +302,12 @@ fn start(namespace: Option<&Namespace>, after: Option<(&str, &str)>) -> Option<(
     Some((namespace.to_owned(), name.to_owned()))
 }
 
-fn store_revision(row: &Row, column: &'static str) -> Result<Revision, StoreError> {
-    let stored: i64 = row.try_get(column).map_err(failed("read the revision"))?;
-    u64::try_from(stored).map(Revision).map_err(|_| StoreError::Corrupt { id: "(store)".to_owned(), what: "revision" })
+fn store_revision(row: &impl Columns, column: &'static str) -> Result<Revision, StoreError> {
+    let stored = row.integer(column).map_err(store_row)?;
+    u64::try_from(stored).map(Revision).map_err(|_| store_row(Broken("revision")))
+}
+
+/// What there is to say of a row that is not of one grant or object.
+fn store_row(Broken(what): Broken) -> StoreError {
+    StoreError::Corrupt { id: "(store)".to_owned(), what }
 }

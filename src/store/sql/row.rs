@@ -3,15 +3,17 @@
 mod object;
 
 use serde::{Deserialize, Serialize};
-use sqlx::{Row as _, sqlite::SqliteRow as Row};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, str::FromStr};
 use zeroize::Zeroizing;
 
 #[cfg(any(test, fuzzing))]
 pub(in crate::store) use object::object_content;
 pub(in crate::store) use object::{object, object_json, object_state, removed_object};
 
-use super::seal::{Purpose, SealError, SealingKey};
+use super::{
+    backend::{Broken, Column, Columns},
+    seal::{Purpose, SealError, SealingKey},
+};
 use crate::{
     grant::{
         Allowance, CertificateRecord, Code, CodeOrigin, Grant, GrantId, GrantMetadata, KeyFingerprint, Redemption,
@@ -21,32 +23,17 @@ use crate::{
     time::Timestamp,
 };
 
-/// A column that does not hold what it should; its name says enough.
-struct Broken(&'static str);
-
-type Column<T> = Result<T, Broken>;
-
-fn text<'r>(row: &'r Row, column: &'static str) -> Column<&'r str> {
-    row.try_get(column).map_err(|_| Broken(column))
+fn parsed<T: FromStr>(row: &impl Columns, column: &'static str) -> Column<T> {
+    row.text(column)?.parse().map_err(|_| Broken(column))
 }
 
-fn blob<'r>(row: &'r Row, column: &'static str) -> Column<&'r [u8]> {
-    row.try_get(column).map_err(|_| Broken(column))
-}
-
-fn parsed<T: std::str::FromStr>(row: &Row, column: &'static str) -> Column<T> {
-    text(row, column)?.parse().map_err(|_| Broken(column))
-}
-
-fn optional<T: std::str::FromStr>(row: &Row, column: &'static str) -> Column<Option<T>> {
-    let text: Option<&str> = row.try_get(column).map_err(|_| Broken(column))?;
-    text.map(str::parse).transpose().map_err(|_| Broken(column))
+fn optional<T: FromStr>(row: &impl Columns, column: &'static str) -> Column<Option<T>> {
+    row.optional_text(column)?.map(str::parse).transpose().map_err(|_| Broken(column))
 }
 
 /// An integer column as the unsigned type the program uses.
-fn number<T: TryFrom<i64>>(row: &Row, column: &'static str) -> Column<T> {
-    let value: i64 = row.try_get(column).map_err(|_| Broken(column))?;
-    T::try_from(value).map_err(|_| Broken(column))
+fn number<T: TryFrom<i64>>(row: &impl Columns, column: &'static str) -> Column<T> {
+    T::try_from(row.integer(column)?).map_err(|_| Broken(column))
 }
 
 fn instant_of(seconds: i64, column: &'static str) -> Column<Timestamp> {
@@ -54,26 +41,26 @@ fn instant_of(seconds: i64, column: &'static str) -> Column<Timestamp> {
     if instant.unix_seconds() == seconds { Ok(instant) } else { Err(Broken(column)) }
 }
 
-fn instant(row: &Row, column: &'static str) -> Column<Timestamp> {
+fn instant(row: &impl Columns, column: &'static str) -> Column<Timestamp> {
     instant_of(number(row, column)?, column)
 }
 
-fn bytes<const N: usize>(row: &Row, column: &'static str) -> Column<[u8; N]> {
-    blob(row, column)?.try_into().map_err(|_| Broken(column))
+fn bytes<const N: usize>(row: &impl Columns, column: &'static str) -> Column<[u8; N]> {
+    row.bytes(column)?.try_into().map_err(|_| Broken(column))
 }
 
 /// What stands in the row as a grant's uid, whether or not it is one.
-pub(in crate::store) fn uid(row: &Row) -> String {
-    text(row, "uid").unwrap_or("(unreadable)").to_owned()
+pub(in crate::store) fn uid(row: &impl Columns) -> String {
+    row.text("uid").unwrap_or("(unreadable)").to_owned()
 }
 
 /// Reads a row with the columns of a grant.
-pub(in crate::store) fn grant(row: &Row, key: &SealingKey) -> Result<Grant, CorruptRow> {
+pub(in crate::store) fn grant(row: &impl Columns, key: &SealingKey) -> Result<Grant, CorruptRow> {
     read_grant(row, key).map_err(|Broken(what)| CorruptRow { id: uid(row), what })
 }
 
 /// Of a removed row with the columns of a grant: which grant it was, and what. `None` when not even the first can be read.
-pub(in crate::store) fn removed(row: &Row, key: &SealingKey) -> Option<(ChangeSubject, ChangeEffect)> {
+pub(in crate::store) fn removed(row: &impl Columns, key: &SealingKey) -> Option<(ChangeSubject, ChangeEffect)> {
     if let Ok(grant) = read_grant(row, key) {
         let (id, namespace, name) = (grant.id, grant.namespace.clone(), grant.name.clone());
         let last = LastState::Grant(Box::new(grant));
@@ -85,22 +72,22 @@ pub(in crate::store) fn removed(row: &Row, key: &SealingKey) -> Option<(ChangeSu
 }
 
 /// The labels in a row of a grant; none when they cannot be read, as then no list has shown any.
-pub(in crate::store) fn labels(row: &Row, id: GrantId, key: &SealingKey) -> Labels {
+pub(in crate::store) fn labels(row: &impl Columns, id: GrantId, key: &SealingKey) -> Labels {
     metadata(row, id, key).map(|metadata| metadata.labels).unwrap_or_default()
 }
 
-fn read_grant(row: &Row, key: &SealingKey) -> Column<Grant> {
+fn read_grant(row: &impl Columns, key: &SealingKey) -> Column<Grant> {
     let id: GrantId = parsed(row, "uid")?;
     let allowance = Allowance::new(number(row, "redemptions_allowed")?, number(row, "redemptions")?)
         .map_err(|_| Broken("redemptions"))?;
-    let last_redeemed_at: Option<i64> = row.try_get("last_redeemed_at").map_err(|_| Broken("last_redeemed_at"))?;
+    let last_redeemed_at = row.optional_integer("last_redeemed_at")?;
     Ok(Grant {
         id,
         namespace: parsed(row, "namespace")?,
         name: parsed(row, "name")?,
         issuer: optional(row, "issuer")?,
-        code: code(blob(row, "sealed_code")?, id, key)?,
-        code_origin: origin_from(text(row, "code_origin")?)?,
+        code: code(row.bytes("sealed_code")?, id, key)?,
+        code_origin: origin_from(row.text("code_origin")?)?,
         allowance,
         window: parsed(row, "expiration_window")?,
         expires_at: instant(row, "expires_at")?,
@@ -117,10 +104,9 @@ fn code(sealed: &[u8], id: GrantId, key: &SealingKey) -> Column<Code> {
     std::str::from_utf8(&unsealed).ok().and_then(|text| text.parse().ok()).ok_or(Broken("sealed_code"))
 }
 
-fn metadata(row: &Row, id: GrantId, key: &SealingKey) -> Column<GrantMetadata> {
+fn metadata(row: &impl Columns, id: GrantId, key: &SealingKey) -> Column<GrantMetadata> {
     const COLUMN: &str = "sealed_metadata";
-    let sealed: Option<&[u8]> = row.try_get(COLUMN).map_err(|_| Broken(COLUMN))?;
-    let Some(sealed) = sealed else { return Ok(GrantMetadata::default()) };
+    let Some(sealed) = row.optional_bytes(COLUMN)? else { return Ok(GrantMetadata::default()) };
     let unsealed = key.unseal(sealed, Purpose::Metadata(id)).map_err(|_| Broken(COLUMN))?;
     let stored: StoredMetadata = serde_json::from_slice(&unsealed).map_err(|_| Broken(COLUMN))?;
     Ok(GrantMetadata { labels: stored.labels, annotations: stored.annotations, settings: stored.settings })
@@ -177,12 +163,12 @@ fn origin_from(text: &str) -> Column<CodeOrigin> {
 }
 
 /// Reads a row of the ledger.
-pub(in crate::store) fn redemption(row: &Row) -> Result<Redemption, CorruptRow> {
+pub(in crate::store) fn redemption(row: &impl Columns) -> Result<Redemption, CorruptRow> {
     read_redemption(row)
-        .map_err(|Broken(what)| CorruptRow { id: text(row, "grant_uid").unwrap_or("(unreadable)").to_owned(), what })
+        .map_err(|Broken(what)| CorruptRow { id: row.text("grant_uid").unwrap_or("(unreadable)").to_owned(), what })
 }
 
-fn read_redemption(row: &Row) -> Column<Redemption> {
+fn read_redemption(row: &impl Columns) -> Column<Redemption> {
     Ok(Redemption {
         grant_id: parsed(row, "grant_uid")?,
         ordinal: number(row, "ordinal")?,

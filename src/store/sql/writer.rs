@@ -15,29 +15,20 @@
 //! database at which revision it began; where that is not the one the last batch ended with, the ring says that there is
 //! a gap.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
-use sqlx::{Connection as _, Row as _, SqliteConnection as Connection};
+use sqlx::Connection as _;
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::{
-    batch::{Batch, Failure, Operation, Queued, Waiting, unavailable},
+    backend::{Backend, Connection, fetch, statement},
+    batch::{Batch, Failure, Operation, Queued, Waiting, database, revision_of, unavailable},
     recent::Recent,
     statements,
 };
 use crate::{
     grant::Revision,
-    store::{
-        Changes, StoreFailure,
-        changes::Committed,
-        sqlite::{
-            connection::{BEGIN, Setup},
-            open::Lock,
-        },
-    },
+    store::{Changes, CommitOutcome, CommitReport, DatabaseError, OnCommit, StoreFailure, changes::Committed},
 };
 
 /// Writes that may wait; one more is refused.
@@ -47,40 +38,17 @@ const MAX_BATCH: usize = 256;
 /// Turns of the scheduler that a batch waits for company.
 const TURNS: usize = 3;
 
-/// What a group commit came to, for those who count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CommitReport {
-    /// How many operations the transaction held.
-    pub batch: usize,
-    /// From its beginning to the end of its commit.
-    pub took: Duration,
-    /// How it ended.
-    pub outcome: CommitOutcome,
-}
-
-/// How a group commit ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CommitOutcome {
-    /// Everything in it is durable; single operations may have been refused.
-    Committed,
-    /// Nothing of it was kept.
-    Failed,
-}
-
-/// Who is told of each group commit.
-pub type OnCommit = Box<dyn Fn(CommitReport) + Send + Sync>;
-
 /// How writing ended: nothing yet, or what closing came to.
 type Ended = Option<Result<(), StoreFailure>>;
 
 /// The way to the writer.
-pub(in crate::store) struct Queue {
-    sender: mpsc::Sender<Box<dyn Queued>>,
+pub(in crate::store) struct Queue<B> {
+    sender: mpsc::Sender<Box<dyn Queued<B>>>,
     closing: Arc<Notify>,
     ended: watch::Receiver<Ended>,
 }
 
-impl Queue {
+impl<B: Backend> Queue<B> {
     /// Hands the operation to the writer and waits for its answer. Never waits for a place in the queue.
     ///
     /// The writer finishes what it was handed also when this future is dropped, or has not begun with it.
@@ -105,17 +73,15 @@ impl Queue {
 }
 
 /// The writer, before its task runs.
-pub(in crate::store) struct Writer {
+pub(in crate::store) struct Writer<B: Backend> {
     /// None after a failure that left its state in doubt; then the next batch opens another one.
-    pub(in crate::store) connection: Option<Connection>,
-    pub(in crate::store) setup: Setup,
+    pub(in crate::store) connection: Option<Connection<B>>,
+    pub(in crate::store) backend: Arc<B>,
     pub(in crate::store) on_commit: OnCommit,
     /// What a write makes out of date.
     pub(in crate::store) recent: Arc<Recent>,
     /// Who is told of what was written.
     pub(in crate::store) changes: Arc<Changes>,
-    /// Held as long as anything can be written.
-    pub(in crate::store) lock: Lock,
 }
 
 /// Whether the operations of a batch share their fate.
@@ -127,9 +93,9 @@ enum Isolation {
     Apart,
 }
 
-impl Writer {
+impl<B: Backend> Writer<B> {
     /// Starts the task, which ends when the queue is closed or dropped and empty.
-    pub(in crate::store) fn start(self) -> Queue {
+    pub(in crate::store) fn start(self) -> Queue<B> {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (end, ended) = watch::channel(None);
         let closing = Arc::new(Notify::new());
@@ -139,7 +105,7 @@ impl Writer {
 
     async fn run(
         mut self,
-        mut queue: mpsc::Receiver<Box<dyn Queued>>,
+        mut queue: mpsc::Receiver<Box<dyn Queued<B>>>,
         closing: Arc<Notify>,
         end: watch::Sender<Ended>,
     ) {
@@ -161,7 +127,7 @@ impl Writer {
     }
 
     /// Carries a batch out and answers everybody in it.
-    async fn commit(&mut self, batch: &mut Vec<Box<dyn Queued>>) {
+    async fn commit(&mut self, batch: &mut Vec<Box<dyn Queued<B>>>) {
         batch.retain(|operation| !operation.is_abandoned());
         if batch.is_empty() {
             return;
@@ -191,7 +157,7 @@ impl Writer {
     }
 
     /// Answers what was changed, `None` when that is nothing.
-    async fn transact(&mut self, batch: &mut [Box<dyn Queued>]) -> Result<Option<Committed>, Arc<sqlx::Error>> {
+    async fn transact(&mut self, batch: &mut [Box<dyn Queued<B>>]) -> Result<Option<Committed>, DatabaseError> {
         match self.attempt(batch, Isolation::Together).await {
             Ok(committed) => return Ok(committed),
             Err(Failure::Database(error)) => return Err(error),
@@ -201,32 +167,34 @@ impl Writer {
             Ok(committed) => Ok(committed),
             Err(Failure::Database(error)) => Err(error),
             // Savepoints keep these to their own operation.
-            Err(Failure::Row(_)) => Err(Arc::new(sqlx::Error::Protocol("a savepoint did not hold".to_owned()))),
+            Err(Failure::Row(_)) => {
+                Err(DatabaseError::new(sqlx::Error::Protocol("a savepoint did not hold".to_owned())))
+            }
         }
     }
 
     async fn attempt(
         &mut self,
-        operations: &mut [Box<dyn Queued>],
+        operations: &mut [Box<dyn Queued<B>>],
         isolation: Isolation,
     ) -> Result<Option<Committed>, Failure> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            none => none.insert(self.setup.open_writer().await.map_err(database)?),
+            none => none.insert(self.backend.open_writer().await.map_err(database)?),
         };
-        execute(connection, BEGIN).await?;
-        let result = fill_and_commit(connection, operations, isolation, &self.changes).await;
+        B::begin(connection).await.map_err(database)?;
+        let result = fill_and_commit::<B>(connection, operations, isolation, &self.changes).await;
         if result.is_err() {
             self.roll_back().await;
         }
         result
     }
 
-    /// Ends a transaction that failed. After some errors (a full disk, for one) SQLite has done so by itself, and then
-    /// this fails; it also fails when worse is wrong. Either way another connection starts from a known state.
+    /// Ends a transaction that failed. After some errors (a full disk, for one) a database has done so by itself, and
+    /// then this fails; it also fails when worse is wrong. Either way another connection starts from a known state.
     async fn roll_back(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
-        if execute(&mut connection, statements::ROLLBACK).await.is_ok() {
+        if fetch::<B>(&mut connection, statement(statements::ROLLBACK)).await.is_ok() {
             self.connection = Some(connection);
         } else {
             // What is wrong with it was reported to those who waited.
@@ -235,12 +203,8 @@ impl Writer {
     }
 
     async fn close(self) -> Result<(), StoreFailure> {
-        let result = match self.connection {
-            Some(connection) => self.setup.close_writer(connection).await,
-            None => Ok(()),
-        };
-        drop(self.lock);
-        result.map_err(|error| StoreFailure::Database(Arc::new(error)))
+        let closed = self.backend.close_writer(self.connection).await;
+        closed.map_err(|error| StoreFailure::Database(DatabaseError::new(error)))
     }
 }
 
@@ -248,7 +212,7 @@ impl Writer {
 ///
 /// When nothing else is ready a turn takes no time, so an idle server answers as fast as without; under load about twice
 /// as many writes share a commit.
-async fn gather(queue: &mut mpsc::Receiver<Box<dyn Queued>>, batch: &mut Vec<Box<dyn Queued>>) {
+async fn gather<T>(queue: &mut mpsc::Receiver<T>, batch: &mut Vec<T>) {
     for _ in 0..TURNS {
         tokio::task::yield_now().await;
         while batch.len() < MAX_BATCH
@@ -259,13 +223,13 @@ async fn gather(queue: &mut mpsc::Receiver<Box<dyn Queued>>, batch: &mut Vec<Box
     }
 }
 
-async fn fill_and_commit(
-    connection: &mut Connection,
-    operations: &mut [Box<dyn Queued>],
+async fn fill_and_commit<B: Backend>(
+    connection: &mut Connection<B>,
+    operations: &mut [Box<dyn Queued<B>>],
     isolation: Isolation,
     changes: &Changes,
 ) -> Result<Option<Committed>, Failure> {
-    let mut batch = Batch::new(connection);
+    let mut batch = Batch::<B>::new(connection);
     for operation in operations {
         match isolation {
             Isolation::Together => operation.apply(&mut batch).await?,
@@ -273,45 +237,39 @@ async fn fill_and_commit(
         }
     }
     if batch.changes() == 0 {
-        batch.execute(statements::COMMIT).await?;
+        batch.control(statements::COMMIT).await?;
         return Ok(None);
     }
     let head = advance_revision(&mut batch).await?;
     changes.announce(head);
-    batch.execute(statements::COMMIT).await?;
+    batch.control(statements::COMMIT).await?;
     let before = Revision(head.0.saturating_sub(batch.changes().into()));
     Ok(Some(Committed { before, head, told: batch.into_told() }))
 }
 
 /// Moves the store's revision past the changes of the batch, and answers it.
-async fn advance_revision(batch: &mut Batch<'_>) -> Result<Revision, Failure> {
-    let statement = sqlx::query(statements::ADVANCE_REVISION).bind(i64::from(batch.changes()));
-    let rows = statement.fetch_all(&mut *batch.connection).await.map_err(database)?;
-    let row = rows.first().ok_or_else(|| database(sqlx::Error::RowNotFound))?;
-    let revision: i64 = row.try_get("revision").map_err(database)?;
-    u64::try_from(revision).map(Revision).map_err(|error| database(sqlx::Error::Decode(error.into())))
+async fn advance_revision<B: Backend>(batch: &mut Batch<'_, B>) -> Result<Revision, Failure> {
+    let advance = statement(statements::ADVANCE_REVISION).bind(i64::from(batch.changes()));
+    let row = batch.execute(advance).await?.ok_or_else(|| database(sqlx::Error::RowNotFound))?;
+    match revision_of(&row, "revision", "(store)") {
+        Ok(revision) => Ok(revision),
+        // Nobody's own trouble.
+        Err(Failure::Row(error)) => Err(database(sqlx::Error::Decode(error.into()))),
+        Err(Failure::Database(error)) => Err(Failure::Database(error)),
+    }
 }
 
-async fn apply_apart(operation: &mut dyn Queued, batch: &mut Batch<'_>) -> Result<(), Failure> {
+async fn apply_apart<B: Backend>(operation: &mut dyn Queued<B>, batch: &mut Batch<'_, B>) -> Result<(), Failure> {
     let before = batch.changes();
-    batch.execute(statements::SAVEPOINT).await?;
+    batch.control(statements::SAVEPOINT).await?;
     match operation.apply(batch).await {
         Ok(()) => {}
         Err(Failure::Row(error)) => {
-            batch.execute(statements::ROLLBACK_TO_SAVEPOINT).await?;
+            batch.control(statements::ROLLBACK_TO_SAVEPOINT).await?;
             batch.forget_changes_after(before);
             operation.reject(error);
         }
         Err(Failure::Database(error)) => return Err(Failure::Database(error)),
     }
-    batch.execute(statements::RELEASE_SAVEPOINT).await
-}
-
-/// Runs a statement that concerns the transaction as a whole.
-async fn execute(connection: &mut Connection, statement: &'static str) -> Result<(), Failure> {
-    sqlx::query(statement).execute(connection).await.map(drop).map_err(database)
-}
-
-fn database(error: sqlx::Error) -> Failure {
-    Failure::Database(Arc::new(error))
+    batch.control(statements::RELEASE_SAVEPOINT).await
 }

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use sqlx::Row as _;
-
 use crate::{
     grant::{GrantName, Namespace, Revision},
     store::{
         Deleted, UpdateError,
         sql::{
-            batch::{Batch, Decision, Failure, Operation, revision_of},
+            backend::{Backend, statement},
+            batch::{Batch, Decision, Operation, revision_of},
             row,
             seal::SealingKey,
             statements,
@@ -31,32 +30,24 @@ impl Operation for Delete {
     type Error = UpdateError;
     const ACTION: &'static str = "remove a grant";
 
-    async fn apply(&self, batch: &mut Batch<'_>) -> Decision<Self> {
-        let failure = |error| Failure::of(error, &format_args!("{}/{}", self.namespace, self.name));
-        let place = batch.next_place();
-        let rows = sqlx::query(statements::DELETE)
-            .bind(self.namespace.as_str())
-            .bind(self.name.as_str())
+    async fn apply<B: Backend>(&self, batch: &mut Batch<'_, B>) -> Decision<Self> {
+        let (namespace, name) = (self.namespace.as_str(), self.name.as_str());
+        let id = format!("{namespace}/{name}");
+        let delete = statement(statements::DELETE)
+            .bind(namespace)
+            .bind(name)
             .bind(self.expected.map(|revision| revision.0.cast_signed()))
-            .bind(place)
-            .fetch_all(&mut *batch.connection)
-            .await
-            .map_err(failure)?;
-        if let Some(removed) = rows.first() {
-            let id = row::uid(removed);
-            let revision = revision_of(removed.try_get("deleted_revision").map_err(failure)?, &id)?;
-            match row::removed(removed, &self.key) {
+            .bind(batch.next_place());
+        if let Some(removed) = batch.row(delete, &id).await? {
+            let id = row::uid(&removed);
+            let revision = revision_of(&removed, "deleted_revision", &id)?;
+            match row::removed(&removed, &self.key) {
                 Some((subject, effect)) => batch.changed(subject, effect),
                 None => batch.changed_untold(),
             }
             return Ok(Ok(Some(Deleted { id, revision })));
         }
-        let present = sqlx::query(statements::NAME_EXISTS)
-            .bind(self.namespace.as_str())
-            .bind(self.name.as_str())
-            .fetch_optional(&mut *batch.connection)
-            .await
-            .map_err(failure)?;
+        let present = batch.row(statement(statements::NAME_EXISTS).bind(namespace).bind(name), &id).await?;
         Ok(if present.is_some() { Err(UpdateError::Conflict) } else { Ok(None) })
     }
 

@@ -1,12 +1,11 @@
 //! Counting a redemption and writing its ledger row.
 
-use sqlx::Row as _;
-
 use crate::{
     grant::{Admission, CertificateRecord, GrantName},
     store::{
         ChangeEffect, ChangeSubject, CommitError, Receipt, StoreError,
         sql::{
+            backend::{Backend, Columns as _, statement},
             batch::{Batch, Decision, Failure, Operation},
             statements,
         },
@@ -21,38 +20,35 @@ pub(in crate::store) struct Redeem {
 
 impl Redeem {
     /// Counts, and writes the ledger row if anything was counted. Answers the ordinal, and what the grant is called.
-    async fn count_and_record(&self, batch: &mut Batch<'_>, id: &str) -> Result<Option<(u32, GrantName)>, Failure> {
+    async fn count_and_record<B: Backend>(
+        &self,
+        batch: &mut Batch<'_, B>,
+        id: &str,
+    ) -> Result<Option<(u32, GrantName)>, Failure> {
         let Self { admission, certificate } = self;
-        let place = batch.next_place();
-        let rows = sqlx::query(statements::COUNT_AND_RECORD)
+        let peer = admission.peer().map(|peer| peer.to_string());
+        let redeem = statement(statements::COUNT_AND_RECORD)
             .bind(id)
             .bind(admission.admitted_at().unix_seconds())
-            .bind(place)
+            .bind(batch.next_place())
             .bind(admission.link_name().as_str())
             .bind(admission.subject().as_str())
-            .bind(admission.peer().map(|peer| peer.to_string()))
+            .bind(peer.as_deref())
             .bind(&certificate.serial.as_bytes()[..])
             .bind(&certificate.key_fingerprint.as_bytes()[..])
-            .bind(certificate.not_after.unix_seconds())
-            .fetch_all(&mut *batch.connection)
-            .await
-            .map_err(|error| Failure::of(error, id))?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let ordinal: i64 = row.try_get("ordinal").map_err(|error| Failure::of(error, id))?;
+            .bind(certificate.not_after.unix_seconds());
+        let Some(row) = batch.row(redeem, id).await? else { return Ok(None) };
+        let ordinal = row.integer("ordinal").map_err(Failure::column(id))?;
         let ordinal = u32::try_from(ordinal).map_err(|_| corrupt(id, "redemptions"))?;
-        let name: &str = row.try_get("grant_name").map_err(|error| Failure::of(error, id))?;
+        let name = row.text("grant_name").map_err(Failure::column(id))?;
         Ok(Some((ordinal, name.parse().map_err(|_| corrupt(id, "name"))?)))
     }
 
     /// Why nothing was counted, in the order of the checks of admission: the same transaction sees the same row.
-    async fn refusal(&self, batch: &mut Batch<'_>, id: &str) -> Result<CommitError, Failure> {
-        let row = sqlx::query(statements::ALLOWANCE)
-            .bind(id)
-            .fetch_optional(&mut *batch.connection)
-            .await
-            .map_err(|error| Failure::of(error, id))?;
+    async fn refusal<B: Backend>(&self, batch: &mut Batch<'_, B>, id: &str) -> Result<CommitError, Failure> {
+        let row = batch.row(statement(statements::ALLOWANCE).bind(id), id).await?;
         let Some(row) = row else { return Ok(CommitError::Gone) };
-        let read = |column| row.try_get::<i64, _>(column).map_err(|error| Failure::of(error, id));
+        let read = |column| row.integer(column).map_err(Failure::column(id));
         if self.admission.admitted_at().unix_seconds() >= read("expires_at")? {
             Ok(CommitError::Expired)
         } else if read("redemptions")? >= read("redemptions_allowed")? {
@@ -73,7 +69,7 @@ impl Operation for Redeem {
     type Error = CommitError;
     const ACTION: &'static str = "count a redemption";
 
-    async fn apply(&self, batch: &mut Batch<'_>) -> Decision<Self> {
+    async fn apply<B: Backend>(&self, batch: &mut Batch<'_, B>) -> Decision<Self> {
         let id = self.admission.grant_id().to_string();
         let Some((ordinal, name)) = self.count_and_record(batch, &id).await? else {
             return self.refusal(batch, &id).await.map(Err);

@@ -7,6 +7,7 @@ use crate::{
     store::{
         ChangeEffect, ChangeSubject, GrantChange, Labels, UpdateError,
         sql::{
+            backend::{Backend, statement},
             batch::{Batch, Decision, Failure, Operation},
             row,
             seal::SealingKey,
@@ -26,14 +27,9 @@ pub(in crate::store) struct Update {
 
 impl Update {
     /// The labels that the grant has now, if it is at the expected revision.
-    async fn labels(&self, batch: &mut Batch<'_>, id: &str) -> Result<Option<Labels>, Failure> {
-        let row = sqlx::query(statements::METADATA_AT)
-            .bind(id)
-            .bind(self.expected.0.cast_signed())
-            .fetch_optional(&mut *batch.connection)
-            .await
-            .map_err(|error| Failure::of(error, id))?;
-        Ok(row.map(|row| row::labels(&row, self.id, &self.key)))
+    async fn labels<B: Backend>(&self, batch: &mut Batch<'_, B>, id: &str) -> Result<Option<Labels>, Failure> {
+        let read = statement(statements::METADATA_AT).bind(id).bind(self.expected.0.cast_signed());
+        Ok(batch.row(read, id).await?.map(|row| row::labels(&row, self.id, &self.key)))
     }
 }
 
@@ -43,34 +39,27 @@ impl Operation for Update {
     type Error = UpdateError;
     const ACTION: &'static str = "change a grant";
 
-    async fn apply(&self, batch: &mut Batch<'_>) -> Decision<Self> {
+    async fn apply<B: Backend>(&self, batch: &mut Batch<'_, B>) -> Decision<Self> {
         let (id, change) = (self.id.to_string(), &self.change);
         let labels_before = self.labels(batch, &id).await?.filter(|labels| *labels != change.metadata.labels);
-        let place = batch.next_place();
-        let rows = sqlx::query(statements::UPDATE)
+        let window = change.window.to_string();
+        let update = statement(statements::UPDATE)
             .bind(&id)
             .bind(self.expected.0.cast_signed())
             .bind(i64::from(change.allowance.allowed()))
             .bind(change.issuer.as_ref().map(IssuerName::as_str))
             .bind(row::origin(change.code_origin))
-            .bind(change.window.to_string())
+            .bind(&window)
             .bind(self.sealed_metadata.as_deref())
             .bind(change.generation.cast_signed())
-            .bind(place)
-            .fetch_all(&mut *batch.connection)
-            .await
-            .map_err(|error| Failure::of(error, &id))?;
-        if let Some(updated) = rows.first() {
-            let grant = row::grant(updated, &self.key)?;
+            .bind(batch.next_place());
+        if let Some(updated) = batch.row(update, &id).await? {
+            let grant = row::grant(&updated, &self.key)?;
             let (id, namespace, name) = (grant.id, grant.namespace.clone(), grant.name.clone());
             batch.changed(ChangeSubject::Grant { id, namespace, name }, ChangeEffect::Modified { labels_before });
             return Ok(Ok(grant));
         }
-        let present = sqlx::query(statements::EXISTS)
-            .bind(&id)
-            .fetch_optional(&mut *batch.connection)
-            .await
-            .map_err(|error| Failure::of(error, &id))?;
+        let present = batch.row(statement(statements::EXISTS).bind(&id), &id).await?;
         Ok(Err(if present.is_some() { UpdateError::Conflict } else { UpdateError::Gone }))
     }
 

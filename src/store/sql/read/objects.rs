@@ -1,20 +1,19 @@
 //! Reading objects.
 
-use super::{Page, Paging, Reader, failed, start};
+use super::{Page, Paging, Reader, start};
 use crate::store::{
     ObjectKey, ObjectPage, ObjectQuery, StoreError, StoredObject,
-    sql::{row, statements},
+    sql::{
+        backend::{Backend, statement},
+        row, statements,
+    },
 };
 
-impl Reader {
+impl<B: Backend> Reader<B> {
     pub(in crate::store) async fn object(&self, key: ObjectKey) -> Result<Option<StoredObject>, StoreError> {
-        let row = sqlx::query(statements::OBJECT)
-            .bind(key.kind.as_str())
-            .bind(key.namespace.as_str())
-            .bind(key.name.as_str())
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(failed("read an object"))?;
+        let read =
+            statement(statements::OBJECT).bind(key.kind.as_str()).bind(key.namespace.as_str()).bind(key.name.as_str());
+        let row = self.first("read an object", read).await?;
         Ok(row.map(|row| row::object(&row, &self.key)).transpose()?)
     }
 
@@ -37,10 +36,10 @@ impl Reader {
     pub(in crate::store) async fn count_objects(&self, query: ObjectQuery) -> Result<u32, StoreError> {
         let after = query.after.as_ref().map(|(namespace, name)| (namespace.as_str(), name.as_str()));
         let Some(after) = start(query.namespace.as_ref(), after) else { return Ok(0) };
-        let statement =
+        let text =
             if query.namespace.is_some() { statements::COUNT_OBJECTS_NAMESPACE } else { statements::COUNT_OBJECTS };
-        let query =
-            sqlx::query(statement).bind(query.kind.as_str()).bind(after.0).bind(after.1).bind(i64::from(query.limit));
-        self.counted(query).await
+        let count =
+            statement(text).bind(query.kind.as_str()).bind(&after.0).bind(&after.1).bind(i64::from(query.limit));
+        self.counted(count).await
     }
 }

@@ -4,11 +4,10 @@ use std::{collections::BTreeMap, io};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sqlx::sqlite::SqliteRow as Row;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::{Broken, Column, blob, instant, number, parsed, text, uid};
+use super::{Broken, Column, Columns, instant, number, parsed, uid};
 use crate::{
     grant::Revision,
     store::{
@@ -21,25 +20,25 @@ use crate::{
 const CONTENT: &str = "sealed_content";
 
 /// Reads a row with the columns of an object.
-pub(in crate::store) fn object(row: &Row, key: &SealingKey) -> Result<StoredObject, CorruptRow> {
+pub(in crate::store) fn object(row: &impl Columns, key: &SealingKey) -> Result<StoredObject, CorruptRow> {
     read_object(row, key).map_err(|Broken(what)| CorruptRow { id: uid(row), what })
 }
 
-fn read_object(row: &Row, key: &SealingKey) -> Column<StoredObject> {
+fn read_object(row: &impl Columns, key: &SealingKey) -> Column<StoredObject> {
     let uid: Uuid = parsed(row, "uid")?;
-    let kind = kind_from(text(row, "kind")?)?;
+    let kind = kind_from(row.text("kind")?)?;
     Ok(StoredObject {
         key: ObjectKey { kind, namespace: parsed(row, "namespace")?, name: parsed(row, "name")? },
         uid,
         generation: number(row, "generation")?,
         revision: Revision(number(row, "revision")?),
         created_at: instant(row, "created_at")?,
-        content: content(blob(row, CONTENT)?, uid, key)?,
+        content: content(row.bytes(CONTENT)?, uid, key)?,
     })
 }
 
 /// The uid of an object, its revision, and when it was made.
-pub(in crate::store) fn object_state(row: &Row) -> Result<(Uuid, Revision, Timestamp), CorruptRow> {
+pub(in crate::store) fn object_state(row: &impl Columns) -> Result<(Uuid, Revision, Timestamp), CorruptRow> {
     let read = || Ok((parsed(row, "uid")?, Revision(number(row, "revision")?), instant(row, "created_at")?));
     read().map_err(|Broken(what)| CorruptRow { id: uid(row), what })
 }
@@ -47,7 +46,7 @@ pub(in crate::store) fn object_state(row: &Row) -> Result<(Uuid, Revision, Times
 /// Of a removed row: the object at `revision`, and what there is to tell of it. Of a row that breaks a rule, what of it
 /// can be read; when not even its uid, there is nothing to tell.
 pub(in crate::store) fn removed_object(
-    row: &Row,
+    row: &impl Columns,
     revision: Revision,
     place: &ObjectKey,
     key: &SealingKey,

@@ -12,11 +12,11 @@ use super::{raw, run};
 use crate::{
     grant::Grant,
     store::{
-        CommitError, CommitOutcome, CommitReport, CorruptRow, GrantQuery, GrantStore, NewGrant, SqliteOptions,
-        SqliteStore, StoreError, StoreFailure, UpdateError,
+        CommitError, CommitOutcome, CommitReport, CorruptRow, GrantQuery, GrantStore, NewGrant, StoreError,
+        StoreFailure, UpdateError,
         contract::{Bench, Files, SqliteBench, admission, certificate, change, new_grant, within},
         sql::statements,
-        sqlite::connection::Setup,
+        sqlite::{SqliteOptions, SqliteStore, connection::Setup},
     },
 };
 

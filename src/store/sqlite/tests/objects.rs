@@ -8,12 +8,12 @@ use crate::{
     grant::Revision,
     store::{
         ChangeEffect, ChangesError, CorruptRow, GrantQuery, GrantStore, LastState, ObjectKind, ObjectQuery,
-        ObjectStore, ObjectWrite, SqliteStore, Store, StoreError, WriteObjectsError,
+        ObjectStore, ObjectWrite, Store, StoreError, WriteObjectsError,
         contract::{
             Bench, SqliteBench, at, content, create_object, key, new_grant, read_object, site_key, update_object,
             within,
         },
-        sqlite::connection::Setup,
+        sqlite::{SqliteStore, connection::Setup},
     },
 };
 

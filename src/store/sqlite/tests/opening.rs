@@ -6,8 +6,9 @@ use sqlx::Connection as _;
 
 use super::{raw, run};
 use crate::store::{
-    GrantStore, OpenError, SqliteStore, StoreError, StoreFailure,
+    GrantStore, OpenError, StoreError, StoreFailure,
     contract::{Bench, Files, SqliteBench, admission, certificate, new_grant, within},
+    sqlite::SqliteStore,
 };
 
 async fn refusal(files: &Files) -> OpenError {
