@@ -92,7 +92,7 @@ pub enum ChangesError {
 
 /// A change on its way to the ring: its revision is that of the store before its transaction plus its place in it.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct PendingChange {
     /// From 1.
     pub(super) place: u32,
     /// What changed.
@@ -101,7 +101,7 @@ pub(super) struct Told {
     pub(super) effect: ChangeEffect,
 }
 
-impl Told {
+impl PendingChange {
     fn after(self, before: Revision) -> Change {
         let Self { place, subject, mut effect } = self;
         let revision = Revision(before.0 + u64::from(place));
@@ -124,7 +124,7 @@ pub(super) struct Committed {
     /// The store's revision after it.
     pub(super) head: Revision,
     /// What there is to tell, in order. A change may have nothing to tell, and then its revision is in no entry.
-    pub(super) told: Vec<Told>,
+    pub(super) pending: Vec<PendingChange>,
 }
 
 /// The ring. Changes reach it in the order of their revisions, each after it is durable, and before whoever asked for it
@@ -170,9 +170,15 @@ impl Changes {
         let _ = self.news.subscribe().wait_for(|news| *news > revision).await;
     }
 
-    /// To be called before a transaction is committed: as soon as it is, readers can see this revision.
-    pub(super) fn announce(&self, head: Revision) {
-        self.ring().announce(head);
+    /// To be called before a transaction is committed: as soon as it is, readers can see its revisions, at most this many.
+    /// When the commit fails, they stay announced, as it may have been done all the same.
+    pub(super) fn announce(&self, changes: u32) {
+        self.ring().announce(changes);
+    }
+
+    /// To be called when a transaction was committed without any change, or is surely rolled back.
+    pub(super) fn withdraw(&self, changes: u32) {
+        self.ring().withdraw(changes);
     }
 
     /// To be called after the commit.

@@ -13,7 +13,7 @@ use super::{
     ChangeEffect, ChangeSubject, Changes, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage,
     GrantQuery, GrantStore, LastState, NewGrant, ObjectKey, Receipt, Store, StoreError, StoreFailure, StoreFuture,
     StoredObject, UpdateError,
-    changes::{Committed, Told},
+    changes::{Committed, PendingChange},
     sql::operation::{new_allowance, stored},
 };
 use crate::{
@@ -77,14 +77,14 @@ fn subject(grant: &Grant) -> ChangeSubject {
 impl State {
     /// Gives the next revision to a change of which this is to be told.
     fn changed(&mut self, subject: ChangeSubject, effect: ChangeEffect) -> Revision {
-        self.advance(vec![Told { place: 1, subject, effect }])
+        self.advance(vec![PendingChange { place: 1, subject, effect }])
     }
 
-    fn advance(&mut self, told: Vec<Told>) -> Revision {
+    fn advance(&mut self, pending: Vec<PendingChange>) -> Revision {
         let before = Revision(self.revision);
         self.revision += 1;
         let head = Revision(self.revision);
-        self.changes.publish(Committed { before, head, told });
+        self.changes.publish(Committed { before, head, pending });
         head
     }
 

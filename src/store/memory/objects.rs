@@ -8,7 +8,7 @@ use crate::{
     store::{
         ChangeEffect, ChangeSubject, GrantQuery, LastState, ObjectKey, ObjectPage, ObjectQuery, ObjectStore,
         ObjectWrite, StoreError, StoreFuture, StoredObject, WriteObjectsError,
-        changes::{Committed, Told},
+        changes::{Committed, PendingChange},
     },
 };
 
@@ -66,7 +66,7 @@ impl State {
     /// Works on a copy, which replaces the state when all is well.
     fn write_objects(&mut self, writes: Vec<ObjectWrite>) -> Result<Vec<StoredObject>, WriteObjectsError> {
         let before = Revision(self.revision);
-        let (mut objects, mut written, mut told) = (self.objects.clone(), Vec::new(), Vec::new());
+        let (mut objects, mut written, mut pending) = (self.objects.clone(), Vec::new(), Vec::new());
         for (write, place) in writes.into_iter().zip(1..) {
             let revision = Revision(before.0 + u64::from(place));
             let (object, effect) = match write {
@@ -102,13 +102,13 @@ impl State {
                 objects.insert(object.key.clone(), object.clone());
             }
             let subject = ChangeSubject::Object { key: object.key.clone(), uid: object.uid };
-            told.push(Told { place, subject, effect });
+            pending.push(PendingChange { place, subject, effect });
             written.push(object);
         }
         if !written.is_empty() {
             self.objects = objects;
             self.revision += written.len() as u64;
-            self.changes.publish(Committed { before, head: Revision(self.revision), told });
+            self.changes.publish(Committed { before, head: Revision(self.revision), pending });
         }
         Ok(written)
     }

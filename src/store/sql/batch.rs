@@ -4,26 +4,27 @@ use std::{future::Future, pin::Pin};
 
 use tokio::sync::oneshot;
 
-use super::backend::{Backend, Broken, Columns, Connection, Row, Statement, fetch, statement};
-use crate::{
-    grant::Revision,
-    store::{
-        ChangeEffect, ChangeSubject, CommitError, CorruptRow, CreateError, DatabaseError, StoreError, StoreFailure,
-        UpdateError, WriteObjectsError, changes::Told,
-    },
+use super::{
+    backend::{Backend, Connection, Row, fetch},
+    failure::{Failure, database},
+    statement::{Statement, statement},
+};
+use crate::store::{
+    ChangeEffect, ChangeSubject, CreateError, StoreError, StoreFailure, UpdateError, WriteObjectsError,
+    changes::PendingChange,
 };
 
 /// The open transaction.
 pub(in crate::store) struct Batch<'c, B: Backend> {
     connection: &'c mut Connection<B>,
     changes: u32,
-    told: Vec<Told>,
+    pending: Vec<PendingChange>,
 }
 
 impl<'c, B: Backend> Batch<'c, B> {
     /// A transaction that has just begun on `connection`.
     pub(in crate::store) fn new(connection: &'c mut Connection<B>) -> Self {
-        Self { connection, changes: 0, told: Vec::new() }
+        Self { connection, changes: 0, pending: Vec::new() }
     }
 
     /// The place in the batch that the next change has: what the statements add to the store's revision.
@@ -33,12 +34,12 @@ impl<'c, B: Backend> Batch<'c, B> {
 
     /// Notes the change that was made with the next place, which is thereby taken.
     pub(in crate::store) fn changed(&mut self, subject: ChangeSubject, effect: ChangeEffect) {
-        self.changed_untold();
-        self.told.push(Told { place: self.changes, subject, effect });
+        self.changed_without_entry();
+        self.pending.push(PendingChange { place: self.changes, subject, effect });
     }
 
     /// The same for a change of which there is nothing to tell.
-    pub(in crate::store) fn changed_untold(&mut self) {
+    pub(in crate::store) fn changed_without_entry(&mut self) {
         self.changes = self.changes.saturating_add(1);
     }
 
@@ -48,7 +49,7 @@ impl<'c, B: Backend> Batch<'c, B> {
         statement: Statement<'_>,
         id: &(impl ToString + Sync + ?Sized),
     ) -> Result<Vec<Row<B>>, Failure> {
-        fetch::<B>(self.connection, statement).await.map_err(|error| Failure::of::<B>(error, id))
+        fetch::<B>(self.connection, statement).await.map_err(|error| sorted::<B>(error, id))
     }
 
     /// The same for a statement with at most one row.
@@ -79,50 +80,19 @@ impl<'c, B: Backend> Batch<'c, B> {
     /// Forgets the changes of an operation that was rolled back.
     pub(in crate::store) fn forget_changes_after(&mut self, changes: u32) {
         self.changes = changes;
-        self.told.retain(|told| told.place <= changes);
+        self.pending.retain(|pending| pending.place <= changes);
     }
 
     /// What is to be told once this is committed.
-    pub(in crate::store) fn into_told(self) -> Vec<Told> {
-        self.told
+    pub(in crate::store) fn into_pending(self) -> Vec<PendingChange> {
+        self.pending
     }
 }
 
-/// Why a statement failed.
-#[derive(Debug)]
-pub(in crate::store) enum Failure {
-    /// It broke a rule of the schema, or a row could not be read: the operation's own trouble.
-    Row(StoreError),
-    /// The database failed: everybody's trouble.
-    Database(DatabaseError),
-}
-
-impl Failure {
-    /// Sorts an error by whom it concerns. `id` names the row for the operator.
-    fn of<B: Backend>(error: sqlx::Error, id: &(impl ToString + ?Sized)) -> Self {
-        let undecodable = matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_));
-        if undecodable || B::concerns_one_row(&error) {
-            Self::Row(StoreError::Corrupt { id: id.to_string(), what: "breaks a rule of the schema" })
-        } else {
-            database(error)
-        }
-    }
-
-    /// What a column holds that cannot be read.
-    pub(in crate::store) fn column(id: &(impl ToString + ?Sized)) -> impl Fn(Broken) -> Self {
-        move |Broken(what)| Self::Row(StoreError::Corrupt { id: id.to_string(), what })
-    }
-}
-
-/// A failure that concerns all who wait.
-pub(in crate::store) fn database(error: sqlx::Error) -> Failure {
-    Failure::Database(DatabaseError::new(error))
-}
-
-impl From<CorruptRow> for Failure {
-    fn from(corrupt: CorruptRow) -> Self {
-        Self::Row(corrupt.into())
-    }
+/// Sorts an error by whom it concerns. `id` names the row for the operator.
+fn sorted<B: Backend>(error: sqlx::Error, id: &(impl ToString + ?Sized)) -> Failure {
+    let undecodable = matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_));
+    if undecodable || B::concerns_one_row(&error) { Failure::rule(id) } else { database(error) }
 }
 
 /// What an operation's statements decided.
@@ -142,7 +112,7 @@ pub(in crate::store) trait Operation: Send + Sized + 'static {
     type Answer: Send;
     /// What the caller gets instead.
     type Error: Send + FromStore;
-    /// What is being done, as in "count a redemption".
+    /// What is being done, as in "store a grant".
     const ACTION: &'static str;
 
     /// Runs the statements. A refusal (`Ok(Err(_))`) has changed nothing; a [`Failure`] may have, and is rolled back.
@@ -171,12 +141,6 @@ impl FromStore for CreateError {
 }
 
 impl FromStore for UpdateError {
-    fn from_store(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl FromStore for CommitError {
     fn from_store(error: StoreError) -> Self {
         Self::Store(error)
     }
@@ -252,14 +216,4 @@ impl<B: Backend, O: Operation> Queued<B> for Waiting<O> {
 /// The answer to an operation that could not be carried out.
 pub(in crate::store) fn unavailable<O: Operation>(source: StoreFailure) -> O::Error {
     O::Error::from_store(StoreError::Unavailable { action: O::ACTION, source })
-}
-
-/// The revision in a row's column; an own failure when it is none.
-pub(in crate::store) fn revision_of(
-    row: &impl Columns,
-    column: &'static str,
-    id: &(impl ToString + ?Sized),
-) -> Result<Revision, Failure> {
-    let stored = row.integer(column).map_err(Failure::column(id))?;
-    u64::try_from(stored).map(Revision).map_err(|_| Failure::column(id)(Broken(column)))
 }

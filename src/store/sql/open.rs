@@ -5,8 +5,9 @@ use std::{io, path::Path};
 use sqlx::migrate::{Migrate, Migrator};
 
 use super::{
-    backend::{Backend, Columns as _, Connection, Row, Statement, fetch, statement},
+    backend::{Backend, Connection, Row, fetch},
     seal::{KeyFileError, Purpose, SealingKey},
+    statement::{Columns as _, Statement, statement},
     statements,
 };
 use crate::{

@@ -7,10 +7,11 @@ use std::{ops::ControlFlow, str::FromStr, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
 use super::{
-    backend::{Backend, Broken, Columns, Row, Statement, statement},
+    backend::{Backend, Row},
     recent::Recent,
     row,
     seal::SealingKey,
+    statement::{Broken, Columns, Statement, statement},
     statements,
 };
 use crate::{

@@ -11,8 +11,8 @@ pub(in crate::store) use object::object_content;
 pub(in crate::store) use object::{object, object_json, object_state, removed_object};
 
 use super::{
-    backend::{Broken, Column, Columns},
     seal::{Purpose, SealError, SealingKey},
+    statement::{Broken, Column, Columns},
 };
 use crate::{
     grant::{

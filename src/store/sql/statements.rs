@@ -103,43 +103,6 @@ pub(in crate::store) const DELETE: &str = concat!(
 /// `$1`: namespace, `$2`: name. Whether there is such a grant, at whatever revision.
 pub(in crate::store) const NAME_EXISTS: &str = "SELECT revision FROM access_grant WHERE namespace = $1 AND name = $2";
 
-macro_rules! count_redemption {
-    () => {
-        "UPDATE access_grant SET redemptions = redemptions + 1, \
-         last_redeemed_at = CASE WHEN last_redeemed_at > $2 THEN last_redeemed_at ELSE $2 END, \
-         revision = (SELECT revision + $3 FROM store_state) \
-         WHERE uid = $1 AND redemptions < redemptions_allowed AND expires_at > $2"
-    };
-}
-
-macro_rules! record_redemption {
-    () => {
-        "INSERT INTO redemption (grant_uid, ordinal, grant_namespace, grant_name, redeemed_at, link_name, subject, peer, \
-         serial, key_fingerprint, not_after) \
-         SELECT uid, redemptions, namespace, name, $2, $4, $5, $6, $7, $8, $9 FROM access_grant \
-         WHERE uid = $1 AND revision = (SELECT revision + $3 FROM store_state) RETURNING ordinal, grant_name"
-    };
-}
-
-/// Counts one redemption of grant `$1` at `$2`, if one is left and its time is not over. `$3`: place in the batch.
-///
-/// Condition and change are one statement: between a SELECT and an UPDATE somebody else could take the last one. Requests
-/// admitted in one second may commit in another order, so the time of the last redemption only grows.
-#[cfg(test)]
-pub(in crate::store) const COUNT_REDEMPTION: &str = count_redemption!();
-
-/// The ledger row of the redemption that [`COUNT_REDEMPTION`] counted with the same `$1` to `$3`. None when it counted
-/// none: no other change has given the grant that revision.
-#[cfg(test)]
-pub(in crate::store) const RECORD_REDEMPTION: &str = record_redemption!();
-
-/// Both in one call, for a database that takes two statements at a time: each call is two switches between threads.
-pub(in crate::store) const COUNT_AND_RECORD: &str = concat!(count_redemption!(), "; ", record_redemption!());
-
-/// `$1`: uid. Why [`COUNT_AND_RECORD`] counted nothing.
-pub(in crate::store) const ALLOWANCE: &str =
-    "SELECT redemptions_allowed, redemptions, expires_at FROM access_grant WHERE uid = $1";
-
 /// Removes at most `$2` grants that expired before `$1`, the oldest first.
 pub(in crate::store) const SWEEP_EXPIRED: &str = concat!(
     "DELETE FROM access_grant WHERE uid IN \

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::{
     backend::{Backend, Connection},
-    operation::{Advance, Check, Create, Delete, Redeem, Sweep, Update, WriteObjects, new_allowance},
+    operation::{Advance, Check, Create, Delete, Sweep, Update, WriteObjects, new_allowance},
     read::Reader,
     recent::Recent,
+    redemption::Attempt,
     row,
     seal::{Purpose, SealError, SealingKey},
     writer::{Queue, Writer},
@@ -118,7 +119,7 @@ impl<B: Backend> GrantStore for SqlStore<B> {
         admission: Admission,
         certificate: CertificateRecord,
     ) -> StoreFuture<'_, Receipt, CommitError> {
-        Box::pin(self.queue.write(Redeem { admission, certificate }))
+        Box::pin(self.queue.redeem(Attempt { admission, certificate }))
     }
 
     fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> StoreFuture<'_, Vec<Redemption>> {

@@ -21,14 +21,20 @@ use sqlx::Connection as _;
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::{
-    backend::{Backend, Connection, fetch, statement},
-    batch::{Batch, Failure, Operation, Queued, Waiting, database, revision_of, unavailable},
+    backend::{Backend, Connection, fetch},
+    batch::{Batch, Operation, Queued, Waiting, unavailable},
+    failure::{Failure, database, revision_of},
     recent::Recent,
+    redemption::{self, Attempt, Redeemed, WaitingRedemption},
+    statement::statement,
     statements,
 };
 use crate::{
     grant::Revision,
-    store::{Changes, CommitOutcome, CommitReport, DatabaseError, OnCommit, StoreFailure, changes::Committed},
+    store::{
+        Changes, CommitError, CommitOutcome, CommitReport, DatabaseError, OnCommit, Receipt, StoreFailure,
+        changes::Committed,
+    },
 };
 
 /// Writes that may wait; one more is refused.
@@ -43,9 +49,24 @@ type Ended = Option<Result<(), StoreFailure>>;
 
 /// The way to the writer.
 pub(in crate::store) struct Queue<B> {
-    sender: mpsc::Sender<Box<dyn Queued<B>>>,
+    sender: mpsc::Sender<Entry<B>>,
     closing: Arc<Notify>,
     ended: watch::Receiver<Ended>,
+}
+
+/// Something that waits to be written.
+enum Entry<B> {
+    Redemption(Box<WaitingRedemption>),
+    Operation(Box<dyn Queued<B>>),
+}
+
+impl<B: Backend> Entry<B> {
+    fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Redemption(redemption) => redemption.is_abandoned(),
+            Self::Operation(operation) => operation.is_abandoned(),
+        }
+    }
 }
 
 impl<B: Backend> Queue<B> {
@@ -54,13 +75,23 @@ impl<B: Backend> Queue<B> {
     /// The writer finishes what it was handed also when this future is dropped, or has not begun with it.
     pub(in crate::store) async fn write<O: Operation>(&self, operation: O) -> Result<O::Answer, O::Error> {
         let (waiting, answer) = Waiting::new(operation);
-        self.sender.try_send(waiting).map_err(|refused| {
-            unavailable::<O>(match refused {
-                mpsc::error::TrySendError::Full(_) => StoreFailure::Overloaded,
-                mpsc::error::TrySendError::Closed(_) => StoreFailure::Closed,
-            })
-        })?;
+        self.enqueue(Entry::Operation(waiting)).map_err(unavailable::<O>)?;
         answer.await.unwrap_or_else(|_| Err(unavailable::<O>(StoreFailure::Closed)))
+    }
+
+    /// The same for a redemption.
+    pub(in crate::store) async fn redeem(&self, attempt: Attempt) -> Result<Receipt, CommitError> {
+        let failed = |source| CommitError::Store(redemption::unavailable(source));
+        let (waiting, answer) = WaitingRedemption::new(attempt);
+        self.enqueue(Entry::Redemption(waiting)).map_err(failed)?;
+        answer.await.unwrap_or_else(|_| Err(failed(StoreFailure::Closed)))
+    }
+
+    fn enqueue(&self, entry: Entry<B>) -> Result<(), StoreFailure> {
+        self.sender.try_send(entry).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => StoreFailure::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => StoreFailure::Closed,
+        })
     }
 
     /// Takes no more, and waits until the writer has finished what it took and closed its connection.
@@ -103,12 +134,7 @@ impl<B: Backend> Writer<B> {
         Queue { sender, closing, ended }
     }
 
-    async fn run(
-        mut self,
-        mut queue: mpsc::Receiver<Box<dyn Queued<B>>>,
-        closing: Arc<Notify>,
-        end: watch::Sender<Ended>,
-    ) {
+    async fn run(mut self, mut queue: mpsc::Receiver<Entry<B>>, closing: Arc<Notify>, end: watch::Sender<Ended>) {
         let mut batch = Vec::with_capacity(MAX_BATCH);
         loop {
             tokio::select! {
@@ -126,32 +152,118 @@ impl<B: Backend> Writer<B> {
         end.send_replace(Some(closed));
     }
 
-    /// Carries a batch out and answers everybody in it.
-    async fn commit(&mut self, batch: &mut Vec<Box<dyn Queued<B>>>) {
-        batch.retain(|operation| !operation.is_abandoned());
-        if batch.is_empty() {
-            return;
+    /// Carries a batch out and answers every operation in it. Redemptions come first and in a transaction of their own,
+    /// which is one call to the database.
+    async fn commit(&mut self, batch: &mut Vec<Entry<B>>) {
+        let (mut redemptions, mut operations) = (Vec::new(), Vec::new());
+        for entry in batch.drain(..).filter(|entry| !entry.is_abandoned()) {
+            match entry {
+                Entry::Redemption(redemption) => redemptions.push(redemption),
+                Entry::Operation(operation) => operations.push(operation),
+            }
         }
+        if !redemptions.is_empty() {
+            self.redeem(redemptions).await;
+        }
+        if !operations.is_empty() {
+            self.carry_out(operations).await;
+        }
+    }
+
+    /// Counts redemptions together, or each alone when one of them breaks a rule of the schema.
+    async fn redeem(&mut self, redemptions: Vec<Box<WaitingRedemption>>) {
+        if let Some(redemptions) = self.redeem_together(redemptions).await {
+            for redemption in redemptions {
+                self.redeem_together(vec![redemption]).await;
+            }
+        }
+    }
+
+    /// Counts redemptions in one transaction and answers them. Gives them back, nothing being counted, when one of several
+    /// breaks a rule.
+    async fn redeem_together(
+        &mut self,
+        redemptions: Vec<Box<WaitingRedemption>>,
+    ) -> Option<Vec<Box<WaitingRedemption>>> {
         let started = Instant::now();
-        let result = self.transact(batch).await;
+        // No more than MAX_BATCH.
+        let most = u32::try_from(redemptions.len()).unwrap_or(u32::MAX);
+        self.changes.announce(most);
+        let attempts: Vec<&Attempt> = redemptions.iter().map(|redemption| &redemption.attempt).collect();
+        let result = self.count(&attempts).await;
+        if matches!(result, Err(Failure::Row(_))) {
+            self.changes.withdraw(most);
+            if redemptions.len() > 1 {
+                return Some(redemptions);
+            }
+        }
+        self.report(redemptions.len(), started, result.is_ok());
+        match result {
+            Ok(redeemed) => {
+                match redemption::committed(&redemptions, &redeemed) {
+                    Some(committed) => self.changes.publish(committed),
+                    None => self.changes.withdraw(most),
+                }
+                for (redemption, outcome) in redemptions.into_iter().zip(redeemed.outcomes) {
+                    redemption.committed(outcome);
+                }
+            }
+            Err(Failure::Row(error)) => {
+                // Of the only one.
+                if let Some(redemption) = redemptions.into_iter().next() {
+                    redemption.failed(error);
+                }
+            }
+            Err(Failure::Database(error)) => {
+                let failure = StoreFailure::Database(error);
+                for redemption in redemptions {
+                    redemption.failed(redemption::unavailable(failure.clone()));
+                }
+            }
+        }
+        None
+    }
+
+    async fn count(&mut self, attempts: &[&Attempt]) -> Result<Redeemed, Failure> {
+        let result = B::redeem(self.connection().await?, attempts).await;
+        if result.is_err() {
+            self.roll_back().await;
+        }
+        result
+    }
+
+    /// The connection that writes, opened if there is none.
+    async fn connection(&mut self) -> Result<&mut Connection<B>, Failure> {
+        match &mut self.connection {
+            Some(connection) => Ok(connection),
+            none => Ok(none.insert(self.backend.open_writer().await.map_err(database)?)),
+        }
+    }
+
+    /// Something was committed, or not. To be called before what was changed is published: the readers that this wakes
+    /// must not find what was kept of before.
+    fn report(&self, batch: usize, started: Instant, committed: bool) {
         // Also after a failure, which may be one of the answer alone.
         self.recent.forget();
-        (self.on_commit)(CommitReport {
-            batch: batch.len(),
-            took: started.elapsed(),
-            outcome: if result.is_ok() { CommitOutcome::Committed } else { CommitOutcome::Failed },
-        });
+        let outcome = if committed { CommitOutcome::Committed } else { CommitOutcome::Failed };
+        (self.on_commit)(CommitReport { batch, took: started.elapsed(), outcome });
+    }
+
+    /// Carries operations out in one transaction and answers them.
+    async fn carry_out(&mut self, mut operations: Vec<Box<dyn Queued<B>>>) {
+        let started = Instant::now();
+        let result = self.transact(&mut operations).await;
+        self.report(operations.len(), started, result.is_ok());
         match result {
             Ok(committed) => {
-                // After what was kept of before is forgotten: whom this wakes reads at once.
                 if let Some(committed) = committed {
                     self.changes.publish(committed);
                 }
-                batch.drain(..).for_each(Queued::committed);
+                operations.into_iter().for_each(Queued::committed);
             }
             Err(error) => {
                 let failure = StoreFailure::Database(error);
-                batch.drain(..).for_each(|operation| operation.failed(failure.clone()));
+                operations.into_iter().for_each(|operation| operation.failed(failure.clone()));
             }
         }
     }
@@ -178,12 +290,10 @@ impl<B: Backend> Writer<B> {
         operations: &mut [Box<dyn Queued<B>>],
         isolation: Isolation,
     ) -> Result<Option<Committed>, Failure> {
-        let connection = match &mut self.connection {
-            Some(connection) => connection,
-            none => none.insert(self.backend.open_writer().await.map_err(database)?),
-        };
+        let changes = Arc::clone(&self.changes);
+        let connection = self.connection().await?;
         B::begin(connection).await.map_err(database)?;
-        let result = fill_and_commit::<B>(connection, operations, isolation, &self.changes).await;
+        let result = fill_and_commit::<B>(connection, operations, isolation, &changes).await;
         if result.is_err() {
             self.roll_back().await;
         }
@@ -241,10 +351,10 @@ async fn fill_and_commit<B: Backend>(
         return Ok(None);
     }
     let head = advance_revision(&mut batch).await?;
-    changes.announce(head);
+    changes.announce(batch.changes());
     batch.control(statements::COMMIT).await?;
     let before = Revision(head.0.saturating_sub(batch.changes().into()));
-    Ok(Some(Committed { before, head, told: batch.into_told() }))
+    Ok(Some(Committed { before, head, pending: batch.into_pending() }))
 }
 
 /// Moves the store's revision past the changes of the batch, and answers it.

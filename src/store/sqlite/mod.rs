@@ -2,6 +2,7 @@
 
 pub(super) mod connection;
 mod open;
+mod redeem;
 #[cfg(test)]
 mod tests;
 
@@ -13,8 +14,11 @@ use self::{connection::Setup, open::Lock};
 use super::{
     OnCommit, OpenError,
     sql::{
-        backend::{Backend, Connection, Row, Statement, fetch, run_on, statement},
+        backend::{Backend, Connection, Row, fetch, run_on},
+        failure::Failure,
         open::{migrate, revision, unlock, unusable},
+        redemption::{Attempt, Redeemed},
+        statement::{Statement, statement},
         store::{Opened, SqlStore},
     },
 };
@@ -102,6 +106,10 @@ impl Backend for SqliteBackend {
         take: impl FnMut(Row<Self>) -> ControlFlow<()> + Send,
     ) -> Result<(), sqlx::Error> {
         run_on::<Sqlite>(connection, statement, take).await
+    }
+
+    async fn redeem(connection: &mut Connection<Self>, attempts: &[&Attempt]) -> Result<Redeemed, Failure> {
+        redeem::redeem(connection, attempts).await
     }
 
     fn concerns_one_row(error: &sqlx::Error) -> bool {

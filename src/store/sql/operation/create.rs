@@ -5,9 +5,12 @@ use crate::{
     store::{
         ChangeEffect, ChangeSubject, CreateError, NewGrant, StoreError,
         sql::{
-            backend::{Backend, statement},
-            batch::{Batch, Decision, Operation, revision_of},
-            row, statements,
+            backend::Backend,
+            batch::{Batch, Decision, Operation},
+            failure::revision_of,
+            row,
+            statement::statement,
+            statements,
         },
     },
 };

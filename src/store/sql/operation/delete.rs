@@ -7,10 +7,12 @@ use crate::{
     store::{
         Deleted, UpdateError,
         sql::{
-            backend::{Backend, statement},
-            batch::{Batch, Decision, Operation, revision_of},
+            backend::Backend,
+            batch::{Batch, Decision, Operation},
+            failure::revision_of,
             row,
             seal::SealingKey,
+            statement::statement,
             statements,
         },
     },
@@ -43,7 +45,7 @@ impl Operation for Delete {
             let revision = revision_of(&removed, "deleted_revision", &id)?;
             match row::removed(&removed, &self.key) {
                 Some((subject, effect)) => batch.changed(subject, effect),
-                None => batch.changed_untold(),
+                None => batch.changed_without_entry(),
             }
             return Ok(Ok(Some(Deleted { id, revision })));
         }

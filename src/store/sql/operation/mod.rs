@@ -3,7 +3,6 @@
 mod create;
 mod delete;
 mod objects;
-mod redeem;
 mod update;
 mod upkeep;
 
@@ -12,6 +11,5 @@ pub(in crate::store) use create::stored;
 pub(in crate::store) use create::{Create, new_allowance};
 pub(in crate::store) use delete::Delete;
 pub(in crate::store) use objects::WriteObjects;
-pub(in crate::store) use redeem::Redeem;
 pub(in crate::store) use update::Update;
 pub(in crate::store) use upkeep::{Advance, Check, Sweep};

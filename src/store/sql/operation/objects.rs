@@ -11,10 +11,12 @@ use crate::{
         ChangeEffect, ChangeSubject, ObjectContent, ObjectKey, ObjectWrite, StoreError, StoreFailure, StoredObject,
         WriteObjectsError,
         sql::{
-            backend::{Backend, Row, statement},
-            batch::{Batch, Decision, Failure, Operation, revision_of},
+            backend::{Backend, Row},
+            batch::{Batch, Decision, Operation},
+            failure::{Failure, revision_of},
             row,
             seal::{Purpose, SealingKey},
+            statement::statement,
             statements,
         },
     },
@@ -166,7 +168,7 @@ impl WriteObjects {
         let (object, told) = row::removed_object(&row, revision, key, &self.key);
         match told {
             Some((subject, effect)) => batch.changed(subject, effect),
-            None => batch.changed_untold(),
+            None => batch.changed_without_entry(),
         }
         Ok(Ok(object))
     }

@@ -7,10 +7,12 @@ use crate::{
     store::{
         ChangeEffect, ChangeSubject, GrantChange, Labels, UpdateError,
         sql::{
-            backend::{Backend, statement},
-            batch::{Batch, Decision, Failure, Operation},
+            backend::Backend,
+            batch::{Batch, Decision, Operation},
+            failure::Failure,
             row,
             seal::SealingKey,
+            statement::statement,
             statements,
         },
     },

@@ -7,10 +7,12 @@ use crate::{
     store::{
         StoreError, StoreFailure,
         sql::{
-            backend::{Backend, Columns as _, statement},
-            batch::{Batch, Decision, Failure, Operation, database, revision_of},
+            backend::Backend,
+            batch::{Batch, Decision, Operation},
+            failure::{Failure, database, revision_of},
             row,
             seal::SealingKey,
+            statement::{Columns as _, statement},
             statements,
         },
     },
@@ -38,7 +40,7 @@ impl Operation for Sweep {
             for row in &rows {
                 match row::removed(row, &self.key) {
                     Some((subject, effect)) => batch.changed(subject, effect),
-                    None => batch.changed_untold(),
+                    None => batch.changed_without_entry(),
                 }
             }
             // No more than the limit, which is a u32.
@@ -65,7 +67,7 @@ impl Operation for Advance {
         let row = batch.execute(statement(statements::REVISION)).await?.ok_or_else(missing)?;
         let before = revision_of(&row, "revision", "(store)")?;
         let revision = Revision(before.0.saturating_add(batch.next_place().cast_unsigned()));
-        batch.changed_untold();
+        batch.changed_without_entry();
         Ok(Ok(revision))
     }
 

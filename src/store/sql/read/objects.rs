@@ -3,10 +3,7 @@
 use super::{Page, Paging, Reader, start};
 use crate::store::{
     ObjectKey, ObjectPage, ObjectQuery, StoreError, StoredObject,
-    sql::{
-        backend::{Backend, statement},
-        row, statements,
-    },
+    sql::{backend::Backend, row, statement::statement, statements},
 };
 
 impl<B: Backend> Reader<B> {

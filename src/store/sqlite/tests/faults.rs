@@ -16,7 +16,7 @@ use crate::{
         StoreFailure, UpdateError,
         contract::{Bench, Files, SqliteBench, admission, certificate, change, new_grant, within},
         sql::statements,
-        sqlite::{SqliteOptions, SqliteStore, connection::Setup},
+        sqlite::{SqliteOptions, SqliteStore, connection::Setup, redeem},
     },
 };
 
@@ -228,7 +228,6 @@ async fn no_statement_reads_the_whole_table() {
         statements::REDEMPTIONS,
         statements::UPDATE,
         statements::DELETE,
-        statements::COUNT_REDEMPTION,
         statements::SWEEP_EXPIRED,
         statements::SWEEP_USED_UP,
         statements::METADATA_AT,
@@ -240,13 +239,20 @@ async fn no_statement_reads_the_whole_table() {
         statements::OBJECT_STATE,
         statements::UPDATE_OBJECT,
         statements::DELETE_OBJECT,
-    ] {
+    ]
+    .iter()
+    .chain(redeem::STATEMENTS)
+    {
         let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
         for step in sqlx::query(explain).fetch_all(&mut raw).await.unwrap() {
             let step: String = step.get("detail");
-            let whole = ["SCAN access_grant", "SCAN redemption", "SCAN object", "USE TEMP B-TREE"]
-                .iter()
-                .any(|bad| step.starts_with(bad));
+            // What is sorted for a batch of redemptions is the batch.
+            if statement.contains("json_each") && step.starts_with("USE TEMP B-TREE") {
+                continue;
+            }
+            let whole = ["SCAN access_grant", "SCAN redemption", "SCAN object", "USE TEMP B-TREE"];
+            // As the batch of redemptions calls them.
+            let whole = whole.iter().any(|bad| step.starts_with(bad)) || ["SCAN g", "SCAN r"].contains(&&*step);
             assert!(!whole || step.ends_with("access_grant_used_up"), "{statement}: {step}");
         }
     }

@@ -1,5 +1,6 @@
 //! What only a database on a disk can go through.
 
+mod batch;
 mod disk_full;
 mod fairness;
 mod faults;
