@@ -20,7 +20,7 @@ use super::{
 /// database can do in bounds on `&mut Connection`, on arguments and on every type of a value, and none of these is implied
 /// by a bound on the database, so each function of the shared store would have to repeat all of them. They are stated
 /// once, at [`run_on`] and at the implementation of [`Columns`]; an implementation of `run` is one line.
-pub(in crate::store) trait Backend: Send + Sync + 'static {
+pub(in crate::store) trait Backend: Sized + Send + Sync + 'static {
     /// sqlx's driver.
     type Database: Database<Row: Columns>;
 

@@ -75,7 +75,7 @@ impl<B: Backend> Reader<B> {
     /// The first row of what a statement finds.
     async fn first(&self, action: &'static str, statement: Statement<'_>) -> Result<Option<Row<B>>, StoreError> {
         let mut first = None;
-        let keep = |row| {
+        let keep = |row: Row<B>| {
             first = Some(row);
             ControlFlow::Break(())
         };
@@ -125,7 +125,7 @@ impl<B: Backend> Reader<B> {
         let uid = id.to_string();
         let read = statement(statements::REDEMPTIONS).bind(&uid).bind(i64::from(after)).bind(i64::from(limit));
         let mut rows = Vec::new();
-        let keep = |row| {
+        let keep = |row: Row<B>| {
             rows.push(row::redemption(&row));
             ControlFlow::Continue(())
         };

@@ -1,5 +1,6 @@
 //! From rows to words: every value is parsed again, as anything may stand in a file.
 
+mod json;
 mod object;
 
 use serde::{Deserialize, Serialize};
@@ -11,13 +12,13 @@ pub(in crate::store) use object::object_content;
 pub(in crate::store) use object::{object, object_json, object_state, removed_object};
 
 use super::{
-    seal::{Purpose, SealError, SealingKey},
+    seal::{OfGrant, Purpose, SealingKey},
     statement::{Broken, Column, Columns},
 };
 use crate::{
     grant::{
-        Allowance, CertificateRecord, Code, CodeOrigin, Grant, GrantId, GrantMetadata, KeyFingerprint, Redemption,
-        Revision, SerialNumber,
+        Allowance, CertificateRecord, Code, CodeOrigin, Grant, GrantId, GrantMetadata, GrantName, KeyFingerprint,
+        Namespace, Redemption, Revision, SerialNumber,
     },
     store::{ChangeEffect, ChangeSubject, CorruptRow, Labels, LastState},
     time::Timestamp,
@@ -72,21 +73,24 @@ pub(in crate::store) fn removed(row: &impl Columns, key: &SealingKey) -> Option<
 }
 
 /// The labels in a row of a grant; none when they cannot be read, as then no list has shown any.
-pub(in crate::store) fn labels(row: &impl Columns, id: GrantId, key: &SealingKey) -> Labels {
-    metadata(row, id, key).map(|metadata| metadata.labels).unwrap_or_default()
+pub(in crate::store) fn labels(row: &impl Columns, grant: OfGrant<'_>, key: &SealingKey) -> Labels {
+    metadata(row, grant, key).map(|metadata| metadata.labels).unwrap_or_default()
 }
 
 fn read_grant(row: &impl Columns, key: &SealingKey) -> Column<Grant> {
     let id: GrantId = parsed(row, "uid")?;
+    let (namespace, name) = place(row)?;
+    let place = OfGrant { namespace: &namespace, name: &name, id };
     let allowance = Allowance::new(number(row, "redemptions_allowed")?, number(row, "redemptions")?)
         .map_err(|_| Broken("redemptions"))?;
     let last_redeemed_at = row.optional_integer("last_redeemed_at")?;
+    let (code, metadata) = (code(row.bytes("sealed_code")?, place, key)?, metadata(row, place, key)?);
     Ok(Grant {
         id,
-        namespace: parsed(row, "namespace")?,
-        name: parsed(row, "name")?,
+        namespace,
+        name,
         issuer: optional(row, "issuer")?,
-        code: code(row.bytes("sealed_code")?, id, key)?,
+        code,
         code_origin: origin_from(row.text("code_origin")?)?,
         allowance,
         window: parsed(row, "expiration_window")?,
@@ -95,19 +99,19 @@ fn read_grant(row: &impl Columns, key: &SealingKey) -> Column<Grant> {
         last_redeemed_at: last_redeemed_at.map(|s| instant_of(s, "last_redeemed_at")).transpose()?,
         generation: number(row, "generation")?,
         revision: Revision(number(row, "revision")?),
-        metadata: metadata(row, id, key)?,
+        metadata,
     })
 }
 
-fn code(sealed: &[u8], id: GrantId, key: &SealingKey) -> Column<Code> {
-    let unsealed = key.unseal(sealed, Purpose::Code(id)).map_err(|_| Broken("sealed_code"))?;
+fn code(sealed: &[u8], grant: OfGrant<'_>, key: &SealingKey) -> Column<Code> {
+    let unsealed = key.unseal(sealed, Purpose::Code(grant)).map_err(|_| Broken("sealed_code"))?;
     std::str::from_utf8(&unsealed).ok().and_then(|text| text.parse().ok()).ok_or(Broken("sealed_code"))
 }
 
-fn metadata(row: &impl Columns, id: GrantId, key: &SealingKey) -> Column<GrantMetadata> {
+fn metadata(row: &impl Columns, grant: OfGrant<'_>, key: &SealingKey) -> Column<GrantMetadata> {
     const COLUMN: &str = "sealed_metadata";
     let Some(sealed) = row.optional_bytes(COLUMN)? else { return Ok(GrantMetadata::default()) };
-    let unsealed = key.unseal(sealed, Purpose::Metadata(id)).map_err(|_| Broken(COLUMN))?;
+    let unsealed = key.unseal(sealed, Purpose::Metadata(grant)).map_err(|_| Broken(COLUMN))?;
     let stored: StoredMetadata = serde_json::from_slice(&unsealed).map_err(|_| Broken(COLUMN))?;
     Ok(GrantMetadata { labels: stored.labels, annotations: stored.annotations, settings: stored.settings })
 }
@@ -131,19 +135,18 @@ struct MetadataToStore<'a> {
     settings: &'a BTreeMap<String, String>,
 }
 
-/// The column `sealed_metadata`: nothing when nothing is attached.
-pub(in crate::store) fn seal_metadata(
-    metadata: &GrantMetadata,
-    id: GrantId,
-    key: &SealingKey,
-) -> Result<Option<Vec<u8>>, SealError> {
+/// What is to be sealed for the column `sealed_metadata`: nothing when nothing is attached.
+pub(in crate::store) fn metadata_json(metadata: &GrantMetadata) -> Option<Zeroizing<Vec<u8>>> {
     if metadata.is_empty() {
-        return Ok(None);
+        return None;
     }
     let GrantMetadata { labels, annotations, settings } = metadata;
-    #[expect(clippy::expect_used, reason = "maps of texts to texts can always be written as JSON")]
-    let json = serde_json::to_vec(&MetadataToStore { labels, annotations, settings }).expect("maps of texts");
-    key.seal(&Zeroizing::new(json), Purpose::Metadata(id)).map(Some)
+    Some(json::to_wipe(&MetadataToStore { labels, annotations, settings }))
+}
+
+/// Namespace and name of a row of a grant.
+pub(in crate::store) fn place(row: &impl Columns) -> Column<(Namespace, GrantName)> {
+    Ok((parsed(row, "namespace")?, parsed(row, "name")?))
 }
 
 /// The column `code_origin`.

@@ -87,7 +87,7 @@ pub(in crate::store) const UPDATE: &str = concat!(
 
 /// `$1`: uid, `$2`: the revision it must be at. What [`UPDATE`] replaces.
 pub(in crate::store) const METADATA_AT: &str =
-    "SELECT uid, sealed_metadata FROM access_grant WHERE uid = $1 AND revision = $2";
+    "SELECT uid, namespace, name, sealed_metadata FROM access_grant WHERE uid = $1 AND revision = $2";
 
 /// `$1`: uid. Whether there is still such a grant.
 pub(in crate::store) const EXISTS: &str = "SELECT revision FROM access_grant WHERE uid = $1";

@@ -9,11 +9,11 @@ use super::{
     recent::Recent,
     redemption::Attempt,
     row,
-    seal::{Purpose, SealError, SealingKey},
+    seal::{OfGrant, Purpose, SealError, SealingKey},
     writer::{Queue, Writer},
 };
 use crate::{
-    grant::{Admission, CertificateRecord, Grant, GrantId, GrantMetadata, GrantName, Namespace, Redemption, Revision},
+    grant::{Admission, CertificateRecord, Grant, GrantId, GrantName, Namespace, Redemption, Revision},
     store::{
         Changes, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore,
         NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, OnCommit, Receipt, Store, StoreError,
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Grants and objects in a database of SQL: one writer, a few readers.
-pub(in crate::store) struct SqlStore<B> {
+pub(in crate::store) struct SqlStore<B: Backend> {
     reader: Reader<B>,
     queue: Queue<B>,
     key: Arc<SealingKey>,
@@ -57,14 +57,13 @@ impl<B: Backend> SqlStore<B> {
 
     fn sealed(&self, grant: NewGrant) -> Result<Create, StoreError> {
         let allowance = new_allowance(&grant)?;
-        let sealed_code = self.key.seal(grant.code.expose().as_bytes(), Purpose::Code(grant.id));
+        let place = OfGrant { namespace: &grant.namespace, name: &grant.name, id: grant.id };
+        let sealed_code = self.key.seal(grant.code.expose().as_bytes(), Purpose::Code(place));
         let sealed_code = sealed_code.map_err(unsealed("seal a code"))?;
-        let sealed_metadata = self.sealed_metadata(&grant.metadata, grant.id)?;
+        let sealed_metadata =
+            row::metadata_json(&grant.metadata).map(|json| self.key.seal(&json, Purpose::Metadata(place)));
+        let sealed_metadata = sealed_metadata.transpose().map_err(unsealed("seal metadata"))?;
         Ok(Create { grant, allowance, sealed_code, sealed_metadata })
-    }
-
-    fn sealed_metadata(&self, metadata: &GrantMetadata, id: GrantId) -> Result<Option<Vec<u8>>, StoreError> {
-        row::seal_metadata(metadata, id, &self.key).map_err(unsealed("seal metadata"))
     }
 }
 
@@ -99,9 +98,8 @@ impl<B: Backend> GrantStore for SqlStore<B> {
 
     fn update(&self, id: GrantId, expected: Revision, change: GrantChange) -> StoreFuture<'_, Grant, UpdateError> {
         Box::pin(async move {
-            let sealed_metadata = self.sealed_metadata(&change.metadata, id).map_err(UpdateError::Store)?;
-            let key = Arc::clone(&self.key);
-            self.queue.write(Update { id, expected, change, sealed_metadata, key }).await
+            let (metadata, key) = (row::metadata_json(&change.metadata), Arc::clone(&self.key));
+            self.queue.write(Update { id, expected, change, metadata, key }).await
         })
     }
 

@@ -48,14 +48,14 @@ const TURNS: usize = 3;
 type Ended = Option<Result<(), StoreFailure>>;
 
 /// The way to the writer.
-pub(in crate::store) struct Queue<B> {
+pub(in crate::store) struct Queue<B: Backend> {
     sender: mpsc::Sender<Entry<B>>,
     closing: Arc<Notify>,
     ended: watch::Receiver<Ended>,
 }
 
 /// Something that waits to be written.
-enum Entry<B> {
+enum Entry<B: Backend> {
     Redemption(Box<WaitingRedemption>),
     Operation(Box<dyn Queued<B>>),
 }

@@ -82,6 +82,7 @@ pub(super) fn migrator() -> Migrator {
     let steps = [
         ("grants", include_str!("../../../migrations/sqlite/0001_grants.sql")),
         ("objects", include_str!("../../../migrations/sqlite/0002_objects.sql")),
+        ("sealed places", include_str!("../../../migrations/sqlite/0003_sealed_places.sql")),
     ];
     let migrations = (1..).zip(steps).map(|(version, (description, statements))| {
         Migration::new(version, description.into(), MigrationType::Simple, statements.into_sql_str(), false)

@@ -89,7 +89,7 @@ impl WriteObjects {
         const GENERATION: u64 = 1;
         let New { key, uid, created_at } = new;
         let id = uid.to_string();
-        let sealed = match self.key.seal(json, Purpose::Object(uid)) {
+        let sealed = match self.key.seal(json, Purpose::Object(key, uid)) {
             Ok(sealed) => sealed,
             Err(source) => return Ok(Err(unsealed(StoreFailure::Sealing(source)))),
         };
@@ -122,7 +122,7 @@ impl WriteObjects {
         if found != expected {
             return Ok(Err(WriteObjectsError::Conflict(key.clone())));
         }
-        let sealed = match self.key.seal(json, Purpose::Object(uid)) {
+        let sealed = match self.key.seal(json, Purpose::Object(key, uid)) {
             Ok(sealed) => sealed,
             Err(source) => return Ok(Err(unsealed(StoreFailure::Sealing(source)))),
         };

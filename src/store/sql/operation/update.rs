@@ -2,37 +2,31 @@
 
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use crate::{
     grant::{Grant, GrantId, IssuerName, Revision},
     store::{
-        ChangeEffect, ChangeSubject, GrantChange, Labels, UpdateError,
+        ChangeEffect, ChangeSubject, GrantChange, StoreError, StoreFailure, UpdateError,
         sql::{
             backend::Backend,
             batch::{Batch, Decision, Operation},
             failure::Failure,
             row,
-            seal::SealingKey,
+            seal::{OfGrant, Purpose, SealingKey},
             statement::statement,
             statements,
         },
     },
 };
 
-/// A change with its metadata sealed.
+/// A change with its metadata ready to be sealed. That happens in the transaction: only there is it known for which name.
 pub(in crate::store) struct Update {
     pub(in crate::store) id: GrantId,
     pub(in crate::store) expected: Revision,
     pub(in crate::store) change: GrantChange,
-    pub(in crate::store) sealed_metadata: Option<Vec<u8>>,
+    pub(in crate::store) metadata: Option<Zeroizing<Vec<u8>>>,
     pub(in crate::store) key: Arc<SealingKey>,
-}
-
-impl Update {
-    /// The labels that the grant has now, if it is at the expected revision.
-    async fn labels<B: Backend>(&self, batch: &mut Batch<'_, B>, id: &str) -> Result<Option<Labels>, Failure> {
-        let read = statement(statements::METADATA_AT).bind(id).bind(self.expected.0.cast_signed());
-        Ok(batch.row(read, id).await?.map(|row| row::labels(&row, self.id, &self.key)))
-    }
 }
 
 impl Operation for Update {
@@ -43,7 +37,23 @@ impl Operation for Update {
 
     async fn apply<B: Backend>(&self, batch: &mut Batch<'_, B>) -> Decision<Self> {
         let (id, change) = (self.id.to_string(), &self.change);
-        let labels_before = self.labels(batch, &id).await?.filter(|labels| *labels != change.metadata.labels);
+        let read = statement(statements::METADATA_AT).bind(&id).bind(self.expected.0.cast_signed());
+        let Some(current) = batch.row(read, &id).await? else {
+            let present = batch.row(statement(statements::EXISTS).bind(&id), &id).await?;
+            return Ok(Err(if present.is_some() { UpdateError::Conflict } else { UpdateError::Gone }));
+        };
+        let (namespace, name) = row::place(&current).map_err(Failure::column(&id))?;
+        let place = OfGrant { namespace: &namespace, name: &name, id: self.id };
+        let labels_before =
+            Some(row::labels(&current, place, &self.key)).filter(|labels| *labels != change.metadata.labels);
+        let sealed = self.metadata.as_deref().map(|json| self.key.seal(json, Purpose::Metadata(place))).transpose();
+        let sealed_metadata = match sealed {
+            Ok(sealed) => sealed,
+            Err(error) => {
+                let source = StoreFailure::Sealing(error);
+                return Ok(Err(UpdateError::Store(StoreError::Unavailable { action: "seal metadata", source })));
+            }
+        };
         let window = change.window.to_string();
         let update = statement(statements::UPDATE)
             .bind(&id)
@@ -52,17 +62,15 @@ impl Operation for Update {
             .bind(change.issuer.as_ref().map(IssuerName::as_str))
             .bind(row::origin(change.code_origin))
             .bind(&window)
-            .bind(self.sealed_metadata.as_deref())
+            .bind(sealed_metadata.as_deref())
             .bind(change.generation.cast_signed())
             .bind(batch.next_place());
-        if let Some(updated) = batch.row(update, &id).await? {
-            let grant = row::grant(&updated, &self.key)?;
-            let (id, namespace, name) = (grant.id, grant.namespace.clone(), grant.name.clone());
-            batch.changed(ChangeSubject::Grant { id, namespace, name }, ChangeEffect::Modified { labels_before });
-            return Ok(Ok(grant));
-        }
-        let present = batch.row(statement(statements::EXISTS).bind(&id), &id).await?;
-        Ok(Err(if present.is_some() { UpdateError::Conflict } else { UpdateError::Gone }))
+        // The allowance was compared with the stored count.
+        let Some(updated) = batch.row(update, &id).await? else { return Ok(Err(UpdateError::Conflict)) };
+        let grant = row::grant(&updated, &self.key)?;
+        let (id, namespace, name) = (grant.id, grant.namespace.clone(), grant.name.clone());
+        batch.changed(ChangeSubject::Grant { id, namespace, name }, ChangeEffect::Modified { labels_before });
+        Ok(Ok(grant))
     }
 
     fn committed(self, grant: Grant) -> Grant {

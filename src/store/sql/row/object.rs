@@ -1,13 +1,13 @@
 //! Rows of objects.
 
-use std::{collections::BTreeMap, io};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::{Broken, Column, Columns, instant, number, parsed, uid};
+use super::{Broken, Column, Columns, instant, json, number, parsed, uid};
 use crate::{
     grant::Revision,
     store::{
@@ -27,13 +27,15 @@ pub(in crate::store) fn object(row: &impl Columns, key: &SealingKey) -> Result<S
 fn read_object(row: &impl Columns, key: &SealingKey) -> Column<StoredObject> {
     let uid: Uuid = parsed(row, "uid")?;
     let kind = kind_from(row.text("kind")?)?;
+    let place = ObjectKey { kind, namespace: parsed(row, "namespace")?, name: parsed(row, "name")? };
+    let content = content(row.bytes(CONTENT)?, &place, uid, key)?;
     Ok(StoredObject {
-        key: ObjectKey { kind, namespace: parsed(row, "namespace")?, name: parsed(row, "name")? },
+        key: place,
         uid,
         generation: number(row, "generation")?,
         revision: Revision(number(row, "revision")?),
         created_at: instant(row, "created_at")?,
-        content: content(row.bytes(CONTENT)?, uid, key)?,
+        content,
     })
 }
 
@@ -78,8 +80,8 @@ fn kind_from(text: &str) -> Column<ObjectKind> {
     kinds.into_iter().find(|kind| kind.as_str() == text).ok_or(Broken("kind"))
 }
 
-fn content(sealed: &[u8], uid: Uuid, key: &SealingKey) -> Column<ObjectContent> {
-    let unsealed = key.unseal(sealed, Purpose::Object(uid)).map_err(|_| Broken(CONTENT))?;
+fn content(sealed: &[u8], place: &ObjectKey, uid: Uuid, key: &SealingKey) -> Column<ObjectContent> {
+    let unsealed = key.unseal(sealed, Purpose::Object(place, uid)).map_err(|_| Broken(CONTENT))?;
     object_content(&unsealed).ok_or(Broken(CONTENT))
 }
 
@@ -108,31 +110,8 @@ struct ContentToStore<'a> {
     body: &'a Map<String, Value>,
 }
 
-/// Counts what is written.
-struct Length(usize);
-
-impl io::Write for Length {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// The content of an object as it is to be sealed.
 pub(in crate::store) fn object_json(content: &ObjectContent) -> Zeroizing<Vec<u8>> {
-    const ALWAYS: &str = "texts and JSON values under names that are texts";
     let ObjectContent { labels, annotations, body } = content;
-    let content = ContentToStore { labels, annotations, body };
-    // Measured first: a buffer that grew would leave copies of the secrets behind.
-    let mut length = Length(0);
-    #[expect(clippy::expect_used, reason = "maps of texts to texts or JSON can always be written as JSON")]
-    serde_json::to_writer(&mut length, &content).expect(ALWAYS);
-    let mut json = Zeroizing::new(Vec::with_capacity(length.0));
-    #[expect(clippy::expect_used, reason = "as above, and a vector takes every byte")]
-    serde_json::to_writer(&mut *json, &content).expect(ALWAYS);
-    json
+    json::to_wipe(&ContentToStore { labels, annotations, body })
 }

@@ -7,6 +7,7 @@ mod faults;
 mod freshness;
 mod objects;
 mod opening;
+mod sealing;
 
 use sqlx::SqliteConnection;
 

@@ -128,12 +128,12 @@ async fn a_newer_schema_is_refused_and_noticed_while_running() {
     raw.close().await.unwrap();
 
     let running = bench.store.check().await.unwrap_err();
-    let changed = StoreFailure::SchemaChanged { found: 99, known: 2 }.to_string();
+    let changed = StoreFailure::SchemaChanged { found: 99, known: 3 }.to_string();
     assert!(matches!(&running, StoreError::Unavailable { source, .. } if source.to_string() == changed), "{running:?}");
     bench.store.close().await.unwrap();
 
     let error = refusal(&bench.files).await;
-    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 2, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 3, .. }), "{error:?}");
     assert!(names(&error, &bench.files.database()));
 }
 
