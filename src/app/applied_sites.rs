@@ -7,7 +7,7 @@ use super::{App, ConfiguredSite, WriteObjectError, chain};
 use crate::{
     grant::{IssuerName, Namespace},
     link::{ResourceName, Site},
-    store::{ObjectKey, ObjectKind, ObjectQuery, ObjectWrite, StoreError, StoredObject, WriteObjectsError},
+    store::{ObjectKey, ObjectKind, ObjectQuery, ObjectWrite, PageLimit, StoreError, StoredObject, WriteObjectsError},
 };
 
 /// Why a namespace cannot have a site.
@@ -37,7 +37,7 @@ impl App {
     /// # Errors
     /// What the store says.
     pub async fn load_sites(&self) -> Result<(), StoreError> {
-        let mut query = ObjectQuery { kind: ObjectKind::Site, namespace: None, after: None, limit: 0 };
+        let mut query = ObjectQuery { kind: ObjectKind::Site, namespace: None, after: None, limit: PageLimit::FULL };
         loop {
             let page = self.objects(query.clone()).await?;
             for corrupt in page.corrupt {
@@ -88,7 +88,8 @@ impl App {
         if !is_new {
             return Ok(());
         }
-        let query = ObjectQuery { kind: key.kind, namespace: Some(namespace.clone()), after: None, limit: 2 };
+        let limit = PageLimit::at_most(2);
+        let query = ObjectQuery { kind: key.kind, namespace: Some(namespace.clone()), after: None, limit };
         let page = self.objects(query).await;
         let page = page.map_err(|error| WriteObjectError::Object(WriteObjectsError::Store(error)))?;
         match page.objects.into_iter().find(|site| site.key.name != key.name) {

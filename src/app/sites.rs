@@ -12,7 +12,7 @@ use crate::{
     grant::{GrantName, IssuerName, Namespace},
     link::Site,
     pki::Issuer,
-    store::{ObjectKind, ObjectQuery, StoreError},
+    store::{ObjectKind, ObjectQuery, PageLimit, StoreError},
 };
 
 /// A site and the issuers that sign for it.
@@ -210,7 +210,8 @@ impl App {
         if let Some(site) = self.sites().configured(namespace) {
             return Ok(Some(site.uid()));
         }
-        let query = ObjectQuery { kind: ObjectKind::Site, namespace: Some(namespace.clone()), after: None, limit: 1 };
+        let (namespace, limit) = (Some(namespace.clone()), PageLimit::at_most(1));
+        let query = ObjectQuery { kind: ObjectKind::Site, namespace, after: None, limit };
         Ok(self.objects(query).await?.objects.first().map(|site| site.uid))
     }
 }

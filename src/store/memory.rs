@@ -11,8 +11,8 @@ use std::{
 
 use super::{
     ChangeEffect, ChangeSubject, Changes, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage,
-    GrantQuery, GrantStore, LastState, NewGrant, ObjectKey, Receipt, Store, StoreError, StoreFailure, StoreFuture,
-    StoredObject, UpdateError,
+    GrantQuery, GrantStore, LastState, NewGrant, ObjectKey, PageLimit, Receipt, Store, StoreError, StoreFailure,
+    StoreFuture, StoredObject, UpdateError,
     changes::{Committed, PendingChange},
     sql::operation::{new_allowance, stored},
 };
@@ -170,10 +170,7 @@ impl State {
     }
 
     fn list(&self, query: &GrantQuery) -> GrantPage {
-        let limit = match query.limit {
-            0 => GrantQuery::MAX_PAGE,
-            limit => limit.min(GrantQuery::MAX_PAGE),
-        } as usize;
+        let limit = query.limit.of_page() as usize;
         let wanted = |key: &(Namespace, GrantName)| {
             query.namespace.as_ref().is_none_or(|namespace| *namespace == key.0)
                 && query.after.as_ref().is_none_or(|after| key > after)
@@ -187,8 +184,8 @@ impl State {
     }
 
     fn count_listed(&self, mut query: GrantQuery) -> u32 {
-        let (limit, mut listed) = (query.limit, 0);
-        query.limit = 0;
+        let (limit, mut listed) = (query.limit.items(), 0);
+        query.limit = PageLimit::FULL;
         loop {
             let page = self.list(&query);
             listed += u32::try_from(page.grants.len()).unwrap();

@@ -192,13 +192,38 @@ pub struct GrantQuery {
     pub namespace: Option<Namespace>,
     /// Only those ordered after this one: where the page before ended.
     pub after: Option<(Namespace, GrantName)>,
-    /// At most this many; 0 means [`GrantQuery::MAX_PAGE`].
-    pub limit: u32,
+    /// At most this many.
+    pub limit: PageLimit,
 }
 
-impl GrantQuery {
-    /// The most grants one page holds, whatever the caller asks.
-    pub const MAX_PAGE: u32 = 1_000;
+/// How many items a query asks for, at least one. A page never holds more than [`PageLimit::FULL`]; only a count goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageLimit(u32);
+
+impl PageLimit {
+    /// As many as one page holds.
+    pub const FULL: Self = Self(1_000);
+
+    /// At most this many; one when it is zero, as a page without items would have no end from which the next one starts.
+    pub fn at_most(items: u32) -> Self {
+        Self(items.max(1))
+    }
+
+    /// The number.
+    pub fn items(self) -> u32 {
+        self.0
+    }
+
+    /// The most items of one page.
+    pub(in crate::store) fn of_page(self) -> u32 {
+        self.0.min(Self::FULL.0)
+    }
+}
+
+impl Default for PageLimit {
+    fn default() -> Self {
+        Self::FULL
+    }
 }
 
 /// One page of a list.

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{CorruptRow, StoreError, StoreFuture};
+use super::{CorruptRow, PageLimit, StoreError, StoreFuture};
 use crate::{
     grant::{Namespace, Revision},
     link::ResourceName,
@@ -101,8 +101,8 @@ pub struct ObjectQuery {
     pub namespace: Option<Namespace>,
     /// Only those ordered after this one: where the page before ended.
     pub after: Option<(Namespace, ResourceName)>,
-    /// At most this many; 0 means [`GrantQuery::MAX_PAGE`](super::GrantQuery::MAX_PAGE).
-    pub limit: u32,
+    /// At most this many.
+    pub limit: PageLimit,
 }
 
 /// One page of a list, ordered by namespace and name.

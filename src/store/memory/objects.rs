@@ -6,8 +6,8 @@ use super::{MemoryStore, State};
 use crate::{
     grant::Revision,
     store::{
-        ChangeEffect, ChangeSubject, GrantQuery, LastState, ObjectKey, ObjectPage, ObjectQuery, ObjectStore,
-        ObjectWrite, StoreError, StoreFuture, StoredObject, WriteObjectsError,
+        ChangeEffect, ChangeSubject, LastState, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite,
+        PageLimit, StoreError, StoreFuture, StoredObject, WriteObjectsError,
         changes::{Committed, PendingChange},
     },
 };
@@ -33,10 +33,7 @@ impl ObjectStore for MemoryStore {
 
 impl State {
     fn list_objects(&self, query: &ObjectQuery) -> ObjectPage {
-        let limit = match query.limit {
-            0 => GrantQuery::MAX_PAGE,
-            limit => limit.min(GrantQuery::MAX_PAGE),
-        } as usize;
+        let limit = query.limit.of_page() as usize;
         let wanted = |key: &ObjectKey| {
             key.kind == query.kind
                 && query.namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace)
@@ -51,8 +48,8 @@ impl State {
     }
 
     fn count_objects(&self, mut query: ObjectQuery) -> u32 {
-        let (limit, mut listed) = (query.limit, 0);
-        query.limit = 0;
+        let (limit, mut listed) = (query.limit.items(), 0);
+        query.limit = PageLimit::FULL;
         loop {
             let page = self.list_objects(&query);
             listed += u32::try_from(page.objects.len()).unwrap();

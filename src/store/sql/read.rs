@@ -16,7 +16,9 @@ use super::{
 };
 use crate::{
     grant::{Grant, GrantId, GrantName, Namespace, Redemption, Revision},
-    store::{CorruptRow, DatabaseError, GrantCounts, GrantPage, GrantQuery, ObjectKind, StoreError, StoreFailure},
+    store::{
+        CorruptRow, DatabaseError, GrantCounts, GrantPage, GrantQuery, ObjectKind, PageLimit, StoreError, StoreFailure,
+    },
     time::Timestamp,
 };
 
@@ -166,7 +168,7 @@ impl<B: Backend> Reader<B> {
         let Some(after) = start(query.namespace.as_ref(), after) else { return Ok(0) };
         let text =
             if query.namespace.is_some() { statements::COUNT_LISTED_NAMESPACE } else { statements::COUNT_LISTED };
-        self.counted(statement(text).bind(&after.0).bind(&after.1).bind(i64::from(query.limit))).await
+        self.counted(statement(text).bind(&after.0).bind(&after.1).bind(i64::from(query.limit.items()))).await
     }
 
     /// The one number that a query of the rest of a list answers.
@@ -214,10 +216,7 @@ impl<B: Backend> Reader<B> {
         page: &mut Page<T, N>,
         moment: &mut Option<Revision>,
     ) -> Result<PageEnd, StoreError> {
-        let limit = match paging.limit {
-            0 => GrantQuery::MAX_PAGE,
-            limit => limit.min(GrantQuery::MAX_PAGE),
-        };
+        let limit = paging.limit.of_page();
         let mut read = statement(if paging.namespace.is_some() { paging.of_namespace } else { paging.all });
         if let Some(kind) = paging.kind {
             read = read.bind(kind.as_str());
@@ -269,7 +268,7 @@ struct Paging<'a, B: Backend, T> {
     /// The first parameter of both, if they have it.
     kind: Option<ObjectKind>,
     namespace: Option<&'a Namespace>,
-    limit: u32,
+    limit: PageLimit,
     /// The column that can be large.
     sealed: &'static str,
     read: fn(&Row<B>, &SealingKey) -> Result<T, CorruptRow>,

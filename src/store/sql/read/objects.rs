@@ -35,8 +35,11 @@ impl<B: Backend> Reader<B> {
         let Some(after) = start(query.namespace.as_ref(), after) else { return Ok(0) };
         let text =
             if query.namespace.is_some() { statements::COUNT_OBJECTS_NAMESPACE } else { statements::COUNT_OBJECTS };
-        let count =
-            statement(text).bind(query.kind.as_str()).bind(&after.0).bind(&after.1).bind(i64::from(query.limit));
+        let count = statement(text)
+            .bind(query.kind.as_str())
+            .bind(&after.0)
+            .bind(&after.1)
+            .bind(i64::from(query.limit.items()));
         self.counted(count).await
     }
 }

@@ -12,7 +12,7 @@ use super::{raw, run};
 use crate::{
     grant::Grant,
     store::{
-        CommitError, CommitOutcome, CommitReport, CorruptRow, GrantQuery, GrantStore, NewGrant, StoreError,
+        CommitError, CommitOutcome, CommitReport, CorruptRow, GrantQuery, GrantStore, NewGrant, PageLimit, StoreError,
         StoreFailure, UpdateError,
         contract::{Bench, Files, SqliteBench, admission, certificate, change, new_grant, within},
         sql::statements,
@@ -67,7 +67,7 @@ async fn a_page_goes_on_past_names_that_are_none() {
     break_by(&bench, "UPDATE access_grant SET name = 'b_' WHERE name = 'b'").await;
     break_by(&bench, "UPDATE access_grant SET uid = 'no uid' WHERE name = 'c'").await;
     let (mut names, mut corrupt) = (Vec::new(), Vec::new());
-    let mut query = GrantQuery { limit: 1, ..GrantQuery::default() };
+    let mut query = GrantQuery { limit: PageLimit::at_most(1), ..GrantQuery::default() };
     for _ in 0..10 {
         let page = bench.store.list(query.clone()).await.unwrap();
         names.extend(page.grants.iter().map(|grant| grant.name.to_string()));

@@ -8,7 +8,7 @@ use crate::{
     grant::Revision,
     store::{
         ChangeEffect, ChangesError, CorruptRow, GrantQuery, GrantStore, LastState, ObjectKind, ObjectQuery,
-        ObjectStore, ObjectWrite, Store, StoreError, WriteObjectsError,
+        ObjectStore, ObjectWrite, PageLimit, Store, StoreError, WriteObjectsError,
         contract::{
             Bench, SqliteBench, at, content, create_object, key, new_grant, read_object, site_key, update_object,
             within,
@@ -19,7 +19,7 @@ use crate::{
 
 /// The Sites of all namespaces.
 fn sites() -> ObjectQuery {
-    ObjectQuery { kind: ObjectKind::Site, namespace: None, after: None, limit: 0 }
+    ObjectQuery { kind: ObjectKind::Site, namespace: None, after: None, limit: PageLimit::FULL }
 }
 
 async fn break_by(bench: &SqliteBench, statement: &'static str) {
