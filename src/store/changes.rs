@@ -1,8 +1,8 @@
-//! What has changed lately, in the order of revisions: the ring that watches are served from.
+//! Recent changes, in the order of revisions: the ring buffer that watches are served from.
 //!
-//! An entry says which object changed, not what is in it now: whoever wants to know reads it. So a redemption, which is
-//! such a change, pays for one small entry, whether anybody watches or not. What was removed can be read no more; so it
-//! stands in its entry, as it was.
+//! An entry says which object changed, not what is in it now: a watcher reads that from the store. So a redemption, which
+//! is such a change, pays for one small entry, whether there are watchers or not. A removed object cannot be read any more;
+//! so its entry holds its last state.
 
 mod ring;
 mod weight;
@@ -75,7 +75,7 @@ pub enum LastState {
     Unreadable,
 }
 
-/// Why changes cannot be told from a revision on.
+/// Why the changes since a revision cannot be listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangesError {
     /// Some of them are forgotten already.
@@ -90,7 +90,7 @@ pub enum ChangesError {
     },
 }
 
-/// A change on its way to the ring: its revision is that of the store before its transaction plus its place in it.
+/// A change that is not committed yet: its revision is that of the store before its transaction plus its place in it.
 #[derive(Debug)]
 pub(super) struct PendingChange {
     /// From 1.
@@ -123,19 +123,19 @@ pub(super) struct Committed {
     pub(super) before: Revision,
     /// The store's revision after it.
     pub(super) head: Revision,
-    /// What there is to tell, in order. A change may have nothing to tell, and then its revision is in no entry.
+    /// The changes to be published, in order. A change may have no entry, and then its revision is in none.
     pub(super) pending: Vec<PendingChange>,
 }
 
-/// The ring. Changes reach it in the order of their revisions, each after it is durable, and before whoever asked for it
-/// is answered.
+/// The recent changes. They are published in the order of their revisions, each after it is durable, and before the caller
+/// that asked for it gets its answer.
 ///
 /// It knows nothing from before the store was opened, and forgets the oldest entries when there are many of them or when
 /// what was removed takes much memory.
 #[derive(Debug)]
 pub struct Changes {
     ring: Mutex<Ring>,
-    /// [`Ring::news`], for those who wait.
+    /// [`Ring::newest_entry`], for watchers that wait.
     news: watch::Sender<Revision>,
 }
 
@@ -158,7 +158,7 @@ impl Changes {
 
     /// The newest revision. Some revisions have no entry, so it can be greater than that of the last one.
     ///
-    /// Whoever tells others how far they are asks for this first and for the changes then: nothing up to it is missing.
+    /// A watcher that reports its position asks for this first and for the changes then: nothing up to it is missing.
     pub fn head(&self) -> Revision {
         self.ring().head()
     }
@@ -185,9 +185,9 @@ impl Changes {
     pub(super) fn publish(&self, committed: Committed) {
         let mut ring = self.ring();
         ring.publish(committed);
-        let news = ring.news();
+        let news = ring.newest_entry();
         drop(ring);
-        // Costs a few uncontended locks when nobody waits.
+        // Costs a few uncontended locks when there are no watchers.
         self.news.send_replace(news);
     }
 

@@ -69,13 +69,13 @@ impl MemoryStore {
     }
 }
 
-/// A grant as the ring speaks of it.
+/// The subject of a grant's changes.
 fn subject(grant: &Grant) -> ChangeSubject {
     ChangeSubject::Grant { id: grant.id, namespace: grant.namespace.clone(), name: grant.name.clone() }
 }
 
 impl State {
-    /// Gives the next revision to a change of which this is to be told.
+    /// Gives the next revision to a change, and publishes it.
     fn changed(&mut self, subject: ChangeSubject, effect: ChangeEffect) -> Revision {
         self.advance(vec![PendingChange { place: 1, subject, effect }])
     }

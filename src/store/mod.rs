@@ -126,9 +126,10 @@ pub trait GrantStore: Send + Sync + 'static {
 /// What it promises beyond [`GrantStore`]:
 ///
 /// 10. *All or none.* Writes of objects that are asked for together are done together, or none is.
-/// 11. *Every change is told once.* Each change of a grant or an object since the store was opened enters the ring with its
-///     revision, in their order, after it is durable and before it is answered; nothing else enters.
-/// 12. *A gap is said.* Whoever asks for changes since a revision gets all of them, or hears that some are forgotten.
+/// 11. *Every change is published once.* Each change of a grant or an object since the store was opened is published with
+///     its revision, in the order of revisions, after it is durable and before it is answered; nothing else is.
+/// 12. *A gap is reported.* A caller that asks for changes since a revision gets all of them, or an error that some are
+///     forgotten.
 pub trait Store: GrantStore + ObjectStore {
     /// What has changed lately, of grants and of objects.
     fn changes(&self) -> &Arc<Changes>;
@@ -136,8 +137,8 @@ pub trait Store: GrantStore + ObjectStore {
     /// Gives the store a new revision without changing anything else; answers it. A server does so once at its start:
     /// what it shows besides what is stored (its configuration) may have changed since it stopped.
     ///
-    /// No entry tells of it. A ring that has no entries yet begins with this revision, so whoever asks for changes since
-    /// one from before must list anew; otherwise it is passed over.
+    /// It has no entry among the changes. While there are no entries, they begin with this revision, so a caller that asks
+    /// for changes since an older one must list again; otherwise it is passed over.
     fn advance(&self) -> StoreFuture<'_, Revision>;
 }
 
@@ -154,7 +155,7 @@ pub struct NewGrant {
     pub issuer: Option<IssuerName>,
     /// The secret.
     pub code: Code,
-    /// Who chose it.
+    /// Whether it was generated or given.
     pub code_origin: CodeOrigin,
     /// Redemptions allowed, at least 1.
     pub allowed: u32,
@@ -175,9 +176,9 @@ pub struct GrantChange {
     pub allowance: Allowance,
     /// Which issuer signs.
     pub issuer: Option<IssuerName>,
-    /// Who chose the code, which itself never changes.
+    /// Whether the code, which itself never changes, was generated or given.
     pub code_origin: CodeOrigin,
-    /// The window in the new words; `expires_at` does not move.
+    /// The window as it is written now; `expires_at` does not move.
     pub window: ExpirationWindow,
     /// What users attach.
     pub metadata: GrantMetadata,
@@ -242,7 +243,7 @@ pub struct GrantPage {
 /// A row that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CorruptRow {
-    /// What stands in the row as its uid.
+    /// Its uid as it is stored.
     pub id: String,
     /// What is wrong.
     pub what: &'static str,
@@ -276,14 +277,14 @@ pub enum StoreError {
     Unavailable {
         /// What was being done, as in "count a redemption".
         action: &'static str,
-        /// The database's own words.
+        /// The database's own message.
         #[source]
         source: StoreFailure,
     },
-    /// A row breaks a rule that the schema also states. Page somebody.
+    /// A row breaks a rule that the schema also states. An operator has to look at it.
     #[error("stored object {id} is corrupt: {what}")]
     Corrupt {
-        /// What stands in the row as its uid.
+        /// Its uid as it is stored.
         id: String,
         /// What is wrong with it.
         what: &'static str,
@@ -311,7 +312,7 @@ pub enum StoreFailure {
     /// A secret could not be sealed.
     #[error(transparent)]
     Sealing(SealError),
-    /// Somebody migrated the schema while the store was open.
+    /// The schema was migrated while the store was open.
     #[error("the schema has version {found}, and this grantd knows {known}")]
     SchemaChanged {
         /// The version in the database.
@@ -321,7 +322,7 @@ pub enum StoreFailure {
     },
 }
 
-/// The database's own words, to be printed. Shared, as one failed commit fails every operation in it.
+/// The database's own message, to be printed. Shared, as one failed commit fails every operation in it.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(transparent)]
 pub struct DatabaseError(Arc<dyn std::error::Error + Send + Sync>);

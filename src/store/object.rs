@@ -30,7 +30,7 @@ pub enum ObjectKind {
 }
 
 impl ObjectKind {
-    /// As it stands in the database.
+    /// As it is stored in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AccessToken => "AccessToken",
@@ -142,7 +142,7 @@ pub enum ObjectWrite {
         generation: u64,
         /// What is in it from now on.
         content: ObjectContent,
-        /// The labels it had, when they change: watchers that select by label are told of what they lose.
+        /// The labels it had, when they change: watchers that select by label get an event for what they no longer select.
         labels_before: Option<Labels>,
     },
     /// Removes an object, if `expected` is given only at that state.

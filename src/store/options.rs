@@ -123,7 +123,7 @@ pub enum OpenError {
     Unusable {
         /// The database.
         database: String,
-        /// The database's own words.
+        /// The database's own message.
         #[source]
         source: DatabaseError,
     },

@@ -32,7 +32,7 @@ impl Ring {
     }
 
     /// The greatest revision such that something can be said since the ones before it.
-    pub(super) fn news(&self) -> Revision {
+    pub(super) fn newest_entry(&self) -> Revision {
         self.entries.back().map_or(self.oldest, |(change, _)| change.revision)
     }
 
@@ -58,7 +58,7 @@ impl Ring {
     pub(super) fn publish(&mut self, committed: Committed) {
         let Committed { before, head, pending } = committed;
         if before != self.head {
-            // A commit that was reported as failed came through after all: nobody knows what it held.
+            // A commit that was reported as failed was done after all, and what it changed is not known.
             self.begin_at(before);
         }
         for pending in pending {
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_that_nobody_told_of_leaves_no_gap_unsaid() {
+    fn a_commit_that_was_not_published_is_reported_as_a_gap() {
         let mut ring = Ring::new(Revision(10));
         publish(&mut ring, 3);
         ring.publish(Committed { before: Revision(15), head: Revision(16), pending: vec![pending(1, "")] });

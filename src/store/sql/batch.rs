@@ -38,7 +38,7 @@ impl<'c, B: Backend> Batch<'c, B> {
         self.pending.push(PendingChange { place: self.changes, subject, effect });
     }
 
-    /// The same for a change of which there is nothing to tell.
+    /// The same for a change that is not reported to watchers.
     pub(in crate::store) fn changed_without_entry(&mut self) {
         self.changes = self.changes.saturating_add(1);
     }
@@ -83,7 +83,7 @@ impl<'c, B: Backend> Batch<'c, B> {
         self.pending.retain(|pending| pending.place <= changes);
     }
 
-    /// What is to be told once this is committed.
+    /// The changes to be published once this is committed.
     pub(in crate::store) fn into_pending(self) -> Vec<PendingChange> {
         self.pending
     }
@@ -152,7 +152,7 @@ impl FromStore for WriteObjectsError {
     }
 }
 
-/// An operation on its way through the queue, with the caller who waits for it.
+/// An operation on its way through the queue, and the channel on which its caller waits.
 pub(in crate::store) trait Queued<B: Backend>: Send {
     /// Whether the caller has gone away.
     fn is_abandoned(&self) -> bool;
@@ -174,7 +174,7 @@ pub(in crate::store) struct Waiting<O: Operation> {
 }
 
 impl<O: Operation> Waiting<O> {
-    /// The operation, ready to be queued, and where its answer will come.
+    /// The operation, ready to be queued, and the channel of its answer.
     pub(in crate::store) fn new(operation: O) -> (Box<Self>, oneshot::Receiver<Answered<O>>) {
         let (caller, answer) = oneshot::channel();
         (Box::new(Self { operation, decided: None, caller }), answer)

@@ -9,9 +9,9 @@ use crate::{
 /// Why a statement failed.
 #[derive(Debug)]
 pub(in crate::store) enum Failure {
-    /// It broke a rule of the schema, or a row could not be read: the operation's own trouble.
+    /// It broke a rule of the schema, or a row could not be read. Only its own operation fails.
     Row(StoreError),
-    /// The database failed: everybody's trouble.
+    /// The database failed. Every operation of the transaction fails.
     Database(DatabaseError),
 }
 
@@ -27,7 +27,7 @@ impl Failure {
     }
 }
 
-/// A failure that concerns all who wait.
+/// A failure of every operation of the transaction.
 pub(in crate::store) fn database(error: sqlx::Error) -> Failure {
     Failure::Database(DatabaseError::new(error))
 }

@@ -1,6 +1,6 @@
-//! The promise of `statements.rs`, held: PostgreSQL takes every statement as it stands.
+//! The promise of `statements.rs`, tested: PostgreSQL accepts every statement unchanged.
 //!
-//! A real PostgreSQL is started from the machine's own binaries, given the tables of the migrations in its own words, and
+//! A real PostgreSQL is started from the machine's own binaries, given the tables of the migrations with its own types, and
 //! asked to prepare each statement.
 
 use std::{
@@ -15,7 +15,7 @@ use super::statements;
 const STATEMENTS: &[(&str, &str)] = &[
     ("REVISION", statements::REVISION),
     ("ADVANCE_REVISION", statements::ADVANCE_REVISION),
-    ("BEAT", statements::BEAT),
+    ("HEARTBEAT", statements::HEARTBEAT),
     ("SCHEMA_VERSION", statements::SCHEMA_VERSION),
     ("PROBE", statements::PROBE),
     ("STORE_PROBE", statements::STORE_PROBE),
@@ -45,8 +45,8 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("UPDATE_OBJECT", statements::UPDATE_OBJECT),
     ("DELETE_OBJECT", statements::DELETE_OBJECT),
 ];
-/// What steers a transaction is the same word in both.
-const STEERING: &[&str] = &[
+/// Statements that control a transaction are the same in both.
+const CONTROL: &[&str] = &[
     statements::SAVEPOINT,
     statements::SAVEPOINT_WRITES,
     statements::ROLLBACK_TO_SAVEPOINT_WRITES,
@@ -86,8 +86,8 @@ impl Postgres {
     /// Runs one of PostgreSQL's programs, as its own user when we are root.
     fn tool(&self, command: &str) -> String {
         let line = format!("{}/{command}", self.binaries.display());
-        let who = self.shell("id -u").stdout;
-        let script = if who == b"0\n" {
+        let user = self.shell("id -u").stdout;
+        let script = if user == b"0\n" {
             format!("setpriv --reuid postgres --regid postgres --clear-groups sh -c '{}'", line.replace('\'', r"'\''"))
         } else {
             line
@@ -117,7 +117,7 @@ impl Drop for Postgres {
     }
 }
 
-/// The tables and indexes of the migrations in PostgreSQL's words. Triggers are each database's own.
+/// The tables and indexes of the migrations with PostgreSQL's types. Triggers are each database's own.
 fn tables() -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
     let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -131,15 +131,15 @@ fn tables() -> String {
             || statement.starts_with("CREATE INDEX")
             || statement.starts_with("INSERT")
     });
-    let words = [(" STRICT, WITHOUT ROWID", ""), (" STRICT", ""), ("BLOB", "BYTEA"), ("INTEGER", "BIGINT")];
-    kept.map(|statement| words.iter().fold(format!("{statement};\n"), |text, (from, to)| text.replace(from, to)))
+    let types = [(" STRICT, WITHOUT ROWID", ""), (" STRICT", ""), ("BLOB", "BYTEA"), ("INTEGER", "BIGINT")];
+    kept.map(|statement| types.iter().fold(format!("{statement};\n"), |text, (from, to)| text.replace(from, to)))
         .collect()
 }
 
 #[test]
-fn postgresql_takes_every_statement_as_it_stands() {
+fn postgresql_accepts_every_statement_unchanged() {
     let declared = include_str!("statements.rs").matches("pub(in crate::store) const").count();
-    assert_eq!(declared, STATEMENTS.len() + STEERING.len() + UNTESTED, "a statement is missing from this test's list");
+    assert_eq!(declared, STATEMENTS.len() + CONTROL.len() + UNTESTED, "a statement is missing from this test's list");
     let postgres = Postgres::start();
     postgres.run("tables.sql", &tables());
     // sqlx's migrator keeps this table in both databases.
@@ -148,6 +148,6 @@ fn postgresql_takes_every_statement_as_it_stands() {
     for (name, statement) in STATEMENTS {
         postgres.run(&format!("{name}.sql"), &format!("PREPARE statement AS {statement};"));
     }
-    let steering: String = STEERING.iter().map(|statement| format!("{statement};\n")).collect();
-    postgres.run("steering.sql", &format!("BEGIN;\n{steering}"));
+    let control: String = CONTROL.iter().map(|statement| format!("{statement};\n")).collect();
+    postgres.run("control.sql", &format!("BEGIN;\n{control}"));
 }

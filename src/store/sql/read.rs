@@ -22,7 +22,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// How long closing waits for reads that nobody finishes.
+/// How long closing waits for reads under way.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Metadata and contents can be large, so a page ends early once it holds this many bytes of them.
 const PAGE_BYTES: usize = 1024 * 1024;
@@ -32,8 +32,8 @@ pub(in crate::store) struct Reader<B> {
     backend: Arc<B>,
     key: Arc<SealingKey>,
     recent: Arc<Recent>,
-    /// For whoever reads a page, or counts what follows it: one at a time, so that there is a connection for those who
-    /// read one row, as every redemption does. Pages take long, and come by the thousand when a list is long.
+    /// Held while a page is read, or while what follows it is counted: one at a time, so that there is a connection for
+    /// reads of one row, as every redemption does one. Pages take long, and come by the thousand when a list is long.
     paging: Semaphore,
 }
 
@@ -191,7 +191,7 @@ impl<B: Backend> Reader<B> {
         let _turn = self.paging.acquire().await;
         let mut page = Page { read: Vec::new(), corrupt: Vec::new(), revision: self.revision().await?, next: None };
         let Some(mut after) = start(paging.namespace, after) else { return Ok(page) };
-        // That revision stands for a page without rows. Read before them, as it must not claim to know of one that came
+        // The revision of a page without rows. Read before them, as it must not claim to know of one that came
         // later; the first row that there is brings its own.
         let mut moment = None;
         loop {
@@ -286,7 +286,7 @@ struct Page<T, N> {
 enum PageEnd {
     /// There is nothing after it.
     Last,
-    /// There is more after this namespace and name, as they stand in the row.
+    /// There is more after this namespace and name, as they are stored.
     After(String, String),
 }
 

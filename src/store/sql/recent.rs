@@ -52,7 +52,7 @@ impl Recent {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Whoever panicked with the lock held left a map that is whole: each change of it is one call.
+        // A panic with the lock held leaves a map that is whole: each change of it is one call.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

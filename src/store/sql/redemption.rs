@@ -1,4 +1,4 @@
-//! Redemptions on their way through the queue: what is asked for, what comes of it, who waits.
+//! Redemptions on their way through the queue: the attempt, its outcome, and the caller that waits.
 
 use tokio::sync::oneshot;
 
@@ -46,7 +46,7 @@ pub(in crate::store) struct Redeemed {
     pub(in crate::store) head: Option<Revision>,
 }
 
-/// An attempt, with the caller who waits for it.
+/// An attempt, and the channel on which its caller waits for the answer.
 pub(in crate::store) struct WaitingRedemption {
     pub(in crate::store) attempt: Attempt,
     caller: oneshot::Sender<Result<Receipt, CommitError>>,
@@ -56,7 +56,7 @@ impl WaitingRedemption {
     /// What is being done.
     pub(in crate::store) const ACTION: &'static str = "count a redemption";
 
-    /// The attempt, ready to be queued, and where its answer will come.
+    /// The attempt, ready to be queued, and the channel of its answer.
     pub(in crate::store) fn new(attempt: Attempt) -> (Box<Self>, oneshot::Receiver<Result<Receipt, CommitError>>) {
         let (caller, answer) = oneshot::channel();
         (Box::new(Self { attempt, caller }), answer)

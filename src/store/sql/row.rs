@@ -1,4 +1,4 @@
-//! From rows to words: every value is parsed again, as anything may stand in a file.
+//! From rows to values: every column is parsed again, as a file may hold anything.
 
 mod json;
 mod object;
@@ -50,7 +50,7 @@ fn bytes<const N: usize>(row: &impl Columns, column: &'static str) -> Column<[u8
     row.bytes(column)?.try_into().map_err(|_| Broken(column))
 }
 
-/// What stands in the row as a grant's uid, whether or not it is one.
+/// The column `uid`, whether or not it holds a uid.
 pub(in crate::store) fn uid(row: &impl Columns) -> String {
     row.text("uid").unwrap_or("(unreadable)").to_owned()
 }

@@ -1,5 +1,5 @@
 //! Every statement of the store. Plain SQL with `$1` parameters, for SQLite and PostgreSQL alike; what only one of them
-//! knows (how a transaction begins, how a connection is set up) stands in that database's own module.
+//! knows (how a transaction begins, how a connection is set up) is in that database's own module.
 //!
 //! A change's revision is the store's revision plus the change's place in its batch; [`ADVANCE_REVISION`] then moves the
 //! store's revision past all of them, in the same transaction.
@@ -20,7 +20,7 @@ pub(in crate::store) const ADVANCE_REVISION: &str =
     "UPDATE store_state SET revision = revision + $1 RETURNING revision";
 
 /// A change that means nothing, to see whether changes are possible.
-pub(in crate::store) const BEAT: &str = "UPDATE store_state SET heartbeat = heartbeat + 1";
+pub(in crate::store) const HEARTBEAT: &str = "UPDATE store_state SET heartbeat = heartbeat + 1";
 
 /// The schema's version, from the table that sqlx's migrator keeps.
 pub(in crate::store) const SCHEMA_VERSION: &str = "SELECT MAX(version) AS version FROM _sqlx_migrations";

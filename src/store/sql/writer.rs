@@ -7,13 +7,13 @@
 //! A transaction begins with its write lock (`BEGIN IMMEDIATE`): one that reads first and then writes fails at once with
 //! SQLITE_BUSY_SNAPSHOT if anybody wrote in between, and no busy timeout waits for that.
 //!
-//! When the commit itself fails, everybody is told that nothing was counted. If the machine crashes in that moment, the
-//! log can hold the transaction whole, and the next start finds redemptions recorded that were released to nobody. The
-//! other way round, something released that is not recorded, cannot happen.
+//! When the commit itself fails, every caller gets an error. If the machine crashes in that moment, the log can hold the
+//! whole transaction, and the next start finds redemptions recorded whose certificates were never sent. The other way
+//! round, a certificate that was sent and is not recorded, cannot happen.
 //!
-//! What a batch changed is told to the ring of changes after its commit and before its answers. Each batch learns from the
-//! database at which revision it began; where that is not the one the last batch ended with, the ring says that there is
-//! a gap.
+//! The changes of a batch are published after its commit and before its answers. Each batch reads from the database at
+//! which revision it began; where that is not the one the last batch ended with, readers of the changes are told that
+//! some are missing.
 
 use std::{sync::Arc, time::Instant};
 
@@ -111,7 +111,7 @@ pub(in crate::store) struct Writer<B: Backend> {
     pub(in crate::store) on_commit: OnCommit,
     /// What a write makes out of date.
     pub(in crate::store) recent: Arc<Recent>,
-    /// Who is told of what was written.
+    /// Where changes are published.
     pub(in crate::store) changes: Arc<Changes>,
 }
 
@@ -307,7 +307,7 @@ impl<B: Backend> Writer<B> {
         if fetch::<B>(&mut connection, statement(statements::ROLLBACK)).await.is_ok() {
             self.connection = Some(connection);
         } else {
-            // What is wrong with it was reported to those who waited.
+            // What is wrong with it was answered to the callers.
             let _ = connection.close().await;
         }
     }
@@ -318,7 +318,7 @@ impl<B: Backend> Writer<B> {
     }
 }
 
-/// Lets in who is just about to write: tasks that are ready to run do so, and may reach the queue.
+/// Waits for more writes: tasks that are ready to run do so, and may reach the queue.
 ///
 /// When nothing else is ready a turn takes no time, so an idle server answers as fast as without; under load about twice
 /// as many writes share a commit.
@@ -363,7 +363,7 @@ async fn advance_revision<B: Backend>(batch: &mut Batch<'_, B>) -> Result<Revisi
     let row = batch.execute(advance).await?.ok_or_else(|| database(sqlx::Error::RowNotFound))?;
     match revision_of(&row, "revision", "(store)") {
         Ok(revision) => Ok(revision),
-        // Nobody's own trouble.
+        // Not of one operation.
         Err(Failure::Row(error)) => Err(database(sqlx::Error::Decode(error.into()))),
         Err(Failure::Database(error)) => Err(Failure::Database(error)),
     }

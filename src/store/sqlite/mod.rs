@@ -29,7 +29,8 @@ pub(super) struct SqliteOptions {
     pub(super) database: PathBuf,
     /// The lock that keeps a second process away.
     pub(super) lock: PathBuf,
-    /// The key for codes, metadata and contents; made together with the database, and useless without it and the other way round.
+    /// The key for codes, metadata and contents; made together with the database, and useless without it and the other way
+    /// round.
     pub(super) key: PathBuf,
     /// Is called with each group commit, on the writer's task: it must not block.
     pub(super) on_commit: OnCommit,
@@ -94,7 +95,7 @@ impl Backend for SqliteBackend {
     }
 
     /// IMMEDIATE: the write lock is taken at the beginning, where waiting for it is possible. A transaction that reads
-    /// first and then writes fails at once with SQLITE_BUSY_SNAPSHOT if anybody wrote in between, and no busy timeout
+    /// first and then writes fails at once with SQLITE_BUSY_SNAPSHOT if there was a write in between, and no busy timeout
     /// waits for that.
     async fn begin(connection: &mut Connection<Self>) -> Result<(), sqlx::Error> {
         fetch::<Self>(connection, statement("BEGIN IMMEDIATE")).await.map(drop)

@@ -165,8 +165,8 @@ impl WriteObjects {
             return Ok(Err(refusal(key.clone())));
         };
         let revision = revision_of(&row, "deleted_revision", key)?;
-        let (object, told) = row::removed_object(&row, revision, key, &self.key);
-        match told {
+        let (object, change) = row::removed_object(&row, revision, key, &self.key);
+        match change {
             Some((subject, effect)) => batch.changed(subject, effect),
             None => batch.changed_without_entry(),
         }

@@ -89,7 +89,7 @@ impl Operation for Check {
     const ACTION: &'static str = "write to the grant store";
 
     async fn apply<B: Backend>(&self, batch: &mut Batch<'_, B>) -> Decision<Self> {
-        batch.control(statements::BEAT).await?;
+        batch.control(statements::HEARTBEAT).await?;
         let row = batch.execute(statement(statements::SCHEMA_VERSION)).await?.ok_or_else(missing)?;
         let found = row.integer("version").map_err(Failure::column("(store)"))?;
         if found == self.schema {

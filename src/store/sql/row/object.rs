@@ -45,8 +45,8 @@ pub(in crate::store) fn object_state(row: &impl Columns) -> Result<(Uuid, Revisi
     read().map_err(|Broken(what)| CorruptRow { id: uid(row), what })
 }
 
-/// Of a removed row: the object at `revision`, and what there is to tell of it. Of a row that breaks a rule, what of it
-/// can be read; when not even its uid, there is nothing to tell.
+/// Of a removed row: the object at `revision`, and the change to be published. Of a row that breaks a rule, what of it can
+/// be read; when not even its uid, there is no change to be published.
 pub(in crate::store) fn removed_object(
     row: &impl Columns,
     revision: Revision,
@@ -60,7 +60,7 @@ pub(in crate::store) fn removed_object(
         return (object, Some((subject, ChangeEffect::Removed(last))));
     }
     let uid: Option<Uuid> = parsed(row, "uid").ok();
-    let told = uid.map(|uid| {
+    let change = uid.map(|uid| {
         let subject = ChangeSubject::Object { key: place.clone(), uid };
         (subject, ChangeEffect::Removed(LastState::Unreadable))
     });
@@ -72,7 +72,7 @@ pub(in crate::store) fn removed_object(
         created_at: instant(row, "created_at").unwrap_or(Timestamp::from_unix_seconds(0)),
         content: ObjectContent::default(),
     };
-    (object, told)
+    (object, change)
 }
 
 fn kind_from(text: &str) -> Column<ObjectKind> {
