@@ -4,128 +4,18 @@
 //! is such a change, pays for one small entry, whether there are watchers or not. A removed object cannot be read any more;
 //! so its entry holds its last state.
 
+mod entry;
 mod ring;
 mod weight;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
-use uuid::Uuid;
 
+pub use self::entry::{Change, ChangeEffect, ChangeSubject, ChangesError, LastState};
+pub(super) use self::entry::{Committed, PendingChange};
 use self::ring::Ring;
-
-use super::{Labels, ObjectKey, StoredObject};
-use crate::grant::{Grant, GrantId, GrantName, Namespace, Revision};
-
-/// One committed change.
-#[derive(Debug)]
-pub struct Change {
-    /// Its revision; no other change has it.
-    pub revision: Revision,
-    /// What changed.
-    pub subject: ChangeSubject,
-    /// How.
-    pub effect: ChangeEffect,
-}
-
-/// Which object changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ChangeSubject {
-    /// A grant.
-    Grant {
-        /// Its uid.
-        id: GrantId,
-        /// Where it is.
-        namespace: Namespace,
-        /// What it is called.
-        name: GrantName,
-    },
-    /// Any other object.
-    Object {
-        /// Which.
-        key: ObjectKey,
-        /// Its uid.
-        uid: Uuid,
-    },
-}
-
-/// What happened to it.
-#[derive(Debug)]
-pub enum ChangeEffect {
-    /// It was made.
-    Added,
-    /// It was changed.
-    Modified {
-        /// The labels it had before, when they changed.
-        labels_before: Option<Labels>,
-    },
-    /// It was removed.
-    Removed(LastState),
-}
-
-/// What a removed object was, with the revision of its removal.
-#[derive(Debug)]
-pub enum LastState {
-    /// A grant.
-    Grant(Box<Grant>),
-    /// Any other object.
-    Object(Box<StoredObject>),
-    /// Its row could not be read. A row that did not even say which object it was has no entry at all: no list has shown
-    /// it either.
-    Unreadable,
-}
-
-/// Why the changes since a revision cannot be listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChangesError {
-    /// Some of them are forgotten already.
-    TooOld {
-        /// The oldest revision from which nothing is missing.
-        oldest: Revision,
-    },
-    /// The revision is none that this store has given yet: it was restored, or is another one.
-    Future {
-        /// The newest.
-        head: Revision,
-    },
-}
-
-/// A change that is not committed yet: its revision is that of the store before its transaction plus its place in it.
-#[derive(Debug)]
-pub(super) struct PendingChange {
-    /// From 1.
-    pub(super) place: u32,
-    /// What changed.
-    pub(super) subject: ChangeSubject,
-    /// How.
-    pub(super) effect: ChangeEffect,
-}
-
-impl PendingChange {
-    fn after(self, before: Revision) -> Change {
-        let Self { place, subject, mut effect } = self;
-        let revision = Revision(before.0 + u64::from(place));
-        match &mut effect {
-            ChangeEffect::Removed(LastState::Grant(grant)) => grant.revision = revision,
-            ChangeEffect::Removed(LastState::Object(object)) => object.revision = revision,
-            ChangeEffect::Removed(LastState::Unreadable)
-            | ChangeEffect::Added
-            | ChangeEffect::Modified { labels_before: _ } => {}
-        }
-        Change { revision, subject, effect }
-    }
-}
-
-/// What one transaction changed.
-#[derive(Debug)]
-pub(super) struct Committed {
-    /// The store's revision before it.
-    pub(super) before: Revision,
-    /// The store's revision after it.
-    pub(super) head: Revision,
-    /// The changes to be published, in order. A change may have no entry, and then its revision is in none.
-    pub(super) pending: Vec<PendingChange>,
-}
+use crate::grant::Revision;
 
 /// The recent changes. They are published in the order of their revisions, each after it is durable, and before the caller
 /// that asked for it gets its answer.

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::{
     file::{self, Access, Existing, FileError},
     grant::{GrantId, GrantName, Namespace},
-    store::ObjectKey,
+    store::{ObjectKey, SealError},
 };
 
 /// The form described at [`SealingKey::seal`]; another form gets another number.
@@ -63,11 +63,6 @@ impl Purpose<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("cannot be unsealed")]
 pub(in crate::store) struct Unsealable;
-
-/// The randomness or the cipher of the system failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("cannot be sealed: the system gives no randomness")]
-pub struct SealError;
 
 /// The key that seals a database's secrets: AES-256 in GCM mode (NIST SP 800-38D).
 ///

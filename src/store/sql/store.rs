@@ -9,15 +9,15 @@ use super::{
     recent::Recent,
     redemption::Attempt,
     row,
-    seal::{OfGrant, Purpose, SealError, SealingKey},
+    seal::{OfGrant, Purpose, SealingKey},
     writer::{Queue, Writer},
 };
 use crate::{
     grant::{Admission, CertificateRecord, Grant, GrantId, GrantName, Namespace, Redemption, Revision},
     store::{
         Changes, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore,
-        NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, OnCommit, Receipt, Store, StoreError,
-        StoreFailure, StoreFuture, StoredObject, UpdateError, WriteObjectsError,
+        NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, OnCommit, Receipt, SealError, Store,
+        StoreError, StoreFailure, StoreFuture, StoredObject, UpdateError, WriteObjectsError,
     },
     time::Timestamp,
 };

@@ -110,7 +110,7 @@ impl Backend for SqliteBackend {
     }
 
     async fn redeem(connection: &mut Connection<Self>, attempts: &[&Attempt]) -> Result<Redeemed, Failure> {
-        redeem::redeem(connection, attempts).await
+        redeem::redeem::<Self>(connection, attempts).await
     }
 
     fn concerns_one_row(error: &sqlx::Error) -> bool {

@@ -7,20 +7,17 @@
 use std::collections::HashSet;
 
 use serde_json::json;
-use sqlx::Error;
+use sqlx::{Error, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
-use super::SqliteBackend;
 use crate::store::{
     DatabaseError, StoreError, StoreFailure,
     sql::{
-        backend::{Backend, Connection, Row, fetch},
+        backend::{Backend, fetch},
         failure::{Failure, database, revision_of},
         redemption::{Attempt, Outcome, Redeemed, unavailable},
         statement::{Broken, Columns as _, Statement, statement},
     },
 };
-
-type SqliteRow = Row<SqliteBackend>;
 
 /// Counts one redemption of grant `$1` at `$2`, if one is left and its time is not over.
 ///
@@ -106,13 +103,13 @@ const REDEEM_EACH: &str =
 pub(super) const STATEMENTS: &[&str] = &[count_one!(), record_each!(), count_each!(), allowances!()];
 
 /// [`Backend::redeem`].
-pub(super) async fn redeem(
-    connection: &mut Connection<SqliteBackend>,
+pub(super) async fn redeem<B: Backend<Database = Sqlite>>(
+    connection: &mut SqliteConnection,
     attempts: &[&Attempt],
 ) -> Result<Redeemed, Failure> {
     let mut rows = match attempts {
-        [attempt] => redeem_one(connection, attempt).await?,
-        attempts => redeem_each(connection, attempts).await?,
+        [attempt] => redeem_one::<B>(connection, attempt).await?,
+        attempts => redeem_each::<B>(connection, attempts).await?,
     };
     // Committed from here on: an answer that cannot be read is no reason to count again.
     // The last row is the store's revision, and there is one if anything was counted.
@@ -126,7 +123,7 @@ pub(super) async fn redeem(
     let ids: Vec<String> = refused().map(|(attempt, _)| attempt.admission.grant_id().to_string()).collect();
     if !ids.is_empty() {
         // After the transaction, as this connection alone writes: the rows are still as they were when it was decided.
-        let read = fetch::<SqliteBackend>(connection, statement(allowances!()).bind(&json!(ids).to_string())).await;
+        let read = fetch::<B>(connection, statement(allowances!()).bind(&json!(ids).to_string())).await;
         let read = read.map_err(DatabaseError::new);
         for (attempt, outcome) in attempts.iter().zip(&mut outcomes).filter(|(_, outcome)| outcome.is_none()) {
             *outcome = Some(match &read {
@@ -138,7 +135,10 @@ pub(super) async fn redeem(
     Ok(Redeemed { outcomes: outcomes.into_iter().flatten().collect(), head })
 }
 
-async fn redeem_one(connection: &mut Connection<SqliteBackend>, attempt: &Attempt) -> Result<Vec<SqliteRow>, Failure> {
+async fn redeem_one<B: Backend<Database = Sqlite>>(
+    connection: &mut SqliteConnection,
+    attempt: &Attempt,
+) -> Result<Vec<SqliteRow>, Failure> {
     let Attempt { admission, certificate } = attempt;
     let id = admission.grant_id().to_string();
     let peer = admission.peer().map(|peer| peer.to_string());
@@ -151,11 +151,11 @@ async fn redeem_one(connection: &mut Connection<SqliteBackend>, attempt: &Attemp
         .bind(&certificate.serial.as_bytes()[..])
         .bind(&certificate.key_fingerprint.as_bytes()[..])
         .bind(certificate.not_after.unix_seconds());
-    run(connection, redeem, &id).await
+    run::<B>(connection, redeem, &id).await
 }
 
-async fn redeem_each(
-    connection: &mut Connection<SqliteBackend>,
+async fn redeem_each<B: Backend<Database = Sqlite>>(
+    connection: &mut SqliteConnection,
     attempts: &[&Attempt],
 ) -> Result<Vec<SqliteRow>, Failure> {
     // Its ledger row is found again by the serial number. Two attempts with the same one cannot both be counted, and which
@@ -177,16 +177,16 @@ async fn redeem_each(
         ])
     });
     let rows = serde_json::Value::Array(rows.collect()).to_string();
-    run(connection, statement(REDEEM_EACH).bind(&rows), "(several grants)").await
+    run::<B>(connection, statement(REDEEM_EACH).bind(&rows), "(several grants)").await
 }
 
-async fn run(
-    connection: &mut Connection<SqliteBackend>,
+async fn run<B: Backend<Database = Sqlite>>(
+    connection: &mut SqliteConnection,
     statement: Statement<'_>,
     id: &str,
 ) -> Result<Vec<SqliteRow>, Failure> {
-    let rows = fetch::<SqliteBackend>(connection, statement).await;
-    rows.map_err(|error| if SqliteBackend::concerns_one_row(&error) { Failure::rule(id) } else { database(error) })
+    let rows = fetch::<B>(connection, statement).await;
+    rows.map_err(|error| if B::concerns_one_row(&error) { Failure::rule(id) } else { database(error) })
 }
 
 /// The outcome of an attempt that has a ledger row among these.
