@@ -1,10 +1,11 @@
 //! What a redemption costs, measured on the real program.
 //!
 //! Starts `grantd serve` with durable commits and drives it over TLS from this process, a new connection for each
-//! redemption; in the same run, in turns, bare handshakes with the same settings. Figures of one run compare with each other,
-//! not with those of another machine or hour: the ratio is the result.
+//! redemption; in the same run, in turns, bare handshakes with the same settings. Figures of one run compare with each
+//! other, not with those of another machine or hour: the ratio is the result.
 //!
-//! `cargo bench` takes about a minute; `cargo bench -- --grants 1000000` stores that many grants first and tells the memory.
+//! `cargo bench` takes about a minute; `cargo bench -- --grants 1000000` stores that many grants first and prints the
+//! memory.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a measurement that cannot go on has failed")]
 #![expect(clippy::print_stdout, reason = "the figures are the result")]

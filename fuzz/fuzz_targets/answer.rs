@@ -1,4 +1,4 @@
-//! An answer of an admin door, from whoever holds its socket.
+//! An answer of an admin listener, from any process that owns its socket.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! What stands in the database, unsealed, as controllers and routers' credentials are read from it.
+//! Stored objects, decrypted: what controllers and the credentials of routers are read from.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

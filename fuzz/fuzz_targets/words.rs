@@ -1,4 +1,4 @@
-//! Every word that a stranger can say: names, codes, windows, URLs, times.
+//! Every value that an unauthenticated client can send: names, codes, windows, URLs, times.
 #![no_main]
 
 use grantd::{

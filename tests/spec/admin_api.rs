@@ -51,7 +51,7 @@ async fn patches_and_redemptions_at_once_lose_nothing_of_each_other() {
     assert_eq!(grant["metadata"]["labels"].as_object().unwrap().len(), PATCHERS * PATCHES);
 }
 
-/// A conflict tells the caller to try again; what was answered as done must be done.
+/// After a conflict the caller tries again; what is answered as done must be done.
 async fn patch_until_done(admin: &AdminClient, path: &str, patch: &Value) {
     for _ in 0..100 {
         match admin.send(AdminMethod::MergePatch, path, Some(patch)).await {

@@ -78,7 +78,7 @@ fn the_cost_of_a_token_becomes_the_cost_of_its_link() {
 }
 
 #[test]
-fn documents_are_applied_all_or_none_and_a_bad_one_is_told_with_its_line() {
+fn documents_are_applied_all_or_none_and_a_bad_one_is_reported_with_its_line() {
     let server = Server::start();
     let good =
         "apiVersion: skupper.io/v2alpha1\nkind: AccessGrant\nmetadata:\n  name: one\nspec:\n  redemptionsAllowed: 2\n";
@@ -112,7 +112,7 @@ fn raising_the_allowance_revives_a_used_up_grant() {
 }
 
 #[test]
-fn an_expired_grant_says_so_and_opens_to_nobody() {
+fn an_expired_grant_says_so_and_is_redeemed_no_more() {
     let server = Server::start();
     server.ok(&["grant", "create", "brief", "--expiration-window", "1s"]);
     wait_until("it has expired", || server.ok(&["grant", "list"]).contains("Expired"));
@@ -163,7 +163,7 @@ fn a_reader_that_goes_away_is_no_error() {
 }
 
 #[test]
-fn a_file_that_is_no_token_is_told_with_line_and_expectation() {
+fn a_file_that_is_no_token_is_refused_with_its_line_and_what_is_expected() {
     let scratch = Scratch::new();
     for (contents, expected) in [
         ("", "AccessToken"),

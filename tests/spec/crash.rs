@@ -19,7 +19,7 @@ use crate::{
 const KILLS: u32 = 50;
 const REDEEMERS: usize = 8;
 
-/// Redeems as fast as it can until told to stop; keeps the answers with a bundle.
+/// Redeems as fast as it can until `stop` is set; keeps the answers with a bundle.
 async fn redeem_until(stop: Arc<AtomicBool>, client: Client, token: AccessToken, won: Arc<Mutex<Vec<Answer>>>) {
     while !stop.load(Ordering::SeqCst) {
         match client.redeem(&token, "east").await {

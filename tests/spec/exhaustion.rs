@@ -1,4 +1,5 @@
-//! A server that runs out of something turns requests away, counts nothing for them, and goes on when there is some again.
+//! A server that runs out of a resource refuses requests, counts nothing for them, and recovers when the resource is
+//! back.
 
 use std::{
     fs,
@@ -62,10 +63,10 @@ async fn after_a_crash(server: &Server) -> (u64, u64) {
     sqlx::query_as(counts).fetch_one(&mut copy).await.unwrap()
 }
 
-/// The limit of a file's size stands for the disk's: writes fail in the middle of the store's log, and, as nobody has
-/// asked for a server that cannot log, those to standard error too.
+/// A limit on the size of files replaces a full disk: writes to the store's log fail in the middle. The server's
+/// standard error is a file as well, so its log fails, too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_a_full_disk_nothing_is_counted_and_when_there_is_room_it_goes_on() {
+async fn on_a_full_disk_nothing_is_counted_and_with_space_it_recovers() {
     // A write beyond the limit raises SIGXFSZ, which ends a process that does not ignore it.
     let server = Server::start_under("trap '' XFSZ", &[]);
     let token = server.issue(1_000);
@@ -86,7 +87,7 @@ async fn on_a_full_disk_nothing_is_counted_and_when_there_is_room_it_goes_on() {
     assert_eq!((refused.status, refused.body.as_str()), (503, "Internal error\n"));
     assert!(refused.headers.contains_key("retry-after"), "{refused:?}");
 
-    // No room at all, not even for what is smaller than a redemption.
+    // No space at all, not even for less than a redemption.
     limit(&server, "--fsize=4096:");
     let report = readyz_becomes(&server, 503);
     assert!(report.contains("[-]store"), "{report}");
@@ -188,8 +189,8 @@ async fn under_more_slow_signatures_than_can_be_made_those_that_are_made_are_in_
     let won_steadily = won_steadily.load(Ordering::Relaxed);
     assert!(won_steadily >= 3, "of {won} served, {won_steadily} came after the first");
     assert_eq!(server.ledger(&token).len(), won, "counted for nobody");
-    // And none is signed for those who have gone, which would take longer than three deadlines; one may pass while
-    // others use the cores.
+    // Nothing is signed for clients that have disconnected: that would take longer than three deadlines. One deadline
+    // may pass while other processes use the cores.
     let mut after = Vec::new();
     while after.len() < 3 && !after.contains(&200) {
         after.push(client.redeem(&token, "after").await.unwrap().status);

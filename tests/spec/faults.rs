@@ -1,4 +1,5 @@
-//! A store that fails fails one request, not the server; an operator's mistake is told before anything is made.
+//! A failure of the store makes one request fail, not the server; mistakes of an operator are reported before anything
+//! is created.
 
 use std::{fs, time::Duration};
 
@@ -74,7 +75,7 @@ fn a_second_server_on_the_same_data_is_refused() {
 }
 
 #[test]
-fn a_wrong_configuration_is_told_whole_and_makes_nothing() {
+fn all_faults_of_a_configuration_are_reported_and_nothing_is_created() {
     let scratch = Scratch::new();
     let data = scratch.file("data");
     let output = grantd(["--data-dir", data.to_str().unwrap(), "serve"])
@@ -91,7 +92,7 @@ fn a_wrong_configuration_is_told_whole_and_makes_nothing() {
 }
 
 #[test]
-fn a_key_that_is_not_the_certificates_is_told_with_its_file_and_makes_nothing() {
+fn a_key_of_another_certificate_is_reported_with_its_file_and_nothing_is_created() {
     let other = Server::start();
     let scratch = Scratch::new();
     let data = scratch.file("data");

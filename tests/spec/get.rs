@@ -93,7 +93,7 @@ fn a_list_of_several_pages_is_one_list() {
 }
 
 #[test]
-fn what_is_not_there_is_told_from_what_makes_no_sense() {
+fn missing_objects_and_wrong_types_give_different_errors() {
     let server = Server::start();
     let empty = server.run(&["get", "accessgrants", "-n", "west"]);
     assert_eq!((empty.status.code(), empty.stdout.len()), (Some(0), 0));
@@ -114,7 +114,7 @@ fn what_is_not_there_is_told_from_what_makes_no_sense() {
 }
 
 #[test]
-fn without_a_server_the_way_to_one_is_told() {
+fn without_a_server_the_error_names_the_socket() {
     let output = grantd(["--data-dir", "/nowhere", "get", "links", "-w"]).output().unwrap();
     assert_eq!(output.status.code(), Some(69));
     assert!(String::from_utf8_lossy(&output.stderr).contains("no grantd is serving at /nowhere/admin.sock"));

@@ -1,5 +1,5 @@
-//! A program written with kube-rs, which knows nothing of grantd: a client from a kubeconfig, and watches that live on
-//! when the server does not.
+//! A program written with kube-rs, which knows nothing of grantd: a client from a kubeconfig, and watches that continue
+//! after a restart of the server.
 
 use std::{
     collections::BTreeMap,
@@ -50,7 +50,7 @@ fn grant(name: &str) -> DynamicObject {
 struct Watching<'a> {
     events: Pin<&'a mut (dyn Stream<Item = watcher::Result<Event<DynamicObject>>> + Send)>,
     known: BTreeMap<String, DynamicObject>,
-    /// What a list that is not at its end has told.
+    /// The objects of a list that has not ended yet.
     coming: Option<BTreeMap<String, DynamicObject>>,
     lists: usize,
     faults: Vec<watcher::Error>,

@@ -1,4 +1,4 @@
-//! kubectl over the network: the admin door with TLS, and the certificates that open it.
+//! kubectl over the network: the admin listener with TLS, and its client certificates.
 
 use std::{
     fs,
@@ -227,7 +227,7 @@ fn each_part_of_a_kubeconfig_is_a_line_so_that_curl_can_use_it_too() {
 }
 
 #[test]
-fn whoever_asks_is_told_who_they_are_and_what_they_may_do() {
+fn a_user_can_ask_for_its_own_name_and_rights() {
     let binary = versions().pop().unwrap();
     let server = listening();
     let reader = kubeconfig(&server, &["--user", "alice", "--namespace", "west", "--read-only"]);
@@ -263,7 +263,7 @@ fn a_server_that_does_not_listen_for_kubectl_says_how_it_would() {
 }
 
 #[test]
-fn faulty_flags_are_told_together() {
+fn faulty_flags_are_reported_together() {
     let server = listening();
     let output = server.run(&["kubeconfig", "--user", "a:b", "--valid-for", "1m", "--namespace", "West"]);
     let (_, complained) = text(&output);
@@ -275,7 +275,7 @@ fn faulty_flags_are_told_together() {
 
 /// kubectl.md 3.16: over plain HTTP kubectl drops a bearer token without a word. So nothing is served that way.
 #[test]
-fn the_network_door_speaks_no_plain_http() {
+fn the_admin_tls_listener_serves_no_plain_http() {
     let server = listening();
     let (home, config) = kubeconfig(&server, &[]);
     let config = fs::read_to_string(config).unwrap();

@@ -99,7 +99,7 @@ impl Kubectl {
         command
     }
 
-    /// Without an argument that tells where the server is.
+    /// Without an argument for the server's address.
     fn bare(&self) -> Command {
         let mut command = Command::new(&self.binary);
         command

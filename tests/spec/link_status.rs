@@ -1,4 +1,4 @@
-//! Links are tried before any router is: the files of a redemption, and a router that openssl plays.
+//! Links are tried before any router is: the files of a redemption, with `openssl s_server` as the router.
 
 use std::{
     fs,

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod admin_api;
+mod citations;
 mod command_line;
 mod crash;
 mod exactly_once;

@@ -1,4 +1,4 @@
-//! What a user is told when something is not right: the cause, the place, and the next step.
+//! Error messages of the commands name the cause, the place, and the next step.
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Output};
 
@@ -33,7 +33,7 @@ fn the_banner_s_command_works_as_it_is_printed_in_any_namespace() {
 }
 
 #[test]
-fn where_there_is_no_site_the_namespaces_with_one_are_told() {
+fn without_a_site_the_namespaces_with_one_are_listed() {
     let server = Server::start_with(&["--namespace", "west"]);
     let output = server.run(&["token", "issue", "t"]);
     assert_eq!(output.status.code(), Some(1));
@@ -120,7 +120,7 @@ fn a_configuration_file_is_judged_in_its_own_words() {
 }
 
 #[test]
-fn a_server_whose_tokens_nobody_could_redeem_says_so_at_once() {
+fn a_server_whose_tokens_could_not_be_redeemed_says_so_at_once() {
     let donor = Server::start();
     let from = |file: &str| donor.data_dir.join(file).to_str().unwrap().to_owned();
     let (cert, key, ca) = (from("server/tls.crt"), from("server/tls.key"), from("server-ca/tls.crt"));

@@ -1,4 +1,5 @@
-//! What Kubernetes' clients trip over, each on its own: the numbered findings of kubectl.md 3, with curl over the socket.
+//! What makes Kubernetes' clients fail, one test each: the numbered findings of kubectl.md 3, with curl over the
+//! socket.
 
 use std::{
     io::{BufRead, BufReader},
@@ -16,7 +17,7 @@ use crate::{
 const GRANTS: &str = "/apis/skupper.io/v2alpha1/namespaces/default/accessgrants";
 const GRANT: &str = "apiVersion: skupper.io/v2alpha1\nkind: AccessGrant\nmetadata:\n  name: west\nspec: {}\n";
 const TABLE: &str = "Accept: application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
-/// Which bookmark ends a list that is streamed.
+/// The annotation of the bookmark that ends a streamed list.
 const END_OF_LIST: &str = "k8s.io/initial-events-end";
 
 fn curl(server: &Server, path: &str) -> Command {
@@ -117,7 +118,7 @@ fn with_grants(names: &[&str]) -> Server {
     server
 }
 
-/// 6: else a wait for one grant ends because of another.
+/// 6: otherwise a wait for one grant ends because of another.
 #[test]
 fn pitfall_6_a_watch_of_one_name_is_of_that_alone_and_other_fields_are_refused() {
     let server = with_grants(&["a", "b"]);
@@ -131,7 +132,7 @@ fn pitfall_6_a_watch_of_one_name_is_of_that_alone_and_other_fields_are_refused()
     assert_eq!((status, &refusal[0]["reason"]), (400, &"BadRequest".into()));
 }
 
-/// 7: kubectl swallows the first event of `get NAME -w`.
+/// 7: kubectl drops the first event of `get NAME -w`.
 #[test]
 fn pitfall_7_a_watch_from_version_0_or_none_begins_with_what_is_there() {
     let server = with_grants(&["a", "b"]);
@@ -146,7 +147,7 @@ fn pitfall_7_a_watch_from_version_0_or_none_begins_with_what_is_there() {
     }
 }
 
-/// 8: else `get -w` prints twice what it has printed, and other clients never begin.
+/// 8: otherwise `get -w` prints rows twice, and other clients never begin.
 #[test]
 fn pitfall_8_every_list_and_every_event_has_a_version_from_which_a_watch_goes_on() {
     let server = with_grants(&["a"]);
@@ -169,7 +170,7 @@ fn pitfall_8_every_list_and_every_event_has_a_version_from_which_a_watch_goes_on
     assert_eq!(version(&list(&server)), versions[2]);
 }
 
-/// 9 and 10: with HTTP's own 410, or nothing, clients wait for ever.
+/// 9 and 10: with a status of 410, or without an answer, clients wait for ever.
 #[test]
 fn pitfalls_9_and_10_a_version_of_the_future_ends_in_an_event_410_that_http_answers_with_200() {
     let server = with_grants(&["a"]);
@@ -185,7 +186,7 @@ fn pitfalls_9_and_10_a_version_of_the_future_ends_in_an_event_410_that_http_answ
     assert!([400, 422].contains(&status), "{status} {events:?}");
 }
 
-/// 9 and 10: what was forgotten with the process is said to be forgotten.
+/// 9 and 10: versions that were known only before a restart end in 410.
 #[test]
 fn pitfalls_9_and_10_versions_go_on_growing_after_a_crash_and_those_before_it_end_in_an_event_410() {
     let server = with_grants(&["a"]);
@@ -229,7 +230,7 @@ fn a_streamed_list_of_nothing_is_at_its_end_at_once() {
     assert_eq!(end["object"]["metadata"]["annotations"][END_OF_LIST], "true", "{end}");
 }
 
-/// 4.4: never a bookmark unasked; the end comes when it was asked for.
+/// 4.4: no bookmark unless the client asks for it; the watch ends after the time that the client gives.
 #[test]
 fn a_watch_ends_when_it_was_asked_to_and_brings_no_bookmark_unasked() {
     let server = with_grants(&["a"]);
@@ -267,7 +268,7 @@ fn pitfall_5_a_watch_for_people_is_a_table_of_one_row_an_event() {
 }
 
 #[test]
-fn an_object_that_is_selected_no_more_is_deleted_for_whoever_selects() {
+fn an_object_that_is_selected_no_more_is_deleted_for_that_watch() {
     let server = with_grants(&["a", "b"]);
     patch(&server, "a", &json!({"metadata": {"labels": {"side": "left"}}}));
     let watch = Watch::start(&server, "&resourceVersion=0&labelSelector=side%3Dleft", &[]);
@@ -281,7 +282,7 @@ fn an_object_that_is_selected_no_more_is_deleted_for_whoever_selects() {
     assert_eq!(watch.next_of(), of("DELETED", "b"));
 }
 
-/// 12: a wait takes no notice of a condition that was found for another generation.
+/// 12: `kubectl wait` ignores a condition of another generation.
 #[test]
 fn pitfall_12_conditions_are_always_of_the_generation_beside_them() {
     let server = with_grants(&["a"]);
@@ -294,7 +295,7 @@ fn pitfall_12_conditions_are_always_of_the_generation_beside_them() {
     }
 }
 
-/// 14: else controllers that write what they see never rest.
+/// 14: otherwise controllers that write what they see never come to rest.
 #[test]
 fn pitfall_14_a_write_that_changes_nothing_is_no_event() {
     let server = with_grants(&["a"]);
@@ -308,9 +309,9 @@ fn pitfall_14_a_write_that_changes_nothing_is_no_event() {
     assert_eq!(watch.next_of(), of("ADDED", "b"));
 }
 
-/// 15: else kubectl asks five times, prints five red lines, and advises to turn validation off.
+/// 15: otherwise kubectl asks five times, prints five errors, and advises to turn validation off.
 #[test]
-fn pitfall_15_whoever_is_nobody_is_told_so_once() {
+fn pitfall_15_a_user_without_credentials_gets_one_error() {
     let server = Server::start_with(&["--admin-listen", "127.0.0.1:0"]);
     let home = Scratch::new();
     let config: String = server
@@ -346,7 +347,7 @@ fn pitfall_15_whoever_is_nobody_is_told_so_once() {
     }
 }
 
-/// 22: what `kubectl create --raw` sends is the file as it is, without a type of content.
+/// 22: `kubectl create --raw` sends the file as it is, without saying that it is YAML.
 #[test]
 fn pitfall_22_yaml_that_does_not_say_so_is_refused_and_not_guessed_at() {
     let server = Server::start();
@@ -355,7 +356,7 @@ fn pitfall_22_yaml_that_does_not_say_so_is_refused_and_not_guessed_at() {
     assert!(list(&server)["items"].as_array().unwrap().is_empty());
 }
 
-/// 27: what was applied travels in an annotation, with the codes and keys in it.
+/// 27: the annotation last-applied-configuration has the codes and keys of what was applied.
 #[test]
 fn pitfall_27_rows_for_people_carry_no_annotations_and_no_secrets() {
     let server = with_grants(&["a"]);

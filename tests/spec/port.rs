@@ -2,10 +2,10 @@
 
 use std::net::TcpListener;
 
-/// Below what Linux gives to those who ask for any port, so that nobody else is given it meanwhile.
+/// Below the range of Linux's ephemeral ports, so that no other process is given the port meanwhile.
 const CANDIDATES: std::ops::Range<u16> = 20_000..30_000;
 
-/// A port of loopback that nobody listens on.
+/// A port of loopback without a listener.
 pub fn free() -> u16 {
     let seed = uuid::Uuid::new_v4().as_u128();
     let count = u128::from(CANDIDATES.end - CANDIDATES.start);

@@ -130,7 +130,7 @@ async fn each_request_is_answered_as_skuppers_grant_server_answers_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_operator_must_mend_is_told_in_skuppers_words_and_counts_nothing() {
+async fn faults_of_the_site_are_answered_in_skuppers_words_and_count_nothing() {
     let server = with_sites();
     let rim = create(&server, "rim", "a", &[]);
     let bare = create(&server, "bare", "b", &[]);

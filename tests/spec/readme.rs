@@ -128,7 +128,7 @@ impl Drop for Running {
     }
 }
 
-/// Starts a server as the README says, and waits until it tells the next command.
+/// Starts a server as the README says, and waits until it prints the next command.
 fn start(scratch: &Scratch, path: &str, command: &str, log: &str) -> Running {
     let out = scratch.file(log);
     let child = shell(scratch, path, &format!("exec {}", at_any_port(command)))
@@ -208,16 +208,16 @@ fn the_configuration_and_metrics_tables_are_complete() {
     let flags = help.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 2);
     for flag in flags.filter(|flag| *flag != "--help") {
         let flag = flag.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != '-');
-        assert!(text.contains(flag), "README does not tell of {flag}");
+        assert!(text.contains(flag), "README does not mention {flag}");
     }
     let server = Server::start();
     let metrics = server.observe("/metrics").1;
     for name in metrics.lines().filter_map(|line| line.strip_prefix("# TYPE grantd_")) {
         let name = format!("grantd_{}", name.split(' ').next().unwrap());
-        assert!(text.contains(&name), "README does not tell of {name}");
+        assert!(text.contains(&name), "README does not mention {name}");
     }
     for name in text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|w| w.starts_with("grantd_")) {
-        assert!(metrics.contains(name), "README tells of {name}, which is not there");
+        assert!(metrics.contains(name), "README mentions {name}, which does not exist");
     }
 }
 

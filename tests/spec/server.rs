@@ -250,7 +250,7 @@ impl Server {
         }
     }
 
-    /// The body and status of a page of the observe door.
+    /// The body and status of a page of the observe listener.
     pub fn observe(&self, path: &str) -> (u16, String) {
         let answer = Command::new("curl")
             .args(["--silent", "--max-time", "10", "--write-out", "\n%{http_code}"])
@@ -279,7 +279,7 @@ impl Drop for Server {
     }
 }
 
-/// Reads standard output until the line that tells the next command.
+/// Reads standard output until the line with the next command.
 fn read_banner(child: &mut Child, log: &Path) -> String {
     let stdout = BufReader::new(child.stdout.take().unwrap());
     let (sender, receiver) = mpsc::channel();

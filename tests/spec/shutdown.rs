@@ -1,4 +1,4 @@
-//! Told to stop, it finishes what it began.
+//! A server that gets a signal to stop finishes the requests in progress.
 
 use std::time::{Duration, Instant};
 

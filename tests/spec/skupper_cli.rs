@@ -225,7 +225,7 @@ fn skupper_token_redeem_gets_every_answer_it_needs_and_link_status_shows_the_lin
 }
 
 #[test]
-fn a_token_that_is_refused_tells_the_cli_nothing_but_why() {
+fn the_cli_gets_the_reason_of_a_refused_token_and_no_more() {
     let west = Server::start();
     let token = west.issue(1);
     west.ok(&["grant", "delete", token.name.as_str()]);

@@ -1,4 +1,4 @@
-//! What other people's programs make of grantd: curl, openssl.
+//! curl and openssl work with grantd.
 
 use std::{
     fs,

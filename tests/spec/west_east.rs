@@ -1,5 +1,5 @@
-//! Two sites are linked as Skupper's documentation does it with kubectl, each command as it stands there: by two servers of
-//! grantd, and a router that is openssl's.
+//! Two sites are linked with the kubectl commands of Skupper's documentation, word for word: two servers of grantd, and
+//! `openssl s_server` in place of a router.
 
 mod commands;
 
@@ -156,7 +156,7 @@ impl Drop for Following {
 struct Router(Child);
 
 impl Router {
-    /// Takes links of whoever has a certificate of the CA of this server.
+    /// Accepts clients with a certificate of the CA of this server.
     fn start(west: &Side, port: u16) -> Self {
         let issuer = west.server.data_dir.join("issuers/configured/skupper-site-ca");
         let issuer = issuer.to_str().unwrap();

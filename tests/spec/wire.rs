@@ -1,4 +1,4 @@
-//! A client that is not ours: TLS by hand, HTTP by hand, so that what is on the wire is what is compared.
+//! A client that shares no code with grantd's: it writes TLS and HTTP itself, so that tests compare the bytes sent.
 
 use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc, time::Duration};
 

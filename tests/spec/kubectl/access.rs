@@ -3,7 +3,7 @@
 use super::{Kubectl, versions};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_one_is_and_what_one_may_do_is_told() {
+async fn kubectl_shows_a_user_its_name_and_rights() {
     for binary in versions() {
         let kubectl = Kubectl::start(binary).await;
         let can_i = async |arguments: &[&str]| {

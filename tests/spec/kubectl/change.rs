@@ -15,7 +15,7 @@ async fn a_merge_patch_changes_what_it_names() {
         assert_eq!(patch(r#"{"status":{"code":"mine"}}"#).await, "accessgrant.skupper.io/west patched (no change)\n");
         assert_eq!(kubectl.field(".spec").await, r#"{"expirationWindow":"1h","redemptionsAllowed":4}"#);
         assert_eq!(kubectl.field(".metadata.generation").await, "2");
-        // What has no effect is a warning, which is told beside what was done.
+        // For what has no effect there is a warning, printed beside what was done.
         let longer = ["patch", "accessgrant", "west", "--type=merge", "-p", r#"{"spec":{"expirationWindow":"2h"}}"#];
         let (told, warned) = kubectl.says_and_warns(&longer).await;
         assert_eq!(told, "accessgrant.skupper.io/west patched\n");

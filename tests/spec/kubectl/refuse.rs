@@ -1,4 +1,4 @@
-//! How what cannot be done is told.
+//! What kubectl prints for requests that are not supported.
 
 use super::{Kubectl, MANIFEST, versions};
 
@@ -77,7 +77,7 @@ async fn an_unknown_field_is_refused_warned_of_or_dropped_as_validate_says() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_not_done_here_is_told_with_what_to_do_instead() {
+async fn what_is_not_supported_is_refused_with_an_alternative() {
     for binary in versions() {
         let kubectl = Kubectl::start(binary).await.with_grant().await;
         let table: [(&[&str], &str); 7] = [
@@ -112,7 +112,7 @@ async fn what_is_not_done_here_is_told_with_what_to_do_instead() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_manifest_that_is_too_large_is_told_so() {
+async fn a_manifest_that_is_too_large_is_refused_with_the_limit() {
     for binary in versions() {
         let kubectl = Kubectl::start(binary).await;
         kubectl.write("large.yaml", &format!("{MANIFEST}  settings: {{a: {}}}\n", "x".repeat(2 * 1024 * 1024)));

@@ -76,7 +76,7 @@ async fn what_the_server_cannot_read_is_its_own_error() {
 
         let expected = format!("Error from server (InternalError): stored object {uid} is corrupt: ");
         assert!(told.starts_with(&expected), "{told}");
-        // A list tells of it, and shows the others.
+        // A list warns of it and shows the others.
         kubectl.write("east.yaml", &MANIFEST.replace("name: west", "name: east"));
         kubectl.says(&["apply", "-f", "east.yaml"]).await;
         let (listed, warned) = kubectl.says_and_warns(&["get", "gr", "-o", "name"]).await;

@@ -24,9 +24,9 @@ async fn rename(store: &mut SqliteConnection, names: &'static str) {
     change.commit().await.unwrap();
 }
 
-/// Pitfall 25: else each command prints red lines before it says what is the matter.
+/// Pitfall 25: otherwise each command prints errors of discovery before its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_served_is_told_whatever_the_store_does() {
+async fn discovery_is_served_while_the_store_fails() {
     for binary in versions() {
         let kubectl = Kubectl::start(binary).await.with_grant().await;
         fail(&mut database(&kubectl.server).await).await;
@@ -46,7 +46,7 @@ async fn what_is_served_is_told_whatever_the_store_does() {
     }
 }
 
-/// Pitfall 20: kubectl asks again when it is told when, and says nothing of it.
+/// Pitfall 20: kubectl tries again after the time of `Retry-After`, and prints nothing about it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_store_cannot_do_now_is_asked_for_again_until_it_can() {
     for binary in versions() {
@@ -65,7 +65,7 @@ async fn what_the_store_cannot_do_now_is_asked_for_again_until_it_can() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_store_cannot_do_at_all_is_told_in_the_end() {
+async fn what_the_store_cannot_do_at_all_is_an_error_in_the_end() {
     let kubectl = Kubectl::start(versions().pop().unwrap()).await.with_grant().await;
     fail(&mut database(&kubectl.server).await).await;
 

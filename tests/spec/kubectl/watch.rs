@@ -1,4 +1,4 @@
-//! `kubectl get -w` and `kubectl wait`: what is told after the command began.
+//! `kubectl get -w` and `kubectl wait`: changes after the command was started.
 
 use std::process::Stdio;
 

@@ -1,9 +1,6 @@
 //! Redemptions that share a batch are answered as if they came one by one.
 
-use std::{
-    future::Future as _,
-    task::{Context, Waker},
-};
+use std::task::{Context, Waker};
 
 use proptest::{collection::vec, prelude::*};
 
