@@ -1,41 +1,45 @@
 //! Sites that were made through the API: they share the endpoints and issuers of the site that was configured first.
 
-use serde_json::{Map, Value};
-use tracing::warn;
+use std::{panic::resume_unwind, sync::Arc};
 
-use super::{App, ConfiguredSite, WriteObjectError, chain};
+use serde_json::{Map, Value};
+use tokio::task::JoinError;
+use tracing::warn;
+use uuid::Uuid;
+
+use super::{
+    chain::chain,
+    objects::{self, SiteRefusal, WriteObjectError},
+    service::App,
+    sites::{ConfiguredSite, Sites},
+};
 use crate::{
     grant::{IssuerName, Namespace},
-    link::{ResourceName, Site},
-    store::{ObjectKey, ObjectKind, ObjectQuery, ObjectWrite, PageLimit, StoreError, StoredObject, WriteObjectsError},
+    link::Site,
+    store::{
+        ObjectKey, ObjectKind, ObjectQuery, ObjectWrite, PageLimit, StoreError, StoreFailure, StoredObject,
+        WriteObjectsError,
+    },
 };
 
-/// Why a namespace cannot have a site.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SiteRefusal {
-    /// The configuration has a site of that name or namespace, and it alone can change that.
-    #[error("namespace {namespace} has the site {name} of the server's configuration, which cannot be changed here")]
-    Configured {
-        /// The namespace.
-        namespace: Namespace,
-        /// The site's name.
-        name: String,
-    },
-    /// A namespace has one site.
-    #[error("namespace {namespace} has a site already, {name}: there is one site a namespace")]
-    AnotherOne {
-        /// The namespace.
-        namespace: Namespace,
-        /// The site's name.
-        name: ResourceName,
-    },
-}
-
 impl App {
-    /// Takes the sites that were made through the API into service; to be called once, before the doors open.
+    /// The uid of the site of this namespace: the configured one, or else the first that was made through the API.
     ///
     /// # Errors
-    /// What the store says.
+    /// The [`StoreError`] of the store.
+    pub async fn site_uid(&self, namespace: &Namespace) -> Result<Option<Uuid>, StoreError> {
+        if let Some(site) = self.sites().configured(namespace) {
+            return Ok(Some(site.uid()));
+        }
+        let (namespace, limit) = (Some(namespace.clone()), PageLimit::at_most(1));
+        let query = ObjectQuery { kind: ObjectKind::Site, namespace, after: None, limit };
+        Ok(self.objects(query).await?.objects.first().map(|site| site.uid))
+    }
+
+    /// Serves the sites that were made through the API and are stored; to be called once, before the listeners open.
+    ///
+    /// # Errors
+    /// The [`StoreError`] of the store.
     pub async fn load_sites(&self) -> Result<(), StoreError> {
         let mut query = ObjectQuery { kind: ObjectKind::Site, namespace: None, after: None, limit: PageLimit::FULL };
         loop {
@@ -44,7 +48,7 @@ impl App {
                 let fault = StoreError::from(corrupt);
                 warn!(error = %chain(&fault), "a site that was made through the API is not served");
             }
-            page.objects.iter().for_each(|site| self.serve(site));
+            page.objects.iter().for_each(|site| self.sites().serve(site));
             query.after = page.next;
             if query.after.is_none() {
                 return Ok(());
@@ -54,23 +58,28 @@ impl App {
 
     /// Writes a site that is made through the API, and serves it as it is from then on.
     ///
+    /// To drop the future is safe: a site whose write has begun is served as it was written.
+    ///
     /// # Errors
     /// [`WriteObjectError`]; then nothing was changed.
     pub(super) async fn write_site(&self, write: ObjectWrite) -> Result<Option<StoredObject>, WriteObjectError> {
         // One after the other: what is served must be what was written last, and a namespace has one site.
-        let _turn = self.site_writes.lock().await;
+        let turn = Arc::clone(&self.site_writes).lock_owned().await;
         self.check_place(&write).await?;
-        let (key, removes) = (write.key().clone(), matches!(write, ObjectWrite::Delete { .. }));
-        let written = self.write_objects(vec![write]).await.map_err(WriteObjectError::Object)?.pop();
-        match &written {
-            Some(site) if !removes => self.serve(site),
-            Some(_) | None => {
-                if let Ok(name) = key.name.as_str().parse() {
-                    self.sites().retire_applied(&key.namespace, &name);
-                }
+        let (store, metrics, sites) = (Arc::clone(&self.store), Arc::clone(&self.metrics), Arc::clone(&self.sites));
+        // On a task of its own, which a client that hangs up does not end: a site that is deleted must not go on issuing,
+        // and the next write must not begin before this one is served.
+        let writing = tokio::spawn(async move {
+            let _turn = turn;
+            let (key, removes) = (write.key().clone(), matches!(write, ObjectWrite::Delete { .. }));
+            let written = objects::write(&*store, &metrics, vec![write]).await?.pop();
+            match &written {
+                Some(site) if !removes => sites.serve(site),
+                Some(_) | None => sites.retire(&key),
             }
-        }
-        Ok(written)
+            Ok(written)
+        });
+        writing.await.unwrap_or_else(|fault| Err(not_finished(fault))).map_err(WriteObjectError::Object)
     }
 
     async fn check_place(&self, write: &ObjectWrite) -> Result<(), WriteObjectError> {
@@ -78,7 +87,7 @@ impl App {
         let namespace = key.namespace.clone();
         if let Some(configured) = self.sites().configured(&namespace) {
             let name = configured.site().name.to_string();
-            // What was made before the configuration named another can still be removed.
+            // A site that was made before the configuration named another one can still be changed and removed.
             return if is_new || name == key.name.as_str() {
                 Err(SiteRefusal::Configured { namespace, name }.into())
             } else {
@@ -97,17 +106,37 @@ impl App {
             None => Ok(()),
         }
     }
+}
 
+/// A task ends without its result when it panics, which goes on here, or when the whole program ends.
+fn not_finished(fault: JoinError) -> WriteObjectsError {
+    match fault.try_into_panic() {
+        Ok(panic) => resume_unwind(panic),
+        Err(_) => {
+            let (action, source) = ("write a site", StoreFailure::Closed);
+            WriteObjectsError::Store(StoreError::Unavailable { action, source })
+        }
+    }
+}
+
+impl Sites {
     /// From now on the site is found, unless the configuration has another one for its namespace.
     fn serve(&self, stored: &StoredObject) {
         let StoredObject { key, content, .. } = stored;
-        if let Some(configured) = self.sites().configured(&key.namespace) {
+        if let Some(configured) = self.configured(&key.namespace) {
             let (namespace, other) = (&key.namespace, &configured.site().name);
             warn!(%namespace, site = %key.name, %other, "the configuration has another site for this namespace");
             return;
         }
-        if let Some(site) = self.sites().lender().and_then(|lender| lent(lender, key, &content.body)) {
-            self.sites().serve_applied(site);
+        if let Some(site) = self.first_configured().and_then(|first| applied_site(first, key, &content.body)) {
+            self.serve_applied(site);
+        }
+    }
+
+    /// From now on the site of this key is not found.
+    fn retire(&self, key: &ObjectKey) {
+        if let Ok(name) = key.name.as_str().parse() {
+            self.retire_applied(&key.namespace, &name);
         }
     }
 }
@@ -118,16 +147,17 @@ pub fn wants_link_access(body: &Map<String, Value>) -> bool {
     access.is_some_and(|access| !["", "none"].contains(&access))
 }
 
-/// The site with the endpoints and issuers that it is lent; `None` when its name is none.
-fn lent(lender: &ConfiguredSite, key: &ObjectKey, body: &Map<String, Value>) -> Option<ConfiguredSite> {
+/// The site of this object, with the endpoints and issuers of the site that was configured `first`; `None` when the
+/// object's name is not a site's.
+fn applied_site(first: &ConfiguredSite, key: &ObjectKey, body: &Map<String, Value>) -> Option<ConfiguredSite> {
     let spec = body.get("spec").unwrap_or(&Value::Null);
     let issuer: Option<IssuerName> = spec["defaultIssuer"].as_str().and_then(|name| name.parse().ok());
-    let endpoints = if wants_link_access(body) { lender.site().endpoints.clone() } else { Vec::new() };
+    let endpoints = if wants_link_access(body) { first.site().endpoints.clone() } else { Vec::new() };
     let site = Site {
         namespace: key.namespace.clone(),
         name: key.name.as_str().parse().ok()?,
         edge: spec["edge"].as_bool().unwrap_or_default(),
         endpoints,
     };
-    Some(lender.sharing_issuers(site, issuer))
+    Some(first.sharing_issuers(site, issuer))
 }

@@ -1,4 +1,4 @@
-//! How long to leave alone what failed.
+//! The pauses between attempts that fail.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 pub(super) struct Backoff {
     /// After the first failure.
     pub(super) first: Duration,
-    /// None is longer, but for what [`spread`] adds.
+    /// No pause is longer, except for what [`spread`] adds.
     pub(super) longest: Duration,
 }
 
@@ -20,10 +20,10 @@ impl Backoff {
     }
 }
 
-/// The pause and up to a tenth more, so that what failed together does not come back together.
+/// The pause and up to a tenth more, at random, so that attempts that failed together are not repeated together.
 pub(super) fn spread(pause: Duration) -> Duration {
     let mut random = [0_u8; 1];
-    // Without randomness nothing is spread, which is bearable.
+    // Without random bytes the pause stays as it is.
     let _ = getrandom::fill(&mut random);
     pause + pause * u32::from(random[0]) / 2550
 }

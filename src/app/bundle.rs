@@ -1,4 +1,4 @@
-//! The bundle: the only thing that leaves the house with a private key in it.
+//! The bundle: the one document with a private key that is sent.
 
 use zeroize::Zeroizing;
 
@@ -15,9 +15,27 @@ pub struct LinkBundle {
 }
 
 impl LinkBundle {
-    /// Consumes the proof and the credential: what was counted once is handed out once.
-    pub(super) fn new(receipt: Receipt, credential: ClientCredential, issuer: &Issuer, site: &Site) -> Self {
-        debug_assert_eq!(receipt.certificate(), credential.record(), "the receipt is for another certificate");
+    /// Consumes the receipt, which carries the credential: what was counted once is sent once.
+    ///
+    /// There is no bundle of a certificate that is not counted, nor of another one than was recorded:
+    ///
+    /// ```compile_fail,E0308
+    /// use grantd::{app::LinkBundle, grant::Signed, link::Site, pki::{ClientCredential, Issuer}};
+    ///
+    /// fn uncounted(signed: Signed<ClientCredential>, issuer: &Issuer, site: &Site) -> LinkBundle {
+    ///     LinkBundle::new(signed, issuer, site)
+    /// }
+    /// ```
+    ///
+    /// ```compile_fail,E0061
+    /// use grantd::{app::LinkBundle, link::Site, pki::{ClientCredential, Issuer}, store::Receipt};
+    ///
+    /// fn other(receipt: Receipt<()>, other: ClientCredential, issuer: &Issuer, site: &Site) -> LinkBundle {
+    ///     LinkBundle::new(receipt, other, issuer, site)
+    /// }
+    /// ```
+    pub fn new(receipt: Receipt<ClientCredential>, issuer: &Issuer, site: &Site) -> Self {
+        let credential = receipt.credential();
         let document = write_bundle(&BundleParts {
             name: receipt.link_name(),
             ca_pem: issuer.ca_pem(),
@@ -25,7 +43,7 @@ impl LinkBundle {
             key: Some(credential.key().expose()),
             site,
         });
-        drop((receipt, credential));
+        drop(receipt);
         Self { document }
     }
 

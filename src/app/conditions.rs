@@ -1,4 +1,4 @@
-//! Conditions, and what they add up to: of all that has a status (protocol.md 4).
+//! Conditions of an object's status, and the summary of several (protocol.md 4).
 
 use std::fmt::Display;
 
@@ -6,22 +6,22 @@ use serde_json::{Map, Value, json};
 
 use crate::time::Timestamp;
 
-/// How one condition stands.
+/// The state of one condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// As it should be.
+    /// The condition is true.
     Ready,
-    /// Not, and somebody has to do something.
+    /// False, until a user or an operator does something. With the message.
     Error(String),
-    /// Not yet.
+    /// False for now. With the message.
     Pending(String),
-    /// Not any more, for this reason, which is its message too.
+    /// False from now on. With the reason, which is the message too.
     Over(&'static str),
 }
 
 impl State {
-    /// What `status.status` says of an object that is in this state. Skupper knows `Ready`, `Pending` and `Error`, and
-    /// its readers check for these: what is over is an `Error`, and the message says which.
+    /// The value of `status.status` for an object in this state. Skupper's readers know `Ready`, `Pending` and `Error`
+    /// only, so what is over is an `Error`, and the message says why.
     pub fn sum(&self) -> &'static str {
         match self {
             Self::Ready => "Ready",
@@ -30,7 +30,7 @@ impl State {
         }
     }
 
-    /// For people.
+    /// The message for people.
     pub fn message(&self) -> &str {
         self.words().2
     }
@@ -45,7 +45,7 @@ impl State {
         }
     }
 
-    /// What a condition that was written earlier says; `None` when these are not our words.
+    /// The state in a condition that grantd has written; `None` for other conditions.
     fn read(condition: &Value) -> Option<Self> {
         let message = condition["message"].as_str()?.to_owned();
         match condition["reason"].as_str()? {
@@ -57,7 +57,7 @@ impl State {
     }
 }
 
-/// A condition as it stands in `status.conditions`, of an object of this generation.
+/// A member of `status.conditions`, of an object of this generation.
 pub fn condition(name: &str, state: &State, generation: u64, since: impl Display) -> Value {
     let (status, reason, message) = state.words();
     json!({
@@ -66,7 +66,7 @@ pub fn condition(name: &str, state: &State, generation: u64, since: impl Display
     })
 }
 
-/// A condition by its name; `None` while nothing is known of it.
+/// A condition's name and its state, which is `None` while it is not known.
 pub(super) type Condition = (&'static str, Option<State>);
 
 /// The condition of this name in `status`, if it is there.
@@ -74,12 +74,12 @@ pub(super) fn state_in(status: Option<&Value>, name: &str) -> Option<State> {
     find(status?, name).and_then(State::read)
 }
 
-/// Like [`state_in`], when it is about what is wanted at this generation.
+/// Like [`state_in`], but only of a condition that was observed at this generation.
 pub(super) fn state_at(status: Option<&Value>, name: &str, generation: u64) -> Option<State> {
     find(status?, name).filter(|condition| condition["observedGeneration"] == generation).and_then(State::read)
 }
 
-/// The first of these conditions that does not hold: missing means pending, with the message `Not NAME`.
+/// The first of these states that is not `Ready`. A state that is not known counts as pending, with the message `Not NAME`.
 pub(super) fn aggregate(conditions: &[Condition]) -> State {
     let states = conditions.iter().map(|(name, state)| match state {
         Some(state) => state.clone(),
@@ -88,14 +88,14 @@ pub(super) fn aggregate(conditions: &[Condition]) -> State {
     states.into_iter().find(|state| *state != State::Ready).unwrap_or(State::Ready)
 }
 
-/// What a status is made from.
+/// What a status is computed from.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Basis<'a> {
-    /// The status so far, which knows since when a condition stands as it does.
+    /// The present status, from which conditions that do not change keep their transition time.
     pub(super) before: Option<&'a Value>,
-    /// The object's.
+    /// The object's generation.
     pub(super) generation: u64,
-    /// Now.
+    /// The present time.
     pub(super) now: Timestamp,
 }
 
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_status_adds_up_to_is_the_first_condition_that_does_not_hold() {
+    fn the_summary_is_the_first_condition_that_is_not_ready() {
         let fault = || Some(State::Error("x is missing".to_owned()));
 
         assert_eq!(aggregate(&[("Configured", fault()), ("Operational", None)]), fault().unwrap());

@@ -1,16 +1,17 @@
-//! What runs beside the doors for the connecting side: AccessTokens are redeemed, and Links are tried.
+//! The controllers of the connecting side: one redeems AccessTokens, one probes Links.
 
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    App, Prober, Redeemer,
     backoff::Backoff,
     links::{Links, ProbePace},
+    ports::{Prober, Redeemer},
     reconcile::run,
+    service::App,
     tokens::Tokens,
 };
 
-/// How often things are tried.
+/// How often controllers try.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Schedule {
     /// Redemptions that failed.
@@ -30,9 +31,8 @@ impl Default for Schedule {
 }
 
 impl App {
-    /// Redeems the AccessTokens that are applied and tries the Links that are there, until the service is
-    /// [`stopping`](Self::stopping). Then it ends once the redemptions in progress are stored, which takes some 10
-    /// seconds at most: the store has to stay open for as long.
+    /// Redeems AccessTokens and probes Links until the service is [`stopping`](Self::stopping). Then it ends once the
+    /// redemptions in progress are stored, which takes some 10 seconds at most: the store has to stay open for as long.
     pub async fn run_controllers(self: Arc<Self>, redeemer: Arc<dyn Redeemer>, prober: Arc<dyn Prober>) {
         self.run_controllers_at(redeemer, prober, Schedule::default()).await;
     }

@@ -1,29 +1,29 @@
-//! Hearing of every object of a kind, and of every change after that.
+//! Publishes an event for every object of a kind, and for every change after that.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use super::{App, chain};
+use super::{chain::chain, service::App};
 use crate::{
     grant::Revision,
     store::{ChangeSubject, ObjectKey, ObjectKind, ObjectPage, ObjectQuery, PageLimit},
 };
 
-/// How long the store is left alone when it cannot be listed.
+/// How long to wait before the store is listed again when that failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What a controller is told.
+/// What a controller receives.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum News {
-    /// This object is there, or has changed, or is gone.
-    Of(ObjectKey),
-    /// Changes were missed: any object that is known may be gone or different. Those that are there are told of next.
-    Anything,
+pub(super) enum Event {
+    /// This object exists, or has changed, or was deleted.
+    Object(ObjectKey),
+    /// Changes were missed: any known object may be deleted or different. An event for each object that exists follows.
+    Missed,
 }
 
-/// What a controller wants to hear of.
+/// The events that a controller subscribes to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Interest {
     /// Every object of this kind, and its changes.
@@ -32,47 +32,47 @@ pub(super) struct Interest {
     pub(super) also: &'static [ObjectKind],
 }
 
-/// Tells of all objects, then of every change, until nobody listens.
+/// Publishes an event for each object, then for each change, until the receiver is closed.
 ///
-/// A listener that is slow misses nothing: what the ring of changes has forgotten by then is listed again.
-pub(super) async fn follow(app: Arc<App>, interest: Interest, news: mpsc::Sender<News>) {
+/// A slow receiver misses nothing: when the ring of changes has dropped some of them by then, all objects are listed again.
+pub(super) async fn follow(app: Arc<App>, interest: Interest, events: mpsc::Sender<Event>) {
     tokio::select! {
-        () = news.closed() => {}
-        // Ends only when nobody listens.
-        _ = tell(&app, interest, &news) => {}
+        () = events.closed() => {}
+        // Ends only when the receiver is closed.
+        _ = publish(&app, interest, &events) => {}
     }
 }
 
-type Told<T> = Result<T, mpsc::error::SendError<News>>;
+type Published<T> = Result<T, mpsc::error::SendError<Event>>;
 
-async fn tell(app: &App, interest: Interest, news: &mpsc::Sender<News>) -> Told<()> {
+async fn publish(app: &App, interest: Interest, events: &mpsc::Sender<Event>) -> Published<()> {
     loop {
-        let mut told = list_all(app, interest.kind, news).await?;
+        let mut published = list_all(app, interest.kind, events).await?;
         loop {
-            // Read first: whatever it counts is in the ring by then. It moves on also where nothing is told, so that a
-            // quiet follower is not behind what the ring remembers.
+            // Read before the changes: every change up to this revision is in the ring by now. The position moves on to it
+            // also when no change is of interest, so that a follower of rare objects does not fall behind the ring.
             let head = app.changes().head();
-            let Ok(changes) = app.changes().since(told) else { break };
-            told = told.max(head);
+            let Ok(changes) = app.changes().since(published) else { break };
+            published = published.max(head);
             for change in changes {
                 match &change.subject {
                     ChangeSubject::Object { key, .. }
                         if interest.kind == key.kind || interest.also.contains(&key.kind) =>
                     {
-                        news.send(News::Of(key.clone())).await?;
+                        events.send(Event::Object(key.clone())).await?;
                     }
                     ChangeSubject::Object { .. } | ChangeSubject::Grant { .. } => {}
                 }
-                told = told.max(change.revision);
+                published = published.max(change.revision);
             }
-            app.changes().wait_past(told).await;
+            app.changes().wait_past(published).await;
         }
-        news.send(News::Anything).await?;
+        events.send(Event::Missed).await?;
     }
 }
 
-/// Tells of every object there is; answers the revision from which on changes have to be told.
-async fn list_all(app: &App, kind: ObjectKind, news: &mpsc::Sender<News>) -> Told<Revision> {
+/// Publishes an event for every object that exists; answers the revision after which changes have to be published.
+async fn list_all(app: &App, kind: ObjectKind, events: &mpsc::Sender<Event>) -> Published<Revision> {
     let mut begun = None;
     let mut after = None;
     loop {
@@ -85,13 +85,13 @@ async fn list_all(app: &App, kind: ObjectKind, news: &mpsc::Sender<News>) -> Tol
                 continue;
             }
         };
-        // What changes while the other pages are read is told after them.
+        // The revision of the first page: what changes while the other pages are read is published after the list.
         let begun = *begun.get_or_insert(revision);
         for row in corrupt {
             warn!(object.id = row.id, error = row.what, "a stored object cannot be read and is left alone");
         }
         for object in objects {
-            news.send(News::Of(object.key)).await?;
+            events.send(Event::Object(object.key)).await?;
         }
         if next.is_none() {
             return Ok(begun);

@@ -1,4 +1,4 @@
-//! A way in for fuzzers, which reach public items only, and for property tests. No part of the program.
+//! Entry points for fuzzers, which reach public items only, and for property tests. Not part of the program.
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -37,7 +37,7 @@ pub fn controllers(content: ObjectContent) -> Option<TlsSecret> {
     Some(secret)
 }
 
-/// Whatever stood there, what is written is read back.
+/// A status that is written is read back, whatever the status before was.
 fn status(before: Option<&Value>) {
     let before_state = state_in(before, "Operational");
     let basis = Basis { before, generation: 1, now: Timestamp::from_unix_seconds(0) };

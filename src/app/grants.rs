@@ -1,6 +1,6 @@
 //! Grants as an operator handles them.
 
-use super::{App, SiteFault};
+use super::{service::App, sites::SiteFault};
 use crate::{
     grant::{
         Allowance, AllowanceError, Code, CodeOrigin, ExpirationWindow, Grant, GrantId, GrantMetadata, GrantName,
@@ -27,29 +27,29 @@ pub struct GrantSpec {
 /// A grant that an operator asks for.
 #[derive(Debug, Clone)]
 pub struct GrantDraft {
-    /// Where.
+    /// Its namespace.
     pub namespace: Namespace,
-    /// Under which name.
+    /// Its name.
     pub name: GrantName,
-    /// What.
+    /// Its spec.
     pub spec: GrantSpec,
-    /// With what attached.
+    /// Its labels, annotations and settings.
     pub metadata: GrantMetadata,
 }
 
 /// Which rule a spec breaks. The field's name is [`field`](Self::field).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
-    /// A number of redemptions that cannot be.
+    /// An invalid number of redemptions.
     #[error(transparent)]
     Allowed(AllowanceError),
-    /// A code that no client could present: the redeem door would refuse the body.
-    #[error("must be no more than {limit} characters, the longest body the redeem door takes (--max-body-bytes)")]
+    /// A code that no client could present: the redeem listener would refuse the body.
+    #[error("must be no more than {limit} characters, the longest body the redeem listener takes (--max-body-bytes)")]
     CodeTooLong {
-        /// The door's limit in bytes.
+        /// The listener's limit in bytes.
         limit: usize,
     },
-    /// Another code than the grant has; tokens with the old one are out there.
+    /// Another code than the grant has; tokens with the old one are in use.
     #[error("a grant's code cannot change; delete the grant and create another")]
     CodeFrozen,
 }
@@ -97,10 +97,10 @@ pub enum UpdateGrantError {
 
 /// Whether a grant can be redeemed now, and if not, why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum GrantStanding {
-    /// It can.
+pub enum GrantReadiness {
+    /// It can be redeemed.
     Ready,
-    /// Its time is over.
+    /// It has expired.
     Expired,
     /// It was redeemed as often as allowed.
     Exhausted,
@@ -146,7 +146,7 @@ impl App {
     /// What [`create_grant`](Self::create_grant) would say.
     pub fn check_new(&self, spec: &GrantSpec) -> Result<(), SpecError> {
         Allowance::new(spec.allowed, 0).map_err(SpecError::Allowed)?;
-        let limit = self.parts.longest_code;
+        let limit = self.longest_code;
         match &spec.code {
             Some(code) if code.byte_count() > limit => Err(SpecError::CodeTooLong { limit }),
             Some(_) | None => Ok(()),
@@ -191,7 +191,7 @@ impl App {
     /// The grant of this name.
     ///
     /// # Errors
-    /// What the store says.
+    /// The [`StoreError`] of the store.
     pub async fn find_grant(&self, namespace: Namespace, name: GrantName) -> Result<Option<Grant>, StoreError> {
         self.read(self.store.find(namespace, name)).await
     }
@@ -199,7 +199,7 @@ impl App {
     /// A page of grants.
     ///
     /// # Errors
-    /// What the store says.
+    /// The [`StoreError`] of the store.
     pub async fn list_grants(&self, query: GrantQuery) -> Result<GrantPage, StoreError> {
         self.read(self.store.list(query)).await
     }
@@ -207,7 +207,7 @@ impl App {
     /// How many grants a list of this query has, counted up to its limit.
     ///
     /// # Errors
-    /// What the store says.
+    /// The [`StoreError`] of the store.
     pub async fn count_listed_grants(&self, query: GrantQuery) -> Result<u32, StoreError> {
         self.read(self.store.count_listed(query)).await
     }
@@ -231,7 +231,7 @@ impl App {
     /// The ledger rows of a grant after ordinal `after`, at most `limit`.
     ///
     /// # Errors
-    /// What the store says.
+    /// The [`StoreError`] of the store.
     pub async fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> Result<Vec<Redemption>, StoreError> {
         self.read(self.store.redemptions(id, after, limit)).await
     }
@@ -239,29 +239,30 @@ impl App {
     /// The store's state now.
     ///
     /// # Errors
-    /// What the store says.
+    /// The [`StoreError`] of the store.
     pub async fn revision(&self) -> Result<Revision, StoreError> {
         self.read(self.store.revision()).await
     }
 
-    /// Where the grant stands now; the site's faults before the grant's own, as nothing helps a grant without a site.
-    pub fn standing(&self, grant: &Grant) -> GrantStanding {
+    /// Whether the grant can be redeemed now. A fault of the site comes before the grant's own state, because no change of
+    /// the grant helps without a site.
+    pub fn grant_readiness(&self, grant: &Grant) -> GrantReadiness {
         match self.sites().serving(&grant.namespace, grant.issuer.as_ref()) {
-            Err(fault) => GrantStanding::Site(fault),
+            Err(fault) => GrantReadiness::Site(fault),
             Ok(_) => match grant.state(self.clock().now()) {
-                GrantState::Open => GrantStanding::Ready,
-                GrantState::Expired => GrantStanding::Expired,
-                GrantState::Exhausted => GrantStanding::Exhausted,
+                GrantState::Open => GrantReadiness::Ready,
+                GrantState::Expired => GrantReadiness::Expired,
+                GrantState::Exhausted => GrantReadiness::Exhausted,
             },
         }
     }
 
-    /// Since when the grant stands where it does, as far as it is known.
-    pub fn standing_since(&self, grant: &Grant, standing: &GrantStanding) -> Timestamp {
-        match standing {
-            GrantStanding::Ready | GrantStanding::Site(_) => grant.created_at,
-            GrantStanding::Expired => grant.expires_at,
-            GrantStanding::Exhausted => grant.last_redeemed_at.unwrap_or(grant.created_at),
+    /// Since when the grant's readiness is what it is, as far as that is known.
+    pub fn readiness_since(&self, grant: &Grant, readiness: &GrantReadiness) -> Timestamp {
+        match readiness {
+            GrantReadiness::Ready | GrantReadiness::Site(_) => grant.created_at,
+            GrantReadiness::Expired => grant.expires_at,
+            GrantReadiness::Exhausted => grant.last_redeemed_at.unwrap_or(grant.created_at),
         }
     }
 

@@ -1,7 +1,7 @@
-//! Level 3: the use cases; no SQL, no HTTP, no certificates' details.
+//! Level 3: the use cases. No SQL, no HTTP, no details of certificates.
 //!
-//! On the granting side: what happens to a redemption, to grants, to sites. On the connecting side: controllers, which redeem
-//! the tokens that are applied and try the links that there are, through [`ports`] that the rooms above fill.
+//! On the granting side: redemptions, grants and sites. On the connecting side: controllers, which redeem the tokens that are
+//! applied and probe the links, through [`ports`] that `client` implements.
 
 mod applied_sites;
 mod backoff;
@@ -9,146 +9,40 @@ mod bundle;
 mod chain;
 mod conditions;
 mod controllers;
-mod fingerprint;
+mod fnv1a;
 mod follow;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod grants;
+mod lifecycle;
 mod links;
+mod object_status;
 mod objects;
-mod places;
+mod permits;
 mod ports;
 mod publication;
 mod readiness;
 mod reconcile;
 mod redeem;
+mod service;
 mod sites;
-mod status;
 mod sweep;
 #[cfg(test)]
 mod tests;
 mod tokens;
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
-
-use tokio::sync::{Mutex, Semaphore};
-
 pub use self::{
-    applied_sites::{SiteRefusal, wants_link_access},
+    applied_sites::wants_link_access,
     bundle::LinkBundle,
     chain::chain,
     conditions::{State as ConditionState, condition},
-    fingerprint::fingerprint,
-    grants::{CreateGrantError, GrantDraft, GrantSpec, GrantStanding, SpecError, UpdateGrantError},
-    objects::WriteObjectError,
-    ports::{Again, PortFuture, ProbeFailure, Prober, RedeemFailure, Redeemer},
+    fnv1a::fnv1a,
+    grants::{CreateGrantError, GrantDraft, GrantReadiness, GrantSpec, SpecError, UpdateGrantError},
+    objects::{SiteRefusal, WriteObjectError},
+    ports::{PortFuture, ProbeFailure, Prober, RedeemFailure, Redeemer, Retry},
     publication::Publication,
     readiness::{Check, Readiness},
     redeem::RedeemError,
+    service::{App, AppParts},
     sites::{ConfiguredSite, DuplicateSite, SiteFault, Sites},
 };
-use crate::{
-    grant::Revision,
-    metrics::Metrics,
-    pki::Profile,
-    store::Store,
-    time::{Clock, Timestamp},
-};
-
-/// What the use cases need, put together once at start.
-#[derive(Debug)]
-pub struct AppParts {
-    /// The only reader of the time.
-    pub clock: Clock,
-    /// Where what happens is counted.
-    pub metrics: Arc<Metrics>,
-    /// Where links lead, and who signs.
-    pub sites: Sites,
-    /// What tokens carry.
-    pub publication: Publication,
-    /// What certificates look like.
-    pub profile: Profile,
-    /// The longest code that the redeem door can take, in bytes.
-    pub longest_code: usize,
-    /// How long an expired or used-up grant stays visible.
-    pub retention: Duration,
-    /// The store's revision when the configuration was read: what the configured sites carry.
-    pub loaded_revision: Revision,
-}
-
-/// The service without its doors.
-pub struct App {
-    store: Arc<dyn Store>,
-    parts: AppParts,
-    /// Slow signatures share the cores with everything else; as many as there are cores run at once.
-    slow_signatures: Arc<Semaphore>,
-    readiness: readiness::Latch,
-    loaded_at: Timestamp,
-    /// Held while a site is written.
-    site_writes: Mutex<()>,
-}
-
-impl App {
-    /// Puts the service together; it answers [`Readiness`] with "starting" until [`started`](Self::started).
-    pub fn new(store: Arc<dyn Store>, parts: AppParts) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let app = Self {
-            store,
-            slow_signatures: Arc::new(Semaphore::new(cores)),
-            readiness: readiness::Latch::new(),
-            loaded_at: parts.clock.now(),
-            site_writes: Mutex::default(),
-            parts,
-        };
-        app.report_certificates();
-        app
-    }
-
-    /// The clock all rules of this service are given their time from.
-    pub fn clock(&self) -> &Clock {
-        &self.parts.clock
-    }
-
-    /// Where what happens is counted.
-    pub fn metrics(&self) -> &Arc<Metrics> {
-        &self.parts.metrics
-    }
-
-    /// When the configuration was read.
-    pub fn loaded_at(&self) -> Timestamp {
-        self.loaded_at
-    }
-
-    /// The store's revision then, which is later than that of every change before.
-    pub fn loaded_revision(&self) -> Revision {
-        self.parts.loaded_revision
-    }
-
-    /// The configured sites.
-    pub fn sites(&self) -> &Sites {
-        &self.parts.sites
-    }
-
-    /// What tokens carry, and the redeem door's certificate.
-    pub fn publication(&self) -> &Publication {
-        &self.parts.publication
-    }
-
-    /// Tells the metrics when certificates expire; to be called again when one was replaced.
-    pub fn report_certificates(&self) {
-        for (namespace, name, issuer) in self.parts.sites.issuers() {
-            let not_after = issuer.not_after().unix_seconds();
-            self.parts.metrics.issuer_loaded(namespace.as_str(), name.as_str(), not_after);
-        }
-        let serving = self.parts.publication.serving();
-        self.parts.metrics.serving_certificate_loaded(serving.not_after().unix_seconds());
-    }
-
-    /// Finishes what was accepted and closes the store.
-    ///
-    /// # Errors
-    /// What the store could not finish.
-    pub async fn close(&self) -> Result<(), crate::store::StoreError> {
-        self.store.close().await
-    }
-}

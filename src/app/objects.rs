@@ -2,22 +2,45 @@
 
 use std::sync::Arc;
 
-use super::{App, SiteRefusal};
+use super::service::App;
 use crate::{
-    metrics::StoreOperation,
+    grant::Namespace,
+    link::ResourceName,
+    metrics::{Metrics, StoreOperation},
     store::{
-        Changes, ObjectKey, ObjectKind, ObjectPage, ObjectQuery, ObjectWrite, StoreError, StoredObject,
+        Changes, ObjectKey, ObjectKind, ObjectPage, ObjectQuery, ObjectWrite, Store, StoreError, StoredObject,
         WriteObjectsError,
     },
 };
 
+/// Why a namespace cannot have a site.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SiteRefusal {
+    /// The configuration has a site of that name or namespace, and it alone can change that.
+    #[error("namespace {namespace} has the site {name} of the server's configuration, which cannot be changed here")]
+    Configured {
+        /// The namespace.
+        namespace: Namespace,
+        /// The site's name.
+        name: String,
+    },
+    /// A namespace has one site.
+    #[error("namespace {namespace} has a site already, {name}: there is one site a namespace")]
+    AnotherOne {
+        /// The namespace.
+        namespace: Namespace,
+        /// The site's name.
+        name: ResourceName,
+    },
+}
+
 /// Why an object was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteObjectError {
-    /// A site that cannot be.
+    /// The namespace cannot have this site.
     #[error(transparent)]
     Site(SiteRefusal),
-    /// As for every object.
+    /// An error that every kind of object can have.
     #[error(transparent)]
     Object(WriteObjectsError),
 }
@@ -32,7 +55,7 @@ impl App {
     /// The object of this key, if there is one.
     ///
     /// # Errors
-    /// What the store says.
+    /// The [`StoreError`] of the store.
     pub async fn object(&self, key: ObjectKey) -> Result<Option<StoredObject>, StoreError> {
         self.read(self.store.object(key)).await
     }
@@ -40,7 +63,7 @@ impl App {
     /// A page of objects of one kind.
     ///
     /// # Errors
-    /// What the store says.
+    /// The [`StoreError`] of the store.
     pub async fn objects(&self, query: ObjectQuery) -> Result<ObjectPage, StoreError> {
         self.read(self.store.objects(query)).await
     }
@@ -48,7 +71,7 @@ impl App {
     /// How many objects a list of this query has, counted up to its limit.
     ///
     /// # Errors
-    /// What the store says.
+    /// The [`StoreError`] of the store.
     pub async fn count_objects(&self, query: ObjectQuery) -> Result<u32, StoreError> {
         self.read(self.store.count_objects(query)).await
     }
@@ -71,14 +94,24 @@ impl App {
     /// # Errors
     /// [`WriteObjectsError`] of the first that cannot be done.
     pub(super) async fn write_objects(&self, writes: Vec<ObjectWrite>) -> Result<Vec<StoredObject>, WriteObjectsError> {
-        self.store.write_objects(writes).await.map_err(|error| match error {
-            WriteObjectsError::Store(error) => WriteObjectsError::Store(self.counted(error, StoreOperation::Write)),
-            WriteObjectsError::Exists(_) | WriteObjectsError::Gone(_) | WriteObjectsError::Conflict(_) => error,
-        })
+        write(&*self.store, &self.metrics, writes).await
     }
 
     /// What has changed lately, of grants and of objects.
     pub fn changes(&self) -> &Arc<Changes> {
         self.store.changes()
     }
+}
+
+/// Does all of these writes, or none, and counts a failure of the store.
+pub(super) async fn write(
+    store: &dyn Store,
+    metrics: &Metrics,
+    writes: Vec<ObjectWrite>,
+) -> Result<Vec<StoredObject>, WriteObjectsError> {
+    let written = store.write_objects(writes).await;
+    if let Err(WriteObjectsError::Store(_)) = &written {
+        metrics.store_failed(StoreOperation::Write);
+    }
+    written
 }

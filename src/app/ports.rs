@@ -1,4 +1,4 @@
-//! What the use cases need done by others, over the network: ports, which the rooms above fit their adapters to.
+//! Ports: what the use cases need done over the network. `client` implements them.
 
 use std::{future::Future, pin::Pin, time::Duration};
 
@@ -19,31 +19,31 @@ pub trait Redeemer: Send + Sync + 'static {
 pub struct RedeemFailure {
     /// For the token's status, as Skupper words it (protocol.md 1.5); never with a code in it.
     pub message: String,
-    /// Whether another attempt can help.
-    pub again: Again,
+    /// Whether and when to try again.
+    pub retry: Retry,
 }
 
-/// Whether to try once more.
+/// Whether and when to try again after a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Again {
-    /// It will fail for ever.
+pub enum Retry {
+    /// Do not retry: the same token will fail every time.
     Never,
-    /// It may be well later.
+    /// Retry after a pause that the caller chooses.
     Later,
-    /// It may be well later; the other site asks to be left alone for this long.
+    /// Retry after this pause or a longer one: the other site asked for it (Retry-After).
     After(Duration),
 }
 
-/// Tries whether a router takes a link.
+/// Tests whether a router accepts a link.
 pub trait Prober: Send + Sync + 'static {
     /// Makes a mutual-TLS handshake with `endpoint` as a router would (protocol.md 3.3), and closes it. Within 10 seconds.
     fn probe<'a>(&'a self, endpoint: &'a Endpoint, credentials: &'a TlsSecret) -> PortFuture<'a, (), ProbeFailure>;
 }
 
-/// Why a router would not come up.
+/// Why the link would not come up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ProbeFailure {
-    /// In words for people; no secret.
+    /// A text for people, without a secret.
     pub message: String,
 }

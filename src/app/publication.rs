@@ -1,10 +1,10 @@
-//! What tokens carry besides the code: where the redeem door is, and whom to trust there.
+//! What tokens carry besides the code: the URL of the redeem listener, and the certificates to trust.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::{grant::GrantId, link::PublicUrl, pki::ServingIdentity};
 
-/// The redeem door as the world sees it. The certificate can be replaced while the service runs.
+/// The public URL of the redeem listener and its certificate, which can be replaced while the service runs.
 #[derive(Debug)]
 pub struct Publication {
     url: PublicUrl,
@@ -12,17 +12,17 @@ pub struct Publication {
 }
 
 impl Publication {
-    /// A door at `url` that shows this certificate.
+    /// A listener at `url` with this certificate.
     pub fn new(url: PublicUrl, serving: ServingIdentity) -> Self {
         Self { url, serving: RwLock::new(Arc::new(serving)) }
     }
 
-    /// Where the door is.
+    /// The listener's public URL.
     pub fn url(&self) -> &PublicUrl {
         &self.url
     }
 
-    /// Where this grant is redeemed.
+    /// The URL at which this grant is redeemed.
     pub fn grant_url(&self, id: GrantId) -> String {
         self.url.of_grant(id)
     }
@@ -33,7 +33,7 @@ impl Publication {
         Arc::clone(&self.serving.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Shows another certificate from the next handshake on.
+    /// Replaces the certificate, from the next handshake on.
     pub fn replace_serving(&self, serving: ServingIdentity) {
         *self.serving.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(serving);
     }

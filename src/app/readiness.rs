@@ -1,16 +1,14 @@
 //! Whether a redemption would succeed now.
 
-use tokio::sync::watch;
-
-use super::{App, chain};
+use super::{chain::chain, service::App};
 use crate::metrics::StoreOperation;
 
 /// One condition of readiness.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// What was looked at.
+    /// The name of the condition.
     pub name: &'static str,
-    /// What is wrong, in words for an operator; no secret.
+    /// What is wrong, as a text for operators without a secret; `None` when nothing is.
     pub fault: Option<String>,
 }
 
@@ -28,66 +26,7 @@ impl Readiness {
     }
 }
 
-/// Where the service stands: only ever forward.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
-    Starting,
-    Serving,
-    Draining,
-}
-
-/// The stage, and who waits for the next.
-#[derive(Debug)]
-pub(super) struct Latch(watch::Sender<Stage>);
-
-impl Latch {
-    pub(super) fn new() -> Self {
-        Self(watch::Sender::new(Stage::Starting))
-    }
-
-    fn advance(&self, to: Stage) {
-        self.0.send_if_modified(|stage| {
-            let forward = to > *stage;
-            *stage = to.max(*stage);
-            forward
-        });
-    }
-
-    fn stage(&self) -> Stage {
-        *self.0.borrow()
-    }
-
-    fn fault(&self) -> Option<String> {
-        match self.stage() {
-            Stage::Starting => Some("starting".to_owned()),
-            Stage::Serving => None,
-            Stage::Draining => Some("stopping".to_owned()),
-        }
-    }
-}
-
 impl App {
-    /// The doors are open.
-    pub fn started(&self) {
-        self.readiness.advance(Stage::Serving);
-    }
-
-    /// The doors are closing; there is no way back.
-    pub fn draining(&self) {
-        self.readiness.advance(Stage::Draining);
-    }
-
-    /// Whether [`draining`](Self::draining) was called.
-    pub fn is_draining(&self) -> bool {
-        self.readiness.stage() == Stage::Draining
-    }
-
-    /// Completes once [`draining`](Self::draining) was called, at once when that is over already.
-    pub async fn stopping(&self) {
-        // The sender is part of `self`, so waiting for it cannot fail.
-        let _ = self.readiness.0.subscribe().wait_for(|stage| *stage == Stage::Draining).await;
-    }
-
     /// Looks at everything a redemption needs: a store that takes writes, issuers and a serving certificate within their
     /// dates, and a certificate that covers the URL tokens carry.
     pub async fn readiness(&self) -> Readiness {
@@ -97,7 +36,7 @@ impl App {
         });
         Readiness {
             checks: vec![
-                Check { name: "server", fault: self.readiness.fault() },
+                Check { name: "server", fault: self.latch.fault() },
                 Check { name: "store", fault: store },
                 Check { name: "issuers", fault: self.issuers_fault() },
                 Check { name: "serving-certificate", fault: self.serving_fault() },

@@ -1,7 +1,8 @@
-//! The loop of a controller: which objects to look at, and when.
+//! The loop of a controller: which objects to reconcile, and when.
 //!
-//! It looks at an object whenever that may have changed, and when its time has come; never twice at once at the same
-//! one. What happened is not told to the controller: it sees how things are, and acts on that.
+//! An object is reconciled whenever it may have changed, and when its time has come; never by two tasks at once. The
+//! controller does not get the event: it reads the object's present state and acts on that, so it may be called once too
+//! often, and survives a restart.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -18,29 +19,29 @@ use tokio::{
 use tracing::error;
 
 use super::{
-    App,
-    follow::{Interest, News, follow},
+    follow::{Event, Interest, follow},
+    service::App,
 };
 use crate::store::ObjectKey;
 
-/// How long an object is left alone when looking at it went wrong in a way nobody thought of.
+/// How long to wait before an object is reconciled again after its task panicked.
 const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(60);
-/// News that wait while the loop is busy; further ones wait where they come from.
-const MOST_NEWS: usize = 64;
+/// Events that wait while the loop is busy; the follower waits with further ones.
+const MOST_EVENTS: usize = 64;
 
-/// When to look at an object again, if nothing changes before.
+/// When to reconcile an object again, if nothing changes before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
-    /// Never; what was remembered of it is forgotten.
+pub(super) enum Requeue {
+    /// Never, and the controller's memory of it is dropped.
     Forget,
-    /// Not by itself, but also when something else changes that [concerns](Controller::concerns) it.
-    Idle,
-    /// Then.
+    /// When the object changes, or another one that [concerns](Controller::concerns) it.
+    OnEvent,
+    /// At this time.
     At(Instant),
 }
 
-impl Next {
-    /// After this long.
+impl Requeue {
+    /// After this pause.
     pub(super) fn after(pause: Duration) -> Self {
         Self::At(Instant::now() + pause)
     }
@@ -48,40 +49,40 @@ impl Next {
 
 /// What is done with objects of one kind.
 pub(super) trait Controller: Send + Sync + 'static {
-    /// What is remembered of an object from one look to the next.
+    /// What is kept of an object from one call to the next, in memory.
     type Memory: Default + Send + 'static;
-    /// The objects looked at, and those whose change may be a reason to look at known ones of their namespace.
+    /// The objects to reconcile, and those whose change may be a reason to reconcile known ones of their namespace.
     const INTEREST: Interest;
 
-    /// Whether the change of `other`, an object of its namespace, is a reason to look at the object of this key, of which
-    /// this is remembered. To be answered without much ado: it is asked of every object for every change.
+    /// Whether the change of `other`, an object of the same namespace, is a reason to reconcile the object of this key.
+    /// Called for every known object at every change, so it must be cheap.
     fn concerns(other: &ObjectKey, key: &ObjectKey, memory: &Self::Memory) -> bool;
 
-    /// Looks at the object of this key, and does what there is to do.
+    /// Reads the object of this key, and does what there is to do.
     ///
-    /// When the service stops, what is running is finished: a future that may wait for long has to mind
+    /// When the service stops, calls in progress are waited for: a future that may take long must end at
     /// [`App::stopping`].
-    fn reconcile(&self, key: &ObjectKey, memory: &mut Self::Memory) -> impl Future<Output = Next> + Send;
+    fn reconcile(&self, key: &ObjectKey, memory: &mut Self::Memory) -> impl Future<Output = Requeue> + Send;
 }
 
-/// Runs a controller until the service stops; then finishes what is running.
+/// Runs a controller until the service stops; then waits for the calls in progress.
 pub(super) async fn run<C: Controller>(app: Arc<App>, controller: Arc<C>) {
-    let (tell, mut news) = mpsc::channel(MOST_NEWS);
-    let following = tokio::spawn(follow(Arc::clone(&app), C::INTEREST, tell));
-    let mut desk = Desk::new(controller);
+    let (sender, mut events) = mpsc::channel(MOST_EVENTS);
+    let following = tokio::spawn(follow(Arc::clone(&app), C::INTEREST, sender));
+    let mut queue = WorkQueue::new(controller);
     loop {
-        desk.start_due(Instant::now());
-        let next_due = desk.next_due();
+        queue.start_due(Instant::now());
+        let next_due = queue.next_due();
         tokio::select! {
             () = app.stopping() => break,
-            Some(news) = news.recv() => desk.hear(news),
-            Some(finished) = desk.running.join_next_with_id() => desk.finish(finished),
+            Some(event) = events.recv() => queue.enqueue(event),
+            Some(finished) = queue.running.join_next_with_id() => queue.finish(finished),
             () = sleep_until_some(next_due) => {}
         }
     }
-    drop(news);
-    while desk.running.join_next().await.is_some() {}
-    // It ends as nobody listens any more.
+    drop(events);
+    while queue.running.join_next().await.is_some() {}
+    // It ends now that its receiver is dropped.
     let _ = following.await;
 }
 
@@ -92,25 +93,25 @@ async fn sleep_until_some(due: Option<Instant>) {
     }
 }
 
-/// What is known of one object.
+/// One known object.
 struct Entry<M> {
-    /// Absent while somebody looks at it.
+    /// Absent while a task reconciles the object.
     memory: Option<M>,
-    /// When to look next.
+    /// When to reconcile it next.
     due: Option<Instant>,
 }
 
-/// The objects, and the looks in progress.
-struct Desk<C: Controller> {
+/// The known objects, when each is due, and the tasks in progress.
+struct WorkQueue<C: Controller> {
     controller: Arc<C>,
     entries: BTreeMap<ObjectKey, Entry<C::Memory>>,
-    /// Those of the entries that are due and not looked at.
+    /// The entries that have a due time and no task.
     calendar: BTreeSet<(Instant, ObjectKey)>,
-    running: JoinSet<(Next, C::Memory)>,
+    running: JoinSet<(Requeue, C::Memory)>,
     keys: HashMap<Id, ObjectKey>,
 }
 
-impl<C: Controller> Desk<C> {
+impl<C: Controller> WorkQueue<C> {
     fn new(controller: Arc<C>) -> Self {
         Self {
             controller,
@@ -121,31 +122,32 @@ impl<C: Controller> Desk<C> {
         }
     }
 
-    fn hear(&mut self, news: News) {
+    /// Makes the objects due that the event is about.
+    fn enqueue(&mut self, event: Event) {
         let now = Instant::now();
-        let touched: Vec<ObjectKey> = match news {
-            News::Of(key) if key.kind == C::INTEREST.kind => {
+        let touched: Vec<ObjectKey> = match event {
+            Event::Object(key) if key.kind == C::INTEREST.kind => {
                 self.entries
                     .entry(key.clone())
                     .or_insert_with(|| Entry { memory: Some(C::Memory::default()), due: None });
                 vec![key]
             }
-            News::Of(other) => {
+            Event::Object(other) => {
                 let concerned = |(key, entry): &(&ObjectKey, &Entry<C::Memory>)| {
-                    // While somebody looks at it, nobody knows.
+                    // While a task has the memory, the object is made due to be safe.
                     let concerns = |memory| C::concerns(&other, key, memory);
                     key.namespace == other.namespace && entry.memory.as_ref().is_none_or(concerns)
                 };
                 self.entries.iter().filter(concerned).map(|(key, _)| key.clone()).collect()
             }
-            News::Anything => self.entries.keys().cloned().collect(),
+            Event::Missed => self.entries.keys().cloned().collect(),
         };
         for key in touched {
             self.schedule(key, now);
         }
     }
 
-    /// Has the object looked at then or sooner.
+    /// Makes the object due at this time, or leaves an earlier one.
     fn schedule(&mut self, key: ObjectKey, at: Instant) {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         let before = entry.due;
@@ -159,7 +161,7 @@ impl<C: Controller> Desk<C> {
         }
     }
 
-    /// When the first of those that nobody looks at is due.
+    /// When the first object without a task is due.
     fn next_due(&self) -> Option<Instant> {
         self.calendar.first().map(|(due, _)| *due)
     }
@@ -170,35 +172,35 @@ impl<C: Controller> Desk<C> {
             let Some(entry) = self.entries.get_mut(&key) else { continue };
             entry.due = None;
             let Some(mut memory) = entry.memory.take() else { continue };
-            let (controller, looked_at) = (Arc::clone(&self.controller), key.clone());
+            let (controller, task_key) = (Arc::clone(&self.controller), key.clone());
             let task = self.running.spawn(async move {
-                let next = controller.reconcile(&looked_at, &mut memory).await;
+                let next = controller.reconcile(&task_key, &mut memory).await;
                 (next, memory)
             });
             self.keys.insert(task.id(), key);
         }
     }
 
-    fn finish(&mut self, finished: Result<(Id, (Next, C::Memory)), JoinError>) {
+    fn finish(&mut self, finished: Result<(Id, (Requeue, C::Memory)), JoinError>) {
         let (id, next, memory) = match finished {
             Ok((id, (next, memory))) => (id, next, memory),
             Err(fault) => {
-                error!(error = %fault, "a controller broke off; it goes on later");
-                (fault.id(), Next::after(PAUSE_AFTER_FAULT), C::Memory::default())
+                error!(error = %fault, "a controller panicked; the object is tried again later");
+                (fault.id(), Requeue::after(PAUSE_AFTER_FAULT), C::Memory::default())
             }
         };
         let Some(key) = self.keys.remove(&id) else { return };
         let Some(entry) = self.entries.get_mut(&key) else { return };
         entry.memory = Some(memory);
-        // What has changed while it was looked at is looked at once more.
+        // A change during the call may have been read or not, so the object is reconciled once more.
         let touched = entry.due.take();
         let due = match next {
-            Next::Forget if touched.is_none() => {
+            Requeue::Forget if touched.is_none() => {
                 self.entries.remove(&key);
                 return;
             }
-            Next::Forget | Next::Idle => touched,
-            Next::At(at) => Some(touched.map_or(at, |sooner| sooner.min(at))),
+            Requeue::Forget | Requeue::OnEvent => touched,
+            Requeue::At(at) => Some(touched.map_or(at, |sooner| sooner.min(at))),
         };
         if let Some(due) = due {
             self.schedule(key, due);
@@ -215,11 +217,11 @@ mod tests {
     use super::*;
     use crate::store::ObjectKind;
 
-    /// Remembers how often it looked; stops at a look until told, and says to come back after a minute.
+    /// Counts its calls; each waits for `go`, and asks for another one after a minute.
     #[derive(Default)]
     struct Slow {
         go: Notify,
-        looks: AtomicU32,
+        calls: AtomicU32,
     }
 
     impl Controller for Slow {
@@ -230,15 +232,15 @@ mod tests {
             other.name.as_str() == "keys"
         }
 
-        async fn reconcile(&self, key: &ObjectKey, memory: &mut u32) -> Next {
-            self.looks.fetch_add(1, Ordering::SeqCst);
+        async fn reconcile(&self, key: &ObjectKey, memory: &mut u32) -> Requeue {
+            self.calls.fetch_add(1, Ordering::SeqCst);
             self.go.notified().await;
             *memory += 1;
             match key.name.as_str() {
-                "broken" => panic!("as a test wants it"),
-                "gone" => Next::Forget,
-                "idle" => Next::Idle,
-                _ => Next::after(Duration::from_secs(60)),
+                "broken" => panic!("the test wants this panic"),
+                "gone" => Requeue::Forget,
+                "idle" => Requeue::OnEvent,
+                _ => Requeue::after(Duration::from_secs(60)),
             }
         }
     }
@@ -251,77 +253,77 @@ mod tests {
         key(ObjectKind::Link, "west", name)
     }
 
-    fn desk() -> Desk<Slow> {
-        Desk::new(Arc::default())
+    fn queue() -> WorkQueue<Slow> {
+        WorkQueue::new(Arc::default())
     }
 
-    /// Starts what is due, and lets one look end.
-    async fn look(desk: &mut Desk<Slow>) {
-        desk.start_due(Instant::now());
-        desk.controller.go.notify_one();
-        let finished = desk.running.join_next_with_id().await.unwrap();
-        desk.finish(finished);
+    /// Starts what is due, and lets one call end.
+    async fn reconcile_one(queue: &mut WorkQueue<Slow>) {
+        queue.start_due(Instant::now());
+        queue.controller.go.notify_one();
+        let finished = queue.running.join_next_with_id().await.unwrap();
+        queue.finish(finished);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_changes_while_it_is_looked_at_is_looked_at_once_more_and_not_at_the_same_time() {
+    async fn an_object_that_changes_during_a_call_is_reconciled_once_more_and_not_at_the_same_time() {
         for name in ["any", "idle", "gone"] {
-            let mut desk = desk();
-            desk.hear(News::Of(link(name)));
-            desk.start_due(Instant::now());
-            desk.hear(News::Of(link(name)));
-            desk.hear(News::Of(link(name)));
-            desk.start_due(Instant::now());
-            assert_eq!(desk.running.len(), 1);
+            let mut queue = queue();
+            queue.enqueue(Event::Object(link(name)));
+            queue.start_due(Instant::now());
+            queue.enqueue(Event::Object(link(name)));
+            queue.enqueue(Event::Object(link(name)));
+            queue.start_due(Instant::now());
+            assert_eq!(queue.running.len(), 1);
 
-            look(&mut desk).await;
-            assert!(desk.next_due().is_some_and(|due| due <= Instant::now()), "{name}");
-            look(&mut desk).await;
-            assert!(desk.next_due().is_none_or(|due| due > Instant::now()), "{name}");
-            assert_eq!(desk.controller.looks.load(Ordering::SeqCst), 2);
+            reconcile_one(&mut queue).await;
+            assert!(queue.next_due().is_some_and(|due| due <= Instant::now()), "{name}");
+            reconcile_one(&mut queue).await;
+            assert!(queue.next_due().is_none_or(|due| due > Instant::now()), "{name}");
+            assert_eq!(queue.controller.calls.load(Ordering::SeqCst), 2);
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_object_is_looked_at_again_when_its_time_has_come_or_sooner_when_it_changes() {
-        let mut desk = desk();
-        desk.hear(News::Of(link("any")));
-        look(&mut desk).await;
-        let due = desk.next_due().unwrap();
+    async fn an_object_is_reconciled_again_when_its_time_has_come_or_sooner_when_it_changes() {
+        let mut queue = queue();
+        queue.enqueue(Event::Object(link("any")));
+        reconcile_one(&mut queue).await;
+        let due = queue.next_due().unwrap();
         assert_eq!(due, Instant::now() + Duration::from_secs(60));
 
-        desk.start_due(due - Duration::from_secs(1));
-        assert_eq!(desk.running.len(), 0);
-        desk.hear(News::Of(key(ObjectKind::Secret, "east", "keys")));
-        assert_eq!(desk.next_due(), Some(due), "another namespace");
-        desk.hear(News::Of(key(ObjectKind::Secret, "west", "other")));
-        assert_eq!(desk.next_due(), Some(due), "of no concern");
-        desk.hear(News::Of(key(ObjectKind::Secret, "west", "keys")));
-        assert_eq!(desk.next_due(), Some(Instant::now()));
-        assert_eq!(desk.calendar.len(), 1);
+        queue.start_due(due - Duration::from_secs(1));
+        assert_eq!(queue.running.len(), 0);
+        queue.enqueue(Event::Object(key(ObjectKind::Secret, "east", "keys")));
+        assert_eq!(queue.next_due(), Some(due), "another namespace");
+        queue.enqueue(Event::Object(key(ObjectKind::Secret, "west", "other")));
+        assert_eq!(queue.next_due(), Some(due), "of no concern");
+        queue.enqueue(Event::Object(key(ObjectKind::Secret, "west", "keys")));
+        assert_eq!(queue.next_due(), Some(Instant::now()));
+        assert_eq!(queue.calendar.len(), 1);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_done_with_is_forgotten_and_what_is_idle_is_looked_at_when_changes_were_missed() {
-        let mut desk = desk();
+    async fn a_finished_object_is_forgotten_and_an_idle_one_is_reconciled_when_changes_were_missed() {
+        let mut queue = queue();
         for name in ["gone", "idle"] {
-            desk.hear(News::Of(link(name)));
-            look(&mut desk).await;
+            queue.enqueue(Event::Object(link(name)));
+            reconcile_one(&mut queue).await;
         }
-        assert_eq!(desk.entries.len(), 1);
-        assert_eq!(desk.next_due(), None);
+        assert_eq!(queue.entries.len(), 1);
+        assert_eq!(queue.next_due(), None);
 
-        desk.hear(News::Anything);
-        assert_eq!(desk.next_due(), Some(Instant::now()));
+        queue.enqueue(Event::Missed);
+        assert_eq!(queue.next_due(), Some(Instant::now()));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_look_that_breaks_off_is_repeated_later() {
-        let mut desk = desk();
-        desk.hear(News::Of(link("broken")));
+    async fn a_call_that_panics_is_repeated_later() {
+        let mut queue = queue();
+        queue.enqueue(Event::Object(link("broken")));
 
-        look(&mut desk).await;
+        reconcile_one(&mut queue).await;
 
-        assert_eq!(desk.next_due(), Some(Instant::now() + PAUSE_AFTER_FAULT));
+        assert_eq!(queue.next_due(), Some(Instant::now() + PAUSE_AFTER_FAULT));
     }
 }

@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Instant};
 use tokio::time::timeout_at;
 use tracing::{error, info};
 
-use super::{App, LinkBundle, SiteFault, chain};
+use super::{bundle::LinkBundle, chain::chain, service::App, sites::SiteFault};
 use crate::{
-    grant::{Admission, GrantId, RedemptionRequest, Refusal},
+    grant::{Admission, GrantId, RedemptionRequest, Refusal, Signed},
     metrics::{Phase, RefusalReason, StoreOperation},
     pki::{ClientCredential, IssueError, Issuer},
     store::{CommitError, StoreError},
@@ -31,7 +31,7 @@ pub enum RedeemError {
     /// The issuer could not sign.
     #[error("the certificate could not be issued")]
     Issue(#[source] IssueError),
-    /// The thread that was to sign is gone.
+    /// The thread that was to sign has panicked.
     #[error("signing did not finish")]
     SigningLost,
     /// The grant was deleted between the decision and the count.
@@ -52,7 +52,7 @@ impl App {
     /// Redeems a grant once: at most one count, and a bundle only after that count is durable.
     ///
     /// To be run on a task of its own, so that a caller that goes away cannot stop it half-way. After `deadline` no commit
-    /// is asked for any more, as nobody would wait for the answer. To drop the future is safe: a commit that the store has
+    /// is asked for any more, because the caller has stopped waiting. To drop the future is safe: a commit that the store has
     /// not begun by then is not made.
     ///
     /// # Errors
@@ -88,12 +88,12 @@ impl App {
         let admission = grant.admit(request, self.clock().now()).map_err(RedeemError::Refused)?;
         let (site, issuer) =
             self.sites().serving(admission.namespace(), admission.issuer()).map_err(RedeemError::Site)?;
-        let (admission, credential) = self.sign(&issuer, admission, deadline).await?;
+        let signed = self.sign(&issuer, admission, deadline).await?;
         end_of(Phase::Sign);
         if Instant::now() >= deadline {
             return Err(RedeemError::Overdue);
         }
-        let receipt = self.store.commit_redemption(admission, *credential.record()).await.map_err(uncounted)?;
+        let receipt = self.store.commit(signed).await.map_err(uncounted)?;
         end_of(Phase::Commit);
         info!(
             grant.id = %receipt.grant_id(),
@@ -105,7 +105,7 @@ impl App {
             link.subject = receipt.subject().as_str(),
             "grant redeemed"
         );
-        Ok(LinkBundle::new(receipt, credential, &issuer, site.site()))
+        Ok(LinkBundle::new(receipt, &issuer, site.site()))
     }
 
     /// Makes key and certificate: at once when that takes microseconds, else on a thread that may block.
@@ -114,14 +114,13 @@ impl App {
         issuer: &Arc<Issuer>,
         admission: Admission,
         deadline: Instant,
-    ) -> Result<(Admission, ClientCredential), RedeemError> {
-        let profile = self.parts.profile;
+    ) -> Result<Signed<ClientCredential>, RedeemError> {
+        let profile = self.profile;
         if !issuer.is_slow(&profile) {
-            let credential = issuer.issue(&admission, &profile).map_err(RedeemError::Issue)?;
-            return Ok((admission, credential));
+            return issuer.issue(admission, &profile).map_err(RedeemError::Issue);
         }
-        // Half the time is kept for the signature: under too much load, waiting until the end would leave every request just
-        // too little of it, and all the signing would be for nobody.
+        // Half of the time is kept for the signature. Under too much load, requests that waited until the deadline would all
+        // be signed too late, and no client would get any of the certificates.
         let now = Instant::now();
         let halfway = now + deadline.saturating_duration_since(now) / 2;
         let permit = timeout_at(halfway.into(), Arc::clone(&self.slow_signatures).acquire_owned());
@@ -129,9 +128,9 @@ impl App {
         let permit = permit.await.map_err(|_| RedeemError::Overdue)?.map_err(|_| RedeemError::SigningLost)?;
         let issuer = Arc::clone(issuer);
         tokio::task::spawn_blocking(move || {
-            let credential = issuer.issue(&admission, &profile);
+            let signed = issuer.issue(admission, &profile);
             drop(permit);
-            credential.map(|credential| (admission, credential))
+            signed
         })
         .await
         .map_err(|_| RedeemError::SigningLost)?

@@ -7,12 +7,11 @@ use std::{
 
 use uuid::Uuid;
 
-use super::{App, fingerprint};
+use super::fnv1a::fnv1a;
 use crate::{
     grant::{GrantName, IssuerName, Namespace},
     link::Site,
     pki::Issuer,
-    store::{ObjectKind, ObjectQuery, PageLimit, StoreError},
 };
 
 /// A site and the issuers that sign for it.
@@ -35,13 +34,13 @@ impl ConfiguredSite {
         Self { site, default_issuer, issuers: Arc::new(issuers) }
     }
 
-    /// Another site, signed for by the same issuers.
+    /// Another site with the same issuers.
     pub(super) fn sharing_issuers(&self, site: Site, default_issuer: Option<IssuerName>) -> Self {
         let default_issuer = default_issuer.unwrap_or_else(|| self.default_issuer.clone());
         Self { site, default_issuer, issuers: Arc::clone(&self.issuers) }
     }
 
-    /// Where its links lead.
+    /// The name and endpoints of the site.
     pub fn site(&self) -> &Site {
         &self.site
     }
@@ -49,7 +48,7 @@ impl ConfiguredSite {
     /// Its uid: a UUID of version 8 (RFC 9562 5.8) made of the namespace and the name, so that a site keeps it across
     /// restarts and servers.
     pub fn uid(&self) -> Uuid {
-        let hash = fingerprint(format!("{}/{}", self.site.namespace, self.site.name).bytes());
+        let hash = fnv1a(format!("{}/{}", self.site.namespace, self.site.name).bytes());
         uuid::Builder::from_custom_bytes(hash.to_be_bytes()).into_uuid()
     }
 
@@ -72,7 +71,7 @@ impl ConfiguredSite {
         }
     }
 
-    /// What keeps this site from accepting links, if anything does.
+    /// Why this site cannot accept links, if that is so.
     pub fn fault(&self) -> Option<SiteFault> {
         if self.site.edge {
             Some(SiteFault::Edge)
@@ -104,7 +103,7 @@ pub enum SiteFault {
     NoEndpoints,
 }
 
-/// Two sites were configured for one namespace.
+/// The configuration has two sites for one namespace.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("two sites are configured for namespace {0}")]
 pub struct DuplicateSite(pub Namespace);
@@ -119,7 +118,7 @@ pub struct Sites {
 }
 
 impl Sites {
-    /// Takes the configured sites. The first of them lends its endpoints and issuers to those made through the API.
+    /// Takes the configured sites. Sites made through the API share the endpoints and issuers of the first of them.
     ///
     /// # Errors
     /// [`DuplicateSite`] when two share a namespace.
@@ -157,18 +156,18 @@ impl Sites {
         self.configured.keys().chain(applied.keys()).cloned().collect()
     }
 
-    /// The configured site whose endpoints and issuers those made through the API share.
-    pub(super) fn lender(&self) -> Option<&Arc<ConfiguredSite>> {
+    /// The site that was configured first. Those made through the API share its endpoints and issuers.
+    pub(super) fn first_configured(&self) -> Option<&Arc<ConfiguredSite>> {
         self.first.as_ref()
     }
 
-    /// Serves a site that was made through the API from now on, in the place of the one before.
+    /// Serves a site that was made through the API from now on, and replaces an earlier one of its namespace.
     pub(super) fn serve_applied(&self, site: ConfiguredSite) {
         let namespace = site.site.namespace.clone();
         self.applied.write().unwrap_or_else(PoisonError::into_inner).insert(namespace, Arc::new(site));
     }
 
-    /// Serves a site that was made through the API no longer.
+    /// Stops serving a site that was made through the API.
     pub(super) fn retire_applied(&self, namespace: &Namespace, name: &GrantName) {
         let mut applied = self.applied.write().unwrap_or_else(PoisonError::into_inner);
         if applied.get(namespace).is_some_and(|site| site.site.name == *name) {
@@ -201,27 +200,12 @@ impl Sites {
     }
 }
 
-impl App {
-    /// The uid of the site of this namespace: the configured one, or else the first that was made through the API.
-    ///
-    /// # Errors
-    /// What the store says.
-    pub async fn site_uid(&self, namespace: &Namespace) -> Result<Option<Uuid>, StoreError> {
-        if let Some(site) = self.sites().configured(namespace) {
-            return Ok(Some(site.uid()));
-        }
-        let (namespace, limit) = (Some(namespace.clone()), PageLimit::at_most(1));
-        let query = ObjectQuery { kind: ObjectKind::Site, namespace, after: None, limit };
-        Ok(self.objects(query).await?.objects.first().map(|site| site.uid))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_site_has_the_same_uid_for_ever_and_another_one_has_another() {
+    fn a_site_has_the_same_uid_for_ever_and_no_other_site_has_it() {
         let site = |namespace: &str| {
             let site = Site {
                 namespace: namespace.parse().unwrap(),

@@ -1,10 +1,10 @@
-//! What has to be done from time to time.
+//! The periodic sweep: counts grants, and removes those that finished long ago.
 
 use std::{sync::Arc, time::Duration};
 
 use tracing::{info, warn};
 
-use super::{App, chain};
+use super::{chain::chain, service::App};
 use crate::{
     metrics::{GrantStateLabel, StoreOperation},
     store::StoreError,
@@ -32,10 +32,10 @@ impl App {
     /// One round of [`sweep_forever`](Self::sweep_forever).
     ///
     /// # Errors
-    /// What the store says; the next round goes on from there.
+    /// The [`StoreError`] of the store; the next round goes on from there.
     async fn sweep_once(&self) -> Result<(), StoreError> {
         let now = self.clock().now();
-        let cutoff = now.saturating_sub(self.parts.retention);
+        let cutoff = now.saturating_sub(self.retention);
         let mut removed = 0;
         loop {
             let batch = self.store.sweep(cutoff, SWEEP_BATCH).await?;

@@ -1,15 +1,16 @@
-//! A way in for fuzzers, which reach public items only, and for property tests. No part of the program.
+//! Entry points for fuzzers, which reach public items only, and for property tests. Not part of the program.
 
 use hyper::StatusCode;
 
 use super::{
-    admin::{Status, lines::LineBuffer},
+    admin::lines::LineBuffer,
+    admin_error::Status,
     router_name::{covers, names},
     router_trust::client_config,
 };
 use crate::link::{Host, TlsSecret};
 
-/// Reads an answer of the admin door: as lines that come in pieces, and as a refusal.
+/// Reads an answer of the admin API: as lines that come in pieces, and as a refusal.
 pub fn answer(bytes: &[u8]) {
     const LIMIT: usize = 64 * 1024;
     let (size, bytes) = bytes.split_first().unwrap_or((&0, &[]));

@@ -1,22 +1,24 @@
-//! Level 4: the other side of the doors: redeeming a token, probing a link, and talking to the admin door.
+//! Level 4: clients: redeeming a token, probing a link, and the admin API.
 
 mod admin;
+mod admin_error;
 mod dial;
-mod exchange;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod http_response;
 mod probe;
 mod redeem;
 mod redeem_error;
 mod redeemer;
 mod router_name;
 mod router_trust;
-mod target;
 #[cfg(test)]
 mod tls_server;
+mod token_url;
 mod trust;
 
-pub use admin::{AdminClient, AdminError, AdminMethod, Form, Lines, Status, StatusCause};
+pub use admin::{AdminClient, AdminMethod, Form, Lines};
+pub use admin_error::{AdminError, Status, StatusCause};
 pub use probe::NetworkProber;
 pub use redeem::{RedeemOptions, redeem};
 pub use redeem_error::{RedeemTokenError, Step, TlsFault};

@@ -15,9 +15,9 @@ use zeroize::Zeroizing;
 
 use super::{
     dial::{Budget, DialError, dial},
-    exchange::{Exchange, ExchangeError, body},
+    http_response::{HttpError, HttpResponse, body},
     redeem_error::{RedeemTokenError, Step, TlsFault},
-    target::Target,
+    token_url::TokenUrl,
     trust::client_config,
 };
 use crate::{
@@ -37,26 +37,26 @@ pub struct RedeemOptions {
     pub deadline: Duration,
 }
 
-/// Redeems a token: over TLS 1.3, believing the token's certificates only, following no redirect.
+/// Redeems a token: over TLS 1.3, trusting the token's certificates only, following no redirect.
 ///
 /// Each call may use up one of the token's redemptions, also one that fails after the code was sent. Needs a Tokio
 /// runtime with time and I/O.
 ///
 /// # Errors
-/// [`RedeemTokenError`], none of which tells the code or a key.
+/// [`RedeemTokenError`], none of which holds the code or a key.
 pub async fn redeem(token: &AccessToken, options: &RedeemOptions) -> Result<Bundle, RedeemTokenError> {
-    let target = Target::parse(&token.url)?;
+    let url = TokenUrl::parse(&token.url)?;
     let tls = client_config(&token.ca)?;
-    let request = request(&target, token, options)?;
+    let request = request(&url, token, options)?;
     let time = Budget::of(options.deadline);
-    let late = |step| late(step, &target, &time);
+    let late = |step| late(step, &url, &time);
 
-    let stream = dial(&target.host, target.port, &time).await.map_err(|f| not_connected(f, &target, &time))?;
-    let stream = time.within(handshake(tls, &target, stream)).await.map_err(|_| late(Step::Handshake))??;
-    let answer = time.within(ask(stream, request, &target.authority, &token.code)).await;
+    let stream = dial(&url.host, url.port, &time).await.map_err(|f| not_connected(f, &url, &time))?;
+    let stream = time.within(handshake(tls, &url, stream)).await.map_err(|_| late(Step::Handshake))??;
+    let answer = time.within(ask(stream, request, &url.authority, &token.code)).await;
     let answer = answer.map_err(|_| late(Step::Answer))??;
 
-    let host = || target.authority.clone();
+    let host = || url.authority.clone();
     let bundle = Bundle::read(&answer).map_err(|source| RedeemTokenError::NotABundle { host: host(), source })?;
     if bundle.secret.name != ResourceName::from(&token.name) {
         let (expected, found) = (token.name.clone(), bundle.secret.name);
@@ -67,7 +67,7 @@ pub async fn redeem(token: &AccessToken, options: &RedeemOptions) -> Result<Bund
 
 /// The request of protocol.md 1.1.
 fn request(
-    target: &Target,
+    url: &TokenUrl,
     token: &AccessToken,
     options: &RedeemOptions,
 ) -> Result<Request<Full<Bytes>>, RedeemTokenError> {
@@ -76,8 +76,8 @@ fn request(
     let code = Zeroizing::new(token.code.expose().as_bytes().to_vec());
     Request::builder()
         .method(Method::POST)
-        .uri(target.path.clone())
-        .header(HOST, &target.authority)
+        .uri(url.path.clone())
+        .header(HOST, &url.authority)
         .header(USER_AGENT, concat!("grantd/", env!("CARGO_PKG_VERSION")))
         .header(CONNECTION, "close")
         .header("name", token.name.as_str())
@@ -86,31 +86,29 @@ fn request(
         .map_err(|_| RedeemTokenError::BadUrl { what: "cannot be asked for" })
 }
 
-fn not_connected(failure: DialError, target: &Target, time: &Budget) -> RedeemTokenError {
+fn not_connected(failure: DialError, url: &TokenUrl, time: &Budget) -> RedeemTokenError {
     match failure {
-        DialError::NameNotResolved(source) => {
-            RedeemTokenError::NameNotResolved { host: target.host.to_string(), source }
-        }
+        DialError::NameNotResolved(source) => RedeemTokenError::NameNotResolved { host: url.host.to_string(), source },
         DialError::Connect(address, source) => {
-            RedeemTokenError::Connect { host: target.authority.clone(), address, source }
+            RedeemTokenError::Connect { host: url.authority.clone(), address, source }
         }
-        DialError::Deadline(step) => late(step, target, time),
+        DialError::Deadline(step) => late(step, url, time),
     }
 }
 
-fn late(step: Step, target: &Target, time: &Budget) -> RedeemTokenError {
-    RedeemTokenError::Deadline { host: target.authority.clone(), step, limit: time.limit() }
+fn late(step: Step, url: &TokenUrl, time: &Budget) -> RedeemTokenError {
+    RedeemTokenError::Deadline { host: url.authority.clone(), step, limit: time.limit() }
 }
 
 async fn handshake(
     tls: Arc<ClientConfig>,
-    target: &Target,
+    url: &TokenUrl,
     stream: TcpStream,
 ) -> Result<TlsStream<TcpStream>, RedeemTokenError> {
-    let name = ServerName::try_from(target.host.as_str().to_owned())
+    let name = ServerName::try_from(url.host.as_str().to_owned())
         .map_err(|_| RedeemTokenError::BadUrl { what: "names a host that no certificate can name" })?;
     TlsConnector::from(tls).connect(name, stream).await.map_err(|source| RedeemTokenError::Tls {
-        host: target.authority.clone(),
+        host: url.authority.clone(),
         fault: TlsFault::of(&source),
         source,
     })
@@ -125,24 +123,24 @@ async fn ask(
 ) -> Result<Zeroizing<Vec<u8>>, RedeemTokenError> {
     let host = host.to_owned();
     let failed = |error| match error {
-        ExchangeError::Connection(source) => RedeemTokenError::Connection { host: host.clone(), source },
-        ExchangeError::CutShort(source) => RedeemTokenError::CutShort { host: host.clone(), source },
-        ExchangeError::TooLarge => RedeemTokenError::TooLarge { host: host.clone() },
+        HttpError::Connection(source) => RedeemTokenError::Connection { host: host.clone(), source },
+        HttpError::CutShort(source) => RedeemTokenError::CutShort { host: host.clone(), source },
+        HttpError::TooLarge => RedeemTokenError::TooLarge { host: host.clone() },
     };
-    let exchange = Exchange::begin(stream, request).await.map_err(failed)?;
-    let status = exchange.status();
+    let response = HttpResponse::request(stream, request).await.map_err(failed)?;
+    let status = response.status();
     if status == StatusCode::OK {
-        return exchange.body(MAX_DOCUMENT_BYTES).await.map_err(failed);
+        return response.body(MAX_DOCUMENT_BYTES).await.map_err(failed);
     }
-    if let (true, Some(location)) = (status.is_redirection(), exchange.header(LOCATION, code)) {
+    if let (true, Some(location)) = (status.is_redirection(), response.header(LOCATION, code)) {
         return Err(RedeemTokenError::Redirect { host, status: status.as_u16(), location });
     }
-    // The status is the answer; its text is worth no more than a moment.
-    let retry_after = exchange.header(RETRY_AFTER, code).and_then(|seconds| seconds.parse().ok());
+    // The status decides; the text is only for people, so it is not waited for long.
+    let retry_after = response.header(RETRY_AFTER, code).and_then(|seconds| seconds.parse().ok());
     Err(RedeemTokenError::Refused {
         status: status.as_u16(),
         reason: status.canonical_reason().unwrap_or("no known status"),
-        body: timeout(REFUSAL_TEXT_DEADLINE, exchange.text(MAX_REFUSAL_BYTES, code)).await.unwrap_or_default(),
+        body: timeout(REFUSAL_TEXT_DEADLINE, response.text(MAX_REFUSAL_BYTES, code)).await.unwrap_or_default(),
         retry_after: retry_after.map(Duration::from_secs),
         host,
     })

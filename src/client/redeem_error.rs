@@ -9,7 +9,7 @@ use crate::{
     link::{DocumentError, ResourceName},
 };
 
-/// Why a token was not redeemed. [`hint`](Self::hint) tells what to do about it.
+/// Why a token was not redeemed. [`hint`](Self::hint) says what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum RedeemTokenError {
     /// The token's URL leads nowhere.
@@ -21,7 +21,7 @@ pub enum RedeemTokenError {
     /// The token's URL is not for TLS.
     #[error("the token's url must begin with https, not {scheme}")]
     NotHttps {
-        /// What it begins with.
+        /// The scheme of the URL.
         scheme: String,
     },
     /// The token names no certificate to trust.
@@ -49,7 +49,7 @@ pub enum RedeemTokenError {
         #[source]
         source: Option<io::Error>,
     },
-    /// Nobody takes connections there.
+    /// No address accepts connections.
     #[error("cannot connect to {host} at {address}")]
     Connect {
         /// Host and port of the URL.
@@ -71,12 +71,12 @@ pub enum RedeemTokenError {
         #[source]
         source: io::Error,
     },
-    /// Not done in time.
+    /// The deadline passed.
     #[error("not done within {} s: still {step} {host}", limit.as_secs_f32())]
     Deadline {
         /// Host and port of the URL.
         host: String,
-        /// What was going on.
+        /// The step that was in progress.
         step: Step,
         /// How much time there was.
         limit: Duration,
@@ -112,7 +112,7 @@ pub enum RedeemTokenError {
         host: String,
         /// The HTTP status.
         status: u16,
-        /// Where to.
+        /// The `Location` of the answer.
         location: String,
     },
     /// The server said no.
@@ -134,11 +134,11 @@ pub enum RedeemTokenError {
     NotABundle {
         /// Host and port of the URL.
         host: String,
-        /// Where it goes wrong.
+        /// Why it cannot be read.
         #[source]
         source: DocumentError,
     },
-    /// The answer is a bundle for somebody else, which could overwrite another link's files.
+    /// The answer is a bundle with another name, which could overwrite another link's files.
     #[error("the answer of {host} is named '{found}', not '{expected}'")]
     WrongName {
         /// Host and port of the URL.
@@ -232,28 +232,28 @@ fn refusal_hint(status: u16) -> Option<&'static str> {
 /// What is wrong with a server's TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TlsFault {
-    /// None of the token's certificates vouches for the server's.
+    /// None of the token's certificates has issued the server's.
     UnknownIssuer,
-    /// The certificate is for others.
+    /// The certificate is for other hosts.
     WrongHost {
         /// The names and addresses that it is for, in one line; may be empty.
         names: String,
     },
-    /// Past its time.
+    /// The certificate has expired.
     Expired,
-    /// Before its time.
+    /// The certificate is not valid yet.
     NotYetValid,
     /// Not a server's certificate.
     WrongPurpose,
     /// A certificate that cannot be checked.
     BadCertificate,
-    /// TLS, but an old one.
+    /// The server speaks only older versions of TLS.
     OldProtocol,
-    /// Not TLS at all.
+    /// The server does not speak TLS.
     NotTls,
-    /// It hung up.
+    /// The server closed the connection.
     HungUp,
-    /// Anything else.
+    /// Any other failure of the handshake.
     Handshake,
 }
 
@@ -324,7 +324,7 @@ impl TlsFault {
             CertificateError::NotValidForName => Self::WrongHost { names: String::new() },
             CertificateError::NotValidForNameContext { presented, .. } => {
                 let names = presented.iter().take(5).map(|name| bare(name)).collect::<Vec<_>>().join(", ");
-                Self::WrongHost { names: super::exchange::printable(names.as_bytes(), 512) }
+                Self::WrongHost { names: super::http_response::printable(names.as_bytes(), 512) }
             }
             CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => Self::WrongPurpose,
             _ => Self::BadCertificate,

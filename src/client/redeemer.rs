@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::{
-    exchange::{printable, without},
+    http_response::{printable, without},
     redeem::{RedeemOptions, redeem},
     redeem_error::RedeemTokenError,
 };
 use crate::{
-    app::{Again, PortFuture, RedeemFailure, Redeemer, chain},
+    app::{PortFuture, RedeemFailure, Redeemer, Retry, chain},
     link::{AccessToken, Bundle, DocumentError},
 };
 
@@ -44,31 +44,31 @@ impl Redeemer for NetworkRedeemer {
 /// What is wrong in the token, and the two answers that mean "not with this token", stay so. So does an answer that is
 /// no bundle: it was paid for with a redemption, and the next would be too.
 fn failure(error: &RedeemTokenError, token: &AccessToken) -> RedeemFailure {
-    let (message, again) = match error {
-        RedeemTokenError::NoCa => ("token does not have a CA".to_owned(), Again::Never),
-        RedeemTokenError::CaUnreadable => ("token does not have a CA that can be read".to_owned(), Again::Never),
-        RedeemTokenError::BadUrl { what } => (format!("could not parse token url: it {what}"), Again::Never),
-        RedeemTokenError::NotHttps { .. } => ("token url scheme must be https".to_owned(), Again::Never),
+    let (message, retry) = match error {
+        RedeemTokenError::NoCa => ("token does not have a CA".to_owned(), Retry::Never),
+        RedeemTokenError::CaUnreadable => ("token does not have a CA that can be read".to_owned(), Retry::Never),
+        RedeemTokenError::BadUrl { what } => (format!("could not parse token url: it {what}"), Retry::Never),
+        RedeemTokenError::NotHttps { .. } => ("token url scheme must be https".to_owned(), Retry::Never),
         RedeemTokenError::Refused { status, reason, body, retry_after, .. } => {
-            let again = match (status, retry_after) {
-                (403 | 404, _) => Again::Never,
-                (_, Some(pause)) => Again::After((*pause).min(LONGEST_PAUSE)),
-                (_, None) => Again::Later,
+            let retry = match (status, retry_after) {
+                (403 | 404, _) => Retry::Never,
+                (_, Some(pause)) => Retry::After((*pause).min(LONGEST_PAUSE)),
+                (_, None) => Retry::Later,
             };
-            (refused(*status, reason, body), again)
+            (refused(*status, reason, body), retry)
         }
         RedeemTokenError::Redirect { status, location, .. } => {
             let reason = hyper::StatusCode::from_u16(*status).ok().and_then(|status| status.canonical_reason());
             let body = format!("redirects to {location}, which a token must not follow");
-            (refused(*status, reason.unwrap_or_default(), &body), Again::Later)
+            (refused(*status, reason.unwrap_or_default(), &body), Retry::Later)
         }
         RedeemTokenError::CutShort { .. }
         | RedeemTokenError::NotABundle { source: DocumentError::CutShort { .. }, .. } => {
-            (undecodable(error), Again::Later)
+            (undecodable(error), Retry::Later)
         }
         RedeemTokenError::TooLarge { .. }
         | RedeemTokenError::NotABundle { .. }
-        | RedeemTokenError::WrongName { .. } => (undecodable(error), Again::Never),
+        | RedeemTokenError::WrongName { .. } => (undecodable(error), Retry::Never),
         RedeemTokenError::BadSubject
         | RedeemTokenError::TlsSetup { .. }
         | RedeemTokenError::NameNotResolved { .. }
@@ -77,12 +77,12 @@ fn failure(error: &RedeemTokenError, token: &AccessToken) -> RedeemFailure {
         | RedeemTokenError::Deadline { .. }
         | RedeemTokenError::Connection { .. } => {
             let url = printable(token.url.as_bytes(), MAX_URL_BYTES);
-            (format!("Controller got error: Post \"{url}\": {}", chain(error)), Again::Later)
+            (format!("Controller got error: Post \"{url}\": {}", chain(error)), Retry::Later)
         }
     };
     // Much of it is the other side's choice, as are the names in its certificate.
     let message = without(message.as_bytes(), token.code.expose().as_bytes());
-    RedeemFailure { message: printable(&message, MAX_MESSAGE_BYTES), again }
+    RedeemFailure { message: printable(&message, MAX_MESSAGE_BYTES), retry }
 }
 
 fn undecodable(error: &RedeemTokenError) -> String {

@@ -1,4 +1,4 @@
-//! Whether a router's certificate names a host, as routers judge it (protocol.md 3.3).
+//! Whether a router's certificate names a host, by the rules of routers (protocol.md 3.3).
 
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName};
 
@@ -15,7 +15,7 @@ pub(super) fn names<'a>(certificate: &'a X509Certificate<'_>) -> Vec<&'a str> {
     dns.chain(common).filter(|name| !name.is_empty()).collect()
 }
 
-/// Whether a certificate's name covers `host`: label by label, in any case, where a `*` stands for any part of one label.
+/// Whether a certificate's name covers `host`: label by label, in any case, where a `*` matches any part of one label.
 /// An address is text like any other host.
 pub(super) fn covers(pattern: &str, host: &str) -> bool {
     let (mut wanted, mut labels) = (pattern.split('.'), host.split('.'));
@@ -73,7 +73,7 @@ mod tests {
         }
 
         #[test]
-        fn a_star_stands_for_one_label_wherever_it_is(
+        fn a_star_matches_within_one_label_wherever_it_is(
             labels in proptest::collection::vec("[a-z0-9]{1,9}", 1..6),
             starred in any::<prop::sample::Index>(),
             more in "[a-z0-9]{1,9}",

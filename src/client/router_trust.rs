@@ -1,4 +1,4 @@
-//! Whom a router believes: the CA of the link's Secret, and the names that it looks at (protocol.md 3.3).
+//! Verifies a router's certificate as routers do: the CA of the link's Secret, and the names (protocol.md 3.3).
 
 use std::sync::Arc;
 
@@ -92,7 +92,7 @@ impl RouterVerifier {
         Ok(Self { host: host.clone(), anchors, roots, algorithms })
     }
 
-    /// Only after the chain: the names of a certificate that nobody vouches for say nothing.
+    /// To be called after the chain is verified: the names of an unverified certificate prove nothing.
     fn check_name(&self, certificate: &CertificateDer<'_>) -> Result<(), Error> {
         let (_, parsed) = x509_parser::parse_x509_certificate(certificate)
             .map_err(|_| Error::InvalidCertificate(CertificateError::BadEncoding))?;
@@ -107,7 +107,7 @@ impl RouterVerifier {
             }
         }
         Err(Error::InvalidCertificate(CertificateError::NotValidForNameContext {
-            // What is told of it comes from the endpoint itself; a host that is none here cannot have got this far.
+            // The handshake has parsed the host already, so it is a server name here.
             expected: server_name(&self.host).ok_or(Error::InvalidCertificate(CertificateError::NotValidForName))?,
             presented,
         }))

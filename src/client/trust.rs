@@ -1,4 +1,4 @@
-//! Whom a redeemer believes: the certificates of the token, and nobody else.
+//! Verifies a redeem listener's certificate with the certificates of the token alone.
 
 use std::sync::Arc;
 

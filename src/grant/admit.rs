@@ -3,12 +3,15 @@
 use std::{collections::BTreeMap, fmt, net::IpAddr};
 
 use super::{
-    Allowance, Code, CodeOrigin, ExpirationWindow, GrantId, GrantName, IssuerName, LinkName, Namespace, PresentedCode,
-    Revision, Subject,
+    allowance::Allowance,
+    code::{Code, CodeOrigin, PresentedCode},
+    id::{GrantId, Revision},
+    name::{GrantName, IssuerName, LinkName, Namespace, Subject},
+    window::ExpirationWindow,
 };
 use crate::time::Timestamp;
 
-/// An AccessGrant: the standing offer of a site.
+/// An AccessGrant: it allows so many redemptions until a time.
 #[derive(Debug, Clone)]
 pub struct Grant {
     /// Its uid.
@@ -21,7 +24,7 @@ pub struct Grant {
     pub issuer: Option<IssuerName>,
     /// The secret.
     pub code: Code,
-    /// Who chose the secret.
+    /// Whether the operator chose the secret.
     pub code_origin: CodeOrigin,
     /// Redemptions allowed and made.
     pub allowance: Allowance,
@@ -37,11 +40,11 @@ pub struct Grant {
     pub generation: u64,
     /// The store's state in which this grant last changed.
     pub revision: Revision,
-    /// What users attach.
+    /// Labels, annotations and settings.
     pub metadata: GrantMetadata,
 }
 
-/// What users attach to a grant; grantd keeps it and gives it back.
+/// Labels, annotations and settings of a grant; grantd stores and returns them and does not interpret them.
 ///
 /// `kubectl apply` copies `spec.code` into an annotation, so this is as secret as the code: never logged, sealed at rest.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -70,9 +73,9 @@ impl fmt::Debug for GrantMetadata {
 /// Whether a grant can still be redeemed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum GrantState {
-    /// It can.
+    /// It can be redeemed.
     Open,
-    /// Its time is over.
+    /// It has expired.
     Expired,
     /// It was redeemed as often as allowed.
     Exhausted,
@@ -94,7 +97,7 @@ pub struct RedemptionRequest {
 /// Why a grant does not open. The order of the variants is the order of the checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Refusal {
-    /// Its time is over.
+    /// It has expired.
     #[error("the grant has expired")]
     Expired,
     /// No redemption is left.
@@ -140,7 +143,7 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// Which grant opened.
+    /// The grant that admitted the request.
     pub fn grant_id(&self) -> GrantId {
         self.grant_id
     }
@@ -160,7 +163,7 @@ impl Admission {
         &self.link_name
     }
 
-    /// Whom the certificate is for.
+    /// The subject of the certificate.
     pub fn subject(&self) -> &Subject {
         &self.subject
     }

@@ -104,7 +104,7 @@ pub enum CodeOrigin {
     Given,
 }
 
-/// The bytes a client sent as the code: anything at all, of a length the door has bounded.
+/// The bytes that a client sent as the code: any bytes, of a length that the listener has limited.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct PresentedCode(Vec<u8>);
 

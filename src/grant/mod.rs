@@ -6,6 +6,7 @@ mod code;
 mod id;
 mod name;
 mod record;
+mod signed;
 mod window;
 
 pub use admit::{Admission, Grant, GrantMetadata, GrantState, RedemptionRequest, Refusal};
@@ -14,4 +15,5 @@ pub use code::{Code, CodeError, CodeOrigin, PresentedCode};
 pub use id::{GrantId, ParseGrantIdError, Revision};
 pub use name::{GrantName, IssuerName, LinkName, NameError, Namespace, Subject, SubjectError};
 pub use record::{CertificateRecord, KeyFingerprint, Redemption, SerialNumber};
+pub use signed::{Certified, PendingRedemption, Signed};
 pub use window::{DurationError, ExpirationWindow, WindowError, format_go_duration, parse_go_duration};

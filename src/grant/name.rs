@@ -19,7 +19,7 @@ pub enum NameError {
         "must consist of lower case letters, digits, '-' or '.', and start and end with a letter or digit (for example 'my-site')"
     )]
     NotASubdomain,
-    /// Not a DNS-1123 label.
+    /// The text is not a DNS-1123 label.
     #[error(
         "must consist of lower case letters, digits or '-', and start and end with a letter or digit (for example 'west')"
     )]
@@ -132,7 +132,7 @@ impl From<GrantName> for LinkName {
     }
 }
 
-/// Whom a certificate is for, as the client said: 1 to 253 bytes of UTF-8 without control characters.
+/// The subject of a certificate, as the client sent it: 1 to 253 bytes of UTF-8 without control characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Subject(String);
 
@@ -168,7 +168,7 @@ pub enum SubjectError {
     /// More than [`Subject::MAX_BYTES`].
     #[error("must be no more than {} bytes", Subject::MAX_BYTES)]
     TooLong,
-    /// Not UTF-8.
+    /// The bytes are not UTF-8.
     #[error("must be UTF-8 text")]
     NotUtf8,
     /// A control character, which would let a name forge log lines and break certificates' readers.

@@ -1,11 +1,14 @@
-//! What is written down of a redemption.
+//! The ledger's record of a redemption and its certificate.
 
 use std::{fmt, net::IpAddr};
 
-use super::{GrantId, LinkName, Subject};
+use super::{
+    id::GrantId,
+    name::{LinkName, Subject},
+};
 use crate::time::Timestamp;
 
-/// The serial number of an issued certificate: 127 random bits, positive and never zero (RFC 5280 4.1.2.2).
+/// The serial number of an issued certificate: 16 bytes with 126 random bits, positive and never zero (RFC 5280 4.1.2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SerialNumber([u8; 16]);
 
@@ -17,7 +20,7 @@ impl SerialNumber {
         Self(bytes)
     }
 
-    /// The serial read back from where it was stored.
+    /// The serial with these bytes, as it was stored.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
@@ -63,16 +66,16 @@ impl fmt::Display for KeyFingerprint {
 pub struct CertificateRecord {
     /// Its serial number.
     pub serial: SerialNumber,
-    /// Whose key it certifies.
+    /// The fingerprint of the key that it certifies.
     pub key_fingerprint: KeyFingerprint,
-    /// Its last second.
+    /// Its last second of validity.
     pub not_after: Timestamp,
 }
 
 /// One row of the ledger: one counted use of a grant. Written once, never changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redemption {
-    /// Which grant was used.
+    /// The grant that was redeemed.
     pub grant_id: GrantId,
     /// 1 for the grant's first redemption, then without gaps.
     pub ordinal: u32,
@@ -80,11 +83,11 @@ pub struct Redemption {
     pub redeemed_at: Timestamp,
     /// The name of the Secret and the Links.
     pub link_name: LinkName,
-    /// Whom the certificate is for, whole.
+    /// The whole subject, also when the certificate's common name is a shortened one.
     pub subject: Subject,
     /// Where the request came from, when that is known.
     pub peer: Option<IpAddr>,
-    /// What was issued.
+    /// The issued certificate.
     pub certificate: CertificateRecord,
 }
 

@@ -21,7 +21,7 @@ pub enum DurationError {
     /// A unit other than ns, us, µs, ms, s, m, h.
     #[error("unknown unit {unit:?} in duration {text:?}")]
     UnknownUnit {
-        /// What stands where a unit should.
+        /// The text in the place of the unit.
         unit: String,
         /// The whole text.
         text: String,
@@ -132,7 +132,7 @@ pub fn format_go_duration(duration: Duration) -> String {
 /// Why a duration is no expiration window.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WindowError {
-    /// Not a duration at all.
+    /// The text is not a duration.
     #[error(transparent)]
     NotADuration(DurationError),
     /// Zero or less: such a grant would be expired before anyone could redeem it.

@@ -9,7 +9,7 @@ use super::{
     types::{ACCESS_GRANTS, SKUPPER},
 };
 use crate::{
-    app::{App, ConditionState as State, GrantStanding, SiteFault, condition},
+    app::{App, ConditionState as State, GrantReadiness, SiteFault, condition},
     grant::{Code, CodeOrigin, Grant, GrantMetadata, GrantName, IssuerName, Namespace},
     time::Timestamp,
 };
@@ -95,12 +95,12 @@ fn status(app: &App, grant: &Grant) -> Value {
 ///
 /// `Ready` is the first of the others that fails, as in Skupper, and then the grant's own state.
 fn conditions(app: &App, grant: &Grant) -> [(&'static str, State, Timestamp); 3] {
-    let standing = app.standing(grant);
-    let (processed, resolved, ready) = match &standing {
-        GrantStanding::Ready => (State::Ready, State::Ready, State::Ready),
-        GrantStanding::Expired => (State::Ready, State::Ready, State::Over("Expired")),
-        GrantStanding::Exhausted => (State::Ready, State::Ready, State::Over("Exhausted")),
-        GrantStanding::Site(fault) => {
+    let readiness = app.grant_readiness(grant);
+    let (processed, resolved, ready) = match &readiness {
+        GrantReadiness::Ready => (State::Ready, State::Ready, State::Ready),
+        GrantReadiness::Expired => (State::Ready, State::Ready, State::Over("Expired")),
+        GrantReadiness::Exhausted => (State::Ready, State::Ready, State::Over("Exhausted")),
+        GrantReadiness::Site(fault) => {
             let failed = State::Error(fault.to_string());
             match fault {
                 SiteFault::Edge | SiteFault::NoIssuer => (failed.clone(), State::Ready, failed),
@@ -108,6 +108,6 @@ fn conditions(app: &App, grant: &Grant) -> [(&'static str, State, Timestamp); 3]
             }
         }
     };
-    let since = app.standing_since(grant, &standing);
+    let since = app.readiness_since(grant, &readiness);
     [("Processed", processed, grant.created_at), ("Resolved", resolved, grant.created_at), ("Ready", ready, since)]
 }

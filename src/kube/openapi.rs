@@ -13,7 +13,7 @@ use super::{
     schema::{Encoding, Field, FieldKind, Presence},
     types::{CORE, GroupVersion, ResourceType, TYPES, Verb, group_versions},
 };
-use crate::app::fingerprint;
+use crate::app::fnv1a;
 
 /// What describes the types of one version of a group.
 struct Document {
@@ -28,7 +28,7 @@ static DOCUMENTS: LazyLock<Vec<Document>> = LazyLock::new(|| {
     let document = |group_version| {
         let types = TYPES.into_iter().filter(|resource| resource.group_version == group_version);
         let text = document_of(&types.collect::<Vec<_>>()).to_string();
-        let hash = format!("{:032X}", fingerprint(text.bytes()));
+        let hash = format!("{:032X}", fnv1a(text.bytes()));
         Document { group_version, text: Bytes::from(text), hash }
     };
     group_versions().into_iter().map(document).collect()

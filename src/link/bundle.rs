@@ -4,11 +4,11 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::{
-    Endpoint, Site,
     document::{DocumentError, Field, Fields, check_kinds, parse, text},
     metadata::{Metadata, ResourceName},
     resource::{LINK, Link, LinkParts, LinkSpec, read_link},
     secret::{Data, SECRET, SecretParts, TlsSecret, read_secret},
+    site::{Endpoint, Site},
 };
 use crate::grant::LinkName;
 
@@ -101,21 +101,22 @@ struct AnyDocument {
 
 impl Bundle {
     /// Reads a bundle of at most [`MAX_DOCUMENT_BYTES`](super::MAX_DOCUMENT_BYTES), as YAML or as JSON documents in a
-    /// YAML stream. Fields that this version does not know are left aside.
+    /// YAML stream. Fields that this version does not know are ignored.
     ///
     /// # Errors
     /// [`DocumentError`] when anything is missing that a link needs, also when the end is.
     pub fn read(bytes: &[u8]) -> Result<Self, DocumentError> {
         let text = text(bytes)?;
-        let places = check_kinds(text, |index| if index == 0 { SECRET } else { LINK })?;
-        let mut documents = places.into_iter().zip(parse::<AnyDocument>(text)?);
+        let positions = check_kinds(text, |index| if index == 0 { SECRET } else { LINK })?;
+        let mut documents = positions.into_iter().zip(parse::<AnyDocument>(text)?);
 
-        let (place, document) = documents.next().ok_or(DocumentError::Empty { expected: "a Secret and its Links" })?;
-        let secret = read_secret(document.metadata, document.data, Fields { place })?;
+        let (position, document) =
+            documents.next().ok_or(DocumentError::Empty { expected: "a Secret and its Links" })?;
+        let secret = read_secret(document.metadata, document.data, Fields { position })?;
         let links = documents
-            .map(|(place, document)| {
-                let link = read_link(document.metadata, document.spec, Fields { place })?;
-                check_credentials(&link, &secret.name, Fields { place })?;
+            .map(|(position, document)| {
+                let link = read_link(document.metadata, document.spec, Fields { position })?;
+                check_credentials(&link, &secret.name, Fields { position })?;
                 Ok(link)
             })
             .collect::<Result<Vec<_>, DocumentError>>()?;
@@ -129,7 +130,7 @@ fn check_credentials(link: &Link, secret: &ResourceName, fields: Fields) -> Resu
         return Ok(());
     }
     Err(DocumentError::Invalid {
-        place: fields.place,
+        position: fields.position,
         field: "spec.tlsCredentials".to_owned(),
         expected: "must name the Secret of this bundle".to_owned(),
     })

@@ -1,4 +1,4 @@
-//! Reading documents that somebody else wrote: bounded, and with errors that say where and what was expected.
+//! Reads documents from elsewhere: within limits, and with errors that give the position and what was expected.
 
 use std::fmt;
 
@@ -34,38 +34,38 @@ pub enum DocumentError {
         expected: &'static str,
     },
     /// Neither YAML nor JSON, or not of the right shape.
-    #[error("{place}: {expected}")]
+    #[error("{position}: {expected}")]
     Syntax {
-        /// Where.
-        place: Place,
+        /// The position of the fault.
+        position: Position,
         /// What is wrong there, or what was expected.
         expected: String,
     },
     /// A document of another kind.
-    #[error("{place}: this is {found}; expected {expected}")]
+    #[error("{position}: this is {found}; expected {expected}")]
     Kind {
-        /// Where.
-        place: Place,
+        /// The position of the fault.
+        position: Position,
         /// The kind and version that it claims.
         found: String,
         /// What should have been there.
         expected: &'static str,
     },
     /// A field that must be there is not.
-    #[error("{place}: {field} is missing; it must be {expected}")]
+    #[error("{position}: {field} is missing; it must be {expected}")]
     Missing {
         /// Where the document begins that lacks the field.
-        place: Place,
+        position: Position,
         /// The field, from the top of its document.
         field: String,
         /// What should have been there.
         expected: &'static str,
     },
     /// A field holds something else than it must.
-    #[error("{place}: {field} {expected}")]
+    #[error("{position}: {field} {expected}")]
     Invalid {
-        /// Where the value stands.
-        place: Place,
+        /// Where the value is.
+        position: Position,
         /// The field, from the top of its document.
         field: String,
         /// What should have been there, beginning with "must".
@@ -74,29 +74,29 @@ pub enum DocumentError {
     /// The beginning is right, the end is not there.
     #[error("it is cut short: {missing}")]
     CutShort {
-        /// What is not there.
+        /// The part that is missing.
         missing: &'static str,
     },
 }
 
-/// A place in a text, counted from 1.
+/// A position in a text, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct Position {
     /// The line.
     pub line: u64,
     /// The character in the line.
     pub column: u64,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {}", self.line, self.column)
     }
 }
 
-impl From<Location> for Place {
+impl From<Location> for Position {
     fn from(location: Location) -> Self {
-        // 0 stands for "not known", which is only so for an input without any content.
+        // 0 means that the position is not known, which is so for an empty input only.
         Self { line: location.line().max(1), column: location.column().max(1) }
     }
 }
@@ -109,7 +109,7 @@ struct Header {
     kind: Option<Spanned<String>>,
 }
 
-/// A field that may be missing, and where it stands.
+/// A field that may be missing, and its position.
 pub(super) type Field<T> = Option<Spanned<T>>;
 
 /// What kind a document must be of.
@@ -130,7 +130,7 @@ pub(super) fn text(bytes: &[u8]) -> Result<&str, DocumentError> {
 }
 
 /// Where each document begins, and whether it is of the kind that `kind_of` asks of the document at that index.
-pub(super) fn check_kinds(text: &str, kind_of: impl Fn(usize) -> Kind) -> Result<Vec<Place>, DocumentError> {
+pub(super) fn check_kinds(text: &str, kind_of: impl Fn(usize) -> Kind) -> Result<Vec<Position>, DocumentError> {
     let headers: Vec<Spanned<Header>> = parse(text)?;
     headers.iter().enumerate().map(|(index, header)| check_kind(header, kind_of(index))).collect()
 }
@@ -139,33 +139,33 @@ pub(super) fn check_kinds(text: &str, kind_of: impl Fn(usize) -> Kind) -> Result
 pub(super) fn parse_one<'text, T: Deserialize<'text>>(
     text: &'text str,
     kind: Kind,
-) -> Result<(Place, T), DocumentError> {
+) -> Result<(Position, T), DocumentError> {
     // Counted first: in a stream of several, the kind of the second is not what is wrong.
     match parse::<serde::de::IgnoredAny>(text)?.len() {
         0 | 1 => {}
         count => return Err(DocumentError::Several { count, expected: kind.title }),
     }
-    let places = check_kinds(text, |_| kind)?;
-    let mut documents = places.into_iter().zip(parse(text)?);
+    let positions = check_kinds(text, |_| kind)?;
+    let mut documents = positions.into_iter().zip(parse(text)?);
     documents.next().ok_or(DocumentError::Empty { expected: kind.title })
 }
 
-fn check_kind(header: &Spanned<Header>, expected: Kind) -> Result<Place, DocumentError> {
-    let place = header.referenced.into();
-    let missing = |field: &str| DocumentError::Missing { place, field: field.to_owned(), expected: expected.title };
+fn check_kind(header: &Spanned<Header>, expected: Kind) -> Result<Position, DocumentError> {
+    let position = header.referenced.into();
+    let missing = |field: &str| DocumentError::Missing { position, field: field.to_owned(), expected: expected.title };
     let kind = header.value.kind.as_ref().ok_or_else(|| missing("kind"))?;
     let version = header.value.api_version.as_ref().ok_or_else(|| missing("apiVersion"))?;
     if kind.value == expected.kind && version.value == expected.api_version {
-        return Ok(place);
+        return Ok(position);
     }
     Err(DocumentError::Kind {
-        place: kind.referenced.into(),
+        position: kind.referenced.into(),
         found: describe(&kind.value, &version.value),
         expected: expected.title,
     })
 }
 
-/// A kind as text for people, unless it looks like something else that slipped into the field.
+/// A kind as text for people, unless it does not look like a kind: a secret may be in the wrong field.
 fn describe(kind: &str, version: &str) -> String {
     let word = |text: &str| {
         text.len() <= 63 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./-".contains(&byte))
@@ -220,15 +220,15 @@ fn in_our_words(error: &serde_saphyr::Error) -> DocumentError {
         Error::NullIntoString { .. } => "expected a text".to_owned(),
         _ => "this is neither YAML nor JSON".to_owned(),
     };
-    let place = error.location().map_or(Place { line: 1, column: 1 }, Place::from);
-    DocumentError::Syntax { place, expected }
+    let position = error.location().map_or(Position { line: 1, column: 1 }, Position::from);
+    DocumentError::Syntax { position, expected }
 }
 
 /// Names the fields of one document in errors.
 #[derive(Clone, Copy)]
 pub(super) struct Fields {
     /// Where the document begins.
-    pub(super) place: Place,
+    pub(super) position: Position,
 }
 
 impl Fields {
@@ -244,7 +244,7 @@ impl Fields {
 
     /// The error that a field is missing.
     pub(super) fn missing(self, name: &str, expected: &'static str) -> DocumentError {
-        DocumentError::Missing { place: self.place, field: name.to_owned(), expected }
+        DocumentError::Missing { position: self.position, field: name.to_owned(), expected }
     }
 
     /// The field's text as a value, or the error that says what it must be.
@@ -259,5 +259,5 @@ impl Fields {
 
 /// The error that a value is not what it must be; `expected` begins with "must".
 pub(super) fn invalid<T>(value: &Spanned<T>, name: &str, expected: impl Into<String>) -> DocumentError {
-    DocumentError::Invalid { place: value.referenced.into(), field: name.to_owned(), expected: expected.into() }
+    DocumentError::Invalid { position: value.referenced.into(), field: name.to_owned(), expected: expected.into() }
 }

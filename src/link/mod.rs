@@ -11,7 +11,7 @@ mod url;
 mod yaml;
 
 pub use bundle::{Bundle, BundleParts, write_bundle};
-pub use document::{DocumentError, MAX_DOCUMENT_BYTES, Place};
+pub use document::{DocumentError, MAX_DOCUMENT_BYTES, Position};
 pub use metadata::ResourceName;
 pub use resource::Link;
 pub use secret::{KeyPem, TlsSecret, is_certificate_pem};

@@ -4,9 +4,9 @@ use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
 use super::{
-    Endpoint,
     document::{DocumentError, Field, Fields, Kind, invalid, parse_one},
     metadata::{Metadata, ResourceName, push_metadata},
+    site::Endpoint,
 };
 use crate::grant::Namespace;
 
@@ -30,14 +30,14 @@ struct LinkDocument {
 }
 
 impl Link {
-    /// Reads one Link of at most [`MAX_DOCUMENT_BYTES`](super::MAX_DOCUMENT_BYTES), as YAML or JSON, whoever wrote it.
-    /// Fields that this version does not know are left aside.
+    /// Reads one Link of at most [`MAX_DOCUMENT_BYTES`](super::MAX_DOCUMENT_BYTES), as YAML or JSON.
+    /// Fields that this version does not know are ignored.
     ///
     /// # Errors
     /// [`DocumentError`], with the line and what was expected there.
     pub fn read(text: &str) -> Result<Self, DocumentError> {
-        let (place, document) = parse_one::<LinkDocument>(text, LINK)?;
-        read_link(document.metadata, document.spec, Fields { place })
+        let (position, document) = parse_one::<LinkDocument>(text, LINK)?;
+        read_link(document.metadata, document.spec, Fields { position })
     }
 
     /// The document as a site without Kubernetes keeps it in `input/resources/Link-NAME.yaml` (protocol.md 6.4).
@@ -151,7 +151,7 @@ fn absent() -> Field<String> {
     Some(Spanned::new(String::new(), Location::UNKNOWN, Location::UNKNOWN))
 }
 
-/// A link's cost; 0 stands for the default, as it does at Skupper's.
+/// A link's cost; 0 means the default, as in Skupper.
 pub(super) fn read_cost(cost: Field<String>, name: &str) -> Result<Option<u32>, DocumentError> {
     let Some(cost) = cost else { return Ok(None) };
     match cost.value.parse::<u32>() {

@@ -54,14 +54,14 @@ struct SecretDocument {
 }
 
 impl TlsSecret {
-    /// Reads one Secret of at most [`MAX_DOCUMENT_BYTES`](super::MAX_DOCUMENT_BYTES), as YAML or JSON, whoever wrote it.
-    /// Fields that this version does not know are left aside.
+    /// Reads one Secret of at most [`MAX_DOCUMENT_BYTES`](super::MAX_DOCUMENT_BYTES), as YAML or JSON.
+    /// Fields that this version does not know are ignored.
     ///
     /// # Errors
     /// [`DocumentError`], with the line and what was expected there, and never with the key.
     pub fn read(text: &str) -> Result<Self, DocumentError> {
-        let (place, document) = parse_one::<SecretDocument>(text, SECRET)?;
-        read_secret(document.metadata, document.data, Fields { place })
+        let (position, document) = parse_one::<SecretDocument>(text, SECRET)?;
+        read_secret(document.metadata, document.data, Fields { position })
     }
 
     /// The document as a site without Kubernetes keeps it in `input/resources/Secret-NAME.yaml` (protocol.md 6.4).

@@ -69,16 +69,16 @@ pub enum EndpointError {
     /// Neither `inter-router` nor `edge`.
     #[error("must be 'inter-router' or 'edge'")]
     Name,
-    /// Not a host.
+    /// The text is not a host.
     #[error("must be a host name or an IP address, without a port")]
     Host,
-    /// An address nobody else can reach.
+    /// An address that other machines cannot reach.
     #[error("must be an address that other sites can reach, not the unspecified one")]
     UnspecifiedHost,
-    /// Not a port.
+    /// The text or number is not a port.
     #[error("must be a port between 1 and 65535")]
     Port,
-    /// Not a group.
+    /// The text is not a group.
     #[error("must be at most 253 letters, digits, '-', '_' or '.'")]
     Group,
 }
@@ -102,7 +102,7 @@ macro_rules! text {
         pub struct $name(String);
 
         impl $name {
-            /// As text.
+            /// The value as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -177,7 +177,7 @@ impl FromStr for Host {
 pub struct Port(std::num::NonZeroU16);
 
 impl Port {
-    /// As a number.
+    /// The port as a number.
     pub fn number(self) -> u16 {
         self.0.get()
     }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::grant::{Code, LinkName};
 
-/// A standing invitation: whoever holds it can redeem it, until it is used up or expires.
+/// The URL and code with which a site redeems a grant. Anyone who has it can do so, until the grant is used up or expires.
 #[derive(Debug, Clone)]
 pub struct AccessToken {
     /// Its name, which names the Secret and Links too.
@@ -21,7 +21,7 @@ pub struct AccessToken {
     pub url: String,
     /// The secret.
     pub code: Code,
-    /// PEM certificates: all that may vouch for the server.
+    /// PEM certificates: the only ones that the server's certificate may be issued by.
     pub ca: String,
     /// What traffic over the link costs; absent for the default.
     pub link_cost: Option<u32>,
@@ -46,14 +46,14 @@ struct TokenSpec {
 }
 
 impl AccessToken {
-    /// Reads one AccessToken of at most [`MAX_DOCUMENT_BYTES`](super::MAX_DOCUMENT_BYTES), as YAML or JSON, whoever
-    /// wrote it. Fields that this version does not know are left aside.
+    /// Reads one AccessToken of at most [`MAX_DOCUMENT_BYTES`](super::MAX_DOCUMENT_BYTES), as YAML or
+    /// JSON. Fields that this version does not know are ignored.
     ///
     /// # Errors
     /// [`DocumentError`], with the line and what was expected there, and never with the code.
     pub fn read(text: &str) -> Result<Self, DocumentError> {
-        let (place, document) = parse_one::<TokenDocument>(text, TOKEN)?;
-        read_token(document, Fields { place })
+        let (position, document) = parse_one::<TokenDocument>(text, TOKEN)?;
+        read_token(document, Fields { position })
     }
 
     /// Writes the token as Skupper's own command does: keys sorted, empty values left out (protocol.md 5.1).

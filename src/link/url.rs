@@ -1,8 +1,8 @@
-//! Where a server's redeem door is reached from outside.
+//! The public URL of the redeem listener.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
-use super::{EndpointError, Host, Port};
+use super::site::{EndpointError, Host, Port};
 use crate::grant::GrantId;
 
 /// `https://HOST[:PORT]`: what tokens carry, without the grant's id.

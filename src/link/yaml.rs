@@ -1,6 +1,6 @@
 //! Writing YAML that every reader, also one of YAML 1.1, reads back as the same text.
 
-/// Appends a text on the line of its field: bare when nobody can misread it, else in double quotes.
+/// Appends a text on the line of its field: without quotes when no YAML reader can misread it, else in double quotes.
 pub(super) fn push_scalar(yaml: &mut String, text: &str) {
     if is_plain(text) { yaml.push_str(text) } else { push_quoted(yaml, text) }
 }

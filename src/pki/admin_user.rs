@@ -1,4 +1,4 @@
-//! Who may use the admin door over TLS: users, and the certificates that say what each may do.
+//! Users of the admin API over TLS, and the certificates that say what each may do.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -12,9 +12,9 @@ use super::{
 };
 use crate::{grant::Namespace, time::Timestamp};
 
-/// As many as a common name may have (RFC 5280, upper bounds).
+/// The most characters of a common name (RFC 5280, upper bounds).
 const LONGEST_NAME: usize = 64;
-/// What the organization of every user's certificate begins with.
+/// The organization of every user's certificate begins with this.
 const PREFIX: &str = "grantd";
 /// Stands for all namespaces; no namespace has this name.
 const EVERYWHERE: &str = "*";
@@ -54,18 +54,18 @@ impl FromStr for UserName {
 /// What a user may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AdminAccess {
-    /// Everything that the admin door offers.
+    /// Everything that the admin API offers.
     ReadWrite,
-    /// Look, and change nothing.
+    /// Read, and change nothing.
     ReadOnly,
 }
 
-/// Where a user may do what. As text `grantd:NAMESPACE:write` or `grantd:NAMESPACE:read`, with `*` for all namespaces.
+/// In which namespaces a user may do what. As text `grantd:NAMESPACE:write` or `grantd:NAMESPACE:read`, with `*` for all namespaces.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AdminScope {
-    /// In this namespace alone; `None` is in all of them.
+    /// This namespace alone; `None` for all of them.
     pub namespace: Option<Namespace>,
-    /// What there.
+    /// What the user may do there.
     pub access: AdminAccess,
 }
 
@@ -108,7 +108,7 @@ impl FromStr for AdminScope {
     }
 }
 
-/// A user of the admin door.
+/// A user of the admin API.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AdminUser {
     /// The common name of the certificate.
@@ -119,7 +119,7 @@ pub struct AdminUser {
 
 impl AdminUser {
     /// The user that a certificate names. It must have one common name and one organization, and both must be what
-    /// [`make_admin_user`] writes; `None` otherwise. Whether the certificate is to be trusted is not looked at.
+    /// [`make_admin_user`] writes; `None` otherwise. Whether the certificate is trusted is not checked.
     pub fn of_certificate(der: &[u8]) -> Option<Self> {
         let read = certificate::parse(der)?;
         let subject = read.subject();
@@ -133,7 +133,7 @@ impl AdminUser {
     }
 }
 
-/// Makes an ECDSA P-256 key and a certificate with which `user` opens the admin door: for TLS clients alone, valid from
+/// Makes an ECDSA P-256 key and a certificate with which `user` may use the admin API: for TLS clients alone, valid from
 /// five minutes ago and never past its CA, which is one that [`make_ca`](super::make_ca) has made.
 ///
 /// # Errors
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_that_was_made_for_something_else_names_nobody() {
+    fn a_certificate_that_was_made_for_something_else_names_no_user() {
         let ca = make_ca("ca", CaKeyType::EcdsaP256, now()).unwrap();
         let der = pem::blocks(ca.certificate_pem.as_bytes()).unwrap()[0].der.to_vec();
         assert_eq!(AdminUser::of_certificate(&der), None);
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_with_two_organizations_names_nobody() {
+    fn a_certificate_with_two_organizations_names_no_user() {
         let key = rcgen::KeyPair::generate().unwrap();
         let mut params = params("alice", now(), DAY).unwrap();
         params.distinguished_name.push(DnType::OrganizationName, "grantd:west:read");
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn scopes_that_nobody_writes_are_refused() {
+    fn other_scopes_are_refused() {
         let texts =
             ["", "grantd", "grantd:*", "grantd:*:write:", "grantd::read", "x:*:read", "grantd:*:all", "grantd:W:read"];
         for text in texts {

@@ -1,4 +1,4 @@
-//! Certificates that grantd makes for itself: a CA, and a serving certificate below it.
+//! Certificates that grantd makes for itself: a CA, and a serving certificate that it signs.
 
 use std::{str::FromStr, time::Duration};
 
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{grant, link::Host, time::Timestamp};
 
-/// How long a self-made CA lives.
+/// How long a self-made CA is valid.
 const CA_VALIDITY: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 /// The common name of serving certificates; clients look at the subjectAltName alone.
 const SERVING_NAME: &str = "grantd";
@@ -76,7 +76,7 @@ pub struct SelfMadeCa {
     pub key: PrivateKeyPem,
 }
 
-/// Makes a self-signed CA that may sign certificates and nothing else of note, valid from five minutes ago.
+/// Makes a self-signed CA that may sign certificates and revocation lists, valid from five minutes ago.
 ///
 /// A common name of more than 64 bytes is shortened as a client's is.
 ///
@@ -108,7 +108,7 @@ pub fn make_ca(name: &str, key_type: CaKeyType, now: Timestamp) -> Result<SelfMa
 /// Makes an ECDSA P-256 key and a serving certificate for these hosts, valid from five minutes ago and never past its CA.
 /// The CA is one that [`make_ca`] has made.
 ///
-/// The chain is the certificate alone: its issuer stands in the CA file that tokens carry.
+/// The chain is the certificate alone: its issuer is in the CA file that tokens carry.
 ///
 /// # Errors
 /// [`PkiError::NoHosts`], [`PkiError::Authority`] when the CA cannot be used, [`PkiError::Make`] when the machine fails.
@@ -132,7 +132,7 @@ pub fn make_serving(
     sign_with(ca_certificate_pem, ca_key_pem, params, now, what)
 }
 
-/// Makes a key and has the CA sign what `params` say of it, cut to the CA's end. `what` it is, errors tell.
+/// Makes a key and has the CA sign a certificate with these `params`, valid no longer than the CA. Errors name it as `what`.
 pub(super) fn sign_with(
     ca_certificate_pem: &[u8],
     ca_key_pem: &[u8],
@@ -160,7 +160,7 @@ pub(super) fn sign_with(
     let ca_key = KeyPair::try_from(&ca_key).map(Zeroizing::new).map_err(make)?;
     let issuer = rcgen::Issuer::from_ca_cert_der(ca_der, &*ca_key).map_err(make)?;
     let certificate = params.signed_by(&*key, &issuer).map_err(make)?;
-    // rcgen writes the issuer's name anew, which changes some names of CAs that are not self-made.
+    // rcgen encodes the issuer's name again, which changes some names of CAs that are not self-made.
     let issued = certificate::parse(certificate.der()).is_some_and(|leaf| certificate::is_issued_by(&leaf, &ca));
     if !issued {
         return Err(PkiError::Authority(IssuerFault::Probe { what: "it is not issued by the CA" }));

@@ -14,14 +14,15 @@ use x509_parser::{
 use super::{error::CertificateFault, pem, profile::Validity};
 use crate::time::Timestamp;
 
-/// Reads every certificate of a PEM file, at least one; the file may be handed out as it is.
+/// Reads every certificate of a PEM file, at least one. A file that is accepted may be sent to others as it is.
 ///
 /// # Errors
-/// [`CertificateFault`], also when the file holds a private key: it would be handed out with it.
+/// [`CertificateFault`], also when the file holds a private key, which would be sent with the file.
 pub(super) fn read_all(contents: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificateFault> {
     let blocks = pem::blocks(contents).map_err(CertificateFault::Pem)?;
     let found = blocks.first().map_or("nothing", |block| block.label).to_owned();
-    // Anywhere, not only as a block: what stands behind blanks or a byte order mark is no block here, and yet a key.
+    // Anywhere, not only as a block: a key that is indented or follows a byte order mark is no PEM block here, but other
+    // readers take it as one.
     let has_key = contents.windows(pem::PRIVATE_KEY.len()).any(|text| text == pem::PRIVATE_KEY.as_bytes());
     let certificates: Vec<_> = blocks
         .into_iter()
@@ -40,7 +41,7 @@ pub(super) fn read_all(contents: &[u8]) -> Result<Vec<CertificateDer<'static>>, 
     }
 }
 
-/// The certificate in these bytes, and nothing after it.
+/// The certificate in these bytes; `None` also when bytes follow it.
 pub(super) fn parse(der: &[u8]) -> Option<X509Certificate<'_>> {
     match x509_parser::parse_x509_certificate(der) {
         Ok(([], certificate)) => Some(certificate),

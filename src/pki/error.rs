@@ -35,7 +35,7 @@ pub enum PkiError {
     /// The CA that was to sign a certificate of ours cannot.
     #[error("the CA cannot sign this certificate")]
     Authority(#[source] IssuerFault),
-    /// A serving certificate for nobody was asked for.
+    /// A serving certificate without hosts was asked for.
     #[error("a serving certificate needs at least one host")]
     NoHosts,
     /// The certificate library refused.
@@ -69,13 +69,13 @@ pub enum IssuerFault {
         "its extended key usage does not allow client certificates: make a CA with clientAuth, or without that extension"
     )]
     NoClientAuth,
-    /// Its time has not come.
+    /// The certificate is not valid yet.
     #[error("it is not valid before {not_before}: check this machine's clock, or wait")]
     NotYetValid {
         /// Its first second.
         not_before: Timestamp,
     },
-    /// Its time is over.
+    /// The certificate has expired.
     #[error("it expired after {not_after}: renew the CA")]
     Expired {
         /// Its last second.
@@ -84,7 +84,7 @@ pub enum IssuerFault {
     /// Certificate and key are not of one pair.
     #[error("it is not the key of the certificate: give the two files that were made together")]
     KeyMismatch,
-    /// A certificate signed for trial does not verify. A fault of grantd, or a CA nobody has thought of.
+    /// A certificate signed for trial does not verify. A fault of grantd, or an unusual CA.
     #[error("a certificate signed for trial is not accepted: {what}")]
     Probe {
         /// Which check failed.
@@ -101,13 +101,13 @@ pub enum ServingFault {
     /// The key file.
     #[error(transparent)]
     Key(KeyFault),
-    /// Its time has not come.
+    /// The certificate is not valid yet.
     #[error("it is not valid before {not_before}: check this machine's clock, or wait")]
     NotYetValid {
         /// Its first second.
         not_before: Timestamp,
     },
-    /// Its time is over.
+    /// The certificate has expired.
     #[error("it expired after {not_after}: renew it")]
     Expired {
         /// Its last second.
@@ -175,7 +175,7 @@ pub enum KeyFault {
         /// The label of the first block.
         found: String,
     },
-    /// Nobody can type a passphrase into a service.
+    /// The key is encrypted; a service cannot ask for a passphrase.
     #[error(
         "it is encrypted: decrypt it with 'openssl pkey -in FILE -out FILE.plain' and give that file, readable by its owner only"
     )]
@@ -205,7 +205,7 @@ pub enum PemFault {
     /// A block without an end, or with a body that is not base64.
     #[error("its block of type {label} is damaged: copy the file again")]
     Damaged {
-        /// What stands after BEGIN.
+        /// The text after BEGIN.
         label: String,
     },
 }

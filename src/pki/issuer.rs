@@ -16,14 +16,14 @@ use super::{
 };
 use crate::{
     file,
-    grant::{Admission, CertificateRecord, KeyFingerprint, SerialNumber},
+    grant::{Admission, CertificateRecord, Certified, KeyFingerprint, SerialNumber, Signed},
     time::Timestamp,
 };
 
 /// A CA that signs client certificates: any CA whose key is RSA (2048 to 4096 bits), ECDSA P-256 or P-384, or Ed25519,
 /// whatever its name looks like.
 ///
-/// One that exists has signed a certificate for trial, which verified.
+/// Every value of this type has signed a trial certificate, which verified.
 pub struct Issuer {
     key: SigningKey,
     template: Template,
@@ -31,7 +31,8 @@ pub struct Issuer {
     validity: Validity,
 }
 
-/// A key pair and its certificate, released to nobody yet: that takes a committed receipt.
+/// A key pair and its certificate. An issuer gives it out only as a part of a [`Signed`], so that it is counted before it is
+/// sent.
 #[derive(Debug)]
 pub struct ClientCredential {
     certificate_pem: String,
@@ -49,9 +50,10 @@ impl ClientCredential {
     pub fn key(&self) -> &PrivateKeyPem {
         &self.key
     }
+}
 
-    /// What the ledger keeps.
-    pub fn record(&self) -> &CertificateRecord {
+impl Certified for ClientCredential {
+    fn record(&self) -> &CertificateRecord {
         &self.record
     }
 }
@@ -79,7 +81,7 @@ impl Issuer {
         })
     }
 
-    /// Reads a CA from the contents of its files, checks it, and has it sign a certificate for trial.
+    /// Reads a CA from the contents of its files, checks it, and has it sign a trial certificate.
     ///
     /// # Errors
     /// The first [`IssuerFault`] that applies.
@@ -96,7 +98,7 @@ impl Issuer {
         let issuer = Self {
             template: Template::new(key.algorithm(), ca.subject().as_raw(), certificate::key_identifier(&ca)),
             key,
-            // Reading it as PEM has shown that it is text.
+            // It is text: reading it as PEM has checked that.
             certificate_pem: String::from_utf8_lossy(certificate_pem).into_owned(),
             validity: certificate::validity(&ca),
         };
@@ -107,12 +109,20 @@ impl Issuer {
 
     /// Makes a key pair and signs its certificate. Records nothing and releases nothing.
     ///
-    /// The instant of admission is the instant of issuing.
+    /// The instant of admission is the instant of issuing. An admission is consumed, so it is signed once:
+    ///
+    /// ```compile_fail,E0382
+    /// fn twice(issuer: &grantd::pki::Issuer, profile: &grantd::pki::Profile, admission: grantd::grant::Admission) {
+    ///     let first = issuer.issue(admission, profile);
+    ///     let second = issuer.issue(admission, profile);
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`IssueError::Issuer`] when the CA is outside its dates, [`IssueError::Crypto`] when the machine fails.
-    pub fn issue(&self, admission: &Admission, profile: &Profile) -> Result<ClientCredential, IssueError> {
-        self.credential(admission.subject().as_str(), admission.admitted_at(), profile)
+    pub fn issue(&self, admission: Admission, profile: &Profile) -> Result<Signed<ClientCredential>, IssueError> {
+        let credential = self.credential(admission.subject().as_str(), admission.admitted_at(), profile)?;
+        Ok(Signed::new(admission, credential))
     }
 
     /// Whether issuing with this profile takes so long (most of a millisecond for an RSA CA, a tenth of a second and more
@@ -121,7 +131,7 @@ impl Issuer {
         self.key.is_slow() || profile.key_type.is_slow()
     }
 
-    /// The bytes of the certificate file, as they were read: what routers of linking sites shall trust.
+    /// The bytes of the certificate file, as they were read: routers of linking sites are to trust these certificates.
     pub fn ca_pem(&self) -> &str {
         &self.certificate_pem
     }
@@ -169,7 +179,8 @@ impl Issuer {
         Ok(self.template.certificate(&to_be_signed, &signature))
     }
 
-    /// Signs a certificate and reads it back, so that a CA nobody has thought of is refused at the start and not at a peer.
+    /// Signs a certificate and reads it back, so that an unusual CA that does not work is refused at the start, and not later
+    /// by a peer.
     fn probe(&self, ca: &X509Certificate<'_>, now: Timestamp) -> Result<(), IssuerFault> {
         let profile = Profile { key_type: ClientKeyType::EcdsaP256, ..Profile::default() };
         let credential = self
@@ -194,7 +205,7 @@ impl fmt::Debug for Issuer {
     }
 }
 
-/// What a verifier asks of a CA in front of a client certificate, apart from its dates and its signature.
+/// Checks what verifiers require of the CA of a client certificate, except its dates and its signature.
 fn check_ca(ca: &X509Certificate<'_>) -> Result<(), IssuerFault> {
     let is_ca = ca.basic_constraints().ok().flatten().is_some_and(|constraints| constraints.value.ca);
     if !is_ca {
@@ -203,7 +214,7 @@ fn check_ca(ca: &X509Certificate<'_>) -> Result<(), IssuerFault> {
     if !certificate::may_sign_certificates(ca) {
         return Err(IssuerFault::NoCertSign);
     }
-    // OpenSSL, which routers use, holds a CA's extended key usage against all below it, and takes "any" for nothing.
+    // OpenSSL, which routers use, applies a CA's extended key usage to all certificates below it, and ignores "any".
     let allows_clients = match ca.extended_key_usage() {
         Ok(usages) => usages.is_none_or(|usages| usages.value.client_auth),
         Err(_) => false,

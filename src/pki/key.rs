@@ -21,7 +21,7 @@ use super::{
     pem,
 };
 
-/// The most bytes of an RSA modulus: a larger key takes tens of milliseconds a signature.
+/// The most bytes of an RSA modulus: a larger key takes tens of milliseconds for each signature.
 const RSA_MODULUS_BYTES: usize = 4096 / 8;
 
 /// A private key that can sign certificates.
@@ -99,7 +99,7 @@ impl SigningKey {
         writer.into_bytes()
     }
 
-    /// Signs as certificates are signed.
+    /// Signs the way certificates are signed.
     ///
     /// # Errors
     /// When the machine has no memory or randomness left.
@@ -128,7 +128,7 @@ impl SigningKey {
     }
 }
 
-/// The library tells sizes apart from all else by these words only.
+/// The library distinguishes a wrong size from other faults by these words only.
 fn is_about_size(rejected: &KeyRejected) -> bool {
     ["TooSmall", "TooLarge"].contains(&rejected.description_())
 }

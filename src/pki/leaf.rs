@@ -1,7 +1,7 @@
-//! Puts a client certificate together, byte by byte.
+//! Assembles a client certificate, byte by byte.
 //!
-//! The issuer's name and key identifier are copied from the CA certificate as they stand, because verifiers compare names
-//! as bytes: a library that takes a name apart and writes it anew may lose a part of it, and with it the chain.
+//! The issuer's name and key identifier are copied from the CA certificate unchanged, because verifiers compare names as
+//! bytes: a library that parses a name and encodes it again may change it, and then the chain does not verify.
 
 use super::{
     der::Writer,
@@ -22,12 +22,12 @@ pub(super) struct Template {
     encipherment_extensions: Vec<u8>,
 }
 
-/// What is each certificate's own.
+/// What differs from certificate to certificate.
 pub(super) struct Leaf<'a> {
     pub(super) serial: SerialNumber,
     pub(super) common_name: &'a str,
     pub(super) validity: Validity,
-    /// SubjectPublicKeyInfo, whole.
+    /// The whole SubjectPublicKeyInfo.
     pub(super) public_key: &'a [u8],
     pub(super) key_usage: KeyUsage,
 }

@@ -1,8 +1,8 @@
-//! Level 2: keys and certificates. Who may issue, what is issued, and what the redeem door shows.
+//! Level 2: keys and certificates: issuers, client certificates, and the redeem listener's serving certificate.
 //!
-//! [`Issuer`] turns an admission into a [`ClientCredential`]; [`Profile`] says what that looks like. [`make_ca`] and
-//! [`make_serving`] are for a grantd that brings its own CA; [`ServingIdentity`] is what TLS needs. [`AdminUser`] is who
-//! comes to the admin door with a certificate.
+//! [`Issuer`] signs a [`ClientCredential`] for an admission, with the contents that [`Profile`] gives. [`make_ca`] and
+//! [`make_serving`] are for a grantd that makes its own CA; [`ServingIdentity`] is what a TLS listener needs. [`AdminUser`]
+//! is the user that a client certificate of the admin API names.
 
 mod admin_user;
 mod authority;

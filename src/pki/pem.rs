@@ -1,4 +1,4 @@
-//! PEM (RFC 7468): which blocks a file holds, and how ours are written.
+//! PEM (RFC 7468): reads the blocks of a file, and writes blocks.
 
 use std::fmt;
 
@@ -44,7 +44,7 @@ impl fmt::Debug for PrivateKeyPem {
 
 /// One block of a PEM file.
 pub(super) struct Block<'a> {
-    /// What stands after BEGIN.
+    /// The text after BEGIN.
     pub(super) label: &'a str,
     /// Whether the block's headers say that it is encrypted, as OpenSSL's older key files do.
     pub(super) encrypted: bool,
@@ -58,7 +58,7 @@ impl Block<'_> {
         self.label.ends_with(PRIVATE_KEY)
     }
 
-    /// Whether this is a key that only a passphrase opens.
+    /// Whether this is a key that is encrypted with a passphrase.
     pub(super) fn is_encrypted_key(&self) -> bool {
         self.is_private_key() && (self.encrypted || self.label.starts_with("ENCRYPTED"))
     }
@@ -66,7 +66,7 @@ impl Block<'_> {
 
 /// Finds every block of a PEM file, in order; text between the blocks is ignored.
 ///
-/// Markers must start in column 0, as the routers' TLS library wants it: what we accept is handed on as it is.
+/// Markers must start in column 0, as the routers' TLS library requires: files that are accepted here are sent unchanged.
 ///
 /// # Errors
 /// [`PemFault`] when there is no block at all or when one is damaged.
@@ -100,12 +100,12 @@ fn block<'a>(label: &'a str, lines: &mut impl Iterator<Item = &'a str>) -> Resul
             if end.strip_suffix(DASHES) != Some(label) {
                 return Err(damaged());
             }
-            // Joined in one step: a text that grows moves, and leaves copies of a key behind.
+            // Joined in one step: a buffer that grows is moved, and leaves copies of a key in memory.
             let body = Zeroizing::new(body.concat());
             let der = if encrypted { Ok(Vec::new()) } else { STANDARD.decode(body.as_bytes()) };
             return der.map(|der| Block { label, encrypted, der: Zeroizing::new(der) }).map_err(|_| damaged());
         }
-        // A header of RFC 1421, which no base64 line can look like.
+        // A header of RFC 1421; base64 has no colon.
         if let Some((name, value)) = line.split_once(':') {
             encrypted |= name == "Proc-Type" && value.contains("ENCRYPTED");
         } else {
@@ -118,7 +118,7 @@ fn block<'a>(label: &'a str, lines: &mut impl Iterator<Item = &'a str>) -> Resul
 /// A block of PEM text with lines of 64 characters.
 pub(super) fn encode(label: &str, der: &[u8]) -> String {
     let markers = BEGIN.len() + END.len() + 2 * (label.len() + DASHES.len() + 1);
-    // Exact, so that the text never moves and leaves no copy of a key behind.
+    // Exact, so that the buffer is never moved and leaves no copy of a key in memory.
     let mut text = String::with_capacity(markers + der.len().div_ceil(LINE_BYTES) * (LINE_BYTES / 3 * 4 + 1));
     text.extend([BEGIN, label, DASHES, "\n"]);
     let mut line = [0; LINE_BYTES / 3 * 4];
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_file_is_told_apart() {
+    fn different_faults_of_a_file_are_different_errors() {
         let fault = |contents: &[u8]| blocks(contents).err();
         assert_eq!(fault(b""), Some(PemFault::Empty));
         assert_eq!(fault(b" \n"), Some(PemFault::Empty));

@@ -1,8 +1,8 @@
-//! What an issued client certificate looks like. The whole profile stands in this file.
+//! The contents of an issued client certificate. The whole profile is in this file.
 //!
 //! | part | value |
 //! |---|---|
-//! | version, serial | v3, 127 random bits |
+//! | version, serial | v3, 126 random bits |
 //! | subject | CN only: [`common_name`] |
 //! | validity | [`BACKDATING`] before the redemption, to [`Profile::validity`] after it, within the CA's own dates |
 //! | keyUsage, critical | digitalSignature; keyEncipherment too for RSA keys |
@@ -94,7 +94,7 @@ impl FromStr for ClientKeyType {
 pub struct Profile {
     /// The client's key.
     pub key_type: ClientKeyType,
-    /// From the redemption to the certificate's last second; the CA's end cuts it short.
+    /// From the redemption to the certificate's last second; never beyond the CA's last second.
     pub validity: Duration,
 }
 
@@ -115,8 +115,8 @@ pub(super) struct Validity {
 impl Validity {
     /// The dates of a certificate issued at `now` by a CA with these dates.
     ///
-    /// Nobody needs a certificate in seconds in which its CA is not valid, and a few verifiers refuse one whose dates
-    /// reach beyond its CA's, so both ends are cut.
+    /// Both ends are cut to the CA's: a certificate is of no use while its CA is not valid, and a few verifiers refuse one
+    /// whose dates reach beyond its CA's.
     pub(super) fn within(self, now: Timestamp, validity: Duration) -> Self {
         Self {
             not_before: now.saturating_sub(BACKDATING).max(self.not_before),
@@ -143,7 +143,7 @@ impl KeyUsage {
 }
 
 /// The common name for a subject: itself, or when it has more than 64 bytes its first 47 (cut between characters), `-`,
-/// and 16 hex digits of its SHA-256, so that long subjects with one beginning stay apart.
+/// and 16 hex digits of its SHA-256, so that long subjects with the same beginning stay different.
 pub(super) fn common_name(subject: &str) -> Cow<'_, str> {
     if subject.len() <= COMMON_NAME_BYTES {
         return Cow::Borrowed(subject);
@@ -231,7 +231,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_common_name_fits_and_tells_subjects_apart(subject in "\\PC{1,120}", other in "\\PC{1,120}") {
+        fn a_common_name_fits_and_different_subjects_have_different_ones(subject in "\\PC{1,120}", other in "\\PC{1,120}") {
             let name = common_name(&subject);
             prop_assert!(name.len() <= 64);
             prop_assert_eq!(subject == other, name == common_name(&other));

@@ -1,4 +1,4 @@
-//! The certificate that the redeem door shows, and whether clients will accept it.
+//! The certificate of the redeem listener, and whether clients will accept it.
 
 use std::{fmt, net::IpAddr, path::Path, time::Duration};
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{file, link::Host, time::Timestamp};
 
-/// A certificate chain, its key, and the CA file that tokens carry: checked to fit together as clients check it.
+/// A certificate chain, its key, and the CA file that tokens carry. They are checked against each other as clients do it.
 pub struct ServingIdentity {
     chain: Vec<CertificateDer<'static>>,
     key: Zeroizing<PrivateKeyDer<'static>>,
@@ -30,9 +30,9 @@ enum Name {
     Address(IpAddr),
 }
 
-/// Which of the three files is at fault.
+/// One of the three files, to name the one at fault.
 #[derive(Debug, Clone, Copy)]
-enum Part {
+enum ServingFile {
     Certificate,
     Key,
     Ca,
@@ -42,7 +42,7 @@ impl ServingIdentity {
     /// Reads and checks the three PEM files: the chain (leaf first), its key, and the CA certificates that tokens carry.
     ///
     /// What is accepted is what Skupper's clients accept (protocol.md 1.4): the leaf chains to a certificate of the CA file
-    /// or stands there itself; it is within its dates, has `serverAuth` or no extended key usage, and has a subjectAltName.
+    /// or is one of them; it is within its dates, has `serverAuth` or no extended key usage, and has a subjectAltName.
     ///
     /// # Errors
     /// [`PkiError::File`], or [`PkiError::Serving`] with the file at fault and what to do about it.
@@ -50,36 +50,41 @@ impl ServingIdentity {
         let certificate_pem = file::read(certificate).map_err(PkiError::File)?;
         let key_pem = file::read(key).map_err(PkiError::File)?;
         let ca_pem = file::read(ca).map_err(PkiError::File)?;
-        Self::from_pem(&certificate_pem, &key_pem, &ca_pem, now).map_err(|(part, source)| {
-            let (what, path) = match part {
-                Part::Certificate => ("certificate", certificate),
-                Part::Key => ("key", key),
-                Part::Ca => ("CA file", ca),
+        Self::from_pem(&certificate_pem, &key_pem, &ca_pem, now).map_err(|(file, source)| {
+            let (what, path) = match file {
+                ServingFile::Certificate => ("certificate", certificate),
+                ServingFile::Key => ("key", key),
+                ServingFile::Ca => ("CA file", ca),
             };
             PkiError::Serving { what, path: path.to_owned(), source }
         })
     }
 
-    fn from_pem(certificate: &[u8], key: &[u8], ca: &[u8], now: Timestamp) -> Result<Self, (Part, ServingFault)> {
-        let fault = |part| move |fault| (part, ServingFault::Certificate(fault));
-        let chain = certificate::read_all(certificate).map_err(fault(Part::Certificate))?;
-        let anchors = certificate::read_all(ca).map_err(fault(Part::Ca))?;
-        let key = key::read(key).map_err(|fault| (Part::Key, ServingFault::Key(fault)))?;
+    fn from_pem(
+        certificate: &[u8],
+        key: &[u8],
+        ca: &[u8],
+        now: Timestamp,
+    ) -> Result<Self, (ServingFile, ServingFault)> {
+        let fault = |file| move |fault| (file, ServingFault::Certificate(fault));
+        let chain = certificate::read_all(certificate).map_err(fault(ServingFile::Certificate))?;
+        let anchors = certificate::read_all(ca).map_err(fault(ServingFile::Ca))?;
+        let key = key::read(key).map_err(|fault| (ServingFile::Key, ServingFault::Key(fault)))?;
         let certificates: Vec<_> = chain.iter().filter_map(|der| certificate::parse(der)).collect();
         let anchors: Vec<_> = anchors.iter().filter_map(|der| certificate::parse(der)).collect();
-        let damaged = (Part::Certificate, ServingFault::Certificate(CertificateFault::Damaged { number: 1 }));
+        let damaged = (ServingFile::Certificate, ServingFault::Certificate(CertificateFault::Damaged { number: 1 }));
         let (leaf, intermediates) = certificates.split_first().ok_or(damaged)?;
 
-        let (validity, names) = check_leaf(leaf, now).map_err(|fault| (Part::Certificate, fault))?;
+        let (validity, names) = check_leaf(leaf, now).map_err(|fault| (ServingFile::Certificate, fault))?;
         if !key.key.belongs_to(leaf.public_key()) {
-            return Err((Part::Key, ServingFault::KeyMismatch));
+            return Err((ServingFile::Key, ServingFault::KeyMismatch));
         }
         if !is_trusted(leaf, intermediates, &anchors, now) {
-            return Err((Part::Ca, ServingFault::Untrusted));
+            return Err((ServingFile::Ca, ServingFault::Untrusted));
         }
         let key = PrivateKeyDer::try_from(key.der.to_vec())
-            .map_err(|_| (Part::Key, ServingFault::Key(KeyFault::Unsupported)))?;
-        // Reading it as PEM has shown that it is text.
+            .map_err(|_| (ServingFile::Key, ServingFault::Key(KeyFault::Unsupported)))?;
+        // It is text: reading it as PEM has checked that.
         let ca_pem = String::from_utf8_lossy(ca).into_owned();
         Ok(Self { key: Zeroizing::new(key), ca_pem, validity, names, chain })
     }
@@ -121,7 +126,7 @@ impl ServingIdentity {
         }
     }
 
-    /// Whether two thirds of the leaf's life are over, so that it is time to renew it.
+    /// Whether two thirds of the leaf's validity are over, so that it is time to renew it.
     pub fn is_due(&self, now: Timestamp) -> bool {
         let life = self.validity.not_after.since(self.validity.not_before);
         now >= self.validity.not_before.saturating_add(Duration::from_secs(life.as_secs() / 3 * 2))
@@ -185,7 +190,7 @@ fn names(leaf: &X509Certificate<'_>) -> Vec<Name> {
         .collect()
 }
 
-/// Whether `host`, in lower case, is what `pattern` says; `*` is one whole first label (RFC 9525 6.3).
+/// Whether `pattern` covers `host`, which is in lower case; `*` is one whole first label (RFC 9525 6.3).
 fn matches(pattern: &str, host: &str) -> bool {
     match pattern.strip_prefix("*.") {
         Some(parent) => host.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest == parent),
@@ -211,7 +216,7 @@ fn is_trusted(
             && certificate::is_issued_by(current, issuer)
     };
     let mut current = leaf;
-    // Each step uses an intermediate up, so a circle of them ends too.
+    // One step for each intermediate at most, so the walk ends also when they have issued each other.
     for _ in 0..=intermediates.len() {
         if anchors.iter().any(|anchor| issued(current, anchor)) {
             return true;

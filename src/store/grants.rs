@@ -1,10 +1,10 @@
 //! Grants and the ledger of their redemptions: the contract of a store.
 
-use super::{CommitError, CorruptRow, CreateError, Receipt, StoreFuture, UpdateError};
+use super::{CommitError, CorruptRow, CreateError, Recorded, StoreFuture, UpdateError};
 use crate::{
     grant::{
-        Admission, Allowance, CertificateRecord, Code, CodeOrigin, ExpirationWindow, Grant, GrantId, GrantMetadata,
-        GrantName, IssuerName, Namespace, Redemption, Revision,
+        Allowance, Code, CodeOrigin, ExpirationWindow, Grant, GrantId, GrantMetadata, GrantName, IssuerName, Namespace,
+        PendingRedemption, Redemption, Revision,
     },
     time::Timestamp,
 };
@@ -61,15 +61,12 @@ pub trait GrantStore: Send + Sync + 'static {
         expected: Option<Revision>,
     ) -> StoreFuture<'_, Option<Deleted>, UpdateError>;
 
-    /// Counts one redemption and writes its ledger row, in one durable transaction. The only way to a [`Receipt`].
+    /// Counts one redemption and writes its ledger row, in one durable transaction. Callers use `commit` of `dyn Store`,
+    /// which releases the credential too.
     ///
     /// # Errors
     /// [`CommitError`]; nothing was counted then.
-    fn commit_redemption(
-        &self,
-        admission: Admission,
-        certificate: CertificateRecord,
-    ) -> StoreFuture<'_, Receipt, CommitError>;
+    fn commit_redemption(&self, redemption: PendingRedemption) -> StoreFuture<'_, Recorded, CommitError>;
 
     /// The ledger rows of a grant with ordinals greater than `after`, in order, at most `limit`. Also of a deleted grant.
     fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> StoreFuture<'_, Vec<Redemption>>;

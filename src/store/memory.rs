@@ -11,15 +11,15 @@ use std::{
 
 use super::{
     ChangeEffect, ChangeSubject, Changes, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage,
-    GrantQuery, GrantStore, LastState, NewGrant, ObjectKey, PageLimit, Receipt, Store, StoreError, StoreFailure,
+    GrantQuery, GrantStore, LastState, NewGrant, ObjectKey, PageLimit, Recorded, Store, StoreError, StoreFailure,
     StoreFuture, StoredObject, UpdateError,
     changes::{Committed, PendingChange},
     sql::operation::{new_allowance, stored},
 };
 use crate::{
     grant::{
-        Admission, Allowance, CertificateRecord, Grant, GrantId, GrantName, GrantState, Namespace, Redemption,
-        Revision, SerialNumber,
+        Allowance, Grant, GrantId, GrantName, GrantState, Namespace, PendingRedemption, Redemption, Revision,
+        SerialNumber,
     },
     time::Timestamp,
 };
@@ -140,7 +140,8 @@ impl State {
         Some(self.changed(subject(&grant), ChangeEffect::Removed(LastState::Grant(Box::new(grant)))))
     }
 
-    fn redeem(&mut self, admission: Admission, certificate: CertificateRecord) -> Result<Receipt, CommitError> {
+    fn redeem(&mut self, redemption: PendingRedemption) -> Result<Recorded, CommitError> {
+        let (admission, certificate) = (redemption.admission(), *redemption.certificate());
         let now = admission.admitted_at();
         let mut grant = self.by_id(admission.grant_id()).cloned().ok_or(CommitError::Gone)?;
         match grant.state(now) {
@@ -166,7 +167,7 @@ impl State {
             certificate,
         });
         self.grants.insert((grant.namespace.clone(), grant.name.clone()), grant);
-        Ok(Receipt::new(admission, certificate, ordinal))
+        Ok(Recorded::new(redemption, ordinal))
     }
 
     fn list(&self, query: &GrantQuery) -> GrantPage {
@@ -248,13 +249,9 @@ impl GrantStore for MemoryStore {
         Box::pin(ready(state.and_then(|mut state| state.delete(&(namespace, name), expected))))
     }
 
-    fn commit_redemption(
-        &self,
-        admission: Admission,
-        certificate: CertificateRecord,
-    ) -> StoreFuture<'_, Receipt, CommitError> {
+    fn commit_redemption(&self, redemption: PendingRedemption) -> StoreFuture<'_, Recorded, CommitError> {
         let state = self.open("count a redemption").map_err(CommitError::Store);
-        Box::pin(ready(state.and_then(|mut state| state.redeem(admission, certificate))))
+        Box::pin(ready(state.and_then(|mut state| state.redeem(redemption))))
     }
 
     fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> StoreFuture<'_, Vec<Redemption>> {

@@ -32,9 +32,9 @@ pub use object::{
 };
 pub use open::open;
 pub use options::{CommitOutcome, CommitReport, Location, OnCommit, OpenError, StoreOptions};
-pub use receipt::Receipt;
+pub use receipt::{Receipt, Recorded};
 
-use crate::grant::Revision;
+use crate::grant::{Certified, Revision, Signed};
 
 /// All that is remembered: grants, the ledger, and other objects, under one revision.
 ///
@@ -55,4 +55,16 @@ pub trait Store: GrantStore + ObjectStore {
     /// It has no entry among the changes. While there are no entries, they begin with this revision, so a caller that asks
     /// for changes since an older one must list again; otherwise it is passed over.
     fn advance(&self) -> StoreFuture<'_, Revision>;
+}
+
+impl dyn Store {
+    /// Counts one redemption and writes its ledger row, in one durable transaction; then releases the credential. The only
+    /// way to a [`Receipt`].
+    ///
+    /// # Errors
+    /// [`CommitError`]; nothing was counted then, save when the store lost the answer to its commit.
+    pub async fn commit<C: Certified>(&self, signed: Signed<C>) -> Result<Receipt<C>, CommitError> {
+        let (credential, recorded) = signed.commit_with(|redemption| self.commit_redemption(redemption)).await?;
+        Ok(Receipt::new(recorded, credential))
+    }
 }

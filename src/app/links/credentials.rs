@@ -23,7 +23,7 @@ pub(in crate::app) enum CredentialsFault {
     Pem(&'static str, &'static str),
 }
 
-/// What the Secret holds for a router. Whether key and certificates belong together is for the handshake to show.
+/// What the Secret holds for a router. Whether key and certificates belong together is checked by the handshake.
 ///
 /// # Errors
 /// The first [`CredentialsFault`].

@@ -14,20 +14,20 @@ pub(in crate::app) enum SpecFault {
     /// No list, or none of the two kinds that routers connect to.
     #[error("spec.endpoints has neither an inter-router nor an edge endpoint")]
     NoEndpoint,
-    /// An endpoint that cannot be one.
+    /// An endpoint with an invalid field.
     #[error("spec.endpoints[{index}].{field} {fault}")]
     Endpoint {
-        /// Which, counted from 0.
+        /// The index in the list, from 0.
         index: usize,
-        /// What of it.
+        /// The field of the endpoint.
         field: &'static str,
-        /// Its fault.
+        /// What is wrong with it.
         fault: EndpointError,
     },
-    /// No Secret to connect with.
+    /// The name of the Secret is missing.
     #[error("spec.tlsCredentials must be the name of a Secret")]
     NoCredentials,
-    /// No name of a Secret.
+    /// The text is not a name.
     #[error("spec.tlsCredentials {0}")]
     Credentials(NameError),
 }
@@ -47,7 +47,7 @@ pub(in crate::app) fn choose(stored: &StoredObject) -> Result<(Endpoint, Resourc
     let ((index, endpoint), name) = chosen;
     let bad = |field: &'static str| move |fault| SpecFault::Endpoint { index, field, fault };
     let text = |field: &str| endpoint[field].as_str().unwrap_or_default();
-    // Some write it as a number.
+    // Some clients write the port as a number.
     let port = endpoint["port"].as_u64().map(|port| port.to_string());
     let endpoint = Endpoint {
         name,

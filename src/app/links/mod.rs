@@ -1,4 +1,4 @@
-//! Links are looked at as a router would: can they be configured, and does the other site take them (protocol.md 4.4)?
+//! The controller of Links: can a router be configured with them, and does the other site accept them (protocol.md 4.4)?
 
 pub(super) mod credentials;
 pub(super) mod endpoint;
@@ -10,14 +10,15 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::{
-    App, ProbeFailure, Prober,
     backoff::{Backoff, spread},
-    chain,
+    chain::chain,
     conditions::{Basis, State, aggregate, state_at},
     follow::Interest,
-    places::{Lane, Places, Room},
-    reconcile::{Controller, Next},
-    status::{Noted, marks},
+    object_status::{Noted, marks},
+    permits::{Lane, PermitLimits, Permits},
+    ports::{ProbeFailure, Prober},
+    reconcile::{Controller, Requeue},
+    service::App,
 };
 use crate::{
     grant::Revision,
@@ -26,24 +27,24 @@ use crate::{
     store::{ObjectKey, ObjectKind, StoreError, StoredObject},
 };
 
-/// Probes in progress at once. One that goes well takes a second, which is spent on listening.
-const ROOM: Room = Room { all: 32, one_host: 8 };
-/// More than a [`Prober`] takes: a net under its promise.
+/// Probes in progress at once. A successful one takes a second, because it waits for what the router may still send.
+const LIMITS: PermitLimits = PermitLimits { total: 32, per_host: 8 };
+/// Longer than a [`Prober`] promises to take, in case it does not keep the promise.
 const DEADLINE: Duration = Duration::from_secs(20);
-/// What the store's own failures are answered with.
+/// How long to wait after a failure of the store.
 const PAUSE_AFTER_STORE_FAULT: Duration = Duration::from_secs(5);
 
 /// Whether the Link and its Secret are such that a router could connect.
 const CONFIGURED: &str = "Configured";
-/// Whether the other site takes it.
+/// Whether the other site accepts the link.
 const OPERATIONAL: &str = "Operational";
 
-/// How often a Link is tried.
+/// How often a Link is probed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ProbePace {
-    /// While it works.
+    /// While probes succeed.
     pub(super) when_well: Duration,
-    /// While it does not.
+    /// While they fail.
     pub(super) when_not: Backoff,
 }
 
@@ -52,20 +53,20 @@ pub(super) struct Links {
     app: Arc<App>,
     prober: Arc<dyn Prober>,
     pace: ProbePace,
-    places: Places,
+    permits: Permits,
 }
 
-/// What is remembered of a Link.
+/// What is kept in memory of a Link.
 #[derive(Default)]
 pub(super) struct Memory {
-    /// The Secret it names, as far as is known.
+    /// The Secret that it names, when that could be read.
     secret: Option<ResourceName>,
-    /// What was tried last.
+    /// The state that was probed last.
     tried: Option<Tried>,
     failures: u32,
-    /// When to try it again, if it stays as it was.
+    /// When to probe it again, if the state stays the same.
     next: Option<Instant>,
-    /// Where it stands, counted for as long as it does.
+    /// Its state and the place that it occupies in the metric of that state.
     counted: Option<(LinkState, Occupancy)>,
 }
 
@@ -73,12 +74,12 @@ pub(super) struct Memory {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Tried {
     link: (Uuid, u64),
-    /// What the Link is marked with: whoever changes that wants it tried.
+    /// A hash of the Link's labels and annotations; a user who changes them asks for a probe.
     marks: u64,
     secret: (Uuid, Revision),
 }
 
-/// A Link that can be tried.
+/// A Link that can be probed.
 struct Ready {
     stored: StoredObject,
     endpoint: Endpoint,
@@ -87,11 +88,11 @@ struct Ready {
     lane: Lane,
 }
 
-/// What a look at a Link shows.
-enum Look {
-    /// There is nothing to do now.
-    Nothing(Next),
-    /// It is to be tried now.
+/// What to do next for a Link.
+enum Step {
+    /// Nothing now.
+    Wait(Requeue),
+    /// Probe it.
     Probe(Box<Ready>),
 }
 
@@ -103,12 +104,12 @@ impl Controller for Links {
         memory.secret.as_ref().is_none_or(|secret| *secret == other.name)
     }
 
-    async fn reconcile(&self, key: &ObjectKey, memory: &mut Memory) -> Next {
+    async fn reconcile(&self, key: &ObjectKey, memory: &mut Memory) -> Requeue {
         match self.try_to(key, memory).await {
             Ok(next) => next,
             Err(error) => {
-                warn!(link = %key, error = %chain(&error), "the link could not be looked at; trying again");
-                Next::after(spread(PAUSE_AFTER_STORE_FAULT))
+                warn!(link = %key, error = %chain(&error), "the link could not be read or its status stored; trying again");
+                Requeue::after(spread(PAUSE_AFTER_STORE_FAULT))
             }
         }
     }
@@ -116,50 +117,52 @@ impl Controller for Links {
 
 impl Links {
     pub(super) fn new(app: Arc<App>, prober: Arc<dyn Prober>, pace: ProbePace) -> Self {
-        Self { app, prober, pace, places: Places::new(ROOM) }
+        Self { app, prober, pace, permits: Permits::new(LIMITS) }
     }
 
-    async fn try_to(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Next, StoreError> {
-        let (lane, host) = match self.look(key, memory).await? {
-            Look::Nothing(next) => return Ok(next),
-            Look::Probe(ready) => (ready.lane, ready.endpoint.host),
+    async fn try_to(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Requeue, StoreError> {
+        let (lane, host) = match self.inspect(key, memory).await? {
+            Step::Wait(next) => return Ok(next),
+            Step::Probe(ready) => (ready.lane, ready.endpoint.host),
         };
-        let Some(_place) = self.places.take(&self.app, lane, host.as_str()).await else { return Ok(Next::Idle) };
-        // The place may have been long in coming: what was seen before it is over.
-        match self.look(key, memory).await? {
-            Look::Nothing(next) => Ok(next),
-            Look::Probe(ready) => self.probe(*ready, memory).await,
+        let Some(_permit) = self.permits.acquire(&self.app, lane, host.as_str()).await else {
+            return Ok(Requeue::OnEvent);
+        };
+        // Waiting for the permit may have taken long: the Link may have changed since.
+        match self.inspect(key, memory).await? {
+            Step::Wait(next) => Ok(next),
+            Step::Probe(ready) => self.probe(*ready, memory).await,
         }
     }
 
-    /// Looks at the Link and its Secret, and writes down whether it is configured.
-    async fn look(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Look, StoreError> {
-        let Some(stored) = self.app.object(key.clone()).await? else { return Ok(Look::Nothing(Next::Forget)) };
+    /// Reads the Link and its Secret, and writes into the status whether it is configured.
+    async fn inspect(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Step, StoreError> {
+        let Some(stored) = self.app.object(key.clone()).await? else { return Ok(Step::Wait(Requeue::Forget)) };
         let (endpoint, credentials, state) = match self.configuration(&stored, &mut memory.secret).await? {
             Ok(configuration) => configuration,
             Err(fault) => {
                 self.note(&stored, memory, &State::Error(fault), None).await?;
-                // Nothing helps but a change of the Link or of a Secret, and these are told of.
-                return Ok(Look::Nothing(Next::Idle));
+                // Only a change of the Link or of a Secret helps, and these publish events.
+                return Ok(Step::Wait(Requeue::OnEvent));
             }
         };
-        // What was found out earlier about the same wish stands until it is tried again.
+        // The result of an earlier probe of the same spec stays in the status until the next probe.
         let operational = state_at(stored.content.body.get("status"), OPERATIONAL, stored.generation);
         let lane = match (memory.tried, &operational) {
             (Some(tried), _) if tried != state => Lane::New,
-            // Also after a restart, which makes nothing new.
+            // The stored status decides also after a restart, which makes no Link a new one.
             (_, Some(State::Ready)) => Lane::Well,
             (_, Some(State::Pending(_) | State::Error(_) | State::Over(_))) => Lane::Failing,
             (_, None) => Lane::New,
         };
         self.note(&stored, memory, &State::Ready, operational).await?;
         match memory.next {
-            Some(at) if memory.tried == Some(state) && at > Instant::now() => Ok(Look::Nothing(Next::At(at))),
-            Some(_) | None => Ok(Look::Probe(Box::new(Ready { stored, endpoint, credentials, state, lane }))),
+            Some(at) if memory.tried == Some(state) && at > Instant::now() => Ok(Step::Wait(Requeue::At(at))),
+            Some(_) | None => Ok(Step::Probe(Box::new(Ready { stored, endpoint, credentials, state, lane }))),
         }
     }
 
-    /// What a router would connect with, or what keeps it from that.
+    /// What a router would connect with, or why it cannot.
     async fn configuration(
         &self,
         stored: &StoredObject,
@@ -184,12 +187,12 @@ impl Links {
         })
     }
 
-    async fn probe(&self, ready: Ready, memory: &mut Memory) -> Result<Next, StoreError> {
+    async fn probe(&self, ready: Ready, memory: &mut Memory) -> Result<Requeue, StoreError> {
         let Ready { stored, endpoint, credentials, state, lane: _ } = ready;
         let outcome = tokio::select! {
             biased;
-            // What is found out while stopping helps nobody.
-            () = self.app.stopping() => return Ok(Next::Idle),
+            // The result of a probe is not needed while the service stops.
+            () = self.app.stopping() => return Ok(Requeue::OnEvent),
             outcome = timeout(DEADLINE, self.prober.probe(&endpoint, &credentials)) => outcome.unwrap_or_else(|_| {
                 Err(ProbeFailure { message: format!("no answer within {} seconds", DEADLINE.as_secs()) })
             }),
@@ -202,17 +205,17 @@ impl Links {
             }
             Err(ProbeFailure { message }) => {
                 memory.failures = if changed { 1 } else { memory.failures.saturating_add(1) };
-                // The whole copies a condition's message, so both begin with what Skupper says.
+                // The summary copies a condition's message, so both begin with Skupper's words.
                 (State::Pending(format!("Not {OPERATIONAL}: {message}")), self.pace.when_not.after(memory.failures))
             }
         };
         let pause = spread(pause);
         memory.next = Some(Instant::now() + pause);
         self.note(&stored, memory, &State::Ready, Some(operational)).await?;
-        Ok(Next::after(pause))
+        Ok(Requeue::after(pause))
     }
 
-    /// Writes the Link's status, and counts it where it stands.
+    /// Writes the Link's status, and counts the Link in the metric of its state.
     async fn note(
         &self,
         stored: &StoredObject,
@@ -243,7 +246,7 @@ impl Memory {
         let state = match whole {
             State::Ready => LinkState::Ready,
             State::Pending(_) => LinkState::Pending,
-            // No link is ever over.
+            // No Link has this state.
             State::Error(_) | State::Over(_) => LinkState::Error,
         };
         if self.counted.as_ref().is_none_or(|(counted, _)| *counted != state) {
@@ -256,7 +259,7 @@ fn log(link: &ObjectKey, whole: &State) {
     match whole {
         State::Ready => info!(%link, "link is operational"),
         State::Pending(reason) => info!(%link, reason, "link is not operational"),
-        // No link is ever over.
+        // No Link has this state.
         State::Error(_) | State::Over(_) => warn!(%link, reason = whole.message(), "link cannot be configured"),
     }
 }

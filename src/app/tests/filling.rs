@@ -1,4 +1,4 @@
-//! A real store whose disk can be full.
+//! A real store whose disk can be full, and whose answers can be late.
 
 use std::sync::{
     Arc,
@@ -8,10 +8,10 @@ use std::sync::{
 use tokio::sync::watch;
 
 use crate::{
-    grant::{Admission, CertificateRecord, Grant, GrantId, GrantName, Namespace, Redemption, Revision},
+    grant::{Grant, GrantId, GrantName, Namespace, PendingRedemption, Redemption, Revision},
     store::{
         Changes, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore,
-        NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, Receipt, Store, StoreError,
+        NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, Recorded, Store, StoreError,
         StoreFailure, StoreFuture, StoredObject, UpdateError, WriteObjectsError,
     },
     time::Timestamp,
@@ -21,11 +21,18 @@ pub(super) struct Filling {
     store: Arc<dyn Store>,
     is_full: AtomicBool,
     refused: watch::Sender<u32>,
+    /// Whether writes of objects are answered later than they are committed, and how many wait for that.
+    late: watch::Sender<(bool, u32)>,
 }
 
 impl Filling {
     pub(super) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, is_full: AtomicBool::new(false), refused: watch::Sender::new(0) }
+        Self {
+            store,
+            is_full: AtomicBool::new(false),
+            refused: watch::Sender::new(0),
+            late: watch::Sender::new((false, 0)),
+        }
     }
 
     pub(super) fn set_full(&self, is_full: bool) {
@@ -35,6 +42,23 @@ impl Filling {
     /// Waits until so many writes of objects were refused.
     pub(super) async fn refused(&self, count: u32) {
         self.refused.subscribe().wait_for(|refused| *refused >= count).await.unwrap();
+    }
+
+    /// From now on writes of objects are committed, and not answered until the next call with `false`.
+    pub(super) fn withhold_answers(&self, withhold: bool) {
+        self.late.send_modify(|(late, _)| *late = withhold);
+    }
+
+    /// Waits until so many writes are committed and not answered.
+    pub(super) async fn withheld(&self, count: u32) {
+        self.late.subscribe().wait_for(|(_, waiting)| *waiting >= count).await.unwrap();
+    }
+
+    async fn write_and_answer_late(&self, writes: Vec<ObjectWrite>) -> Result<Vec<StoredObject>, WriteObjectsError> {
+        let answer = self.store.write_objects(writes).await;
+        self.late.send_modify(|(_, waiting)| *waiting += 1);
+        self.late.subscribe().wait_for(|(late, _)| !late).await.unwrap();
+        answer
     }
 }
 
@@ -52,6 +76,9 @@ impl ObjectStore for Filling {
     }
 
     fn write_objects(&self, writes: Vec<ObjectWrite>) -> StoreFuture<'_, Vec<StoredObject>, WriteObjectsError> {
+        if self.late.borrow().0 {
+            return Box::pin(self.write_and_answer_late(writes));
+        }
         if !self.is_full.load(Ordering::SeqCst) {
             return self.store.write_objects(writes);
         }
@@ -105,12 +132,8 @@ impl GrantStore for Filling {
         self.store.delete(namespace, name, expected)
     }
 
-    fn commit_redemption(
-        &self,
-        admission: Admission,
-        certificate: CertificateRecord,
-    ) -> StoreFuture<'_, Receipt, CommitError> {
-        self.store.commit_redemption(admission, certificate)
+    fn commit_redemption(&self, redemption: PendingRedemption) -> StoreFuture<'_, Recorded, CommitError> {
+        self.store.commit_redemption(redemption)
     }
 
     fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> StoreFuture<'_, Vec<Redemption>> {

@@ -1,4 +1,4 @@
-//! Hearing of objects and their changes.
+//! The events for objects and their changes.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tokio::{sync::mpsc, time::timeout};
 
 use super::world::{DEADLINE, World, key, token_body};
 use crate::{
-    app::follow::{Interest, News, follow},
+    app::follow::{Event, Interest, follow},
     store::{
         ObjectContent,
         ObjectKind::{AccessToken, Link, Secret},
@@ -17,38 +17,38 @@ use crate::{
 
 const TOKENS: Interest = Interest { kind: AccessToken, also: &[Secret] };
 
-async fn hear(news: &mut mpsc::Receiver<News>) -> News {
-    timeout(DEADLINE, news.recv()).await.unwrap().unwrap()
+async fn receive(events: &mut mpsc::Receiver<Event>) -> Event {
+    timeout(DEADLINE, events.recv()).await.unwrap().unwrap()
 }
 
 #[tokio::test]
-async fn what_is_there_is_told_first_then_what_changes() {
+async fn objects_that_exist_come_first_then_their_changes() {
     let world = World::new().await;
     world.create(AccessToken, "a", token_body()).await;
     world.create(Secret, "s", json!({})).await;
-    let (tell, mut news) = mpsc::channel(1);
-    let following = tokio::spawn(follow(Arc::clone(&world.app), TOKENS, tell));
-    assert_eq!(hear(&mut news).await, News::Of(key(AccessToken, "a")));
+    let (sender, mut events) = mpsc::channel(1);
+    let following = tokio::spawn(follow(Arc::clone(&world.app), TOKENS, sender));
+    assert_eq!(receive(&mut events).await, Event::Object(key(AccessToken, "a")));
 
     world.create(Link, "l", json!({})).await;
     world.delete(Secret, "s").await;
     world.create(AccessToken, "b", token_body()).await;
     world.delete(AccessToken, "b").await;
     for expected in [key(Secret, "s"), key(AccessToken, "b"), key(AccessToken, "b")] {
-        assert_eq!(hear(&mut news).await, News::Of(expected));
+        assert_eq!(receive(&mut events).await, Event::Object(expected));
     }
 
-    drop(news);
+    drop(events);
     timeout(DEADLINE, following).await.unwrap().unwrap();
 }
 
 #[tokio::test]
-async fn a_listener_that_was_too_slow_is_told_so_and_of_everything_that_is_there() {
+async fn a_receiver_that_was_too_slow_gets_that_event_and_one_for_each_object() {
     let world = World::new().await;
     world.create(AccessToken, "a", token_body()).await;
-    let (tell, mut news) = mpsc::channel(1);
-    let following = tokio::spawn(follow(Arc::clone(&world.app), TOKENS, tell));
-    assert_eq!(hear(&mut news).await, News::Of(key(AccessToken, "a")));
+    let (sender, mut events) = mpsc::channel(1);
+    let following = tokio::spawn(follow(Arc::clone(&world.app), TOKENS, sender));
+    assert_eq!(receive(&mut events).await, Event::Object(key(AccessToken, "a")));
     world.create(AccessToken, "b", token_body()).await;
     world.create(AccessToken, "c", token_body()).await;
     world.delete(AccessToken, "a").await;
@@ -65,13 +65,13 @@ async fn a_listener_that_was_too_slow_is_told_so_and_of_everything_that_is_there
     }
     world.create(AccessToken, "d", token_body()).await;
 
-    let mut heard = Vec::new();
-    while heard.last() != Some(&News::Of(key(AccessToken, "d"))) {
-        heard.push(hear(&mut news).await);
+    let mut received = Vec::new();
+    while received.last() != Some(&Event::Object(key(AccessToken, "d"))) {
+        received.push(receive(&mut events).await);
     }
-    let missed = heard.iter().position(|news| *news == News::Anything).unwrap();
-    let after: Vec<News> = ["b", "c", "d"].map(|name| News::Of(key(AccessToken, name))).into();
-    assert_eq!(heard[missed + 1..], after);
-    drop(news);
+    let missed = received.iter().position(|event| *event == Event::Missed).unwrap();
+    let after: Vec<Event> = ["b", "c", "d"].map(|name| Event::Object(key(AccessToken, name))).into();
+    assert_eq!(received[missed + 1..], after);
+    drop(events);
     timeout(DEADLINE, following).await.unwrap().unwrap();
 }

@@ -1,8 +1,9 @@
-//! The controllers, over a real store.
+//! The controllers and the sites, over a real store.
 
 mod filling;
 mod follow;
 mod links;
 mod scripted;
+mod sites;
 mod tokens;
 mod world;

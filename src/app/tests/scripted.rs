@@ -24,7 +24,7 @@ pub(super) enum Answer<T, E> {
     Never,
 }
 
-/// Both ports: counts its calls, and answers as the script says, which is told the number of calls before.
+/// Both ports: counts its calls, and answers what the script returns for the number of earlier calls.
 pub(super) struct Scripted {
     redeem: Box<Script<Bundle, RedeemFailure>>,
     probe: Box<Script<(), ProbeFailure>>,
@@ -91,8 +91,8 @@ impl Scripted {
 async fn give<T, E>(answer: Answer<T, E>) -> Result<T, E> {
     match answer {
         Answer::Now(result) => result,
-        Answer::After(told, result) => {
-            told.notified().await;
+        Answer::After(notify, result) => {
+            notify.notified().await;
             result
         }
         Answer::Never => std::future::pending().await,

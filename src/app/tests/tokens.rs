@@ -9,7 +9,7 @@ use super::world::{
     Answer, CERTIFICATE, DEADLINE, Scripted, World, bundle, failure, link_body, secret_body, token_body,
 };
 use crate::{
-    app::Again,
+    app::Retry,
     store::ObjectKind::{AccessToken, Link, Secret},
 };
 
@@ -17,8 +17,8 @@ fn given(links: u16) -> Answer<crate::link::Bundle, crate::app::RedeemFailure> {
     Answer::Now(Ok(bundle(links)))
 }
 
-fn refused(message: &str, again: Again) -> Answer<crate::link::Bundle, crate::app::RedeemFailure> {
-    Answer::Now(Err(failure(message, again)))
+fn refused(message: &str, retry: Retry) -> Answer<crate::link::Bundle, crate::app::RedeemFailure> {
+    Answer::Now(Err(failure(message, retry)))
 }
 
 #[tokio::test]
@@ -64,11 +64,11 @@ async fn an_applied_token_is_redeemed_once_and_all_it_gives_is_stored_together()
 async fn what_the_other_site_refuses_for_good_is_not_asked_again_also_after_a_restart_until_the_spec_changes() {
     let world = World::new().await;
     let message = "Controller got failed response: 404 (Not Found) No such claim";
-    let redeemer = Scripted::redeemer(move |_, _| refused(message, Again::Never));
+    let redeemer = Scripted::redeemer(move |_, _| refused(message, Retry::Never));
     let controllers = world.run(&redeemer, &Scripted::idle());
     world.create(AccessToken, "my-token", token_body()).await;
-    let told = format!("{message}; not tried again until the token's spec changes");
-    let status = world.wait_message(AccessToken, "my-token", &told).await;
+    let expected = format!("{message}; not tried again until the token's spec changes");
+    let status = world.wait_message(AccessToken, "my-token", &expected).await;
     world.stop(controllers).await;
     assert!(world.app.metrics().render().contains("grantd_token_attempts_total{outcome=\"refused\"} 1"));
     assert_eq!((&status["status"], &status["conditions"][0]["reason"]), (&json!("Error"), &json!("Error")));
@@ -76,7 +76,7 @@ async fn what_the_other_site_refuses_for_good_is_not_asked_again_also_after_a_re
     let world = world.reopened().await;
     let after = Scripted::redeemer(|_, _| given(1));
     let controllers = world.run(&after, &Scripted::idle());
-    // A second token tells that the first was looked at: they are told of in their order.
+    // When the second token is redeemed, the first has been reconciled too: events come in order.
     world.create(AccessToken, "other-token", token_body()).await;
     world.wait_message(AccessToken, "other-token", "OK").await;
     assert_eq!(after.calls().len(), 1);
@@ -93,10 +93,10 @@ async fn what_the_other_site_refuses_for_good_is_not_asked_again_also_after_a_re
 }
 
 #[tokio::test]
-async fn what_may_be_well_later_is_tried_again_after_growing_pauses_and_told_only_once() {
+async fn a_retryable_failure_is_retried_after_growing_pauses_and_written_only_once() {
     let world = World::new().await;
     let redeemer = Scripted::redeemer(|_, before| match before {
-        0..4 => refused("Controller got failed response: 503 (Service Unavailable) later", Again::Later),
+        0..4 => refused("Controller got failed response: 503 (Service Unavailable) later", Retry::Later),
         _ => given(1),
     });
     let controllers = world.run(&redeemer, &Scripted::idle());
@@ -168,7 +168,7 @@ async fn what_was_redeemed_for_a_token_that_is_gone_is_thrown_away() {
     let answer = Arc::clone(&go);
     let redeemer = Scripted::redeemer(move |_, before| match before {
         0 => Answer::After(Arc::clone(&answer), Ok(bundle(1))),
-        _ => refused("Controller got failed response: 503 (Service Unavailable)", Again::Later),
+        _ => refused("Controller got failed response: 503 (Service Unavailable)", Retry::Later),
     });
     let controllers = world.run(&redeemer, &Scripted::idle());
     world.create(AccessToken, "my-token", token_body()).await;
@@ -222,7 +222,7 @@ async fn a_redemption_in_progress_is_stored_before_the_controllers_end() {
 }
 
 #[tokio::test]
-async fn a_token_that_cannot_be_one_says_why_and_asks_nobody() {
+async fn an_invalid_token_says_why_and_is_not_sent() {
     let world = World::new().await;
     let redeemer = Scripted::redeemer(|_, _| given(1));
     let controllers = world.run(&redeemer, &Scripted::idle());
@@ -289,11 +289,11 @@ async fn hanging_servers_of_many_tokens_keep_no_other_waiting() {
 }
 
 #[tokio::test]
-async fn a_token_is_tried_when_the_other_site_wants_or_sooner_when_somebody_writes_into_it() {
+async fn a_token_is_retried_when_the_other_site_asks_or_sooner_when_a_user_annotates_it() {
     let world = World::new().await;
     let redeemer = Scripted::redeemer(|name, before| match (name, before) {
-        ("waits", 0) => refused("busy", Again::After(Duration::from_millis(500))),
-        (_, 0) => refused("busy", Again::After(Duration::from_secs(3600))),
+        ("waits", 0) => refused("busy", Retry::After(Duration::from_millis(500))),
+        (_, 0) => refused("busy", Retry::After(Duration::from_secs(3600))),
         _ => given(1),
     });
     let controllers = world.run(&redeemer, &Scripted::idle());
@@ -313,7 +313,7 @@ async fn a_token_is_tried_when_the_other_site_wants_or_sooner_when_somebody_writ
 }
 
 #[tokio::test]
-async fn nobody_is_asked_while_the_store_takes_nothing() {
+async fn no_token_is_sent_while_the_store_refuses_writes() {
     let world = World::new().await;
     let redeemer = Scripted::redeemer(|_, _| given(1));
     world.create(AccessToken, "my-token", token_body()).await;
@@ -329,7 +329,7 @@ async fn nobody_is_asked_while_the_store_takes_nothing() {
 }
 
 #[tokio::test]
-async fn what_was_redeemed_while_the_store_filled_up_is_stored_when_there_is_room() {
+async fn a_bundle_that_came_while_the_disk_was_full_is_stored_when_there_is_room() {
     let world = World::new().await;
     let go = Arc::new(Notify::new());
     let answer = Arc::clone(&go);
@@ -351,7 +351,7 @@ async fn what_was_redeemed_while_the_store_filled_up_is_stored_when_there_is_roo
 }
 
 #[tokio::test]
-async fn a_redemption_that_a_crash_cut_off_is_told_of_when_the_next_one_fails() {
+async fn a_redemption_that_a_crash_cut_off_is_reported_when_the_next_one_fails() {
     let world = World::new().await;
     let hanging = Scripted::redeemer(|_, _| Answer::Never);
     world.create(AccessToken, "my-token", token_body()).await;
@@ -362,14 +362,14 @@ async fn a_redemption_that_a_crash_cut_off_is_told_of_when_the_next_one_fails() 
     let _ = controllers.await;
 
     let refusal = "Controller got failed response: 404 (Not Found) No such access granted";
-    let redeemer = Scripted::redeemer(move |_, _| refused(refusal, Again::Never));
+    let redeemer = Scripted::redeemer(move |_, _| refused(refusal, Retry::Never));
     let controllers = world.run(&redeemer, &Scripted::idle());
     let status = world.wait_status(AccessToken, "my-token", |status| status["status"] == "Error").await;
     world.stop(controllers).await;
 
-    let told = format!(
+    let expected = format!(
         "{refusal}; an earlier attempt was cut off before its answer was stored, and may have used up a redemption; \
          not tried again until the token's spec changes"
     );
-    assert_eq!(status["message"], told);
+    assert_eq!(status["message"], expected);
 }

@@ -16,7 +16,7 @@ use super::filling::Filling;
 pub(super) use super::scripted::{Answer, Scripted};
 use crate::{
     app::{
-        Again, App, AppParts, ConfiguredSite, Prober, Publication, RedeemFailure, Redeemer, Sites, backoff::Backoff,
+        App, AppParts, ConfiguredSite, Prober, Publication, RedeemFailure, Redeemer, Retry, Sites, backoff::Backoff,
         controllers::Schedule, links::ProbePace,
     },
     grant::Revision,
@@ -70,7 +70,7 @@ impl World {
         Self { app, store, scratch }
     }
 
-    /// From now on the store has no room for objects.
+    /// From now on the store refuses writes of objects, as with a full disk.
     pub(super) fn fill(&self) {
         self.store.set_full(true);
     }
@@ -79,9 +79,24 @@ impl World {
         self.store.set_full(false);
     }
 
-    /// Waits until the store had no room for so many writes.
+    /// Waits until the store has refused so many writes.
     pub(super) async fn refused_writes(&self, count: u32) {
         timeout(DEADLINE, self.store.refused(count)).await.unwrap();
+    }
+
+    /// From now on writes of objects are committed, and not answered before [`answer`](Self::answer).
+    pub(super) fn withhold_answers(&self) {
+        self.store.withhold_answers(true);
+    }
+
+    /// Answers what was withheld, and everything that follows at once.
+    pub(super) fn answer(&self) {
+        self.store.withhold_answers(false);
+    }
+
+    /// Waits until so many writes are committed and not answered.
+    pub(super) async fn withheld_answers(&self, count: u32) {
+        timeout(DEADLINE, self.store.withheld(count)).await.unwrap();
     }
 
     /// Starts the controllers, with short pauses.
@@ -122,7 +137,7 @@ impl World {
         Ok(self.app.write_objects(vec![create]).await?.remove(0))
     }
 
-    /// As a user does who changes a spec.
+    /// Replaces the spec, as a user does.
     pub(super) async fn change_spec(&self, kind: ObjectKind, name: &str, spec: Value) {
         self.change(kind, name, "spec", spec).await;
     }
@@ -132,7 +147,7 @@ impl World {
         self.edit(kind, name, 1, |content| drop(content.body.insert(member.to_owned(), value.clone()))).await;
     }
 
-    /// As a user does who wants the object looked at.
+    /// Sets an annotation, as a user does to have the object reconciled.
     pub(super) async fn annotate(&self, kind: ObjectKind, name: &str, key: &str, value: &str) {
         self.edit(kind, name, 0, |content| drop(content.annotations.insert(key.to_owned(), value.to_owned()))).await;
     }
@@ -248,8 +263,8 @@ pub(super) fn bundle(links: u16) -> Bundle {
     Bundle { secret, links: (1..=links).map(link).collect() }
 }
 
-pub(super) fn failure(message: &str, again: Again) -> RedeemFailure {
-    RedeemFailure { message: message.to_owned(), again }
+pub(super) fn failure(message: &str, retry: Retry) -> RedeemFailure {
+    RedeemFailure { message: message.to_owned(), retry }
 }
 
 fn quick() -> Schedule {

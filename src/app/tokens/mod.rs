@@ -1,28 +1,29 @@
 //! AccessTokens that were applied here are redeemed at the other site (protocol.md 1.5, 4.3).
 //!
-//! A redemption is scarce: it is asked for only when its fruit can be stored, and what was given for it is kept until it
-//! is stored.
+//! Each call may use up a redemption. So the other site is called only when the result can be stored, and the bundle is
+//! kept in memory until it is stored.
 
-mod fruit;
+mod redeemed_objects;
 pub(super) mod spec;
-mod standing;
+mod status;
 
 use std::{sync::Arc, time::Duration};
 
-use fruit::Fruit;
-use standing::{Attempt, Standing, stands};
+use redeemed_objects::RedeemedObjects;
+use status::{Attempt, TokenState};
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::{
-    Again, App, RedeemFailure, Redeemer,
     backoff::{Backoff, spread},
-    chain,
+    chain::chain,
     follow::Interest,
-    places::{Lane, Places, Room},
-    reconcile::{Controller, Next},
-    status::{self, Noted, is_same_wish, status_write},
+    object_status::{self, Noted, is_same_spec, status_write},
+    permits::{Lane, PermitLimits, Permits},
+    ports::{RedeemFailure, Redeemer, Retry},
+    reconcile::{Controller, Requeue},
+    service::App,
 };
 use crate::{
     link::{AccessToken, Bundle},
@@ -30,15 +31,15 @@ use crate::{
     store::{ObjectKey, ObjectKind, StoreError, StoredObject, WriteObjectsError},
 };
 
-/// Redemptions in progress at once: more than a few, as each may be with a server that does not answer.
-const ROOM: Room = Room { all: 16, one_host: 4 };
-/// More than a [`Redeemer`] takes: a net under its promise.
+/// Calls in progress at once: more than a few, as any of the servers may not answer.
+const LIMITS: PermitLimits = PermitLimits { total: 16, per_host: 4 };
+/// Longer than a [`Redeemer`] promises to take, in case it does not keep the promise.
 const DEADLINE: Duration = Duration::from_secs(20);
-/// How often a bundle is offered to a store that fails, before the token is told.
-const OFFERS: u32 = 5;
-/// The pause after the first offer; each further one is twice as long.
-const PAUSE_AFTER_OFFER: Duration = Duration::from_millis(100);
-/// What the store's own failures are answered with.
+/// How often a bundle is written to a store that fails, before the token's status says so.
+const STORE_ATTEMPTS: u32 = 5;
+/// The pauses between these attempts.
+const STORE_BACKOFF: Backoff = Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(2) };
+/// How long to wait after a failure of the store.
 const PAUSE_AFTER_STORE_FAULT: Duration = Duration::from_secs(5);
 
 /// The controller of AccessTokens.
@@ -46,41 +47,41 @@ pub(super) struct Tokens {
     app: Arc<App>,
     redeemer: Arc<dyn Redeemer>,
     backoff: Backoff,
-    places: Places,
+    permits: Permits,
 }
 
-/// What is remembered of a token that is not redeemed yet.
+/// What is kept in memory of a token that is not redeemed yet.
 #[derive(Default)]
 pub(super) struct Memory {
-    /// The uid and generation that the rest is about.
+    /// The uid and generation to which the other fields belong.
     of: Option<(Uuid, u64)>,
     failures: u32,
-    /// Not to be redeemed before.
+    /// The other site is not called before this time.
     not_before: Option<Instant>,
-    /// The token's labels and annotations when it was looked at last.
+    /// A hash of the token's labels and annotations when it was read last.
     marks: Option<u64>,
-    /// The attempt that the status tells of is ours.
+    /// The attempt in the status was made by this process.
     begun: bool,
-    /// One that it told of was not.
+    /// An attempt in the status was made by an earlier process, which stopped before it stored the answer.
     cut_off: bool,
-    /// What was given for a redemption, and could not be stored yet.
+    /// The bundle of a redemption that could not be stored yet.
     held: Option<Held>,
 }
 
-/// What was given.
+/// A bundle that is not stored yet.
 struct Held {
-    /// For this.
+    /// The token that it was given for.
     token: AccessToken,
     bundle: Bundle,
 }
 
-/// What a look at a token shows.
-enum Look {
-    /// There is nothing to do now.
-    Nothing(Next),
-    /// It is to be redeemed now.
+/// What to do next for a token.
+enum Step {
+    /// Nothing now.
+    Wait(Requeue),
+    /// Call the other site.
     Redeem(Box<(StoredObject, AccessToken)>),
-    /// It was redeemed, and the bundle waits to be stored.
+    /// Store the bundle, which is there already.
     Deliver(Box<(StoredObject, Option<u32>)>),
 }
 
@@ -90,15 +91,15 @@ impl Controller for Tokens {
         Interest { kind: ObjectKind::AccessToken, also: &[ObjectKind::Secret, ObjectKind::Link] };
 
     fn concerns(other: &ObjectKey, key: &ObjectKey, _: &Memory) -> bool {
-        fruit::may_take(key, other)
+        redeemed_objects::may_take(key, other)
     }
 
-    async fn reconcile(&self, key: &ObjectKey, memory: &mut Memory) -> Next {
+    async fn reconcile(&self, key: &ObjectKey, memory: &mut Memory) -> Requeue {
         match self.try_to(key, memory).await {
             Ok(next) => next,
             Err(error) => {
-                warn!(token = %key, error = %chain(&error), "the token could not be looked at; trying again");
-                Next::after(spread(PAUSE_AFTER_STORE_FAULT))
+                warn!(token = %key, error = %chain(&error), "the token could not be read or its status stored; trying again");
+                Requeue::after(spread(PAUSE_AFTER_STORE_FAULT))
             }
         }
     }
@@ -106,68 +107,69 @@ impl Controller for Tokens {
 
 impl Tokens {
     pub(super) fn new(app: Arc<App>, redeemer: Arc<dyn Redeemer>, backoff: Backoff) -> Self {
-        Self { app, redeemer, backoff, places: Places::new(ROOM) }
+        Self { app, redeemer, backoff, permits: Permits::new(LIMITS) }
     }
 
-    async fn try_to(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Next, StoreError> {
-        let host = match self.look(key, memory).await? {
-            Look::Nothing(next) => return Ok(next),
-            Look::Deliver(ready) => return self.deliver(ready.0, ready.1, memory).await,
-            Look::Redeem(ready) => host(&ready.1.url).to_owned(),
+    async fn try_to(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Requeue, StoreError> {
+        let host = match self.inspect(key, memory).await? {
+            Step::Wait(next) => return Ok(next),
+            Step::Deliver(ready) => return self.deliver(ready.0, ready.1, memory).await,
+            Step::Redeem(ready) => host(&ready.1.url).to_owned(),
         };
         let lane = if memory.failures == 0 { Lane::New } else { Lane::Failing };
-        let Some(_place) = self.places.take(&self.app, lane, &host).await else { return Ok(Next::Idle) };
-        // The place may have been long in coming: what was seen before it is over.
-        match self.look(key, memory).await? {
-            Look::Nothing(next) => Ok(next),
-            Look::Deliver(ready) => self.deliver(ready.0, ready.1, memory).await,
-            Look::Redeem(ready) => {
+        let Some(_permit) = self.permits.acquire(&self.app, lane, &host).await else { return Ok(Requeue::OnEvent) };
+        // Waiting for the permit may have taken long: the token may have changed since.
+        match self.inspect(key, memory).await? {
+            Step::Wait(next) => Ok(next),
+            Step::Deliver(ready) => self.deliver(ready.0, ready.1, memory).await,
+            Step::Redeem(ready) => {
                 let (stored, token) = *ready;
                 self.redeem(stored, &token, memory).await
             }
         }
     }
 
-    async fn look(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Look, StoreError> {
+    /// Reads the token and decides what to do; writes into its status what keeps it from being redeemed.
+    async fn inspect(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Step, StoreError> {
         let Some(stored) = self.app.object(key.clone()).await? else {
             memory.discard(key);
-            return Ok(Look::Nothing(Next::Forget));
+            return Ok(Step::Wait(Requeue::Forget));
         };
-        match stands(&stored) {
-            Standing::Open => {}
-            Standing::Redeemed | Standing::Refused => {
+        match TokenState::of(&stored) {
+            TokenState::Open => {}
+            TokenState::Redeemed | TokenState::Refused => {
                 memory.held = None;
-                return Ok(Look::Nothing(Next::Forget));
+                return Ok(Step::Wait(Requeue::Forget));
             }
         }
         let token = match spec::read(&stored) {
             Ok(token) => token,
             Err(fault) => {
                 memory.discard(key);
-                self.tell(&stored, &fault.to_string(), Again::Later).await?;
-                // It can only be changed, and that is a change to be told of.
-                return Ok(Look::Nothing(Next::Forget));
+                self.note_failure(&stored, &fault.to_string(), Retry::Later).await?;
+                // Only a change of the token helps, and that publishes an event.
+                return Ok(Step::Wait(Requeue::Forget));
             }
         };
-        memory.turn_to(&stored, &token);
+        memory.switch_to(&stored, &token);
         if memory.held.is_some() {
-            return Ok(Look::Deliver(Box::new((stored, token.link_cost))));
+            return Ok(Step::Deliver(Box::new((stored, token.link_cost))));
         }
         if let Some(taken) = self.taken(&stored, &token).await? {
-            self.tell(&stored, &fruit::exists(&taken), Again::Later).await?;
-            // Whatever is in the way, its removal is told of.
-            return Ok(Look::Nothing(Next::Idle));
+            self.note_failure(&stored, &redeemed_objects::exists(&taken), Retry::Later).await?;
+            // The removal of the object in the way publishes an event.
+            return Ok(Step::Wait(Requeue::OnEvent));
         }
         match memory.not_before {
-            Some(at) if at > Instant::now() => Ok(Look::Nothing(Next::At(at))),
-            Some(_) | None => Ok(Look::Redeem(Box::new((stored, token)))),
+            Some(at) if at > Instant::now() => Ok(Step::Wait(Requeue::At(at))),
+            Some(_) | None => Ok(Step::Redeem(Box::new((stored, token)))),
         }
     }
 
-    /// The first object whose name would be taken from what a redemption gives. A bundle of several Links numbers them,
-    /// and how many there are is not known before.
+    /// The first existing object that has a name which the redeemed objects need. A bundle of several Links numbers them,
+    /// and their count is not known before the call, so only the first names are looked up.
     async fn taken(&self, stored: &StoredObject, token: &AccessToken) -> Result<Option<ObjectKey>, StoreError> {
-        for key in fruit::likely_keys(&stored.key.namespace, &token.name) {
+        for key in redeemed_objects::likely_keys(&stored.key.namespace, &token.name) {
             if self.app.object(key.clone()).await?.is_some() {
                 return Ok(Some(key));
             }
@@ -175,14 +177,19 @@ impl Tokens {
         Ok(None)
     }
 
-    async fn redeem(&self, stored: StoredObject, token: &AccessToken, memory: &mut Memory) -> Result<Next, StoreError> {
-        let Some(stored) = self.begin(stored, memory).await? else { return Ok(Next::after(Duration::ZERO)) };
+    async fn redeem(
+        &self,
+        stored: StoredObject,
+        token: &AccessToken,
+        memory: &mut Memory,
+    ) -> Result<Requeue, StoreError> {
+        let Some(stored) = self.begin(stored, memory).await? else { return Ok(Requeue::after(Duration::ZERO)) };
         let subject = self.app.site_uid(&stored.key.namespace).await?.map(|uid| uid.to_string()).unwrap_or_default();
         let answer = timeout(DEADLINE, self.redeemer.redeem(token, &subject)).await.unwrap_or_else(|_| {
             let message = format!("Controller got error: no answer within {} seconds", DEADLINE.as_secs());
-            Err(RedeemFailure { message, again: Again::Later })
+            Err(RedeemFailure { message, retry: Retry::Later })
         });
-        let RedeemFailure { mut message, again } = match answer {
+        let RedeemFailure { mut message, retry } = match answer {
             Ok(bundle) => {
                 memory.held = Some(Held { token: token.clone(), bundle });
                 return self.deliver(stored, token.link_cost, memory).await;
@@ -190,25 +197,25 @@ impl Tokens {
             Err(failure) => failure,
         };
         if memory.cut_off {
-            message.push_str(standing::CUT_OFF);
+            message.push_str(status::CUT_OFF);
         }
-        // Before the status is written: that may fail too, and a redemption must not follow it at once.
-        let pause = memory.failed(&self.backoff, again);
-        self.app.metrics().token_tried(match again {
-            Again::Never => TokenOutcome::Refused,
-            Again::Later | Again::After(_) => TokenOutcome::Failed,
+        // Before the status is written: that may fail too, and then the next call must still wait.
+        let pause = memory.failed(&self.backoff, retry);
+        self.app.metrics().token_tried(match retry {
+            Retry::Never => TokenOutcome::Refused,
+            Retry::Later | Retry::After(_) => TokenOutcome::Failed,
         });
-        self.tell(&stored, &message, again).await?;
-        match again {
-            Again::Never => Ok(Next::Forget),
-            Again::Later | Again::After(_) => Ok(Next::after(pause)),
+        self.note_failure(&stored, &message, retry).await?;
+        match retry {
+            Retry::Never => Ok(Requeue::Forget),
+            Retry::Later | Retry::After(_) => Ok(Requeue::after(pause)),
         }
     }
 
-    /// Stores that the other site is asked, unless that stands there already; `None` when the token has changed since it
-    /// was looked at.
+    /// Stores in the status that a call begins, unless the status says so already; `None` when the token has changed since
+    /// it was read.
     async fn begin(&self, stored: StoredObject, memory: &mut Memory) -> Result<Option<StoredObject>, StoreError> {
-        match standing::attempt(&stored) {
+        match Attempt::of(&stored) {
             Attempt::Failed => return Ok(Some(stored)),
             Attempt::Begun => {
                 if !std::mem::replace(&mut memory.begun, true) {
@@ -219,9 +226,9 @@ impl Tokens {
             }
             Attempt::None => {}
         }
-        // Also when the write seems to fail: it may have gone through.
+        // Set before the write: one that seems to fail may be stored.
         memory.begun = true;
-        let status = standing::begun(&stored, self.app.clock().now());
+        let status = status::begun(&stored, self.app.clock().now());
         match self.app.write_objects(vec![status_write(&stored, status)]).await {
             Ok(mut written) => Ok(written.pop()),
             Err(WriteObjectsError::Store(error)) => Err(error),
@@ -229,71 +236,70 @@ impl Tokens {
         }
     }
 
-    /// Stores what was given for a redemption, and with it that the token is redeemed: all of it or nothing.
+    /// Stores the bundle's objects and that the token is redeemed, in one transaction.
     async fn deliver(
         &self,
         mut stored: StoredObject,
         link_cost: Option<u32>,
         memory: &mut Memory,
-    ) -> Result<Next, StoreError> {
-        let Some(Held { bundle, .. }) = &memory.held else { return Ok(Next::Idle) };
-        let mut pause = PAUSE_AFTER_OFFER;
+    ) -> Result<Requeue, StoreError> {
+        let Some(Held { bundle, .. }) = &memory.held else { return Ok(Requeue::OnEvent) };
         let mut fault = None;
-        for _ in 0..OFFERS {
+        for attempt in 1..=STORE_ATTEMPTS {
             let now = self.app.clock().now();
-            let Some(fruit) = Fruit::new(&stored, bundle, link_cost) else {
-                // Not with any bundle that could be read: a token's name leaves room for a number of seven digits.
+            let Some(objects) = RedeemedObjects::new(&stored, bundle, link_cost) else {
+                // No bundle of the allowed size has so many: a token's name leaves room for a number of seven digits.
                 fault = Some("it came with too many links".to_owned());
                 break;
             };
-            match self.app.write_objects(fruit.writes(now)).await {
+            match self.app.write_objects(objects.writes(now)).await {
                 Ok(_) => {
                     info!(token = %stored.key, links = bundle.links.len(), "token redeemed");
                     self.app.metrics().token_tried(TokenOutcome::Redeemed);
                     memory.held = None;
-                    return Ok(Next::Forget);
+                    return Ok(Requeue::Forget);
                 }
                 Err(WriteObjectsError::Exists(taken)) => {
-                    self.tell(&stored, &fruit::exists(&taken), Again::Later).await?;
-                    return Ok(Next::Idle);
+                    self.note_failure(&stored, &redeemed_objects::exists(&taken), Retry::Later).await?;
+                    return Ok(Requeue::OnEvent);
                 }
                 Err(WriteObjectsError::Gone(_) | WriteObjectsError::Conflict(_)) => {}
                 Err(WriteObjectsError::Store(error)) => {
-                    warn!(token = %stored.key, error = %chain(&error), "what was redeemed could not be stored yet");
+                    warn!(token = %stored.key, error = %chain(&error), "the redeemed objects could not be stored yet");
                     fault = Some(chain(&error));
-                    tokio::time::sleep(pause).await;
-                    pause *= 2;
+                    tokio::time::sleep(STORE_BACKOFF.after(attempt)).await;
                 }
             }
             match self.app.object(stored.key.clone()).await {
-                // The write that seemed to fail went through.
-                Ok(Some(newer)) if stands(&newer) == Standing::Redeemed => {
+                // The write that seemed to fail is stored.
+                Ok(Some(newer)) if TokenState::of(&newer) == TokenState::Redeemed => {
                     memory.held = None;
-                    return Ok(Next::Forget);
+                    return Ok(Requeue::Forget);
                 }
-                Ok(Some(newer)) if is_same_wish(&newer, &stored) => stored = newer,
-                // Whether it is still wanted is for the next look to say.
-                Ok(Some(_) | None) => return Ok(Next::after(Duration::ZERO)),
-                // Offered again with what is known.
+                Ok(Some(newer)) if is_same_spec(&newer, &stored) => stored = newer,
+                // The token is deleted or its spec has changed: the next call decides.
+                Ok(Some(_) | None) => return Ok(Requeue::after(Duration::ZERO)),
+                // The store fails: write again with the token as it was read last.
                 Err(_) => {}
             }
         }
         let fault = fault.unwrap_or_else(|| "it changes too often".to_owned());
-        let pause = memory.failed(&self.backoff, Again::Later);
-        self.tell(&stored, &format!("Controller could not create received secret: {fault}"), Again::Later).await?;
-        Ok(Next::after(pause))
+        let pause = memory.failed(&self.backoff, Retry::Later);
+        self.note_failure(&stored, &format!("Controller could not create received secret: {fault}"), Retry::Later)
+            .await?;
+        Ok(Requeue::after(pause))
     }
 
     /// Writes into the token's status why it is not redeemed.
-    async fn tell(&self, stored: &StoredObject, message: &str, again: Again) -> Result<(), StoreError> {
+    async fn note_failure(&self, stored: &StoredObject, message: &str, retry: Retry) -> Result<(), StoreError> {
         let now = self.app.clock().now();
-        let noted = self.app.note_status(stored, |token| match stands(token) {
-            Standing::Open => Some(standing::failed(token, message, again, now)),
-            // Redeemed by a write that seemed to fail.
-            Standing::Redeemed | Standing::Refused => None,
+        let noted = self.app.note_status(stored, |token| match TokenState::of(token) {
+            TokenState::Open => Some(status::failed(token, message, retry, now)),
+            // A write that seemed to fail has redeemed it.
+            TokenState::Redeemed | TokenState::Refused => None,
         });
         match noted.await? {
-            Noted::Written => warn!(token = %stored.key, reason = message, retried = ?again, "token not redeemed"),
+            Noted::Written => warn!(token = %stored.key, reason = message, retried = ?retry, "token not redeemed"),
             Noted::Same | Noted::Outdated => {}
         }
         Ok(())
@@ -301,9 +307,9 @@ impl Tokens {
 }
 
 impl Memory {
-    /// Starts anew when this is about another token, or another wish. What was given for the same code stays: it is what
-    /// the token asks for, also when it was deleted and applied again in the meantime.
-    fn turn_to(&mut self, stored: &StoredObject, token: &AccessToken) {
+    /// Starts anew when the memory belongs to another token or another spec. A bundle for the same URL and code stays: it is
+    /// what the token asks for, also when the token was deleted and applied again in the meantime.
+    fn switch_to(&mut self, stored: &StoredObject, token: &AccessToken) {
         let of = Some((stored.uid, stored.generation));
         if self.of != of {
             if self.held.as_ref().is_some_and(|held| !held.is_for(token)) {
@@ -311,26 +317,26 @@ impl Memory {
             }
             *self = Self { of, held: self.held.take(), ..Self::default() };
         }
-        // Whoever writes into the token does not want to wait.
-        let marks = Some(status::marks(stored));
+        // A user who changes labels or annotations asks for an attempt at once.
+        let marks = Some(object_status::marks(stored));
         if std::mem::replace(&mut self.marks, marks).is_some_and(|before| Some(before) != marks) {
             self.not_before = None;
         }
     }
 
-    /// Throws away what was redeemed for a token that is no longer there.
+    /// Drops the bundle of a token that is deleted or changed.
     fn discard(&mut self, key: &ObjectKey) {
         if self.held.take().is_some() {
-            warn!(token = %key, "the token was deleted or changed while it was redeemed; what was given is thrown away");
+            warn!(token = %key, "the token was deleted or changed while it was redeemed; its bundle is dropped");
         }
     }
 
-    /// Counts a failure; answers how long to leave the token alone.
-    fn failed(&mut self, backoff: &Backoff, again: Again) -> Duration {
+    /// Counts a failure; answers how long to wait before the next call.
+    fn failed(&mut self, backoff: &Backoff, retry: Retry) -> Duration {
         self.failures = self.failures.saturating_add(1);
-        let asked = match again {
-            Again::After(pause) => pause,
-            Again::Never | Again::Later => Duration::ZERO,
+        let asked = match retry {
+            Retry::After(pause) => pause,
+            Retry::Never | Retry::Later => Duration::ZERO,
         };
         let pause = spread(backoff.after(self.failures).max(asked));
         self.not_before = Some(Instant::now() + pause);
@@ -339,13 +345,13 @@ impl Memory {
 }
 
 impl Held {
-    /// Whether it is what this token is for.
+    /// Whether the bundle was given for this token's URL and code.
     fn is_for(&self, token: &AccessToken) -> bool {
         self.token.url == token.url && self.token.code.is_same_as(&token.code)
     }
 }
 
-/// The host and port of a URL, as far as it has them.
+/// The host and port of a URL, or an empty text.
 fn host(url: &str) -> &str {
     url.split('/').nth(2).unwrap_or_default()
 }

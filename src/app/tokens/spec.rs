@@ -8,7 +8,7 @@ use crate::{
     store::StoredObject,
 };
 
-/// Why there is nothing to redeem with. Never holds a value of the spec.
+/// Why a spec is not a token. Never holds a value of the spec.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::app) enum SpecFault {
     /// No certificate to trust; the text is Skupper's (protocol.md 1.5).
@@ -17,10 +17,10 @@ pub(in crate::app) enum SpecFault {
     /// A field that is not a text, or an empty one.
     #[error("{0} is missing")]
     Missing(&'static str),
-    /// Not a code.
+    /// The code has an invalid form.
     #[error("spec.code {0}")]
     Code(CodeError),
-    /// Too long a name for numbered Links.
+    /// The name is too long for numbered Links.
     #[error("metadata.name {0}")]
     Name(NameError),
 }
@@ -37,7 +37,7 @@ pub(in crate::app) fn read(stored: &StoredObject) -> Result<AccessToken, SpecFau
         ca: text("ca").ok_or(SpecFault::NoCa)?.to_owned(),
         url: text("url").ok_or(SpecFault::Missing("spec.url"))?.to_owned(),
         code: text("code").ok_or(SpecFault::Missing("spec.code"))?.parse::<Code>().map_err(SpecFault::Code)?,
-        // 0 stands for the default, and so does what is no cost at all: it is no reason to lose a link.
+        // 0 means the default. An invalid cost is read as the default too: it is no reason to refuse the token.
         link_cost: spec["linkCost"].as_u64().and_then(|cost| u32::try_from(cost).ok()).filter(|cost| *cost > 0),
     })
 }

@@ -1,19 +1,21 @@
-//! Answers that come line by line and end when the server ends them: watches.
+//! Responses that come line by line and end when the server ends them: watches.
 
 use std::path::PathBuf;
 
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::{AdminError, failed};
-use crate::client::exchange::Exchange;
+use crate::client::{
+    admin_error::{AdminError, failed},
+    http_response::HttpResponse,
+};
 
-/// The longest line of an answer. A line is one object with a word about it; the door stores none that comes near this.
+/// The longest line of an answer. A line is one object with the type of the event; no stored object is nearly as large.
 pub(super) const MAX_LINE_BYTES: usize = 8 * 1024 * 1024;
 
-/// The documents of an answer that has one a line, as they come.
+/// The documents of a response with one document on each line, as they come.
 pub struct Lines {
-    exchange: Exchange,
+    response: HttpResponse,
     buffer: LineBuffer,
     socket: PathBuf,
 }
@@ -25,12 +27,12 @@ impl std::fmt::Debug for Lines {
 }
 
 impl Lines {
-    pub(super) fn new(exchange: Exchange, socket: PathBuf) -> Self {
-        Self { exchange, buffer: LineBuffer::new(MAX_LINE_BYTES), socket }
+    pub(super) fn new(response: HttpResponse, socket: PathBuf) -> Self {
+        Self { response, buffer: LineBuffer::new(MAX_LINE_BYTES), socket }
     }
 
-    /// Waits, for as long as it takes, for the next document; `None` when the server has ended the answer. What stands
-    /// behind the last line break is then no document: it was cut.
+    /// Waits, for as long as it takes, for the next document; `None` when the server has ended the answer. What
+    /// follows the last line break is dropped then: it was cut.
     ///
     /// # Errors
     /// [`AdminError::Malformed`] for a line that is no JSON or has more than 8 MiB, [`AdminError::Connection`] for a
@@ -43,7 +45,7 @@ impl Lines {
                     return document.map(Some).map_err(|_| AdminError::Malformed { what: "the answer is not JSON" });
                 }
             }
-            match self.exchange.chunk().await.map_err(|error| failed(&self.socket, error))? {
+            match self.response.chunk().await.map_err(|error| failed(&self.socket, error))? {
                 Some(bytes) => self.buffer.push(&bytes),
                 None => return Ok(None),
             }

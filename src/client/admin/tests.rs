@@ -1,3 +1,5 @@
+use std::{io, path::Path};
+
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -149,7 +151,7 @@ async fn without_a_server_the_error_says_where_one_was_looked_for() {
 
 #[test]
 fn another_users_socket_is_said_to_be_one() {
-    let error = unreachable_door(Path::new("/run/grantd/admin.sock"), io::ErrorKind::PermissionDenied.into());
+    let error = not_connected(Path::new("/run/grantd/admin.sock"), io::ErrorKind::PermissionDenied.into());
     assert_eq!(error.to_string(), "this user may not use /run/grantd/admin.sock");
 }
 

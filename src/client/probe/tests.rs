@@ -22,7 +22,7 @@ enum Then {
     HangUp,
 }
 
-/// A router for one connection, which takes links of `clients` alone and tells which server name it was asked for.
+/// A router for one connection, which accepts links of `clients` alone and returns the server name of the request.
 async fn router(credential: Credential, clients: &Authority, then: Then) -> (SocketAddr, JoinHandle<Option<String>>) {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut roots = RootCertStore::empty();
@@ -145,7 +145,7 @@ async fn a_star_or_the_common_name_is_enough() {
 }
 
 #[tokio::test]
-async fn a_certificate_for_others_is_told_with_its_names() {
+async fn a_certificate_for_other_hosts_is_reported_with_its_names() {
     let ca = authority();
     let elsewhere = named(&ca, vec![dns("a.example.com"), dns("b.example.com")]);
     assert_eq!(
@@ -236,7 +236,7 @@ async fn a_silent_port_costs_no_more_than_the_deadline() {
 }
 
 #[tokio::test]
-async fn what_is_no_router_is_told_in_plain_words() {
+async fn an_endpoint_that_is_no_router_is_reported_in_plain_words() {
     let ca = authority();
     let credentials = secret(&ca, &ca);
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
@@ -261,7 +261,7 @@ async fn what_is_no_router_is_told_in_plain_words() {
 }
 
 #[tokio::test]
-async fn a_secret_that_cannot_be_used_is_told_without_its_key() {
+async fn an_unusable_secret_is_reported_without_its_key() {
     let ca = authority();
     let place = endpoint("127.0.0.1", 1);
     let good = secret(&ca, &ca);

@@ -336,7 +336,7 @@ async fn a_silent_server_costs_no_more_than_the_deadline() {
 
 #[tokio::test]
 async fn every_address_of_a_name_is_tried() {
-    // Where `localhost` is also ::1, nobody listens there.
+    // `localhost` may be ::1 too, where no server listens.
     let ca = authority();
     let (address, _server) =
         serve(serving(&ca, &["localhost"], |_| ()), http("200 OK", "", &bundle_named("west"))).await;
@@ -360,7 +360,7 @@ async fn a_name_without_an_address_is_an_error_in_time() {
 }
 
 #[tokio::test]
-async fn nobody_listening_is_said_plainly() {
+async fn a_refused_connection_is_reported_plainly() {
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
 
     let error = redeem(&token_for(free, &authority().as_ref().pem()), &options(SOON)).await.unwrap_err();

@@ -8,10 +8,10 @@ use std::sync::{
 use tokio::sync::Semaphore;
 
 use crate::{
-    grant::{Admission, CertificateRecord, Grant, GrantId, GrantName, Namespace, Redemption, Revision},
+    grant::{Grant, GrantId, GrantName, Namespace, PendingRedemption, Redemption, Revision},
     store::{
         Changes, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore,
-        NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, Receipt, Store, StoreError,
+        NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, Recorded, Store, StoreError,
         StoreFailure, StoreFuture, StoredObject, UpdateError, WriteObjectsError,
     },
     time::Timestamp,
@@ -74,21 +74,17 @@ impl GrantStore for FlawedStore {
         }
     }
 
-    fn commit_redemption(
-        &self,
-        admission: Admission,
-        certificate: CertificateRecord,
-    ) -> StoreFuture<'_, Receipt, CommitError> {
+    fn commit_redemption(&self, redemption: PendingRedemption) -> StoreFuture<'_, Recorded, CommitError> {
         self.commits.fetch_add(1, Ordering::SeqCst);
         match self.flaw() {
             Flaw::CommitUnavailable => Box::pin(async { Err(CommitError::Store(unavailable())) }),
             Flaw::DeletedBeforeCommit => Box::pin(async { Err(CommitError::Gone) }),
             Flaw::CommitWaits(gate) => Box::pin(async move {
                 gate.acquire().await.unwrap().forget();
-                self.inner.commit_redemption(admission, certificate).await
+                self.inner.commit_redemption(redemption).await
             }),
             Flaw::None | Flaw::CorruptRow | Flaw::ReadPanics | Flaw::ReadUnavailable => {
-                self.inner.commit_redemption(admission, certificate)
+                self.inner.commit_redemption(redemption)
             }
         }
     }

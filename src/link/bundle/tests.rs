@@ -209,7 +209,7 @@ fn large_and_nested_answers_are_refused() {
 }
 
 #[test]
-fn nothing_tells_the_key() {
+fn debug_of_a_bundle_shows_no_key() {
     let bundle = Bundle::read(written("t", &one_group()).as_bytes()).unwrap();
     assert!(!format!("{bundle:?}").contains("canary"));
 }

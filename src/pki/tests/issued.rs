@@ -6,8 +6,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use proptest::prelude::*;
 use x509_parser::{extensions::ParsedExtension, x509::X509Version};
 
-use super::{Bench, admission, now};
+use super::{Bench, issue, now};
 use crate::{
+    grant::Certified as _,
     pki::{
         CaKeyType, ClientKeyType, IssueError, Issuer, IssuerFault, Profile, certificate, key, make_ca, pem,
         profile::common_name,
@@ -35,7 +36,7 @@ fn a_certificate_says_what_the_profile_promises() {
     let issuer = issuer(now());
     for key_type in ClientKeyType::ALL {
         let profile = Profile { key_type, ..Profile::default() };
-        let credential = issuer.issue(&admission("east-site", now()), &profile).unwrap();
+        let credential = issue(&issuer, "east-site", now(), &profile).unwrap();
         let der = der(credential.certificate_pem());
         let leaf = certificate::parse(&der).unwrap();
 
@@ -60,7 +61,7 @@ fn the_authority_key_identifier_is_the_cas_own() {
     let issuer = issuer(now);
     let ca_der = der(issuer.ca_pem());
     let ca = certificate::parse(&ca_der).unwrap();
-    let leaf_der = der(issuer.issue(&admission("east", now), &Profile::default()).unwrap().certificate_pem());
+    let leaf_der = der(issue(&issuer, "east", now, &Profile::default()).unwrap().certificate_pem());
     let leaf = certificate::parse(&leaf_der).unwrap();
 
     let named = leaf.iter_extensions().find_map(|extension| {
@@ -78,7 +79,7 @@ fn key_certificate_and_record_belong_together() {
     let issuer = issuer(now);
     for key_type in ClientKeyType::ALL {
         let profile = Profile { key_type, ..Profile::default() };
-        let credential = issuer.issue(&admission("east", now), &profile).unwrap();
+        let credential = issue(&issuer, "east", now, &profile).unwrap();
         let (key_pem, record) = (credential.key(), credential.record());
         let der = der(credential.certificate_pem());
         let leaf = certificate::parse(&der).unwrap();
@@ -101,7 +102,7 @@ fn every_kind_of_client_key_is_accepted_even_by_a_strict_verifier() {
         bench.write("ca.crt", issuer.ca_pem());
         for key_type in ClientKeyType::ALL {
             let profile = Profile { key_type, ..Profile::default() };
-            let credential = issuer.issue(&admission("east", now()), &profile).unwrap();
+            let credential = issue(&issuer, "east", now(), &profile).unwrap();
             bench.write("leaf.crt", credential.certificate_pem());
             assert_eq!(bench.strictly_accepts_client("ca.crt", "leaf.crt"), Ok(()), "{ca_key_type} {key_type}");
         }
@@ -109,12 +110,12 @@ fn every_kind_of_client_key_is_accepted_even_by_a_strict_verifier() {
 }
 
 #[test]
-fn a_certificate_starts_five_minutes_early_and_ends_when_told() {
+fn a_certificate_starts_five_minutes_early_and_ends_after_the_validity_of_the_profile() {
     let made = at(1_700_000_000);
     let issuer = issuer(made);
     let admitted = made.saturating_add(YEAR);
     let profile = Profile { validity: Duration::from_secs(3_600), ..Profile::default() };
-    let credential = issuer.issue(&admission("east", admitted), &profile).unwrap();
+    let credential = issue(&issuer, "east", admitted, &profile).unwrap();
 
     let der = der(credential.certificate_pem());
     let validity = certificate::validity(&certificate::parse(&der).unwrap());
@@ -126,7 +127,7 @@ fn a_certificate_starts_five_minutes_early_and_ends_when_told() {
 fn a_certificate_never_outlives_its_ca() {
     let made = at(1_700_000_000);
     let issuer = issuer(made);
-    let credential = issuer.issue(&admission("east", made.saturating_add(YEAR * 8)), &Profile::default()).unwrap();
+    let credential = issue(&issuer, "east", made.saturating_add(YEAR * 8), &Profile::default()).unwrap();
     assert_eq!(credential.record().not_after, issuer.not_after());
 }
 
@@ -134,7 +135,7 @@ fn a_certificate_never_outlives_its_ca() {
 fn dates_beyond_2049_are_read_back() {
     let made: Timestamp = "2046-01-01T00:00:00Z".parse().unwrap();
     let issuer = issuer(made);
-    let credential = issuer.issue(&admission("east", made), &Profile::default()).unwrap();
+    let credential = issue(&issuer, "east", made, &Profile::default()).unwrap();
     let der = der(credential.certificate_pem());
     let validity = certificate::validity(&certificate::parse(&der).unwrap());
     assert_eq!(validity.not_after, made.saturating_add(YEAR * 5));
@@ -150,11 +151,11 @@ fn an_issuer_outside_its_dates_issues_nothing() {
 
     assert!(issuer.check(issuer.not_after()).is_ok());
     assert!(matches!(
-        issuer.issue(&admission("east", after), &Profile::default()),
+        issue(&issuer, "east", after, &Profile::default()),
         Err(IssueError::Issuer(IssuerFault::Expired { .. }))
     ));
     assert!(matches!(
-        issuer.issue(&admission("east", before), &Profile::default()),
+        issue(&issuer, "east", before, &Profile::default()),
         Err(IssueError::Issuer(IssuerFault::NotYetValid { .. }))
     ));
 }
@@ -163,8 +164,8 @@ fn an_issuer_outside_its_dates_issues_nothing() {
 fn no_two_certificates_share_a_serial_or_a_key() {
     let now = now();
     let issuer = issuer(now);
-    let admission = admission("east", now);
-    let records: Vec<_> = (0..50).map(|_| *issuer.issue(&admission, &Profile::default()).unwrap().record()).collect();
+    let records: Vec<_> =
+        (0..50).map(|_| *issue(&issuer, "east", now, &Profile::default()).unwrap().record()).collect();
     let serials: std::collections::HashSet<_> = records.iter().map(|record| record.serial).collect();
     let keys: std::collections::HashSet<_> = records.iter().map(|record| record.key_fingerprint).collect();
     assert_eq!((serials.len(), keys.len()), (50, 50));
@@ -187,7 +188,7 @@ fn rsa_is_slow_and_nothing_else_is() {
 fn debug_of_an_issuer_and_a_credential_shows_no_key() {
     let now = now();
     let issuer = issuer(now);
-    let credential = issuer.issue(&admission("east", now), &Profile::default()).unwrap();
+    let credential = issue(&issuer, "east", now, &Profile::default()).unwrap();
     let secret = credential.key().expose().lines().nth(1).unwrap().to_owned();
     let shown = format!("{issuer:?} {credential:?}");
     assert!(!shown.contains(&secret) && shown.contains("PrivateKeyPem(redacted)"), "{shown}");
@@ -199,7 +200,7 @@ proptest! {
     #[test]
     fn every_subject_becomes_the_common_name(subject in "[^\\p{C}]{1,63}") {
         let now = now();
-        let credential = issuer(now).issue(&admission(&subject, now), &Profile::default()).unwrap();
+        let credential = issue(&issuer(now), &subject, now, &Profile::default()).unwrap();
         let der = der(credential.certificate_pem());
         let leaf = certificate::parse(&der).unwrap();
         let names: Vec<_> = leaf.subject().iter_common_name().map(|name| name.as_str().unwrap()).collect();

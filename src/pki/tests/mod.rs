@@ -1,4 +1,4 @@
-//! What the room promises, tried on CAs that the real `openssl` makes and with verifiers that are not ours.
+//! The promises of this module, tested on CAs that the real `openssl` makes and with verifiers that are not ours.
 
 mod bench;
 mod faults;
@@ -11,11 +11,11 @@ use std::error::Error;
 
 use bench::Bench;
 
-use super::certificate;
+use super::{ClientCredential, IssueError, Issuer, Profile, certificate};
 use crate::{
     grant::{
         Admission, Allowance, CodeOrigin, ExpirationWindow, Grant, GrantId, GrantMetadata, PresentedCode,
-        RedemptionRequest, Revision,
+        RedemptionRequest, Revision, Signed,
     },
     time::{Clock, Timestamp},
 };
@@ -49,6 +49,11 @@ fn admission(subject: &str, now: Timestamp) -> Admission {
         peer: None,
     };
     grant.admit(request, now).unwrap()
+}
+
+/// What the issuer gives out for `subject` at `now`.
+fn issue(issuer: &Issuer, subject: &str, now: Timestamp, profile: &Profile) -> Result<ClientCredential, IssueError> {
+    issuer.issue(admission(subject, now), profile).map(Signed::into_credential)
 }
 
 /// Whether the first certificate of `ca_pem` is of the CA that has issued the first of `certificate_pem`.

@@ -11,12 +11,12 @@ use std::{
 use crate::{
     file,
     grant::{
-        Admission, Allowance, CertificateRecord, CodeOrigin, ExpirationWindow, Grant, GrantId, GrantMetadata,
-        KeyFingerprint, PresentedCode, RedemptionRequest, SerialNumber,
+        Admission, Allowance, CertificateRecord, Certified, CodeOrigin, ExpirationWindow, Grant, GrantId,
+        GrantMetadata, KeyFingerprint, PresentedCode, RedemptionRequest, SerialNumber, Signed,
     },
     store::{
-        GrantChange, GrantStore, NewGrant, ObjectContent, ObjectKey, ObjectKind, ObjectStore, ObjectWrite, Store,
-        StoredObject,
+        CommitError, GrantChange, GrantStore, NewGrant, ObjectContent, ObjectKey, ObjectKind, ObjectStore, ObjectWrite,
+        Receipt, Store, StoreFuture, StoredObject,
         memory::MemoryStore,
         sqlite::{SqliteOptions, SqliteStore},
     },
@@ -212,6 +212,21 @@ pub(in crate::store) fn certificate() -> CertificateRecord {
         key_fingerprint: KeyFingerprint::from_bytes([random, random].concat().try_into().unwrap()),
         not_after: at(9000),
     }
+}
+
+impl Certified for CertificateRecord {
+    fn record(&self) -> &CertificateRecord {
+        self
+    }
+}
+
+/// Counts one redemption; a record is credential enough for the tests of a store.
+pub(in crate::store) fn commit<'a>(
+    store: &'a (dyn Store + 'static),
+    admission: Admission,
+    certificate: CertificateRecord,
+) -> StoreFuture<'a, Receipt<CertificateRecord>, CommitError> {
+    Box::pin(store.commit(Signed::new(admission, certificate)))
 }
 
 /// The key of an object.

@@ -10,7 +10,7 @@ use std::{
 use tokio::task::JoinSet;
 
 use super::{
-    Bench, admission, at, certificate, change, create_object, new_grant, on_every_store, read_object, site_key,
+    Bench, admission, at, certificate, change, commit, create_object, new_grant, on_every_store, read_object, site_key,
     update_object,
 };
 use crate::{
@@ -54,7 +54,7 @@ async fn every_operation_on_a_grant_is_told<B: Bench>(bench: B) {
     let store = bench.store();
     let grant = store.create(NewGrant { metadata: labelled("x"), ..new_grant("offer") }).await.unwrap();
     let start = Revision(grant.revision.0 - 1);
-    store.commit_redemption(admission(&grant, 1500), certificate()).await.unwrap();
+    commit(&*store, admission(&grant, 1500), certificate()).await.unwrap();
     let read = store.get(grant.id).await.unwrap().unwrap();
     let kept = store.update(read.id, read.revision, change(&read)).await.unwrap();
     let other = GrantChange { metadata: labelled("y"), ..change(&kept) };
@@ -119,13 +119,13 @@ async fn what_was_refused_is_not_told<B: Bench>(bench: B) {
     let store = bench.store();
     let grant = store.create(new_grant("offer")).await.unwrap();
     let record = certificate();
-    store.commit_redemption(admission(&grant, 1500), record).await.unwrap();
+    commit(&*store, admission(&grant, 1500), record).await.unwrap();
     let revision = store.revision().await.unwrap();
 
     assert!(store.create(new_grant("offer")).await.is_err());
     assert!(store.update(grant.id, grant.revision, change(&grant)).await.is_err());
-    assert!(store.commit_redemption(admission(&grant, 1500), record).await.is_err());
-    assert!(store.commit_redemption(admission(&grant, 2500), certificate()).await.is_err());
+    assert!(commit(&*store, admission(&grant, 1500), record).await.is_err());
+    assert!(commit(&*store, admission(&grant, 2500), certificate()).await.is_err());
     assert!(store.delete(grant.namespace.clone(), grant.name.clone(), Some(grant.revision)).await.is_err());
     assert!(store.delete(grant.namespace.clone(), "other".parse().unwrap(), None).await.unwrap().is_none());
     assert_eq!(store.sweep(at(1200), 10).await.unwrap(), 0);
@@ -219,7 +219,7 @@ async fn whoever_follows_concurrent_changes_sees_each_once_in_order<B: Bench>(be
                 let grant = store.create(new_grant(&name)).await.unwrap();
                 let told = store.changes().since(Revision(grant.revision.0 - 1)).unwrap();
                 assert_eq!(told[0].revision, grant.revision, "told after it was answered");
-                store.commit_redemption(admission(&grant, 1500), certificate()).await.unwrap();
+                commit(&*store, admission(&grant, 1500), certificate()).await.unwrap();
                 store.write_objects(vec![create_object(&name)]).await.unwrap();
             }
         });

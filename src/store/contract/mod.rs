@@ -9,8 +9,8 @@ mod reading;
 mod replay;
 
 pub(in crate::store) use bench::{
-    Bench, Files, MemoryBench, SqliteBench, admission, at, certificate, change, content, create_object, key, new_grant,
-    read_object, site_key, update_object, within,
+    Bench, Files, MemoryBench, SqliteBench, admission, at, certificate, change, commit, content, create_object, key,
+    new_grant, read_object, site_key, update_object, within,
 };
 
 /// Makes a test of each promise for each store.

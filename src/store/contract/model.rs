@@ -2,10 +2,10 @@
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
-use super::{Bench, MemoryBench, SqliteBench, admission, at, certificate, change, new_grant, within};
+use super::{Bench, MemoryBench, SqliteBench, admission, at, certificate, change, commit, new_grant, within};
 use crate::{
     grant::{Allowance, CertificateRecord, Grant, GrantMetadata, Revision},
-    store::{GrantChange, GrantQuery, GrantStore, NewGrant, PageLimit},
+    store::{GrantChange, GrantQuery, GrantStore, NewGrant, PageLimit, Store},
 };
 
 /// Which revision a caller expects.
@@ -118,13 +118,7 @@ async fn list(store: &impl GrantStore, namespace: Option<&str>, limit: PageLimit
 }
 
 /// Carries a step out and writes down what was answered.
-async fn answer(
-    store: &impl GrantStore,
-    step: &Step,
-    known: &Known,
-    new: &NewGrant,
-    fresh: CertificateRecord,
-) -> String {
+async fn answer(store: &impl Store, step: &Step, known: &Known, new: &NewGrant, fresh: CertificateRecord) -> String {
     let chosen = |choice: usize| known.grant(choice);
     match step {
         Step::Create { .. } => format!("{:?}", store.create(new.clone()).await.map(|grant| whole(&grant))),
@@ -153,7 +147,7 @@ async fn answer(
                 Serial::Fresh => fresh,
                 Serial::UsedBefore => known.last_certificate.unwrap_or(fresh),
             };
-            format!("{:?}", store.commit_redemption(admission(grant, *seconds), record).await)
+            format!("{:?}", commit(store, admission(grant, *seconds), record).await)
         }
         Step::Ledger { grant, after, limit } => {
             let Some(grant) = chosen(*grant) else { return String::new() };

@@ -9,11 +9,12 @@ use std::{
 
 use tokio::task::JoinSet;
 
-use super::{Bench, admission, at, certificate, change, new_grant, on_every_store};
+use super::{Bench, admission, at, certificate, change, commit, new_grant, on_every_store};
 use crate::{
     grant::{Allowance, Grant, Revision},
     store::{
-        CommitError, CreateError, GrantChange, GrantQuery, GrantStore, NewGrant, StoreError, StoreFailure, UpdateError,
+        CommitError, CreateError, GrantChange, GrantQuery, GrantStore, NewGrant, Store, StoreError, StoreFailure,
+        UpdateError,
     },
 };
 
@@ -32,8 +33,8 @@ on_every_store!(
     after_closing_nothing_is_answered,
 );
 
-async fn redeem(store: &impl GrantStore, grant: &Grant) -> Result<u32, CommitError> {
-    store.commit_redemption(admission(grant, 1500), certificate()).await.map(|receipt| receipt.ordinal())
+async fn redeem(store: &impl Store, grant: &Grant) -> Result<u32, CommitError> {
+    commit(store, admission(grant, 1500), certificate()).await.map(|receipt| receipt.ordinal())
 }
 
 async fn made(store: &impl GrantStore, grant: &Grant) -> u32 {
@@ -53,7 +54,7 @@ async fn what_was_answered_is_there_after_reopening<B: Bench>(bench: B) {
     new.metadata.settings.insert("c".to_owned(), "d".to_owned());
     let grant = store.create(new.clone()).await.unwrap();
     let record = certificate();
-    store.commit_redemption(admission(&grant, 1500), record).await.unwrap();
+    commit(&*store, admission(&grant, 1500), record).await.unwrap();
     let before = store.get(grant.id).await.unwrap().unwrap();
     drop(store);
 
@@ -115,11 +116,11 @@ async fn a_redemption_that_cannot_be_recorded_is_not_counted<B: Bench>(bench: B)
     let store = bench.store();
     let grant = store.create(new_grant("offer")).await.unwrap();
     let record = certificate();
-    store.commit_redemption(admission(&grant, 1500), record).await.unwrap();
+    commit(&*store, admission(&grant, 1500), record).await.unwrap();
     let revision = store.revision().await.unwrap();
 
     // The ledger knows the serial number already.
-    let again = store.commit_redemption(admission(&grant, 1500), record).await;
+    let again = commit(&*store, admission(&grant, 1500), record).await;
 
     assert!(matches!(again, Err(CommitError::Store(StoreError::Corrupt { .. }))), "{again:?}");
     assert_eq!((made(&*store, &grant).await, ordinals(&*store, &grant).await), (1, vec![1]));
@@ -131,7 +132,7 @@ async fn a_redemption_that_cannot_be_recorded_is_not_counted<B: Bench>(bench: B)
 async fn the_stored_copy_decides_and_expired_comes_before_exhausted<B: Bench>(bench: B) {
     let store = bench.store();
     let grant = store.create(NewGrant { allowed: 1, ..new_grant("offer") }).await.unwrap();
-    let commit = |seconds| store.commit_redemption(admission(&grant, seconds), certificate());
+    let commit = |seconds| commit(&*store, admission(&grant, seconds), certificate());
 
     assert!(matches!(commit(2000).await, Err(CommitError::Expired)));
     assert_eq!(commit(1999).await.unwrap().ordinal(), 1);
@@ -172,14 +173,14 @@ async fn failures_among_concurrent_operations_stay_apart<B: Bench>(bench: B) {
     let store = bench.store();
     let used = certificate();
     let grant = store.create(NewGrant { allowed: 100, ..new_grant("offer") }).await.unwrap();
-    store.commit_redemption(admission(&grant, 1500), used).await.unwrap();
+    commit(&*store, admission(&grant, 1500), used).await.unwrap();
 
     let mut tasks = JoinSet::new();
     for number in 0..90 {
         let (store, grant) = (Arc::clone(&store), grant.clone());
         // Every third breaks a rule of the schema.
         let record = if number % 3 == 0 { used } else { certificate() };
-        tasks.spawn(async move { store.commit_redemption(admission(&grant, 1500), record).await.is_ok() });
+        tasks.spawn(async move { commit(&*store, admission(&grant, 1500), record).await.is_ok() });
     }
 
     assert_eq!(tasks.join_all().await.into_iter().filter(|succeeded| *succeeded).count(), 60);
@@ -233,10 +234,10 @@ async fn every_change_has_a_greater_revision_also_across_reopening<B: Bench>(ben
 async fn a_dropped_future_is_done_or_not_begun<B: Bench>(bench: B) {
     let store = bench.store();
     let grant = store.create(NewGrant { allowed: 1000, ..new_grant("offer") }).await.unwrap();
-    let unpolled = store.commit_redemption(admission(&grant, 1500), certificate());
+    let unpolled = commit(&*store, admission(&grant, 1500), certificate());
     drop(unpolled);
     for _ in 0..50 {
-        let mut begun = pin!(store.commit_redemption(admission(&grant, 1500), certificate()));
+        let mut begun = pin!(commit(&*store, admission(&grant, 1500), certificate()));
         let _ = begun.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     }
 

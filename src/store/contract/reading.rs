@@ -1,6 +1,6 @@
 //! What the other operations answer.
 
-use super::{Bench, admission, at, certificate, change, new_grant, on_every_store};
+use super::{Bench, admission, at, certificate, change, commit, new_grant, on_every_store};
 use crate::{
     grant::{Allowance, CodeOrigin, GrantId, GrantMetadata, Namespace},
     store::{GrantChange, GrantCounts, GrantQuery, GrantStore, NewGrant, PageLimit, UpdateError},
@@ -108,7 +108,7 @@ async fn an_update_replaces_what_an_operator_may_change<B: Bench>(bench: B) {
     let mut new = new_grant("offer");
     new.metadata.labels.insert("a".to_owned(), "b".to_owned());
     let created = store.create(new).await.unwrap();
-    store.commit_redemption(admission(&created, 1500), certificate()).await.unwrap();
+    commit(&*store, admission(&created, 1500), certificate()).await.unwrap();
     let read = store.get(created.id).await.unwrap().unwrap();
 
     let wanted = GrantChange {
@@ -136,7 +136,7 @@ async fn the_ledger_is_read_in_pages<B: Bench>(bench: B) {
     let store = bench.store();
     let grant = store.create(NewGrant { allowed: 5, ..new_grant("offer") }).await.unwrap();
     for _ in 0..5 {
-        store.commit_redemption(admission(&grant, 1500), certificate()).await.unwrap();
+        commit(&*store, admission(&grant, 1500), certificate()).await.unwrap();
     }
     let page = async |after, limit| -> Vec<u32> {
         store.redemptions(grant.id, after, limit).await.unwrap().iter().map(|row| row.ordinal).collect()
@@ -156,7 +156,7 @@ async fn grants_are_counted_by_state<B: Bench>(bench: B) {
         let new = NewGrant { allowed: 1, expires_at: at(2000 + number), ..new_grant(&format!("offer-{number}")) };
         let grant = store.create(new).await.unwrap();
         if number % 2 == 0 {
-            store.commit_redemption(admission(&grant, 1500), certificate()).await.unwrap();
+            commit(&*store, admission(&grant, 1500), certificate()).await.unwrap();
         }
     }
     assert_eq!(store.count(at(1500)).await.unwrap(), GrantCounts { open: 3, expired: 0, exhausted: 3 });
@@ -170,10 +170,10 @@ async fn the_sweep_takes_what_is_old_and_no_more_than_asked<B: Bench>(bench: B) 
         let expired = NewGrant { expires_at: at(1400), ..new_grant(&format!("expired-{number}")) };
         store.create(expired).await.unwrap();
         let used_up = store.create(NewGrant { allowed: 1, ..new_grant(&format!("used-up-{number}")) }).await.unwrap();
-        store.commit_redemption(admission(&used_up, 1500), certificate()).await.unwrap();
+        commit(&*store, admission(&used_up, 1500), certificate()).await.unwrap();
     }
     let half = store.create(new_grant("half")).await.unwrap();
-    store.commit_redemption(admission(&half, 1100), certificate()).await.unwrap();
+    commit(&*store, admission(&half, 1100), certificate()).await.unwrap();
 
     assert_eq!(store.sweep(at(1400), 100).await.unwrap(), 0, "what expired at the cutoff stays");
     assert_eq!(store.sweep(at(1500), 100).await.unwrap(), 4, "what was used up at the cutoff stays");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
-use super::{Bench, MemoryBench, SqliteBench, admission, at, certificate, change, key, new_grant, within};
+use super::{Bench, MemoryBench, SqliteBench, admission, at, certificate, change, commit, key, new_grant, within};
 use crate::{
     grant::{Grant, Revision},
     store::{
@@ -130,7 +130,7 @@ async fn carry_out(store: &impl Store, step: Step) {
         }
         Step::Redeem(name) => {
             let Some(grant) = grant(store, name).await else { return };
-            let _ = store.commit_redemption(admission(&grant, 1300), certificate()).await;
+            let _ = commit(store, admission(&grant, 1300), certificate()).await;
         }
         Step::DeleteGrant(name) => {
             let _ = store.delete("west".parse().unwrap(), name.parse().unwrap(), None).await.unwrap();

@@ -9,9 +9,11 @@ use sqlx::{Database, Encode, Executor, IntoArguments, Pool, Type, query::Query};
 
 use super::{
     failure::Failure,
-    redemption::{Attempt, Redeemed},
+    redemption::Redeemed,
     statement::{Columns, Statement, Value},
 };
+
+use crate::grant::PendingRedemption;
 
 /// One kind of database below the shared store: how it is connected to, how a transaction begins, which failures concern
 /// one row only.
@@ -58,7 +60,7 @@ pub(in crate::store) trait Backend: Sized + Send + Sync + 'static {
     /// transaction may still be open then, and is rolled back.
     fn redeem(
         connection: &mut Connection<Self>,
-        attempts: &[&Attempt],
+        attempts: &[&PendingRedemption],
     ) -> impl Future<Output = Result<Redeemed, Failure>> + Send;
 
     /// Whether the error is about the values or the row of this one statement, so that other statements can succeed. The

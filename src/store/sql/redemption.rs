@@ -3,19 +3,12 @@
 use tokio::sync::oneshot;
 
 use crate::{
-    grant::{Admission, CertificateRecord, GrantName, Revision},
+    grant::{GrantName, PendingRedemption, Revision},
     store::{
-        ChangeEffect, ChangeSubject, CommitError, Receipt, StoreError, StoreFailure,
+        ChangeEffect, ChangeSubject, CommitError, Recorded, StoreError, StoreFailure,
         changes::{Committed, PendingChange},
     },
 };
-
-/// A redemption whose certificate is signed and not yet sent.
-#[derive(Debug)]
-pub(in crate::store) struct Attempt {
-    pub(in crate::store) admission: Admission,
-    pub(in crate::store) certificate: CertificateRecord,
-}
 
 /// What came of an attempt that broke no rule of the schema.
 #[derive(Debug)]
@@ -48,8 +41,8 @@ pub(in crate::store) struct Redeemed {
 
 /// An attempt, and the channel on which its caller waits for the answer.
 pub(in crate::store) struct WaitingRedemption {
-    pub(in crate::store) attempt: Attempt,
-    caller: oneshot::Sender<Result<Receipt, CommitError>>,
+    pub(in crate::store) attempt: PendingRedemption,
+    caller: oneshot::Sender<Result<Recorded, CommitError>>,
 }
 
 impl WaitingRedemption {
@@ -57,7 +50,9 @@ impl WaitingRedemption {
     pub(in crate::store) const ACTION: &'static str = "count a redemption";
 
     /// The attempt, ready to be queued, and the channel of its answer.
-    pub(in crate::store) fn new(attempt: Attempt) -> (Box<Self>, oneshot::Receiver<Result<Receipt, CommitError>>) {
+    pub(in crate::store) fn new(
+        attempt: PendingRedemption,
+    ) -> (Box<Self>, oneshot::Receiver<Result<Recorded, CommitError>>) {
         let (caller, answer) = oneshot::channel();
         (Box::new(Self { attempt, caller }), answer)
     }
@@ -69,9 +64,9 @@ impl WaitingRedemption {
 
     /// Answers what came of it: the transaction is committed.
     pub(in crate::store) fn committed(self, outcome: Outcome) {
-        let Self { attempt: Attempt { admission, certificate }, caller } = self;
+        let Self { attempt, caller } = self;
         let answer = match outcome {
-            Outcome::Counted { ordinal, name: _ } => Ok(Receipt::new(admission, certificate, ordinal)),
+            Outcome::Counted { ordinal, name: _ } => Ok(Recorded::new(attempt, ordinal)),
             Outcome::Gone => Err(CommitError::Gone),
             Outcome::Expired => Err(CommitError::Expired),
             Outcome::Exhausted => Err(CommitError::Exhausted),
@@ -100,7 +95,7 @@ pub(in crate::store) fn committed(redemptions: &[Box<WaitingRedemption>], redeem
     for (redemption, outcome) in redemptions.iter().zip(&redeemed.outcomes) {
         let Outcome::Counted { ordinal: _, name } = outcome else { continue };
         place += 1;
-        let admission = &redemption.attempt.admission;
+        let admission = redemption.attempt.admission();
         let (id, namespace, name) = (admission.grant_id(), admission.namespace().clone(), name.clone());
         let subject = ChangeSubject::Grant { id, namespace, name };
         pending.push(PendingChange { place, subject, effect: ChangeEffect::Modified { labels_before: None } });

@@ -7,16 +7,15 @@ use super::{
     operation::{Advance, Check, Create, Delete, Sweep, Update, WriteObjects, new_allowance},
     read::Reader,
     recent::Recent,
-    redemption::Attempt,
     row,
     seal::{OfGrant, Purpose, SealingKey},
     writer::{Queue, Writer},
 };
 use crate::{
-    grant::{Admission, CertificateRecord, Grant, GrantId, GrantName, Namespace, Redemption, Revision},
+    grant::{Grant, GrantId, GrantName, Namespace, PendingRedemption, Redemption, Revision},
     store::{
         Changes, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore,
-        NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, OnCommit, Receipt, SealError, Store,
+        NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, OnCommit, Recorded, SealError, Store,
         StoreError, StoreFailure, StoreFuture, StoredObject, UpdateError, WriteObjectsError,
     },
     time::Timestamp,
@@ -112,12 +111,8 @@ impl<B: Backend> GrantStore for SqlStore<B> {
         Box::pin(self.queue.write(Delete { namespace, name, expected, key: Arc::clone(&self.key) }))
     }
 
-    fn commit_redemption(
-        &self,
-        admission: Admission,
-        certificate: CertificateRecord,
-    ) -> StoreFuture<'_, Receipt, CommitError> {
-        Box::pin(self.queue.redeem(Attempt { admission, certificate }))
+    fn commit_redemption(&self, redemption: PendingRedemption) -> StoreFuture<'_, Recorded, CommitError> {
+        Box::pin(self.queue.redeem(redemption))
     }
 
     fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> StoreFuture<'_, Vec<Redemption>> {

@@ -25,14 +25,14 @@ use super::{
     batch::{Batch, Operation, Queued, Waiting, unavailable},
     failure::{Failure, database, revision_of},
     recent::Recent,
-    redemption::{self, Attempt, Redeemed, WaitingRedemption},
+    redemption::{self, Redeemed, WaitingRedemption},
     statement::statement,
     statements,
 };
 use crate::{
-    grant::Revision,
+    grant::{PendingRedemption, Revision},
     store::{
-        Changes, CommitError, CommitOutcome, CommitReport, DatabaseError, OnCommit, Receipt, StoreFailure,
+        Changes, CommitError, CommitOutcome, CommitReport, DatabaseError, OnCommit, Recorded, StoreFailure,
         changes::Committed,
     },
 };
@@ -80,7 +80,7 @@ impl<B: Backend> Queue<B> {
     }
 
     /// The same for a redemption.
-    pub(in crate::store) async fn redeem(&self, attempt: Attempt) -> Result<Receipt, CommitError> {
+    pub(in crate::store) async fn redeem(&self, attempt: PendingRedemption) -> Result<Recorded, CommitError> {
         let failed = |source| CommitError::Store(redemption::unavailable(source));
         let (waiting, answer) = WaitingRedemption::new(attempt);
         self.enqueue(Entry::Redemption(waiting)).map_err(failed)?;
@@ -189,7 +189,7 @@ impl<B: Backend> Writer<B> {
         // No more than MAX_BATCH.
         let most = u32::try_from(redemptions.len()).unwrap_or(u32::MAX);
         self.changes.announce(most);
-        let attempts: Vec<&Attempt> = redemptions.iter().map(|redemption| &redemption.attempt).collect();
+        let attempts: Vec<&PendingRedemption> = redemptions.iter().map(|redemption| &redemption.attempt).collect();
         let result = self.count(&attempts).await;
         if matches!(result, Err(Failure::Row(_))) {
             self.changes.withdraw(most);
@@ -224,7 +224,7 @@ impl<B: Backend> Writer<B> {
         None
     }
 
-    async fn count(&mut self, attempts: &[&Attempt]) -> Result<Redeemed, Failure> {
+    async fn count(&mut self, attempts: &[&PendingRedemption]) -> Result<Redeemed, Failure> {
         let result = B::redeem(self.connection().await?, attempts).await;
         if result.is_err() {
             self.roll_back().await;

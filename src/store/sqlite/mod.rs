@@ -17,11 +17,13 @@ use super::{
         backend::{Backend, Connection, Row, fetch, run_on},
         failure::Failure,
         open::{migrate, revision, unlock, unusable},
-        redemption::{Attempt, Redeemed},
+        redemption::Redeemed,
         statement::{Statement, statement},
         store::{Opened, SqlStore},
     },
 };
+
+use crate::grant::PendingRedemption;
 
 /// What a store in SQLite needs.
 pub(super) struct SqliteOptions {
@@ -109,7 +111,7 @@ impl Backend for SqliteBackend {
         run_on::<Sqlite>(connection, statement, take).await
     }
 
-    async fn redeem(connection: &mut Connection<Self>, attempts: &[&Attempt]) -> Result<Redeemed, Failure> {
+    async fn redeem(connection: &mut Connection<Self>, attempts: &[&PendingRedemption]) -> Result<Redeemed, Failure> {
         redeem::redeem::<Self>(connection, attempts).await
     }
 

@@ -9,13 +9,16 @@ use std::collections::HashSet;
 use serde_json::json;
 use sqlx::{Error, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
-use crate::store::{
-    DatabaseError, StoreError, StoreFailure,
-    sql::{
-        backend::{Backend, fetch},
-        failure::{Failure, database, revision_of},
-        redemption::{Attempt, Outcome, Redeemed, unavailable},
-        statement::{Broken, Columns as _, Statement, statement},
+use crate::{
+    grant::PendingRedemption,
+    store::{
+        DatabaseError, StoreError, StoreFailure,
+        sql::{
+            backend::{Backend, fetch},
+            failure::{Failure, database, revision_of},
+            redemption::{Outcome, Redeemed, unavailable},
+            statement::{Broken, Columns as _, Statement, statement},
+        },
     },
 };
 
@@ -105,7 +108,7 @@ pub(super) const STATEMENTS: &[&str] = &[count_one!(), record_each!(), count_eac
 /// [`Backend::redeem`].
 pub(super) async fn redeem<B: Backend<Database = Sqlite>>(
     connection: &mut SqliteConnection,
-    attempts: &[&Attempt],
+    attempts: &[&PendingRedemption],
 ) -> Result<Redeemed, Failure> {
     let mut rows = match attempts {
         [attempt] => redeem_one::<B>(connection, attempt).await?,
@@ -120,7 +123,7 @@ pub(super) async fn redeem<B: Backend<Database = Sqlite>>(
     };
     let mut outcomes: Vec<Option<Outcome>> = attempts.iter().map(|attempt| recorded(attempt, &rows)).collect();
     let refused = || attempts.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_none());
-    let ids: Vec<String> = refused().map(|(attempt, _)| attempt.admission.grant_id().to_string()).collect();
+    let ids: Vec<String> = refused().map(|(attempt, _)| attempt.admission().grant_id().to_string()).collect();
     if !ids.is_empty() {
         // After the transaction, as this connection alone writes: the rows are still as they were when it was decided.
         let read = fetch::<B>(connection, statement(allowances!()).bind(&json!(ids).to_string())).await;
@@ -137,9 +140,9 @@ pub(super) async fn redeem<B: Backend<Database = Sqlite>>(
 
 async fn redeem_one<B: Backend<Database = Sqlite>>(
     connection: &mut SqliteConnection,
-    attempt: &Attempt,
+    attempt: &PendingRedemption,
 ) -> Result<Vec<SqliteRow>, Failure> {
-    let Attempt { admission, certificate } = attempt;
+    let (admission, certificate) = (attempt.admission(), attempt.certificate());
     let id = admission.grant_id().to_string();
     let peer = admission.peer().map(|peer| peer.to_string());
     let redeem = statement(REDEEM_ONE)
@@ -156,15 +159,16 @@ async fn redeem_one<B: Backend<Database = Sqlite>>(
 
 async fn redeem_each<B: Backend<Database = Sqlite>>(
     connection: &mut SqliteConnection,
-    attempts: &[&Attempt],
+    attempts: &[&PendingRedemption],
 ) -> Result<Vec<SqliteRow>, Failure> {
     // Its ledger row is found again by the serial number. Two attempts with the same one cannot both be counted, and which
     // of them was is only known when each is counted alone.
     let mut serials = HashSet::new();
-    if !attempts.iter().all(|attempt| serials.insert(attempt.certificate.serial.as_bytes())) {
+    if !attempts.iter().all(|attempt| serials.insert(attempt.certificate().serial.as_bytes())) {
         return Err(Failure::rule("(several grants)"));
     }
-    let rows = attempts.iter().map(|Attempt { admission, certificate }| {
+    let rows = attempts.iter().map(|attempt| {
+        let (admission, certificate) = (attempt.admission(), attempt.certificate());
         json!([
             admission.grant_id().to_string(),
             admission.admitted_at().unix_seconds(),
@@ -190,8 +194,8 @@ async fn run<B: Backend<Database = Sqlite>>(
 }
 
 /// The outcome of an attempt that has a ledger row among these.
-fn recorded(attempt: &Attempt, rows: &[SqliteRow]) -> Option<Outcome> {
-    let serial = &attempt.certificate.serial.as_bytes()[..];
+fn recorded(attempt: &PendingRedemption, rows: &[SqliteRow]) -> Option<Outcome> {
+    let serial = &attempt.certificate().serial.as_bytes()[..];
     let row = rows.iter().find(|row| row.bytes("serial") == Ok(serial))?;
     let ordinal = row.integer("ordinal").ok().and_then(|ordinal| u32::try_from(ordinal).ok());
     let name = row.text("grant_name").ok().and_then(|name| name.parse().ok());
@@ -203,20 +207,20 @@ fn recorded(attempt: &Attempt, rows: &[SqliteRow]) -> Option<Outcome> {
 }
 
 /// Why nothing was counted, in the order of the checks of admission.
-fn refusal(attempt: &Attempt, allowances: &[SqliteRow]) -> Outcome {
-    let id = attempt.admission.grant_id().to_string();
+fn refusal(attempt: &PendingRedemption, allowances: &[SqliteRow]) -> Outcome {
+    let id = attempt.admission().grant_id().to_string();
     let Some(row) = allowances.iter().find(|row| row.text("uid") == Ok(&*id)) else { return Outcome::Gone };
     let read = |column| row.integer(column);
     match (read("expires_at"), read("redemptions"), read("redemptions_allowed")) {
-        (Ok(expires_at), ..) if attempt.admission.admitted_at().unix_seconds() >= expires_at => Outcome::Expired,
+        (Ok(expires_at), ..) if attempt.admission().admitted_at().unix_seconds() >= expires_at => Outcome::Expired,
         (Ok(_), Ok(made), Ok(allowed)) if made >= allowed => Outcome::Exhausted,
         (Ok(_), Ok(_), Ok(_)) => unreadable(attempt, "redemptions"),
         (Err(Broken(what)), ..) | (_, Err(Broken(what)), _) | (_, _, Err(Broken(what))) => unreadable(attempt, what),
     }
 }
 
-fn unreadable(attempt: &Attempt, what: &'static str) -> Outcome {
-    Outcome::Unreadable(StoreError::Corrupt { id: attempt.admission.grant_id().to_string(), what })
+fn unreadable(attempt: &PendingRedemption, what: &'static str) -> Outcome {
+    Outcome::Unreadable(StoreError::Corrupt { id: attempt.admission().grant_id().to_string(), what })
 }
 
 /// As SQLite's `unhex` reads it.

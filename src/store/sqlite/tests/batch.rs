@@ -8,7 +8,7 @@ use crate::{
     grant::{CertificateRecord, Grant, Revision},
     store::{
         CommitError, GrantStore, NewGrant, Receipt, Store,
-        contract::{Bench, MemoryBench, SqliteBench, admission, at, certificate, new_grant, within},
+        contract::{Bench, MemoryBench, SqliteBench, admission, at, certificate, commit, new_grant, within},
     },
 };
 
@@ -40,7 +40,7 @@ async fn fill(store: &impl Store, grants: &[NewGrant]) -> Vec<Grant> {
     created
 }
 
-fn outcome(answer: Result<Receipt, CommitError>) -> String {
+fn outcome(answer: Result<Receipt<CertificateRecord>, CommitError>) -> String {
     match answer {
         Ok(receipt) => format!("{} of {}", receipt.ordinal(), receipt.grant_id()),
         Err(error) => format!("{error:?}"),
@@ -78,10 +78,9 @@ async fn run(wanted: Vec<Wanted>) {
 
     let mut expected = Vec::new();
     for (admission, record) in attempts() {
-        expected.push(outcome(model.commit_redemption(admission, record).await));
+        expected.push(outcome(commit(&*model, admission, record).await));
     }
-    let mut waiting: Vec<_> =
-        attempts().map(|(admission, record)| store.commit_redemption(admission, record)).collect();
+    let mut waiting: Vec<_> = attempts().map(|(admission, record)| commit(&*store, admission, record)).collect();
     // All are in the queue before the writer runs.
     for future in &mut waiting {
         assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());

@@ -4,13 +4,13 @@ use crate::{
     grant::Grant,
     store::{
         GrantStore, NewGrant,
-        contract::{Bench, SqliteBench, admission, certificate, new_grant, within},
+        contract::{Bench, SqliteBench, admission, certificate, commit, new_grant, within},
         sqlite::{SqliteStore, connection::Setup},
     },
 };
 
 async fn redeem(store: &SqliteStore, grant: &Grant) -> bool {
-    store.commit_redemption(admission(grant, 1500), certificate()).await.is_ok()
+    commit(store, admission(grant, 1500), certificate()).await.is_ok()
 }
 
 /// Redeems until it fails, and answers how often it succeeded.

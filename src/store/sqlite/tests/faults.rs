@@ -14,7 +14,7 @@ use crate::{
     store::{
         CommitError, CommitOutcome, CommitReport, CorruptRow, GrantQuery, GrantStore, NewGrant, PageLimit, StoreError,
         StoreFailure, UpdateError,
-        contract::{Bench, Files, SqliteBench, admission, certificate, change, new_grant, within},
+        contract::{Bench, Files, SqliteBench, admission, certificate, change, commit, new_grant, within},
         sql::statements,
         sqlite::{SqliteOptions, SqliteStore, connection::Setup, redeem},
     },
@@ -89,7 +89,7 @@ async fn redemptions_of_a_corrupt_grant_take_no_others_with_them() {
     let mut tasks = JoinSet::new();
     for number in 0..60 {
         let (store, grant) = (bench.store(), if number % 2 == 0 { broken.clone() } else { sound.clone() });
-        tasks.spawn(async move { store.commit_redemption(admission(&grant, 1500), certificate()).await });
+        tasks.spawn(async move { commit(&*store, admission(&grant, 1500), certificate()).await });
     }
     let outcomes = within(tasks.join_all()).await;
 
@@ -119,7 +119,7 @@ async fn an_update_of_a_corrupt_grant_changes_nothing() {
 async fn the_schema_refuses_to_change_the_ledger_or_to_turn_the_revision_back() {
     let bench = SqliteBench::fresh().await;
     let grant = create(&bench, "offer").await;
-    bench.store.commit_redemption(admission(&grant, 1500), certificate()).await.unwrap();
+    commit(&*bench.store, admission(&grant, 1500), certificate()).await.unwrap();
     let mut raw = raw(&bench.files).await;
     for statement in [
         "UPDATE redemption SET subject = 'other'",
@@ -147,8 +147,7 @@ async fn waiting_writes_share_a_commit() {
     let grant = store.create(NewGrant { allowed: 100, ..new_grant("offer") }).await.unwrap();
     reports.lock().unwrap().clear();
 
-    let mut waiting: Vec<_> =
-        (0..100).map(|_| store.commit_redemption(admission(&grant, 1500), certificate())).collect();
+    let mut waiting: Vec<_> = (0..100).map(|_| commit(&store, admission(&grant, 1500), certificate())).collect();
     for future in &mut waiting {
         assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     }
@@ -209,7 +208,7 @@ async fn a_database_that_cannot_be_written_fails_the_check_and_can_be_read() {
     let store = SqliteStore::open_with(bench.files.options(), setup).await.unwrap();
 
     assert!(matches!(store.check().await, Err(StoreError::Unavailable { .. })));
-    assert!(store.commit_redemption(admission(&grant, 1500), certificate()).await.is_err());
+    assert!(commit(&store, admission(&grant, 1500), certificate()).await.is_err());
     assert_eq!(store.get(grant.id).await.unwrap().unwrap().allowance.made(), 0);
 }
 

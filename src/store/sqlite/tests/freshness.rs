@@ -12,7 +12,7 @@ use tokio::{task::JoinSet, time::timeout};
 
 use crate::store::{
     GrantStore, NewGrant, StoreError,
-    contract::{Bench, SqliteBench, admission, certificate, change, new_grant},
+    contract::{Bench, SqliteBench, admission, certificate, change, commit, new_grant},
 };
 
 const ROUNDS: u32 = 200;
@@ -36,7 +36,7 @@ async fn a_read_that_begins_after_an_answer_sees_what_was_answered() {
     }
 
     for round in 1..=ROUNDS {
-        let receipt = store.commit_redemption(admission(&grant, 1500), certificate()).await.unwrap();
+        let receipt = commit(&*store, admission(&grant, 1500), certificate()).await.unwrap();
         assert_eq!(receipt.ordinal(), round);
         let read = store.get(grant.id).await.unwrap().unwrap();
         assert_eq!(read.allowance.made(), round, "an old copy was read");

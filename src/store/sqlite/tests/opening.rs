@@ -7,7 +7,7 @@ use sqlx::Connection as _;
 use super::{raw, run};
 use crate::store::{
     GrantStore, OpenError, StoreError, StoreFailure,
-    contract::{Bench, Files, SqliteBench, admission, certificate, new_grant, within},
+    contract::{Bench, Files, SqliteBench, admission, certificate, commit, new_grant, within},
     sqlite::SqliteStore,
 };
 
@@ -85,7 +85,7 @@ async fn closing_leaves_the_database_whole_in_one_file() {
 async fn after_a_crash_everything_answered_is_there() {
     let bench = SqliteBench::fresh().await;
     let grant = bench.store.create(new_grant("offer")).await.unwrap();
-    bench.store.commit_redemption(admission(&grant, 1500), certificate()).await.unwrap();
+    commit(&*bench.store, admission(&grant, 1500), certificate()).await.unwrap();
 
     let crashed = SqliteBench::on(bench.files.crashed_copy()).await;
 
@@ -99,7 +99,7 @@ async fn wherever_a_crash_cuts_the_log_count_and_ledger_agree() {
     let bench = SqliteBench::fresh().await;
     let grant = bench.store.create(crate::store::NewGrant { allowed: 50, ..new_grant("offer") }).await.unwrap();
     for _ in 0..10 {
-        bench.store.commit_redemption(admission(&grant, 1500), certificate()).await.unwrap();
+        commit(&*bench.store, admission(&grant, 1500), certificate()).await.unwrap();
     }
     let length = fs::metadata(bench.files.path("grants.db-wal")).unwrap().len();
     for twentieth in 1..20 {

@@ -1,10 +1,10 @@
-//! What a redemption leaves in the token's namespace: a Secret, and the Links that use it.
+//! The objects that a redemption stores in the token's namespace: a Secret, and the Links that use it.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{super::status::status_write, standing::redeemed};
+use super::{super::object_status::status_write, status::redeemed};
 use crate::{
     grant::{LinkName, Namespace},
     link::{Bundle, Link, ResourceName, TlsSecret},
@@ -12,17 +12,17 @@ use crate::{
     time::Timestamp,
 };
 
-/// What is to be stored for one token.
-pub(super) struct Fruit<'a> {
+/// The objects of one redeemed token.
+pub(super) struct RedeemedObjects<'a> {
     token: &'a StoredObject,
     bundle: &'a Bundle,
     link_cost: Option<u32>,
     link_names: Vec<ResourceName>,
 }
 
-impl<'a> Fruit<'a> {
-    /// Names everything after the token, whatever the other site called it: it must not choose what is taken here. The
-    /// rule is the one it follows itself (protocol.md 2.2).
+impl<'a> RedeemedObjects<'a> {
+    /// Names all objects after the token, not as the other site named them: that site must not choose which names are
+    /// taken here. The rule for the names is the one of redemption answers (protocol.md 2.2).
     ///
     /// `None` when a Link's number makes its name too long.
     pub(super) fn new(token: &'a StoredObject, bundle: &'a Bundle, link_cost: Option<u32>) -> Option<Self> {
@@ -34,7 +34,7 @@ impl<'a> Fruit<'a> {
         Some(Self { token, bundle, link_cost, link_names })
     }
 
-    /// All of it, and that the token is redeemed; to be done together.
+    /// The writes of all objects and of the token's status; to be done in one transaction.
     pub(super) fn writes(&self, now: Timestamp) -> Vec<ObjectWrite> {
         let create = |kind, name: &ResourceName, body| ObjectWrite::Create {
             key: ObjectKey { kind, namespace: self.token.key.namespace.clone(), name: name.clone() },
@@ -70,7 +70,7 @@ fn link_body(link: &Link, tls_credentials: &ResourceName, cost: Option<u32>) -> 
     Map::from_iter([("spec".to_owned(), spec)])
 }
 
-/// What a redemption takes for sure when it gives one Link or more: the Secret, then the Link, or the first of several.
+/// The keys that a redemption needs in every case: the Secret's, and those of a single Link and of the first of several.
 pub(super) fn likely_keys(namespace: &Namespace, name: &LinkName) -> Vec<ObjectKey> {
     let whole = ResourceName::from(name);
     // A LinkName leaves room for the number.
@@ -80,18 +80,18 @@ pub(super) fn likely_keys(namespace: &Namespace, name: &LinkName) -> Vec<ObjectK
     std::iter::once(key(ObjectKind::Secret, whole)).chain(links.map(|name| key(ObjectKind::Link, name))).collect()
 }
 
-/// Whether the token may give something of this name: its own, with or without a number.
+/// Whether the redeemed objects of the token may need this name: the token's own, with or without a suffix.
 pub(super) fn may_take(token: &ObjectKey, other: &ObjectKey) -> bool {
     let rest = other.name.as_str().strip_prefix(token.name.as_str());
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
-/// What is said when a name is taken, in Skupper's words (protocol.md 1.5).
+/// The message for a name that is taken, in Skupper's words (protocol.md 1.5).
 pub(super) fn exists(taken: &ObjectKey) -> String {
     let (what, resource) = match taken.kind {
         ObjectKind::Secret => ("secret", "secrets"),
         ObjectKind::Link => ("link", "links.skupper.io"),
-        // None of these is ever made here.
+        // A redemption makes none of these.
         ObjectKind::AccessToken | ObjectKind::Site => ("object", taken.kind.as_str()),
     };
     format!("Controller could not create received {what}: {resource} \"{}\" already exists", taken.name)

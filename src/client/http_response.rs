@@ -1,4 +1,4 @@
-//! One HTTP/1.1 request on one connection, and its bounded answer.
+//! Sends one HTTP/1.1 request on one connection, and reads its response within limits.
 
 use std::io;
 
@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::grant::Code;
 
-/// Enough for every header section that our doors and Skupper's send.
+/// Enough for every header section that grantd and Skupper send.
 const MAX_HEADER_SECTION_BYTES: usize = 64 * 1024;
 
 /// A request's body; wiped when dropped, as it may hold a code.
@@ -25,18 +25,18 @@ pub(super) fn body(bytes: Zeroizing<Vec<u8>>) -> Full<Bytes> {
     Full::new(Bytes::from_owner(bytes))
 }
 
-/// Why there is no whole answer.
+/// Why there is no whole response.
 #[derive(Debug)]
-pub(super) enum ExchangeError {
+pub(super) enum HttpError {
     /// The connection failed.
     Connection(io::Error),
-    /// It ended in the middle of the answer.
+    /// The connection ended in the middle of the response.
     CutShort(io::Error),
-    /// The answer has more bytes than it may have.
+    /// The response has more bytes than the limit.
     TooLarge,
 }
 
-impl From<hyper::Error> for ExchangeError {
+impl From<hyper::Error> for HttpError {
     fn from(error: hyper::Error) -> Self {
         if error.is_incomplete_message() {
             Self::CutShort(io::Error::other(error))
@@ -46,16 +46,16 @@ impl From<hyper::Error> for ExchangeError {
     }
 }
 
-/// An answer whose head has come.
-pub(super) struct Exchange {
+/// A response whose header section has been received.
+pub(super) struct HttpResponse {
     response: Response<Incoming>,
-    /// Moves the bytes; ends with this value.
+    /// The task that reads and writes the connection; it ends when this value is dropped.
     _connection: JoinSet<hyper::Result<()>>,
 }
 
-impl Exchange {
-    /// Sends a request and waits for the head of its answer.
-    pub(super) async fn begin<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Self, ExchangeError>
+impl HttpResponse {
+    /// Sends a request and waits for the header section of its response.
+    pub(super) async fn request<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Self, HttpError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -75,16 +75,16 @@ impl Exchange {
         self.response.status()
     }
 
-    /// A header as text for people, without the code; absent also when it is none.
+    /// A header as text for people, with the code removed; `None` when the response does not have it.
     pub(super) fn header(&self, name: hyper::header::HeaderName, code: &Code) -> Option<String> {
         let value = self.response.headers().get(name)?;
         Some(printable(&without(value.as_bytes(), code.expose().as_bytes()), 256))
     }
 
     /// The next bytes of the body, as many as have come; `None` at its end.
-    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, ExchangeError> {
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, HttpError> {
         while let Some(frame) = self.response.body_mut().frame().await {
-            let frame = frame.map_err(|error| ExchangeError::CutShort(io::Error::other(error)))?;
+            let frame = frame.map_err(|error| HttpError::CutShort(io::Error::other(error)))?;
             if let Ok(data) = frame.into_data() {
                 return Ok(Some(data));
             }
@@ -93,20 +93,20 @@ impl Exchange {
     }
 
     /// The whole body, of at most `limit` bytes.
-    pub(super) async fn body(self, limit: usize) -> Result<Zeroizing<Vec<u8>>, ExchangeError> {
+    pub(super) async fn body(self, limit: usize) -> Result<Zeroizing<Vec<u8>>, HttpError> {
         let Self { response, _connection } = self;
         let mut incoming = response.into_body();
         let announced = incoming.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
         if announced.is_some_and(|bytes| bytes > limit) {
-            return Err(ExchangeError::TooLarge);
+            return Err(HttpError::TooLarge);
         }
         let mut whole = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(16 * 1024)));
         while let Some(frame) = incoming.frame().await {
-            // What fails once the body has begun is a body that has not ended, whatever the socket calls it.
-            let frame = frame.map_err(|error| ExchangeError::CutShort(io::Error::other(error)))?;
+            // A failure after the body has begun means that the body is cut short, whatever the socket's error is.
+            let frame = frame.map_err(|error| HttpError::CutShort(io::Error::other(error)))?;
             if let Ok(data) = frame.into_data() {
                 if whole.len() + data.len() > limit {
-                    return Err(ExchangeError::TooLarge);
+                    return Err(HttpError::TooLarge);
                 }
                 whole.extend_from_slice(&data);
             }
@@ -115,14 +115,14 @@ impl Exchange {
     }
 
     /// The beginning of the body as text for people: trimmed, at most `limit` bytes, without control characters and
-    /// without the code, which a server that says what it was sent would bring into logs. An empty text when it does not
-    /// come.
+    /// without the code: a server may repeat what it was sent, and the code must not get into logs. An empty text when no
+    /// body comes.
     pub(super) async fn text(self, limit: usize, code: &Code) -> String {
         let secret = code.expose().as_bytes();
         let Self { response, _connection } = self;
         let mut incoming = response.into_body();
         let mut start = Zeroizing::new(Vec::new());
-        // So much more that a secret which begins within the limit is seen whole.
+        // Reads further than the limit by the secret's length, so that a secret which begins within it is found whole.
         while start.len() < limit + secret.len() {
             let Some(Ok(frame)) = incoming.frame().await else { break };
             if let Ok(data) = frame.into_data() {
@@ -133,12 +133,12 @@ impl Exchange {
     }
 }
 
-/// What stands for a secret.
+/// Replaces a secret in text for people.
 const REDACTED: &[u8] = b"(redacted)";
-/// A secret of fewer bytes is in every text, and whoever chose it keeps nothing secret.
+/// Shorter secrets are not removed: they occur in many texts by chance.
 const SHORTEST_SECRET: usize = 6;
 
-/// The bytes with something else wherever the secret is in them.
+/// The bytes, with every occurrence of the secret replaced.
 pub(super) fn without(bytes: &[u8], secret: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut clean = Zeroizing::new(Vec::with_capacity(bytes.len() + REDACTED.len()));
     let mut rest = bytes;
@@ -157,12 +157,12 @@ pub(super) fn without(bytes: &[u8], secret: &[u8]) -> Zeroizing<Vec<u8>> {
     clean
 }
 
-/// Text for people out of bytes that somebody else chose: it must not move the cursor of a terminal, nor turn the
-/// direction of what stands beside it.
+/// Text for people from bytes that the other side chose: without control characters, which move a terminal's cursor, and
+/// without marks that change the direction of the text beside it.
 pub(super) fn printable(bytes: &[u8], limit: usize) -> String {
     let start = &bytes[..bytes.len().min(limit)];
     let text = String::from_utf8_lossy(start).replace(is_unfit, " ");
-    // What is no UTF-8 grows when it is replaced.
+    // Replacing invalid UTF-8 makes the text longer, so it is cut again.
     let end = text.floor_char_boundary(limit);
     text[..end].trim().to_owned()
 }
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_taken_out_wherever_it_stands() {
+    fn a_secret_is_removed_wherever_it_is() {
         let clean = |text: &str, secret: &str| String::from_utf8(without(text.as_bytes(), secret.as_bytes()).to_vec());
 
         assert_eq!(clean("got canary-1canary-1!", "canary-1").unwrap(), "got (redacted)(redacted)!");

@@ -1,13 +1,13 @@
-//! Where a token's URL leads.
+//! The URL of a token.
 
 use hyper::Uri;
 
 use super::redeem_error::RedeemTokenError;
 use crate::link::{Host, Port};
 
-/// A token's URL, taken apart.
+/// A token's URL, parsed.
 #[derive(Debug)]
-pub(super) struct Target {
+pub(super) struct TokenUrl {
     pub(super) host: Host,
     pub(super) port: Port,
     /// Host and port as the URL has them, for the `Host` header and for people.
@@ -18,8 +18,8 @@ pub(super) struct Target {
 
 const HTTPS_PORT: u16 = 443;
 
-impl Target {
-    /// Takes apart `https://HOST[:PORT]/PATH`.
+impl TokenUrl {
+    /// Parses `https://HOST[:PORT]/PATH`.
     ///
     /// # Errors
     /// [`RedeemTokenError::BadUrl`] or [`RedeemTokenError::NotHttps`].
@@ -49,7 +49,7 @@ impl Target {
     }
 }
 
-/// Host and port: an IPv6 address stands in brackets, so that its colons are none before a port.
+/// Host and port. An IPv6 address is in brackets, which distinguish its colons from the one before the port.
 fn split(authority: &str) -> Option<(&str, Option<&str>)> {
     if let Some(rest) = authority.strip_prefix('[') {
         let (host, rest) = rest.split_once(']')?;
@@ -76,8 +76,8 @@ mod tests {
             ("https://[::1]", "::1", 443, "/"),
             ("HTTPS://a:/x?y=z#f", "a", 443, "/x?y=z"),
         ] {
-            let target = Target::parse(url).unwrap();
-            let read = (target.host.as_str(), target.port.number(), target.path.to_string());
+            let parsed = TokenUrl::parse(url).unwrap();
+            let read = (parsed.host.as_str(), parsed.port.number(), parsed.path.to_string());
             assert_eq!(read, (host, port, path.to_owned()), "{url}");
         }
     }
@@ -101,19 +101,19 @@ mod tests {
             "a:1",
             "https://ä/",
         ] {
-            let refused = Target::parse(url);
+            let refused = TokenUrl::parse(url);
             assert!(
                 matches!(refused, Err(RedeemTokenError::BadUrl { .. } | RedeemTokenError::NotHttps { .. })),
                 "{url}: {refused:?}"
             );
         }
-        assert!(matches!(Target::parse("http://a/b"), Err(RedeemTokenError::NotHttps { .. })));
+        assert!(matches!(TokenUrl::parse("http://a/b"), Err(RedeemTokenError::NotHttps { .. })));
     }
 
     proptest! {
         #[test]
         fn no_text_panics(text in "(https://)?.{0,60}") {
-            let _ = Target::parse(&text);
+            let _ = TokenUrl::parse(&text);
         }
     }
 }

@@ -1,13 +1,13 @@
-//! How a controller writes the status of an object: only when it differs, and only of the object it looked at.
+//! How a controller writes the status of an object: only when it differs, and only for the spec that it has read.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use serde_json::{Map, Value};
 
-use super::App;
+use super::service::App;
 use crate::store::{ObjectWrite, StoreError, StoredObject, WriteObjectsError};
 
-/// Others write too; more often than this in a row nobody does.
+/// Other writers may come between, but hardly more often than this in a row.
 const MOST_CONFLICTS: u32 = 10;
 
 /// What became of a status.
@@ -15,19 +15,19 @@ const MOST_CONFLICTS: u32 = 10;
 pub(super) enum Noted {
     /// It is stored now.
     Written,
-    /// It stood there already, or is not wanted any more; nothing was written.
+    /// The object has this status already, or needs none any more; nothing was written.
     Same,
-    /// The object is gone, another one, or wanted otherwise: what was found out is about the past.
+    /// The object is deleted, replaced, or has another spec now: the status would be about the past.
     Outdated,
 }
 
 /// Whether both are the same object with the same spec.
-pub(super) fn is_same_wish(one: &StoredObject, other: &StoredObject) -> bool {
+pub(super) fn is_same_spec(one: &StoredObject, other: &StoredObject) -> bool {
     one.uid == other.uid && one.generation == other.generation
 }
 
-/// A number that changes when somebody writes into the object's labels or annotations, which no controller does: they want
-/// it looked at.
+/// A hash of the object's labels and annotations. No controller writes them, so when it changes, a user has changed them to
+/// have the object reconciled now.
 pub(super) fn marks(object: &StoredObject) -> u64 {
     let mut hasher = DefaultHasher::new();
     (&object.content.labels, &object.content.annotations).hash(&mut hasher);
@@ -48,10 +48,10 @@ pub(super) fn status_write(object: &StoredObject, status: Map<String, Value>) ->
 }
 
 impl App {
-    /// Gives the object that was `seen` the status that `make` makes of its newest state, if it makes one.
+    /// Gives the object that was `seen` the status that `make` returns for its newest state, if it returns one.
     ///
     /// # Errors
-    /// What the store says.
+    /// The [`StoreError`] of the store.
     pub(super) async fn note_status(
         &self,
         seen: &StoredObject,
@@ -69,7 +69,7 @@ impl App {
                 Err(WriteObjectsError::Exists(_) | WriteObjectsError::Gone(_) | WriteObjectsError::Conflict(_)) => {}
             }
             match self.object(seen.key.clone()).await? {
-                Some(newer) if is_same_wish(&newer, seen) => current = newer,
+                Some(newer) if is_same_spec(&newer, seen) => current = newer,
                 Some(_) | None => return Ok(Noted::Outdated),
             }
         }

@@ -1,0 +1,151 @@
+//! The service: what the use cases share.
+
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+
+use tokio::sync::{Mutex, Semaphore};
+
+use super::{
+    lifecycle::{Latch, Stage},
+    publication::Publication,
+    sites::Sites,
+};
+use crate::{
+    grant::Revision,
+    metrics::Metrics,
+    pki::Profile,
+    store::Store,
+    time::{Clock, Timestamp},
+};
+
+/// What the use cases need, put together once at start.
+#[derive(Debug)]
+pub struct AppParts {
+    /// The only reader of the time.
+    pub clock: Clock,
+    /// Where what happens is counted.
+    pub metrics: Arc<Metrics>,
+    /// Where links lead, and their issuers.
+    pub sites: Sites,
+    /// The URL and certificate that tokens carry.
+    pub publication: Publication,
+    /// The contents of issued certificates.
+    pub profile: Profile,
+    /// The longest code that the redeem listener can take, in bytes.
+    pub longest_code: usize,
+    /// How long an expired or used-up grant stays visible.
+    pub retention: Duration,
+    /// The store's revision when the configuration was read: what the configured sites carry.
+    pub loaded_revision: Revision,
+}
+
+/// The service without its listeners.
+pub struct App {
+    pub(super) store: Arc<dyn Store>,
+    clock: Clock,
+    pub(super) metrics: Arc<Metrics>,
+    /// Shared with the tasks that write sites.
+    pub(super) sites: Arc<Sites>,
+    publication: Publication,
+    pub(super) profile: Profile,
+    pub(super) longest_code: usize,
+    pub(super) retention: Duration,
+    loaded_revision: Revision,
+    /// Slow signatures share the cores with everything else; as many as there are cores run at once.
+    pub(super) slow_signatures: Arc<Semaphore>,
+    pub(super) latch: Latch,
+    loaded_at: Timestamp,
+    /// Held while a site is written, by the task that writes it.
+    pub(super) site_writes: Arc<Mutex<()>>,
+}
+
+impl App {
+    /// Assembles the service; it is not [ready](Self::readiness) until [`started`](Self::started).
+    pub fn new(store: Arc<dyn Store>, parts: AppParts) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let app = Self {
+            store,
+            slow_signatures: Arc::new(Semaphore::new(cores)),
+            latch: Latch::new(),
+            loaded_at: parts.clock.now(),
+            site_writes: Arc::default(),
+            clock: parts.clock,
+            metrics: parts.metrics,
+            sites: Arc::new(parts.sites),
+            publication: parts.publication,
+            profile: parts.profile,
+            longest_code: parts.longest_code,
+            retention: parts.retention,
+            loaded_revision: parts.loaded_revision,
+        };
+        app.report_certificates();
+        app
+    }
+
+    /// The clock all rules of this service are given their time from.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Where what happens is counted.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// When the configuration was read.
+    pub fn loaded_at(&self) -> Timestamp {
+        self.loaded_at
+    }
+
+    /// The store's revision then, which is later than that of every change before.
+    pub fn loaded_revision(&self) -> Revision {
+        self.loaded_revision
+    }
+
+    /// The configured sites.
+    pub fn sites(&self) -> &Sites {
+        &self.sites
+    }
+
+    /// What tokens carry, and the redeem listener's certificate.
+    pub fn publication(&self) -> &Publication {
+        &self.publication
+    }
+
+    /// Reports to the metrics when certificates expire; to be called again when one was replaced.
+    pub fn report_certificates(&self) {
+        for (namespace, name, issuer) in self.sites.issuers() {
+            let not_after = issuer.not_after().unix_seconds();
+            self.metrics.issuer_loaded(namespace.as_str(), name.as_str(), not_after);
+        }
+        let serving = self.publication.serving();
+        self.metrics.serving_certificate_loaded(serving.not_after().unix_seconds());
+    }
+
+    /// The listeners are open.
+    pub fn started(&self) {
+        self.latch.advance(Stage::Serving);
+    }
+
+    /// The listeners are closing; there is no way back.
+    pub fn draining(&self) {
+        self.latch.advance(Stage::Draining);
+    }
+
+    /// Whether [`draining`](Self::draining) was called.
+    pub fn is_draining(&self) -> bool {
+        self.latch.stage() == Stage::Draining
+    }
+
+    /// Completes once [`draining`](Self::draining) was called, at once when that is over already.
+    pub async fn stopping(&self) {
+        self.latch.reached(Stage::Draining).await;
+    }
+
+    /// Finishes what was accepted and closes the store.
+    ///
+    /// # Errors
+    /// What the store could not finish.
+    pub async fn close(&self) -> Result<(), crate::store::StoreError> {
+        self.store.close().await
+    }
+}
