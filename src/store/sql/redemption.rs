@@ -88,7 +88,7 @@ pub(in crate::store) fn unavailable(source: StoreFailure) -> StoreError {
 }
 
 /// What a batch changed; `None` when that is nothing.
-pub(in crate::store) fn committed(redemptions: &[Box<WaitingRedemption>], redeemed: &Redeemed) -> Option<Committed> {
+pub(in crate::store) fn committed(redemptions: &[WaitingRedemption], redeemed: &Redeemed) -> Option<Committed> {
     let head = redeemed.head?;
     let mut pending = Vec::with_capacity(redemptions.len());
     let mut place = 0;

@@ -158,7 +158,7 @@ impl<B: Backend> Writer<B> {
         let (mut redemptions, mut operations) = (Vec::new(), Vec::new());
         for entry in batch.drain(..).filter(|entry| !entry.is_abandoned()) {
             match entry {
-                Entry::Redemption(redemption) => redemptions.push(redemption),
+                Entry::Redemption(redemption) => redemptions.push(*redemption),
                 Entry::Operation(operation) => operations.push(operation),
             }
         }
@@ -171,7 +171,7 @@ impl<B: Backend> Writer<B> {
     }
 
     /// Counts redemptions together, or each alone when one of them breaks a rule of the schema.
-    async fn redeem(&mut self, redemptions: Vec<Box<WaitingRedemption>>) {
+    async fn redeem(&mut self, redemptions: Vec<WaitingRedemption>) {
         if let Some(redemptions) = self.redeem_together(redemptions).await {
             for redemption in redemptions {
                 self.redeem_together(vec![redemption]).await;
@@ -181,10 +181,7 @@ impl<B: Backend> Writer<B> {
 
     /// Counts redemptions in one transaction and answers them. Gives them back, nothing being counted, when one of several
     /// breaks a rule.
-    async fn redeem_together(
-        &mut self,
-        redemptions: Vec<Box<WaitingRedemption>>,
-    ) -> Option<Vec<Box<WaitingRedemption>>> {
+    async fn redeem_together(&mut self, redemptions: Vec<WaitingRedemption>) -> Option<Vec<WaitingRedemption>> {
         let started = Instant::now();
         // No more than MAX_BATCH.
         let most = u32::try_from(redemptions.len()).unwrap_or(u32::MAX);
