@@ -12,7 +12,7 @@ use std::{
 use grantd::{
     grant::{Code, CodeOrigin, ExpirationWindow, GrantId, GrantMetadata},
     link::AccessToken,
-    store::{GrantStore, NewGrant, SqliteOptions, SqliteStore},
+    store::{self, Location, NewGrant, StoreOptions},
     time::Clock,
 };
 
@@ -123,13 +123,12 @@ pub fn fill(data_dir: &Path, count: u64) {
     const AT_ONCE: u64 = 256;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let options = SqliteOptions {
-            database: data_dir.join("grantd.db"),
-            lock: data_dir.join("grantd.lock"),
+        let options = StoreOptions {
+            location: Location::Sqlite { database: data_dir.join("grantd.db"), lock: data_dir.join("grantd.lock") },
             key: data_dir.join("sealing.key"),
             on_commit: Box::new(|_| {}),
         };
-        let store = SqliteStore::open(options).await.unwrap();
+        let store = store::open(options).await.unwrap();
         for first in (0..count).step_by(usize::try_from(AT_ONCE).unwrap()) {
             // Begun together, they share a commit.
             let mut pending: Vec<_> = (first..(first + AT_ONCE).min(count)).map(|n| store.create(grant(n))).collect();

@@ -17,7 +17,8 @@ use crate::{
     grant::{IssuerName, Namespace},
     link::Site,
     store::{
-        ObjectKey, ObjectKind, ObjectQuery, ObjectWrite, StoreError, StoreFailure, StoredObject, WriteObjectsError,
+        ObjectKey, ObjectKind, ObjectQuery, ObjectWrite, PageLimit, StoreError, StoreFailure, StoredObject,
+        WriteObjectsError,
     },
 };
 
@@ -30,7 +31,8 @@ impl App {
         if let Some(site) = self.sites().configured(namespace) {
             return Ok(Some(site.uid()));
         }
-        let query = ObjectQuery { kind: ObjectKind::Site, namespace: Some(namespace.clone()), after: None, limit: 1 };
+        let (namespace, limit) = (Some(namespace.clone()), PageLimit::at_most(1));
+        let query = ObjectQuery { kind: ObjectKind::Site, namespace, after: None, limit };
         Ok(self.objects(query).await?.objects.first().map(|site| site.uid))
     }
 
@@ -39,7 +41,7 @@ impl App {
     /// # Errors
     /// The [`StoreError`] of the store.
     pub async fn load_sites(&self) -> Result<(), StoreError> {
-        let mut query = ObjectQuery { kind: ObjectKind::Site, namespace: None, after: None, limit: 0 };
+        let mut query = ObjectQuery { kind: ObjectKind::Site, namespace: None, after: None, limit: PageLimit::FULL };
         loop {
             let page = self.objects(query.clone()).await?;
             for corrupt in page.corrupt {
@@ -95,7 +97,8 @@ impl App {
         if !is_new {
             return Ok(());
         }
-        let query = ObjectQuery { kind: key.kind, namespace: Some(namespace.clone()), after: None, limit: 2 };
+        let limit = PageLimit::at_most(2);
+        let query = ObjectQuery { kind: key.kind, namespace: Some(namespace.clone()), after: None, limit };
         let page = self.objects(query).await;
         let page = page.map_err(|error| WriteObjectError::Object(WriteObjectsError::Store(error)))?;
         match page.objects.into_iter().find(|site| site.key.name != key.name) {

@@ -8,7 +8,7 @@ use tracing::warn;
 use super::{chain::chain, service::App};
 use crate::{
     grant::Revision,
-    store::{ChangeSubject, ObjectKey, ObjectKind, ObjectPage, ObjectQuery},
+    store::{ChangeSubject, ObjectKey, ObjectKind, ObjectPage, ObjectQuery, PageLimit},
 };
 
 /// How long to wait before the store is listed again when that failed.
@@ -76,7 +76,7 @@ async fn list_all(app: &App, kind: ObjectKind, events: &mpsc::Sender<Event>) -> 
     let mut begun = None;
     let mut after = None;
     loop {
-        let query = ObjectQuery { kind, namespace: None, after: after.clone(), limit: 0 };
+        let query = ObjectQuery { kind, namespace: None, after: after.clone(), limit: PageLimit::FULL };
         let ObjectPage { objects, corrupt, revision, next } = match app.objects(query).await {
             Ok(page) => page,
             Err(error) => {

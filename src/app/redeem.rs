@@ -13,7 +13,7 @@ use crate::{
     store::{CommitError, StoreError},
 };
 
-/// Why no bundle was made. Nothing was counted, save where [`Store`](Self::Store) says that the answer to a commit was lost.
+/// Why no bundle was made. Nothing was counted, save where [`Commit`](Self::Commit) says that the answer to a commit was lost.
 #[derive(Debug, thiserror::Error)]
 pub enum RedeemError {
     /// No grant has this id.
@@ -37,9 +37,12 @@ pub enum RedeemError {
     /// The grant was deleted between the decision and the count.
     #[error("the grant was deleted before the redemption was counted")]
     Gone,
-    /// The store did not answer. If that was the answer to a commit, the redemption may be in the ledger.
+    /// The store did not answer when the grant was read.
+    #[error("the grant could not be read")]
+    Read(#[source] StoreError),
+    /// The store did not answer to the commit; the redemption may be in the ledger.
     #[error("the redemption could not be counted")]
-    Store(#[source] StoreError),
+    Commit(#[source] StoreError),
     /// The caller's time was over before the redemption was counted.
     #[error("the request ran out of time before it was counted")]
     Overdue,
@@ -151,12 +154,16 @@ impl App {
             | RedeemError::Site(_)
             | RedeemError::Issue(_)
             | RedeemError::SigningLost
-            | RedeemError::Store(_) => {
+            | RedeemError::Read(_)
+            | RedeemError::Commit(_) => {
                 self.metrics().failed(started.elapsed());
                 error!(grant.id = %id, error = %chain(why), "redemption failed");
             }
         }
-        if let RedeemError::Store(_) = why {
+        if let RedeemError::Read(_) = why {
+            self.metrics().store_failed(StoreOperation::Read);
+        }
+        if let RedeemError::Commit(_) = why {
             self.metrics().store_failed(StoreOperation::Commit);
         }
     }
@@ -165,7 +172,7 @@ impl App {
 fn unreadable(error: StoreError) -> RedeemError {
     match error {
         StoreError::Corrupt { .. } => RedeemError::Corrupt(error),
-        StoreError::Unavailable { .. } => RedeemError::Store(error),
+        StoreError::Unavailable { .. } => RedeemError::Read(error),
     }
 }
 
@@ -174,6 +181,7 @@ fn uncounted(error: CommitError) -> RedeemError {
         CommitError::Expired => RedeemError::Refused(Refusal::Expired),
         CommitError::Exhausted => RedeemError::Refused(Refusal::Exhausted),
         CommitError::Gone => RedeemError::Gone,
-        CommitError::Store(error) => unreadable(error),
+        CommitError::Store(error @ StoreError::Corrupt { .. }) => RedeemError::Corrupt(error),
+        CommitError::Store(error @ StoreError::Unavailable { .. }) => RedeemError::Commit(error),
     }
 }

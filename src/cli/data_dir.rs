@@ -8,6 +8,7 @@ use std::{
 use crate::{
     file::{self, FileError},
     grant::{IssuerName, Namespace},
+    store::Location,
 };
 
 /// The data directory: its owner's alone, mode 0700.
@@ -47,14 +48,9 @@ impl DataDir {
         &self.0
     }
 
-    /// Grants and ledger.
-    pub(crate) fn database(&self) -> PathBuf {
-        self.0.join("grantd.db")
-    }
-
-    /// Held by the one process that serves the database.
-    pub(crate) fn lock(&self) -> PathBuf {
-        self.0.join("grantd.lock")
+    /// Grants, objects and ledger: the database, and the lock that the one process holds that serves it.
+    pub(crate) fn store(&self) -> Location {
+        Location::Sqlite { database: self.0.join("grantd.db"), lock: self.0.join("grantd.lock") }
     }
 
     /// What codes are sealed with.

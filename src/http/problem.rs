@@ -90,7 +90,7 @@ impl From<&RedeemError> for Problem {
             RedeemError::Issue(_) | RedeemError::SigningLost => {
                 problem(StatusCode::INTERNAL_SERVER_ERROR, "Could not issue requested certificate")
             }
-            RedeemError::Gone | RedeemError::Store(_) | RedeemError::Overdue => {
+            RedeemError::Gone | RedeemError::Read(_) | RedeemError::Commit(_) | RedeemError::Overdue => {
                 problem(StatusCode::SERVICE_UNAVAILABLE, INTERNAL_ERROR)
             }
         }

@@ -1,141 +1,31 @@
-//! What has changed lately, in the order of revisions: the ring that watches are served from.
+//! Recent changes, in the order of revisions: the ring buffer that watches are served from.
 //!
-//! An entry says which object changed, not what is in it now: whoever wants to know reads it. So a redemption, which is
-//! such a change, pays for one small entry, whether anybody watches or not. What was removed can be read no more; so it
-//! stands in its entry, as it was.
+//! An entry says which object changed, not what is in it now: a watcher reads that from the store. So a redemption, which
+//! is such a change, pays for one small entry, whether there are watchers or not. A removed object cannot be read any more;
+//! so its entry holds its last state.
 
+mod entry;
 mod ring;
 mod weight;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
-use uuid::Uuid;
 
+pub use self::entry::{Change, ChangeEffect, ChangeSubject, ChangesError, LastState};
+pub(super) use self::entry::{Committed, PendingChange};
 use self::ring::Ring;
+use crate::grant::Revision;
 
-use super::{Labels, ObjectKey, StoredObject};
-use crate::grant::{Grant, GrantId, GrantName, Namespace, Revision};
-
-/// One committed change.
-#[derive(Debug)]
-pub struct Change {
-    /// Its revision; no other change has it.
-    pub revision: Revision,
-    /// What changed.
-    pub subject: ChangeSubject,
-    /// How.
-    pub effect: ChangeEffect,
-}
-
-/// Which object changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ChangeSubject {
-    /// A grant.
-    Grant {
-        /// Its uid.
-        id: GrantId,
-        /// Where it is.
-        namespace: Namespace,
-        /// What it is called.
-        name: GrantName,
-    },
-    /// Any other object.
-    Object {
-        /// Which.
-        key: ObjectKey,
-        /// Its uid.
-        uid: Uuid,
-    },
-}
-
-/// What happened to it.
-#[derive(Debug)]
-pub enum ChangeEffect {
-    /// It was made.
-    Added,
-    /// It was changed.
-    Modified {
-        /// The labels it had before, when they changed.
-        labels_before: Option<Labels>,
-    },
-    /// It was removed.
-    Removed(LastState),
-}
-
-/// What a removed object was, with the revision of its removal.
-#[derive(Debug)]
-pub enum LastState {
-    /// A grant.
-    Grant(Box<Grant>),
-    /// Any other object.
-    Object(Box<StoredObject>),
-    /// Its row could not be read. A row that did not even say which object it was has no entry at all: no list has shown
-    /// it either.
-    Unreadable,
-}
-
-/// Why changes cannot be told from a revision on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChangesError {
-    /// Some of them are forgotten already.
-    TooOld {
-        /// The oldest revision from which nothing is missing.
-        oldest: Revision,
-    },
-    /// The revision is none that this store has given yet: it was restored, or is another one.
-    Future {
-        /// The newest.
-        head: Revision,
-    },
-}
-
-/// A change on its way to the ring: its revision is that of the store before its transaction plus its place in it.
-#[derive(Debug)]
-pub(super) struct Told {
-    /// From 1.
-    pub(super) place: u32,
-    /// What changed.
-    pub(super) subject: ChangeSubject,
-    /// How.
-    pub(super) effect: ChangeEffect,
-}
-
-impl Told {
-    fn after(self, before: Revision) -> Change {
-        let Self { place, subject, mut effect } = self;
-        let revision = Revision(before.0 + u64::from(place));
-        match &mut effect {
-            ChangeEffect::Removed(LastState::Grant(grant)) => grant.revision = revision,
-            ChangeEffect::Removed(LastState::Object(object)) => object.revision = revision,
-            ChangeEffect::Removed(LastState::Unreadable)
-            | ChangeEffect::Added
-            | ChangeEffect::Modified { labels_before: _ } => {}
-        }
-        Change { revision, subject, effect }
-    }
-}
-
-/// What one transaction changed.
-#[derive(Debug)]
-pub(super) struct Committed {
-    /// The store's revision before it.
-    pub(super) before: Revision,
-    /// The store's revision after it.
-    pub(super) head: Revision,
-    /// What there is to tell, in order. A change may have nothing to tell, and then its revision is in no entry.
-    pub(super) told: Vec<Told>,
-}
-
-/// The ring. Changes reach it in the order of their revisions, each after it is durable, and before whoever asked for it
-/// is answered.
+/// The recent changes. They are published in the order of their revisions, each after it is durable, and before the caller
+/// that asked for it gets its answer.
 ///
 /// It knows nothing from before the store was opened, and forgets the oldest entries when there are many of them or when
 /// what was removed takes much memory.
 #[derive(Debug)]
 pub struct Changes {
     ring: Mutex<Ring>,
-    /// [`Ring::news`], for those who wait.
+    /// [`Ring::newest_entry`], for watchers that wait.
     news: watch::Sender<Revision>,
 }
 
@@ -158,7 +48,7 @@ impl Changes {
 
     /// The newest revision. Some revisions have no entry, so it can be greater than that of the last one.
     ///
-    /// Whoever tells others how far they are asks for this first and for the changes then: nothing up to it is missing.
+    /// A watcher that reports its position asks for this first and for the changes then: nothing up to it is missing.
     pub fn head(&self) -> Revision {
         self.ring().head()
     }
@@ -170,18 +60,24 @@ impl Changes {
         let _ = self.news.subscribe().wait_for(|news| *news > revision).await;
     }
 
-    /// To be called before a transaction is committed: as soon as it is, readers can see this revision.
-    pub(super) fn announce(&self, head: Revision) {
-        self.ring().announce(head);
+    /// To be called before a transaction is committed: as soon as it is, readers can see its revisions, at most this many.
+    /// When the commit fails, they stay announced, as it may have been done all the same.
+    pub(super) fn announce(&self, changes: u32) {
+        self.ring().announce(changes);
+    }
+
+    /// To be called when a transaction was committed without any change, or is surely rolled back.
+    pub(super) fn withdraw(&self, changes: u32) {
+        self.ring().withdraw(changes);
     }
 
     /// To be called after the commit.
     pub(super) fn publish(&self, committed: Committed) {
         let mut ring = self.ring();
         ring.publish(committed);
-        let news = ring.news();
+        let news = ring.newest_entry();
         drop(ring);
-        // Costs a few uncontended locks when nobody waits.
+        // Costs a few uncontended locks when there are no watchers.
         self.news.send_replace(news);
     }
 

@@ -1,6 +1,6 @@
 //! A way in for fuzzers, which reach public items only, and for property tests. No part of the program.
 
-use super::{ObjectContent, row};
+use super::{ObjectContent, sql::row};
 
 /// Reads the content of an object as it is unsealed, and writes it again.
 pub fn content(json: &[u8]) -> Option<ObjectContent> {

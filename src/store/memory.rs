@@ -11,10 +11,10 @@ use std::{
 
 use super::{
     ChangeEffect, ChangeSubject, Changes, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage,
-    GrantQuery, GrantStore, LastState, NewGrant, ObjectKey, Recorded, Store, StoreError, StoreFailure, StoreFuture,
-    StoredObject, UpdateError,
-    changes::{Committed, Told},
-    operation::{new_allowance, stored},
+    GrantQuery, GrantStore, LastState, NewGrant, ObjectKey, PageLimit, Recorded, Store, StoreError, StoreFailure,
+    StoreFuture, StoredObject, UpdateError,
+    changes::{Committed, PendingChange},
+    sql::operation::{new_allowance, stored},
 };
 use crate::{
     grant::{
@@ -24,7 +24,7 @@ use crate::{
     time::Timestamp,
 };
 
-pub struct MemoryStore {
+pub(in crate::store) struct MemoryStore {
     state: Mutex<State>,
     changes: Arc<Changes>,
 }
@@ -41,7 +41,7 @@ struct State {
 }
 
 impl MemoryStore {
-    pub fn new() -> Self {
+    pub(in crate::store) fn new() -> Self {
         let changes = Arc::new(Changes::new(Revision(1)));
         let state = State {
             objects: BTreeMap::new(),
@@ -61,7 +61,7 @@ impl MemoryStore {
     }
 
     /// Another store with what this one remembers.
-    pub fn reopened(&self) -> Self {
+    pub(in crate::store) fn reopened(&self) -> Self {
         let state = self.state.lock().unwrap();
         let changes = Arc::new(Changes::new(Revision(state.revision)));
         let state = State { closed: false, changes: Arc::clone(&changes), ..state.clone() };
@@ -69,22 +69,22 @@ impl MemoryStore {
     }
 }
 
-/// A grant as the ring speaks of it.
+/// The subject of a grant's changes.
 fn subject(grant: &Grant) -> ChangeSubject {
     ChangeSubject::Grant { id: grant.id, namespace: grant.namespace.clone(), name: grant.name.clone() }
 }
 
 impl State {
-    /// Gives the next revision to a change of which this is to be told.
+    /// Gives the next revision to a change, and publishes it.
     fn changed(&mut self, subject: ChangeSubject, effect: ChangeEffect) -> Revision {
-        self.advance(vec![Told { place: 1, subject, effect }])
+        self.advance(vec![PendingChange { place: 1, subject, effect }])
     }
 
-    fn advance(&mut self, told: Vec<Told>) -> Revision {
+    fn advance(&mut self, pending: Vec<PendingChange>) -> Revision {
         let before = Revision(self.revision);
         self.revision += 1;
         let head = Revision(self.revision);
-        self.changes.publish(Committed { before, head, told });
+        self.changes.publish(Committed { before, head, pending });
         head
     }
 
@@ -171,10 +171,7 @@ impl State {
     }
 
     fn list(&self, query: &GrantQuery) -> GrantPage {
-        let limit = match query.limit {
-            0 => GrantQuery::MAX_PAGE,
-            limit => limit.min(GrantQuery::MAX_PAGE),
-        } as usize;
+        let limit = query.limit.of_page() as usize;
         let wanted = |key: &(Namespace, GrantName)| {
             query.namespace.as_ref().is_none_or(|namespace| *namespace == key.0)
                 && query.after.as_ref().is_none_or(|after| key > after)
@@ -188,8 +185,8 @@ impl State {
     }
 
     fn count_listed(&self, mut query: GrantQuery) -> u32 {
-        let (limit, mut listed) = (query.limit, 0);
-        query.limit = 0;
+        let (limit, mut listed) = (query.limit.items(), 0);
+        query.limit = PageLimit::FULL;
         loop {
             let page = self.list(&query);
             listed += u32::try_from(page.grants.len()).unwrap();

@@ -3,136 +3,48 @@
 //! [`Store`] is the contract, of [`GrantStore`] and [`ObjectStore`]; `contract` is its test suite and runs on every
 //! implementation.
 
-mod batch;
 mod changes;
 #[cfg(test)]
 mod contract;
+mod error;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod grants;
 #[cfg(test)]
 mod memory;
 mod object;
-mod operation;
-mod read;
+mod open;
+mod options;
 mod receipt;
-mod recent;
-mod row;
-mod seal;
-#[cfg(test)]
-mod shared_sql;
 mod sql;
 mod sqlite;
-mod writer;
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::sync::Arc;
 
 pub use changes::{Change, ChangeEffect, ChangeSubject, Changes, ChangesError, LastState};
+pub use error::{
+    CommitError, CorruptRow, CreateError, DatabaseError, SealError, StoreError, StoreFailure, StoreFuture, UpdateError,
+};
+pub use grants::{Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore, NewGrant, PageLimit};
 pub use object::{
     Labels, ObjectContent, ObjectKey, ObjectKind, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, StoredObject,
     WriteObjectsError,
 };
+pub use open::open;
+pub use options::{CommitOutcome, CommitReport, Location, OnCommit, OpenError, StoreOptions};
 pub use receipt::{Receipt, Recorded};
-pub use seal::SealError;
-pub use sqlite::{OpenError, SqliteOptions, SqliteStore};
-pub use writer::{CommitOutcome, CommitReport, OnCommit};
 
-use crate::{
-    grant::{
-        Allowance, Code, CodeOrigin, ExpirationWindow, Grant, GrantId, GrantMetadata, GrantName, IssuerName, Namespace,
-        PendingRedemption, Redemption, Revision,
-    },
-    time::Timestamp,
-};
-
-/// What every operation of a store returns.
-pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
-
-/// Grants and the ledger, kept durably.
-///
-/// What every implementation promises, and `store::contract` tests:
-///
-/// 1. *Durable.* What an operation answered with `Ok` survives a crash of the process and of the machine.
-/// 2. *Counted exactly.* However many callers commit at once, from however many processes, a grant never has more
-///    redemptions than it allows, and each has its own ledger row with ordinals `1..=made`, without gaps.
-/// 3. *Count and row are one.* A redemption is counted if and only if its ledger row exists.
-/// 4. *Condition and change are one.* Whether a redemption is still allowed is decided in the statement that counts it,
-///    against the store's own copy, not against the copy that was admitted.
-/// 5. *Failures stay apart.* An operation that is refused or fails changes nothing and does not disturb another one.
-/// 6. *The ledger stays.* Nothing deletes or changes a ledger row, not even deleting the grant.
-/// 7. *Revisions grow.* Every change gets a revision greater than all before it, also after a restart and after a deletion.
-/// 8. *A caller may go away.* Dropping a returned future leaves the operation either done or not begun, never half done.
-/// 9. *Secrets are sealed.* Codes, metadata and the contents of objects cannot be read from the stored bytes without the
-///    sealing key.
-pub trait GrantStore: Send + Sync + 'static {
-    /// Stores a new grant, its redemptions made zero.
-    ///
-    /// # Errors
-    /// [`CreateError::NameTaken`] when the namespace has a grant of that name.
-    fn create(&self, grant: NewGrant) -> StoreFuture<'_, Grant, CreateError>;
-
-    /// The grant with this id, if there is one.
-    fn get(&self, id: GrantId) -> StoreFuture<'_, Option<Grant>>;
-
-    /// The grant of this name, if there is one.
-    fn find(&self, namespace: Namespace, name: GrantName) -> StoreFuture<'_, Option<Grant>>;
-
-    /// A page of grants, ordered by namespace and name.
-    fn list(&self, query: GrantQuery) -> StoreFuture<'_, GrantPage>;
-
-    /// How many grants a list of this query has on all its pages, counted up to its limit and no further.
-    fn count_listed(&self, query: GrantQuery) -> StoreFuture<'_, u32>;
-
-    /// Replaces what an operator may change, provided the grant is still at `expected`.
-    ///
-    /// # Errors
-    /// [`UpdateError::Conflict`] when it has changed since, [`UpdateError::Gone`] when it was deleted.
-    fn update(&self, id: GrantId, expected: Revision, change: GrantChange) -> StoreFuture<'_, Grant, UpdateError>;
-
-    /// Removes the grant of this name, also one whose row is corrupt; the ledger stays. `None` when there is none.
-    ///
-    /// # Errors
-    /// [`UpdateError::Conflict`] when `expected` is given and the grant has changed since; then nothing is removed.
-    fn delete(
-        &self,
-        namespace: Namespace,
-        name: GrantName,
-        expected: Option<Revision>,
-    ) -> StoreFuture<'_, Option<Deleted>, UpdateError>;
-
-    /// Counts one redemption and writes its ledger row, in one durable transaction. Callers use `commit` of `dyn Store`,
-    /// which releases the credential too.
-    ///
-    /// # Errors
-    /// [`CommitError`]; nothing was counted then.
-    fn commit_redemption(&self, redemption: PendingRedemption) -> StoreFuture<'_, Recorded, CommitError>;
-
-    /// The ledger rows of a grant with ordinals greater than `after`, in order, at most `limit`. Also of a deleted grant.
-    fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> StoreFuture<'_, Vec<Redemption>>;
-
-    /// How many grants are in each state at `now`.
-    fn count(&self, now: Timestamp) -> StoreFuture<'_, GrantCounts>;
-
-    /// Removes at most `limit` grants that have been expired or used up since before `cutoff`; answers how many.
-    fn sweep(&self, cutoff: Timestamp, limit: u32) -> StoreFuture<'_, u32>;
-
-    /// The store's current revision.
-    fn revision(&self) -> StoreFuture<'_, Revision>;
-
-    /// Writes something durably and reads the schema's version back: `Ok` means that a redemption could be counted now.
-    fn check(&self) -> StoreFuture<'_, ()>;
-
-    /// Finishes what was accepted, checkpoints, and closes. Operations after this answer [`StoreError::Unavailable`].
-    fn close(&self) -> StoreFuture<'_, ()>;
-}
+use crate::grant::{Certified, Revision, Signed};
 
 /// All that is remembered: grants, the ledger, and other objects, under one revision.
 ///
 /// What it promises beyond [`GrantStore`]:
 ///
 /// 10. *All or none.* Writes of objects that are asked for together are done together, or none is.
-/// 11. *Every change is told once.* Each change of a grant or an object since the store was opened enters the ring with its
-///     revision, in their order, after it is durable and before it is answered; nothing else enters.
-/// 12. *A gap is said.* Whoever asks for changes since a revision gets all of them, or hears that some are forgotten.
+/// 11. *Every change is published once.* Each change of a grant or an object since the store was opened is published with
+///     its revision, in the order of revisions, after it is durable and before it is answered; nothing else is.
+/// 12. *A gap is reported.* A caller that asks for changes since a revision gets all of them, or an error that some are
+///     forgotten.
 pub trait Store: GrantStore + ObjectStore {
     /// What has changed lately, of grants and of objects.
     fn changes(&self) -> &Arc<Changes>;
@@ -140,204 +52,19 @@ pub trait Store: GrantStore + ObjectStore {
     /// Gives the store a new revision without changing anything else; answers it. A server does so once at its start:
     /// what it shows besides what is stored (its configuration) may have changed since it stopped.
     ///
-    /// No entry tells of it. A ring that has no entries yet begins with this revision, so whoever asks for changes since
-    /// one from before must list anew; otherwise it is passed over.
+    /// It has no entry among the changes. While there are no entries, they begin with this revision, so a caller that asks
+    /// for changes since an older one must list again; otherwise it is passed over.
     fn advance(&self) -> StoreFuture<'_, Revision>;
 }
 
-/// A grant to be stored; the store adds generation 1 and a revision.
-#[derive(Debug, Clone)]
-pub struct NewGrant {
-    /// Its uid.
-    pub id: GrantId,
-    /// The site's namespace.
-    pub namespace: Namespace,
-    /// Its name, not yet taken in the namespace.
-    pub name: GrantName,
-    /// Which issuer signs.
-    pub issuer: Option<IssuerName>,
-    /// The secret.
-    pub code: Code,
-    /// Who chose it.
-    pub code_origin: CodeOrigin,
-    /// Redemptions allowed, at least 1.
-    pub allowed: u32,
-    /// The window as it was given.
-    pub window: ExpirationWindow,
-    /// When the window ends.
-    pub expires_at: Timestamp,
-    /// Now.
-    pub created_at: Timestamp,
-    /// What users attach.
-    pub metadata: GrantMetadata,
-}
-
-/// What an operator may change of a grant: these fields replace the stored ones.
-#[derive(Debug, Clone)]
-pub struct GrantChange {
-    /// The new allowance; its `made` is ignored, only the stored count counts.
-    pub allowance: Allowance,
-    /// Which issuer signs.
-    pub issuer: Option<IssuerName>,
-    /// Who chose the code, which itself never changes.
-    pub code_origin: CodeOrigin,
-    /// The window in the new words; `expires_at` does not move.
-    pub window: ExpirationWindow,
-    /// What users attach.
-    pub metadata: GrantMetadata,
-    /// 1 greater than before when the spec changed, else as before.
-    pub generation: u64,
-}
-
-/// Which grants a list shows.
-#[derive(Debug, Clone, Default)]
-pub struct GrantQuery {
-    /// Only this namespace's.
-    pub namespace: Option<Namespace>,
-    /// Only those ordered after this one: where the page before ended.
-    pub after: Option<(Namespace, GrantName)>,
-    /// At most this many; 0 means [`GrantQuery::MAX_PAGE`].
-    pub limit: u32,
-}
-
-impl GrantQuery {
-    /// The most grants one page holds, whatever the caller asks.
-    pub const MAX_PAGE: u32 = 1_000;
-}
-
-/// One page of a list.
-#[derive(Debug, Clone)]
-pub struct GrantPage {
-    /// The grants that could be read.
-    pub grants: Vec<Grant>,
-    /// What there is to say of those that could not.
-    pub corrupt: Vec<CorruptRow>,
-    /// The store's revision when the page was read.
-    pub revision: Revision,
-    /// Where the next page starts; `None` when this is the last.
-    pub next: Option<(Namespace, GrantName)>,
-}
-
-/// A row that breaks a rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CorruptRow {
-    /// What stands in the row as its uid.
-    pub id: String,
-    /// What is wrong.
-    pub what: &'static str,
-}
-
-/// What is left of a removed grant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deleted {
-    /// Its uid, as it stood in the row.
-    pub id: String,
-    /// The revision of the removal.
-    pub revision: Revision,
-}
-
-/// How many grants are in each state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct GrantCounts {
-    /// Redeemable.
-    pub open: u64,
-    /// Their time is over.
-    pub expired: u64,
-    /// Used up, and not expired.
-    pub exhausted: u64,
-}
-
-/// Why the store could not answer. None of these is the redeemer's fault.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Try again later: disk full, read-only, locked, closed.
-    #[error("the grant store did not answer while trying to {action}")]
-    Unavailable {
-        /// What was being done, as in "count a redemption".
-        action: &'static str,
-        /// The database's own words.
-        #[source]
-        source: StoreFailure,
-    },
-    /// A row breaks a rule that the schema also states. Page somebody.
-    #[error("stored object {id} is corrupt: {what}")]
-    Corrupt {
-        /// What stands in the row as its uid.
-        id: String,
-        /// What is wrong with it.
-        what: &'static str,
-    },
-}
-
-impl From<CorruptRow> for StoreError {
-    fn from(CorruptRow { id, what }: CorruptRow) -> Self {
-        Self::Corrupt { id, what }
+impl dyn Store {
+    /// Counts one redemption and writes its ledger row, in one durable transaction; then releases the credential. The only
+    /// way to a [`Receipt`].
+    ///
+    /// # Errors
+    /// [`CommitError`]; nothing was counted then, save when the store lost the answer to its commit.
+    pub async fn commit<C: Certified>(&self, signed: Signed<C>) -> Result<Receipt<C>, CommitError> {
+        let (credential, recorded) = signed.commit_with(|redemption| self.commit_redemption(redemption)).await?;
+        Ok(Receipt::new(recorded, credential))
     }
-}
-
-/// What went wrong below.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum StoreFailure {
-    /// The database refused; shared, because one failed commit fails every redemption in it.
-    #[error(transparent)]
-    Database(Arc<sqlx::Error>),
-    /// The store was closed.
-    #[error("the store is closed")]
-    Closed,
-    /// More work is waiting than the store will queue.
-    #[error("too many writes are waiting")]
-    Overloaded,
-    /// A secret could not be sealed.
-    #[error(transparent)]
-    Sealing(SealError),
-    /// Somebody migrated the schema while the store was open.
-    #[error("the schema has version {found}, and this grantd knows {known}")]
-    SchemaChanged {
-        /// The version in the database.
-        found: i64,
-        /// The version this program was made for.
-        known: i64,
-    },
-}
-
-/// Why a grant was not stored.
-#[derive(Debug, thiserror::Error)]
-pub enum CreateError {
-    /// The namespace has a grant of that name.
-    #[error("the name is taken")]
-    NameTaken,
-    /// The store did not answer.
-    #[error("the grant was not stored")]
-    Store(#[source] StoreError),
-}
-
-/// Why a grant was not changed.
-#[derive(Debug, thiserror::Error)]
-pub enum UpdateError {
-    /// It was deleted.
-    #[error("the grant does not exist any more")]
-    Gone,
-    /// It changed since it was read.
-    #[error("the grant has changed since it was read")]
-    Conflict,
-    /// The store did not answer.
-    #[error("the grant was not changed")]
-    Store(#[source] StoreError),
-}
-
-/// Why a redemption was not counted.
-#[derive(Debug, thiserror::Error)]
-pub enum CommitError {
-    /// The grant's time ended since it was admitted.
-    #[error("the grant has expired")]
-    Expired,
-    /// Others used the grant up since it was admitted.
-    #[error("the grant is used up")]
-    Exhausted,
-    /// The grant was deleted since it was admitted.
-    #[error("the grant does not exist any more")]
-    Gone,
-    /// The store did not answer.
-    #[error("the redemption was not counted")]
-    Store(#[source] StoreError),
 }

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{CorruptRow, StoreError, StoreFuture};
+use super::{CorruptRow, PageLimit, StoreError, StoreFuture};
 use crate::{
     grant::{Namespace, Revision},
     link::ResourceName,
@@ -30,7 +30,7 @@ pub enum ObjectKind {
 }
 
 impl ObjectKind {
-    /// As it stands in the database.
+    /// As it is stored in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AccessToken => "AccessToken",
@@ -101,8 +101,8 @@ pub struct ObjectQuery {
     pub namespace: Option<Namespace>,
     /// Only those ordered after this one: where the page before ended.
     pub after: Option<(Namespace, ResourceName)>,
-    /// At most this many; 0 means [`GrantQuery::MAX_PAGE`](super::GrantQuery::MAX_PAGE).
-    pub limit: u32,
+    /// At most this many.
+    pub limit: PageLimit,
 }
 
 /// One page of a list, ordered by namespace and name.
@@ -142,7 +142,7 @@ pub enum ObjectWrite {
         generation: u64,
         /// What is in it from now on.
         content: ObjectContent,
-        /// The labels it had, when they change: watchers that select by label are told of what they lose.
+        /// The labels it had, when they change: watchers that select by label get an event for what they no longer select.
         labels_before: Option<Labels>,
     },
     /// Removes an object, if `expected` is given only at that state.

@@ -1,7 +1,6 @@
 //! The proof that a redemption is counted and recorded, and the credential that it releases.
 
-use super::{CommitError, Store};
-use crate::grant::{CertificateRecord, Certified, GrantId, LinkName, Namespace, PendingRedemption, Signed, Subject};
+use crate::grant::{CertificateRecord, GrantId, LinkName, Namespace, PendingRedemption, Subject};
 
 /// What an implementation of a store answers to a commit: one redemption is durably counted and recorded. Only this
 /// module's stores make one.
@@ -57,6 +56,11 @@ pub struct Receipt<C> {
 }
 
 impl<C> Receipt<C> {
+    /// To be called with the credential that gave `recorded` its certificate, and nowhere else.
+    pub(in crate::store) fn new(recorded: Recorded, credential: C) -> Self {
+        Self { recorded, credential }
+    }
+
     /// Which grant was redeemed.
     pub fn grant_id(&self) -> GrantId {
         self.recorded.redemption.admission().grant_id()
@@ -90,17 +94,5 @@ impl<C> Receipt<C> {
     /// The credential that was recorded, which may now be sent.
     pub fn credential(&self) -> &C {
         &self.credential
-    }
-}
-
-impl dyn Store {
-    /// Counts one redemption and writes its ledger row, in one durable transaction; then releases the credential. The only
-    /// way to a [`Receipt`].
-    ///
-    /// # Errors
-    /// [`CommitError`]; nothing was counted then, save when the store lost the answer to its commit.
-    pub async fn commit<C: Certified>(&self, signed: Signed<C>) -> Result<Receipt<C>, CommitError> {
-        let (credential, recorded) = signed.commit_with(|redemption| self.commit_redemption(redemption)).await?;
-        Ok(Receipt { recorded, credential })
     }
 }

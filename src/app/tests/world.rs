@@ -24,7 +24,7 @@ use crate::{
     metrics::Metrics,
     pki::{CaKeyType, Profile, ServingIdentity, make_ca, make_serving},
     store::{
-        ObjectContent, ObjectKey, ObjectKind, ObjectWrite, SqliteOptions, SqliteStore, Store, StoredObject,
+        self, Location, ObjectContent, ObjectKey, ObjectKind, ObjectWrite, Store, StoreOptions, StoredObject,
         WriteObjectsError,
     },
     time::{Clock, Timestamp},
@@ -280,13 +280,12 @@ fn quick() -> Schedule {
 
 async fn open(directory: &Path) -> (Arc<App>, Arc<Filling>) {
     let clock = Clock::fixed(Timestamp::from_unix_seconds(NOW));
-    let options = SqliteOptions {
-        database: directory.join("grantd.db"),
-        lock: directory.join("lock"),
+    let options = StoreOptions {
+        location: Location::Sqlite { database: directory.join("grantd.db"), lock: directory.join("lock") },
         key: directory.join("key"),
         on_commit: Box::new(|_| {}),
     };
-    let store = Arc::new(Filling::new(Arc::new(SqliteStore::open(options).await.unwrap())));
+    let store = Arc::new(Filling::new(store::open(options).await.unwrap()));
     let site = Site {
         namespace: "west".parse().unwrap(),
         name: "my-site".parse().unwrap(),

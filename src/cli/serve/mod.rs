@@ -30,7 +30,7 @@ use crate::{
     link::{Host, PublicUrl},
     metrics::Metrics,
     pki::{Profile, ServingIdentity},
-    store::{SqliteOptions, SqliteStore, Store as _},
+    store::{self, Store, StoreOptions},
     time::{Clock, Timestamp},
 };
 
@@ -152,7 +152,7 @@ impl House {
             }
         };
         let app = Arc::new(App::new(
-            Arc::new(store),
+            store,
             AppParts {
                 clock,
                 metrics,
@@ -227,15 +227,14 @@ impl House {
     }
 }
 
-async fn open_store(data_dir: &DataDir, metrics: &Arc<Metrics>) -> Result<SqliteStore, ServeError> {
+async fn open_store(data_dir: &DataDir, metrics: &Arc<Metrics>) -> Result<Arc<dyn Store>, ServeError> {
     let metrics = Arc::clone(metrics);
-    let options = SqliteOptions {
-        database: data_dir.database(),
-        lock: data_dir.lock(),
+    let options = StoreOptions {
+        location: data_dir.store(),
         key: data_dir.sealing_key(),
         on_commit: Box::new(move |report| metrics.committed(report.batch, report.took)),
     };
-    SqliteStore::open(options).await.map_err(ServeError::Store)
+    store::open(options).await.map_err(ServeError::Store)
 }
 
 fn public_url(config: &ServeConfig, redeem: &RedeemDoor, known_as: &[Host]) -> Result<PublicUrl, ServeError> {

@@ -33,7 +33,7 @@ use crate::{
     link::{Endpoint, EndpointName, Group, Port, Site},
     metrics::Metrics,
     pki::{CaKeyType, Issuer, Profile, ServingIdentity, make_ca, make_serving},
-    store::{SqliteOptions, SqliteStore},
+    store::{self, Location, StoreOptions},
     time::Clock,
 };
 
@@ -119,13 +119,15 @@ fn site(namespace: &str, edge: bool, hosts: &[&str], clock: &Clock) -> Configure
 }
 
 pub(super) async fn test_app(directory: &Directory, clock: &Clock) -> (Arc<App>, Arc<FlawedStore>) {
-    let options = SqliteOptions {
-        database: directory.path().join("grants.db"),
-        lock: directory.path().join("lock"),
+    let options = StoreOptions {
+        location: Location::Sqlite {
+            database: directory.path().join("grants.db"),
+            lock: directory.path().join("lock"),
+        },
         key: directory.path().join("sealing.key"),
         on_commit: Box::new(|_| {}),
     };
-    let store = Arc::new(FlawedStore::new(SqliteStore::open(options).await.unwrap()));
+    let store = Arc::new(FlawedStore::new(store::open(options).await.unwrap()));
     let sites = [
         site("west", false, &["west.example.com"], clock),
         site("rim", true, &["rim.example.com"], clock),

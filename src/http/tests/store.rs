@@ -11,8 +11,8 @@ use crate::{
     grant::{Grant, GrantId, GrantName, Namespace, PendingRedemption, Redemption, Revision},
     store::{
         Changes, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore,
-        NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, Recorded, SqliteStore, Store,
-        StoreError, StoreFailure, StoreFuture, StoredObject, UpdateError, WriteObjectsError,
+        NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, Recorded, Store, StoreError,
+        StoreFailure, StoreFuture, StoredObject, UpdateError, WriteObjectsError,
     },
     time::Timestamp,
 };
@@ -32,7 +32,7 @@ pub(super) enum Flaw {
 }
 
 pub(super) struct FlawedStore {
-    inner: SqliteStore,
+    inner: Arc<dyn Store>,
     flaw: Mutex<Flaw>,
     pub(super) commits: AtomicU32,
     pub(super) checks: AtomicU32,
@@ -43,7 +43,7 @@ fn unavailable() -> StoreError {
 }
 
 impl FlawedStore {
-    pub(super) fn new(inner: SqliteStore) -> Self {
+    pub(super) fn new(inner: Arc<dyn Store>) -> Self {
         Self { inner, flaw: Mutex::default(), commits: AtomicU32::new(0), checks: AtomicU32::new(0) }
     }
 

@@ -113,6 +113,20 @@ async fn row_8_a_redemption_that_cannot_be_counted_is_to_be_tried_again() {
 }
 
 #[tokio::test]
+async fn a_failure_of_the_store_counts_under_the_operation_that_failed() {
+    for (flaw, read, commit) in [(Flaw::ReadUnavailable, 1, 0), (Flaw::CommitUnavailable, 0, 1)] {
+        let server = Server::start().await;
+        let grant = server.grant(1).await;
+        server.store.set(flaw);
+
+        server.redeem(&grant).await;
+
+        assert_eq!(server.metric("grantd_store_errors_total{operation=\"read\"}"), read);
+        assert_eq!(server.metric("grantd_store_errors_total{operation=\"commit\"}"), commit);
+    }
+}
+
+#[tokio::test]
 async fn row_9_a_site_that_cannot_be_linked_to_says_why_and_nothing_is_counted() {
     let server = Server::start().await;
     for (namespace, issuer, text) in [

@@ -18,7 +18,7 @@ use crate::{
         catalog::{resource_type::ResourceType, table::TableForm},
         problem::status::Problem,
     },
-    store::{CorruptRow, GrantQuery},
+    store::{CorruptRow, PageLimit},
     time::Timestamp,
 };
 
@@ -143,9 +143,10 @@ async fn collect<K: Kind>(
     let (mut last, mut corrupt) = (None::<K::State>, Vec::new());
     loop {
         let missing = (most - items.count).saturating_add(1);
+        let full = PageLimit::FULL.items();
         // Most objects may not be selected: pages of what is missing would be as many as there are objects.
-        let limit = if options.selector.selects_all() { missing } else { GrantQuery::MAX_PAGE };
-        let query = PageQuery { namespace: namespace.clone(), after, limit: limit.min(GrantQuery::MAX_PAGE) };
+        let wanted = if options.selector.selects_all() { missing } else { full };
+        let query = PageQuery { namespace: namespace.clone(), after, limit: wanted.min(full) };
         let page: Page<K::State, K::Name> = kind.page(app, query).await?;
         // A token that was forged, or is older than a restored backup, must not lead a watcher into the future.
         let revision = *revision.insert(revision.map_or(page.revision, |first| first.min(page.revision)));

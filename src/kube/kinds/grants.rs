@@ -23,7 +23,7 @@ use crate::{
             status::Problem,
         },
     },
-    store::{ChangeSubject, GrantPage, GrantQuery, LastState, UpdateError},
+    store::{ChangeSubject, GrantPage, GrantQuery, LastState, PageLimit, UpdateError},
 };
 
 /// The behaviour of AccessGrants.
@@ -69,14 +69,14 @@ impl Kind for AccessGrants {
 
     async fn page(self, app: &App, query: PageQuery<GrantName>) -> Result<Page<Grant, GrantName>, Problem> {
         let PageQuery { namespace, after, limit } = query;
-        let page = app.list_grants(GrantQuery { namespace, after, limit }).await;
+        let page = app.list_grants(GrantQuery { namespace, after, limit: PageLimit::at_most(limit) }).await;
         let GrantPage { grants, corrupt, revision, next } = page.map_err(|error| Problem::from_store(&error))?;
         Ok(Page { items: grants, corrupt, revision, next })
     }
 
     async fn count(self, app: &App, query: PageQuery<GrantName>) -> Result<u32, Problem> {
         let PageQuery { namespace, after, limit } = query;
-        let count = app.count_listed_grants(GrantQuery { namespace, after, limit }).await;
+        let count = app.count_listed_grants(GrantQuery { namespace, after, limit: PageLimit::at_most(limit) }).await;
         count.map_err(|error| Problem::from_store(&error))
     }
 

@@ -21,7 +21,7 @@ use crate::{
     link::ResourceName,
     store::{
         ChangeSubject, LastState, ObjectContent, ObjectKey, ObjectKind, ObjectPage, ObjectQuery, ObjectWrite,
-        StoredObject, WriteObjectsError,
+        PageLimit, StoredObject, WriteObjectsError,
     },
 };
 
@@ -131,14 +131,17 @@ impl Kind for Stored {
         query: PageQuery<ResourceName>,
     ) -> Result<Page<StoredObject, ResourceName>, Problem> {
         let PageQuery { namespace, after, limit } = query;
-        let page = app.objects(ObjectQuery { kind: self.0.object, namespace, after, limit }).await;
+        let page =
+            app.objects(ObjectQuery { kind: self.0.object, namespace, after, limit: PageLimit::at_most(limit) }).await;
         let ObjectPage { objects, corrupt, revision, next } = page.map_err(|error| Problem::from_store(&error))?;
         Ok(Page { items: objects, corrupt, revision, next })
     }
 
     async fn count(self, app: &App, query: PageQuery<ResourceName>) -> Result<u32, Problem> {
         let PageQuery { namespace, after, limit } = query;
-        let count = app.count_objects(ObjectQuery { kind: self.0.object, namespace, after, limit }).await;
+        let count = app
+            .count_objects(ObjectQuery { kind: self.0.object, namespace, after, limit: PageLimit::at_most(limit) })
+            .await;
         count.map_err(|error| Problem::from_store(&error))
     }
 

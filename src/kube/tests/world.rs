@@ -24,7 +24,7 @@ use crate::{
     link::{Endpoint, EndpointName, PublicUrl, Site},
     metrics::Metrics,
     pki::{CaKeyType, Issuer, Profile, SelfMadeCa, ServingIdentity, make_ca, make_serving},
-    store::{SqliteOptions, SqliteStore, Store},
+    store::{self, Location, StoreOptions},
     time::{Clock, Timestamp},
 };
 
@@ -106,15 +106,16 @@ impl World {
 
     async fn start_in(scratch: Scratch) -> Self {
         let clock = Clock::fixed(Timestamp::from_unix_seconds(NOW));
-        let options = SqliteOptions {
-            database: scratch.path().join("grantd.db"),
-            lock: scratch.path().join("lock"),
+        let options = StoreOptions {
+            location: Location::Sqlite {
+                database: scratch.path().join("grantd.db"),
+                lock: scratch.path().join("lock"),
+            },
             key: scratch.path().join("key"),
             on_commit: Box::new(|_| {}),
         };
-        let store = SqliteStore::open(options).await.unwrap();
+        let store = store::open(options).await.unwrap();
         let loaded_revision = store.advance().await.unwrap();
-        let store: Arc<dyn Store> = Arc::new(store);
         let parts = AppParts {
             clock: clock.clone(),
             metrics: Arc::new(Metrics::new()),

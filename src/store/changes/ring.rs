@@ -17,7 +17,8 @@ pub(super) struct Ring {
     /// No change after this one is missing.
     oldest: Revision,
     head: Revision,
-    /// What readers of the store may have seen: `head`, or what is about to become it.
+    /// The greatest revision that readers of the store can have seen: `head`, or more while a commit is under way or its
+    /// answer was lost.
     announced: Revision,
 }
 
@@ -31,7 +32,7 @@ impl Ring {
     }
 
     /// The greatest revision such that something can be said since the ones before it.
-    pub(super) fn news(&self) -> Revision {
+    pub(super) fn newest_entry(&self) -> Revision {
         self.entries.back().map_or(self.oldest, |(change, _)| change.revision)
     }
 
@@ -46,24 +47,28 @@ impl Ring {
         Ok(self.entries.range(first..).map(|(change, _)| Arc::clone(change)).collect())
     }
 
-    pub(super) fn announce(&mut self, head: Revision) {
-        self.announced = self.announced.max(head);
+    pub(super) fn announce(&mut self, changes: u32) {
+        self.announced = Revision(self.announced.0.saturating_add(changes.into()));
+    }
+
+    pub(super) fn withdraw(&mut self, changes: u32) {
+        self.announced = Revision(self.announced.0.saturating_sub(changes.into())).max(self.head);
     }
 
     pub(super) fn publish(&mut self, committed: Committed) {
-        let Committed { before, head, told } = committed;
+        let Committed { before, head, pending } = committed;
         if before != self.head {
-            // A commit that was reported as failed came through after all: nobody knows what it held.
+            // A commit that was reported as failed was done after all, and what it changed is not known.
             self.begin_at(before);
         }
-        for told in told {
-            let change = told.after(before);
+        for pending in pending {
+            let change = pending.after(before);
             let weight = weight(&change.effect);
             self.bytes += weight;
             self.entries.push_back((Arc::new(change), weight));
         }
         self.head = head;
-        self.announced = self.announced.max(head);
+        self.announced = head;
         if self.entries.is_empty() {
             // As at the start, when a server advances the revision: what is shown besides may differ from before.
             self.begin_at(head);
@@ -88,22 +93,22 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::store::{ChangeEffect, ChangeSubject, Labels, changes::Told};
+    use crate::store::{ChangeEffect, ChangeSubject, Labels, changes::PendingChange};
 
-    fn told(place: u32, label: &str) -> Told {
+    fn pending(place: u32, label: &str) -> PendingChange {
         let subject = ChangeSubject::Grant {
             id: crate::grant::GrantId::random(),
             namespace: "west".parse().unwrap(),
             name: "offer".parse().unwrap(),
         };
         let labels = Labels::from([("label".to_owned(), label.to_owned())]);
-        Told { place, subject, effect: ChangeEffect::Modified { labels_before: Some(labels) } }
+        PendingChange { place, subject, effect: ChangeEffect::Modified { labels_before: Some(labels) } }
     }
 
     fn publish(ring: &mut Ring, changes: u32) {
         let before = ring.head;
-        let told = (1..=changes).map(|place| told(place, "")).collect();
-        ring.publish(Committed { before, head: Revision(before.0 + u64::from(changes)), told });
+        let pending = (1..=changes).map(|place| pending(place, "")).collect();
+        ring.publish(Committed { before, head: Revision(before.0 + u64::from(changes)), pending });
     }
 
     fn revisions(ring: &Ring, since: u64) -> Result<Vec<u64>, ChangesError> {
@@ -126,7 +131,7 @@ mod tests {
     #[test]
     fn a_revision_that_is_about_to_come_is_not_of_the_future() {
         let mut ring = Ring::new(Revision(10));
-        ring.announce(Revision(12));
+        ring.announce(2);
         assert_eq!(revisions(&ring, 12), Ok(vec![]));
         assert_eq!(revisions(&ring, 13), Err(ChangesError::Future { head: Revision(10) }));
     }
@@ -134,21 +139,21 @@ mod tests {
     #[test]
     fn a_change_without_entry_is_where_an_empty_ring_begins_and_else_is_passed_over() {
         let mut ring = Ring::new(Revision(10));
-        ring.publish(Committed { before: Revision(10), head: Revision(11), told: Vec::new() });
+        ring.publish(Committed { before: Revision(10), head: Revision(11), pending: Vec::new() });
         assert_eq!(revisions(&ring, 10), Err(ChangesError::TooOld { oldest: Revision(11) }));
 
         publish(&mut ring, 1);
-        ring.publish(Committed { before: Revision(12), head: Revision(13), told: Vec::new() });
+        ring.publish(Committed { before: Revision(12), head: Revision(13), pending: Vec::new() });
         assert_eq!(revisions(&ring, 11), Ok(vec![12]));
         assert_eq!(revisions(&ring, 12), Ok(vec![]));
         assert_eq!(revisions(&ring, 13), Ok(vec![]));
     }
 
     #[test]
-    fn a_commit_that_nobody_told_of_leaves_no_gap_unsaid() {
+    fn a_commit_that_was_not_published_is_reported_as_a_gap() {
         let mut ring = Ring::new(Revision(10));
         publish(&mut ring, 3);
-        ring.publish(Committed { before: Revision(15), head: Revision(16), told: vec![told(1, "")] });
+        ring.publish(Committed { before: Revision(15), head: Revision(16), pending: vec![pending(1, "")] });
 
         assert_eq!(revisions(&ring, 13), Err(ChangesError::TooOld { oldest: Revision(15) }));
         assert_eq!(revisions(&ring, 15), Ok(vec![16]));
@@ -159,8 +164,8 @@ mod tests {
         let mut ring = Ring::new(Revision(0));
         let heavy = "x".repeat(MOST_BYTES / 3);
         for before in 0..4 {
-            let told = vec![told(1, &heavy)];
-            ring.publish(Committed { before: Revision(before), head: Revision(before + 1), told });
+            let pending = vec![pending(1, &heavy)];
+            ring.publish(Committed { before: Revision(before), head: Revision(before + 1), pending });
         }
         assert_eq!(revisions(&ring, 1), Err(ChangesError::TooOld { oldest: Revision(2) }));
         assert_eq!(revisions(&ring, 2), Ok(vec![3, 4]));
@@ -178,7 +183,7 @@ mod tests {
             let head = ring.head.0;
 
             match revisions(&ring, asked) {
-                Ok(told) => prop_assert_eq!(told, (asked + 1..=head).collect::<Vec<_>>()),
+                Ok(pending) => prop_assert_eq!(pending, (asked + 1..=head).collect::<Vec<_>>()),
                 Err(ChangesError::Future { .. }) => prop_assert!(asked > head),
                 Err(ChangesError::TooOld { oldest }) => {
                     prop_assert!(asked < oldest.0);

@@ -1,4 +1,4 @@
-//! About how much memory an entry keeps beyond its own few words.
+//! About how much memory an entry keeps beyond its own size.
 
 use serde_json::Value;
 

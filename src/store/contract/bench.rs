@@ -16,7 +16,9 @@ use crate::{
     },
     store::{
         CommitError, GrantChange, GrantStore, NewGrant, ObjectContent, ObjectKey, ObjectKind, ObjectStore, ObjectWrite,
-        Receipt, SqliteOptions, SqliteStore, Store, StoreFuture, StoredObject, memory::MemoryStore,
+        Receipt, Store, StoreFuture, StoredObject,
+        memory::MemoryStore,
+        sqlite::{SqliteOptions, SqliteStore},
     },
     time::Timestamp,
 };
@@ -25,12 +27,12 @@ use crate::{
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Gives a test its deadline.
-pub async fn within<T>(test: impl Future<Output = T>) -> T {
+pub(in crate::store) async fn within<T>(test: impl Future<Output = T>) -> T {
     tokio::time::timeout(DEADLINE, test).await.expect("the test missed its deadline")
 }
 
 /// A store under test.
-pub trait Bench: Sized {
+pub(in crate::store) trait Bench: Sized {
     type Store: Store;
 
     async fn fresh() -> Self;
@@ -44,7 +46,7 @@ pub trait Bench: Sized {
     fn stored_bytes(&self) -> Vec<u8>;
 }
 
-pub struct MemoryBench(Arc<MemoryStore>);
+pub(in crate::store) struct MemoryBench(Arc<MemoryStore>);
 
 impl Bench for MemoryBench {
     type Store = MemoryStore;
@@ -68,28 +70,28 @@ impl Bench for MemoryBench {
 }
 
 /// A directory with the files of a store, removed with everything in it when dropped.
-pub struct Files(PathBuf);
+pub(in crate::store) struct Files(PathBuf);
 
 impl Files {
-    pub fn new() -> Self {
+    pub(in crate::store) fn new() -> Self {
         let path = std::env::temp_dir().join(format!("grantd-store-{}", uuid::Uuid::new_v4()));
         file::create_private_directory(&path).unwrap();
         Self(path)
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(in crate::store) fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
-    pub fn database(&self) -> PathBuf {
+    pub(in crate::store) fn database(&self) -> PathBuf {
         self.path("grants.db")
     }
 
-    pub fn key(&self) -> PathBuf {
+    pub(in crate::store) fn key(&self) -> PathBuf {
         self.path("sealing.key")
     }
 
-    pub fn options(&self) -> SqliteOptions {
+    pub(in crate::store) fn options(&self) -> SqliteOptions {
         SqliteOptions {
             database: self.database(),
             lock: self.path("lock"),
@@ -99,7 +101,7 @@ impl Files {
     }
 
     /// What a crash at this moment would leave: the database, its log and the key.
-    pub fn crashed_copy(&self) -> Self {
+    pub(in crate::store) fn crashed_copy(&self) -> Self {
         let copy = Self::new();
         for name in ["grants.db", "grants.db-wal", "sealing.key"] {
             if self.path(name).exists() {
@@ -109,7 +111,7 @@ impl Files {
         copy
     }
 
-    pub fn all(&self) -> Vec<PathBuf> {
+    pub(in crate::store) fn all(&self) -> Vec<PathBuf> {
         fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path()).collect()
     }
 }
@@ -120,13 +122,13 @@ impl Drop for Files {
     }
 }
 
-pub struct SqliteBench {
-    pub files: Files,
-    pub store: Arc<SqliteStore>,
+pub(in crate::store) struct SqliteBench {
+    pub(in crate::store) files: Files,
+    pub(in crate::store) store: Arc<SqliteStore>,
 }
 
 impl SqliteBench {
-    pub async fn on(files: Files) -> Self {
+    pub(in crate::store) async fn on(files: Files) -> Self {
         let store = Arc::new(SqliteStore::open(files.options()).await.unwrap());
         Self { files, store }
     }
@@ -156,12 +158,12 @@ impl Bench for SqliteBench {
 }
 
 /// An instant of the tests.
-pub fn at(seconds: i64) -> Timestamp {
+pub(in crate::store) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_unix_seconds(seconds)
 }
 
 /// A grant in namespace `west` for two redemptions, made at 1000 and expired at 2000.
-pub fn new_grant(name: &str) -> NewGrant {
+pub(in crate::store) fn new_grant(name: &str) -> NewGrant {
     NewGrant {
         id: GrantId::random(),
         namespace: "west".parse().unwrap(),
@@ -178,7 +180,7 @@ pub fn new_grant(name: &str) -> NewGrant {
 }
 
 /// The change that changes nothing.
-pub fn change(grant: &Grant) -> GrantChange {
+pub(in crate::store) fn change(grant: &Grant) -> GrantChange {
     GrantChange {
         allowance: grant.allowance,
         issuer: grant.issuer.clone(),
@@ -190,7 +192,7 @@ pub fn change(grant: &Grant) -> GrantChange {
 }
 
 /// Admits somebody with the right code at `seconds`, by this copy of the grant, used up or not.
-pub fn admission(grant: &Grant, seconds: i64) -> Admission {
+pub(in crate::store) fn admission(grant: &Grant, seconds: i64) -> Admission {
     let open =
         Grant { allowance: Allowance::new(Allowance::MAX, 0).unwrap(), expires_at: at(i64::MAX), ..grant.clone() };
     let request = RedemptionRequest {
@@ -203,7 +205,7 @@ pub fn admission(grant: &Grant, seconds: i64) -> Admission {
 }
 
 /// A certificate that nobody else has.
-pub fn certificate() -> CertificateRecord {
+pub(in crate::store) fn certificate() -> CertificateRecord {
     let random = uuid::Uuid::new_v4().into_bytes();
     CertificateRecord {
         serial: SerialNumber::from_random(random),
@@ -219,7 +221,7 @@ impl Certified for CertificateRecord {
 }
 
 /// Counts one redemption; a record is credential enough for the tests of a store.
-pub fn commit<'a>(
+pub(in crate::store) fn commit<'a>(
     store: &'a (dyn Store + 'static),
     admission: Admission,
     certificate: CertificateRecord,
@@ -228,29 +230,29 @@ pub fn commit<'a>(
 }
 
 /// The key of an object.
-pub fn key(kind: ObjectKind, namespace: &str, name: &str) -> ObjectKey {
+pub(in crate::store) fn key(kind: ObjectKind, namespace: &str, name: &str) -> ObjectKey {
     ObjectKey { kind, namespace: namespace.parse().unwrap(), name: name.parse().unwrap() }
 }
 
 /// The key of a Site in namespace `west`.
-pub fn site_key(name: &str) -> ObjectKey {
+pub(in crate::store) fn site_key(name: &str) -> ObjectKey {
     key(ObjectKind::Site, "west", name)
 }
 
 /// A content that holds this text.
-pub fn content(text: &str) -> ObjectContent {
+pub(in crate::store) fn content(text: &str) -> ObjectContent {
     let body = serde_json::json!({"spec": {"text": text}}).as_object().cloned().unwrap();
     ObjectContent { body, ..ObjectContent::default() }
 }
 
 /// Makes a Site that holds its name.
-pub fn create_object(name: &str) -> ObjectWrite {
+pub(in crate::store) fn create_object(name: &str) -> ObjectWrite {
     let uid = uuid::Uuid::new_v4();
     ObjectWrite::Create { key: site_key(name), uid, created_at: at(1000), content: content(name) }
 }
 
 /// Replaces what is in an object by this text, its labels staying.
-pub fn update_object(object: &StoredObject, text: &str) -> ObjectWrite {
+pub(in crate::store) fn update_object(object: &StoredObject, text: &str) -> ObjectWrite {
     ObjectWrite::Update {
         key: object.key.clone(),
         expected: object.revision,
@@ -261,7 +263,7 @@ pub fn update_object(object: &StoredObject, text: &str) -> ObjectWrite {
 }
 
 /// Does one write, and reads the object back.
-pub async fn read_object(store: &impl ObjectStore, write: ObjectWrite) -> StoredObject {
+pub(in crate::store) async fn read_object(store: &impl ObjectStore, write: ObjectWrite) -> StoredObject {
     let written = store.write_objects(vec![write]).await.unwrap().remove(0);
     assert_eq!(store.object(written.key.clone()).await.unwrap().as_ref(), Some(&written));
     written

@@ -17,7 +17,7 @@ use crate::{
     grant::{GrantMetadata, Revision},
     store::{
         ChangeEffect, ChangeSubject, ChangesError, GrantChange, GrantQuery, GrantStore, LastState, NewGrant,
-        ObjectStore, ObjectWrite, Store,
+        ObjectStore, ObjectWrite, PageLimit, Store,
     },
 };
 
@@ -242,7 +242,7 @@ async fn the_revision_of_a_list_is_never_of_the_future<B: Bench>(bench: B) {
         });
     }
     while !writers.is_empty() {
-        let page = store.list(GrantQuery { limit: 1, ..GrantQuery::default() }).await.unwrap();
+        let page = store.list(GrantQuery { limit: PageLimit::at_most(1), ..GrantQuery::default() }).await.unwrap();
         store.changes().since(page.revision).unwrap();
         if let Some(ended) = writers.try_join_next() {
             ended.unwrap();

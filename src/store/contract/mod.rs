@@ -8,7 +8,7 @@ mod promises;
 mod reading;
 mod replay;
 
-pub use bench::{
+pub(in crate::store) use bench::{
     Bench, Files, MemoryBench, SqliteBench, admission, at, certificate, change, commit, content, create_object, key,
     new_grant, read_object, site_key, update_object, within,
 };

@@ -5,7 +5,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use super::{Bench, MemoryBench, SqliteBench, admission, at, certificate, change, commit, new_grant, within};
 use crate::{
     grant::{Allowance, CertificateRecord, Grant, GrantMetadata, Revision},
-    store::{GrantChange, GrantQuery, GrantStore, NewGrant, Store},
+    store::{GrantChange, GrantQuery, GrantStore, NewGrant, PageLimit, Store},
 };
 
 /// Which revision a caller expects.
@@ -103,7 +103,7 @@ async fn expected(store: &impl GrantStore, grant: &Grant, expecting: Expecting) 
 }
 
 /// Walks through all pages.
-async fn list(store: &impl GrantStore, namespace: Option<&str>, limit: u32) -> String {
+async fn list(store: &impl GrantStore, namespace: Option<&str>, limit: PageLimit) -> String {
     let mut query = GrantQuery { namespace: namespace.map(|text| text.parse().unwrap()), after: None, limit };
     let mut seen = String::new();
     for _ in 0..100 {
@@ -128,7 +128,7 @@ async fn answer(store: &impl Store, step: &Step, known: &Known, new: &NewGrant, 
             let by_name = store.find(grant.namespace.clone(), grant.name.clone()).await.unwrap();
             format!("{:?} {:?}", by_id.as_ref().map(whole), by_name.as_ref().map(whole))
         }
-        Step::List { namespace, limit } => list(store, *namespace, *limit).await,
+        Step::List { namespace, limit } => list(store, *namespace, PageLimit::at_most(*limit)).await,
         Step::Update { grant, expecting, allowed, label } => {
             let Some(grant) = chosen(*grant) else { return String::new() };
             let expected = expected(store, grant, *expecting).await.unwrap_or(grant.revision);
@@ -181,7 +181,10 @@ async fn run(steps: Vec<Step>) {
         known.grants.extend(memory.store().get(new.id).await.unwrap());
         known.last_certificate = Some(fresh);
     }
-    assert_eq!(list(&*sqlite.store(), None, 0).await, list(&*memory.store(), None, 0).await);
+    assert_eq!(
+        list(&*sqlite.store(), None, PageLimit::FULL).await,
+        list(&*memory.store(), None, PageLimit::FULL).await
+    );
     for grant in &known.grants {
         let ledger = sqlite.store().redemptions(grant.id, 0, 1000).await.unwrap();
         assert_eq!(ledger, memory.store().redemptions(grant.id, 0, 1000).await.unwrap());

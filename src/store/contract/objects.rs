@@ -10,8 +10,8 @@ use super::{Bench, at, content, create_object, key, new_grant, on_every_store, r
 use crate::{
     grant::Revision,
     store::{
-        GrantStore, ObjectContent, ObjectKind, ObjectQuery, ObjectStore, ObjectWrite, Store, StoreError, StoredObject,
-        WriteObjectsError,
+        GrantStore, ObjectContent, ObjectKind, ObjectQuery, ObjectStore, ObjectWrite, PageLimit, Store, StoreError,
+        StoredObject, WriteObjectsError,
     },
 };
 
@@ -160,7 +160,7 @@ async fn of_many_updates_from_one_state_exactly_one_succeeds<B: Bench>(bench: B)
     }
     let outcomes = tasks.join_all().await;
     assert_eq!(outcomes.iter().filter(|succeeded| **succeeded).count(), 1);
-    let all = store.objects(query(ObjectKind::Site, 0)).await.unwrap().objects;
+    let all = store.objects(query(ObjectKind::Site, 1000)).await.unwrap().objects;
     assert_eq!(all.len(), 2, "a refused operation left its first write behind");
     let revision = store.revision().await.unwrap().0;
     assert_eq!(revision, object.revision.0 + 2);
@@ -191,14 +191,14 @@ async fn a_write_that_breaks_a_rule_takes_no_other_with_it<B: Bench>(bench: B) {
     let corrupt = |outcome: &Result<_, _>| matches!(outcome, Err(WriteObjectsError::Store(StoreError::Corrupt { .. })));
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 10);
     assert_eq!(outcomes.iter().filter(|outcome| corrupt(outcome)).count(), 10);
-    assert_eq!(store.objects(query(ObjectKind::Site, 0)).await.unwrap().objects.len(), 21);
+    assert_eq!(store.objects(query(ObjectKind::Site, 1000)).await.unwrap().objects.len(), 21);
     let told = store.changes().since(object.revision).unwrap();
     let revisions: Vec<u64> = told.iter().map(|change| change.revision.0).collect();
     assert_eq!(revisions, (object.revision.0 + 1..=object.revision.0 + 20).collect::<Vec<_>>());
 }
 
 fn query(kind: ObjectKind, limit: u32) -> ObjectQuery {
-    ObjectQuery { kind, namespace: None, after: None, limit }
+    ObjectQuery { kind, namespace: None, after: None, limit: PageLimit::at_most(limit) }
 }
 
 async fn names(store: &impl ObjectStore, mut query: ObjectQuery) -> Vec<Vec<String>> {
@@ -232,9 +232,9 @@ async fn kinds_and_namespaces_are_listed_apart_in_pages<B: Bench>(bench: B) {
 
     let all = [["a/x", "a/x-y", "a/x.y"].as_slice(), &["a/z", "a-0/x", "b/x"], &["b/y"]];
     assert_eq!(names(&*store, query(ObjectKind::Link, 3)).await, all);
-    assert_eq!(names(&*store, query(ObjectKind::Link, 0)).await, [all.concat()]);
-    assert_eq!(names(&*store, query(ObjectKind::Secret, 0)).await, [["a/x"]]);
-    assert_eq!(names(&*store, query(ObjectKind::Site, 0)).await, [[""; 0]]);
+    assert_eq!(names(&*store, query(ObjectKind::Link, 1000)).await, [all.concat()]);
+    assert_eq!(names(&*store, query(ObjectKind::Secret, 1000)).await, [["a/x"]]);
+    assert_eq!(names(&*store, query(ObjectKind::Site, 1000)).await, [[""; 0]]);
     let of = |namespace: &str, after: Option<(&str, &str)>| ObjectQuery {
         namespace: Some(namespace.parse().unwrap()),
         after: after.map(|(namespace, name)| (namespace.parse().unwrap(), name.parse().unwrap())),
@@ -243,14 +243,17 @@ async fn kinds_and_namespaces_are_listed_apart_in_pages<B: Bench>(bench: B) {
     assert_eq!(names(&*store, of("a", None)).await, [["a/x", "a/x-y"], ["a/x.y", "a/z"]]);
     assert_eq!(names(&*store, of("a", Some(("a", "x.y")))).await, [["a/z"]]);
 
-    let count = async |query: ObjectQuery, limit| store.count_objects(ObjectQuery { limit, ..query }).await.unwrap();
-    assert_eq!(count(query(ObjectKind::Link, 0), 100).await, 7);
-    assert_eq!(count(query(ObjectKind::Link, 0), 3).await, 3);
-    assert_eq!(count(query(ObjectKind::Site, 0), 100).await, 0);
+    let count = async |query: ObjectQuery, limit| {
+        let limit = PageLimit::at_most(limit);
+        store.count_objects(ObjectQuery { limit, ..query }).await.unwrap()
+    };
+    assert_eq!(count(query(ObjectKind::Link, 1000), 100).await, 7);
+    assert_eq!(count(query(ObjectKind::Link, 1000), 3).await, 3);
+    assert_eq!(count(query(ObjectKind::Site, 1000), 100).await, 0);
     assert_eq!(count(of("a", Some(("a", "x"))), 100).await, 3);
     assert_eq!(names(&*store, of("a-0", Some(("a", "z")))).await, [["a-0/x"]]);
     assert_eq!(names(&*store, of("a", Some(("b", "x")))).await, [[""; 0]]);
-    let empty = store.objects(query(ObjectKind::Site, 0)).await.unwrap();
+    let empty = store.objects(query(ObjectKind::Site, 1000)).await.unwrap();
     assert_eq!(empty.revision, store.revision().await.unwrap());
 }
 
@@ -276,7 +279,7 @@ async fn a_closed_store_writes_no_objects<B: Bench>(bench: B) {
     let store = bench.store();
     store.close().await.unwrap();
     assert!(matches!(store.object(site_key("a")).await, Err(StoreError::Unavailable { .. })));
-    assert!(matches!(store.objects(query(ObjectKind::Site, 0)).await, Err(StoreError::Unavailable { .. })));
+    assert!(matches!(store.objects(query(ObjectKind::Site, 1000)).await, Err(StoreError::Unavailable { .. })));
     let refused = store.write_objects(vec![create_object("a")]).await;
     assert!(matches!(refused, Err(WriteObjectsError::Store(StoreError::Unavailable { .. }))));
 }

@@ -3,7 +3,7 @@
 use super::{Bench, admission, at, certificate, change, commit, new_grant, on_every_store};
 use crate::{
     grant::{Allowance, CodeOrigin, GrantId, GrantMetadata, Namespace},
-    store::{GrantChange, GrantCounts, GrantQuery, GrantStore, NewGrant, UpdateError},
+    store::{GrantChange, GrantCounts, GrantQuery, GrantStore, NewGrant, PageLimit, UpdateError},
 };
 
 on_every_store!(
@@ -58,9 +58,9 @@ async fn pages_follow_each_other_in_order_of_namespace_and_name<B: Bench>(bench:
     fill(&*store).await;
     let all = [["a/x", "a/x-y", "a/x.y"].as_slice(), &["a/z", "a-0/x", "b/x"], &["b/y"]];
 
-    assert_eq!(names(&*store, GrantQuery { limit: 3, ..GrantQuery::default() }).await, all);
+    assert_eq!(names(&*store, GrantQuery { limit: PageLimit::at_most(3), ..GrantQuery::default() }).await, all);
     assert_eq!(names(&*store, GrantQuery::default()).await, [all.concat()]);
-    assert_eq!(names(&*store, GrantQuery { limit: 7, ..GrantQuery::default() }).await.len(), 1);
+    assert_eq!(names(&*store, GrantQuery { limit: PageLimit::at_most(7), ..GrantQuery::default() }).await.len(), 1);
 }
 
 async fn a_namespace_is_listed_alone_wherever_the_page_starts<B: Bench>(bench: B) {
@@ -69,7 +69,7 @@ async fn a_namespace_is_listed_alone_wherever_the_page_starts<B: Bench>(bench: B
     let query = |after: Option<(&str, &str)>| GrantQuery {
         namespace: Some("a-0".parse().unwrap()),
         after: after.map(|(namespace, name)| (namespace.parse().unwrap(), name.parse().unwrap())),
-        limit: 1,
+        limit: PageLimit::at_most(1),
     };
     let none: Vec<String> = Vec::new();
 
@@ -86,7 +86,7 @@ async fn what_a_list_has_is_counted_up_to_the_limit<B: Bench>(bench: B) {
     let count = async |namespace: Option<&str>, after: Option<(&str, &str)>, limit| {
         let namespace = namespace.map(|namespace| namespace.parse().unwrap());
         let after = after.map(|(namespace, name)| (namespace.parse().unwrap(), name.parse().unwrap()));
-        store.count_listed(GrantQuery { namespace, after, limit }).await.unwrap()
+        store.count_listed(GrantQuery { namespace, after, limit: PageLimit::at_most(limit) }).await.unwrap()
     };
 
     assert_eq!([count(None, None, 100).await, count(None, None, 3).await], [7, 3]);

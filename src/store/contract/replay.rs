@@ -9,7 +9,7 @@ use crate::{
     grant::{Grant, Revision},
     store::{
         Change, ChangeEffect, ChangeSubject, GrantChange, GrantQuery, GrantStore, Labels, LastState, NewGrant,
-        ObjectContent, ObjectKind, ObjectQuery, ObjectStore, ObjectWrite, Store,
+        ObjectContent, ObjectKind, ObjectQuery, ObjectStore, ObjectWrite, PageLimit, Store,
     },
 };
 
@@ -73,7 +73,7 @@ async fn list(store: &impl Store) -> Shown {
     });
     let mut shown: Shown = grants.collect();
     for kind in [ObjectKind::Link, ObjectKind::Secret] {
-        let query = ObjectQuery { kind, namespace: None, after: None, limit: 0 };
+        let query = ObjectQuery { kind, namespace: None, after: None, limit: PageLimit::FULL };
         shown.extend(store.objects(query).await.unwrap().objects.into_iter().map(|object| {
             let subject = ChangeSubject::Object { key: object.key, uid: object.uid };
             (named(&subject), (object.revision, object.content.labels))

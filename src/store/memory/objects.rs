@@ -6,9 +6,9 @@ use super::{MemoryStore, State};
 use crate::{
     grant::Revision,
     store::{
-        ChangeEffect, ChangeSubject, GrantQuery, LastState, ObjectKey, ObjectPage, ObjectQuery, ObjectStore,
-        ObjectWrite, StoreError, StoreFuture, StoredObject, WriteObjectsError,
-        changes::{Committed, Told},
+        ChangeEffect, ChangeSubject, LastState, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite,
+        PageLimit, StoreError, StoreFuture, StoredObject, WriteObjectsError,
+        changes::{Committed, PendingChange},
     },
 };
 
@@ -33,10 +33,7 @@ impl ObjectStore for MemoryStore {
 
 impl State {
     fn list_objects(&self, query: &ObjectQuery) -> ObjectPage {
-        let limit = match query.limit {
-            0 => GrantQuery::MAX_PAGE,
-            limit => limit.min(GrantQuery::MAX_PAGE),
-        } as usize;
+        let limit = query.limit.of_page() as usize;
         let wanted = |key: &ObjectKey| {
             key.kind == query.kind
                 && query.namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace)
@@ -51,8 +48,8 @@ impl State {
     }
 
     fn count_objects(&self, mut query: ObjectQuery) -> u32 {
-        let (limit, mut listed) = (query.limit, 0);
-        query.limit = 0;
+        let (limit, mut listed) = (query.limit.items(), 0);
+        query.limit = PageLimit::FULL;
         loop {
             let page = self.list_objects(&query);
             listed += u32::try_from(page.objects.len()).unwrap();
@@ -66,7 +63,7 @@ impl State {
     /// Works on a copy, which replaces the state when all is well.
     fn write_objects(&mut self, writes: Vec<ObjectWrite>) -> Result<Vec<StoredObject>, WriteObjectsError> {
         let before = Revision(self.revision);
-        let (mut objects, mut written, mut told) = (self.objects.clone(), Vec::new(), Vec::new());
+        let (mut objects, mut written, mut pending) = (self.objects.clone(), Vec::new(), Vec::new());
         for (write, place) in writes.into_iter().zip(1..) {
             let revision = Revision(before.0 + u64::from(place));
             let (object, effect) = match write {
@@ -102,13 +99,13 @@ impl State {
                 objects.insert(object.key.clone(), object.clone());
             }
             let subject = ChangeSubject::Object { key: object.key.clone(), uid: object.uid };
-            told.push(Told { place, subject, effect });
+            pending.push(PendingChange { place, subject, effect });
             written.push(object);
         }
         if !written.is_empty() {
             self.objects = objects;
             self.revision += written.len() as u64;
-            self.changes.publish(Committed { before, head: Revision(self.revision), told });
+            self.changes.publish(Committed { before, head: Revision(self.revision), pending });
         }
         Ok(written)
     }

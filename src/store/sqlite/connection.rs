@@ -7,10 +7,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous},
 };
 
-/// IMMEDIATE: the write lock is taken at the beginning, where waiting for it is possible.
-pub(in crate::store) const BEGIN: &str = "BEGIN IMMEDIATE";
-
-/// How long a statement waits for a lock that somebody else holds. Nobody should hold one: `busy` is a fault.
+/// How long a statement waits for a lock that another process holds. None should hold one: `busy` is a fault.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a read waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,50 +1,52 @@
-//! The store in one SQLite file.
+//! The store in one SQLite file: a write-ahead log, every commit synced.
 
 pub(super) mod connection;
-pub(super) mod open;
+mod open;
+mod redeem;
 #[cfg(test)]
 mod tests;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{ops::ControlFlow, path::PathBuf};
 
-pub use open::OpenError;
+use sqlx::{Sqlite, sqlite::SqlitePool};
 
-use self::connection::Setup;
+use self::{connection::Setup, open::Lock};
 use super::{
-    Changes, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore, NewGrant,
-    ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, Recorded, Store, StoreError, StoreFailure,
-    StoreFuture, StoredObject, UpdateError, WriteObjectsError,
-    operation::{Advance, Check, Create, Delete, Redeem, Sweep, Update, WriteObjects, new_allowance},
-    read::Reader,
-    recent::Recent,
-    row,
-    seal::{Purpose, SealError, SealingKey},
-    writer::{OnCommit, Queue, Writer},
+    OnCommit, OpenError,
+    sql::{
+        backend::{Backend, Connection, Row, fetch, run_on},
+        failure::Failure,
+        open::{migrate, revision, unlock, unusable},
+        redemption::Redeemed,
+        statement::{Statement, statement},
+        store::{Opened, SqlStore},
+    },
 };
-use crate::{
-    grant::{Grant, GrantId, GrantMetadata, GrantName, Namespace, PendingRedemption, Redemption, Revision},
-    time::Timestamp,
-};
+
+use crate::grant::PendingRedemption;
 
 /// What a store in SQLite needs.
-pub struct SqliteOptions {
+pub(super) struct SqliteOptions {
     /// The database; made when it does not exist, in a directory that does.
-    pub database: PathBuf,
+    pub(super) database: PathBuf,
     /// The lock that keeps a second process away.
-    pub lock: PathBuf,
-    /// The key for codes, metadata and contents; made together with the database, and useless without it and the other way round.
-    pub key: PathBuf,
-    /// Is told of each group commit, on the writer's task: it must not block.
-    pub on_commit: OnCommit,
+    pub(super) lock: PathBuf,
+    /// The key for codes, metadata and contents; made together with the database, and useless without it and the other way
+    /// round.
+    pub(super) key: PathBuf,
+    /// Is called with each group commit, on the writer's task: it must not block.
+    pub(super) on_commit: OnCommit,
 }
 
-/// Grants and objects in a SQLite database: one writer, a few readers, a write-ahead log, every commit synced.
-pub struct SqliteStore {
-    reader: Reader,
-    queue: Queue,
-    key: Arc<SealingKey>,
-    schema: i64,
-    changes: Arc<Changes>,
+/// Grants and objects in a SQLite database.
+pub(super) type SqliteStore = SqlStore<SqliteBackend>;
+
+/// What the shared store asks of SQLite.
+pub(super) struct SqliteBackend {
+    setup: Setup,
+    readers: SqlitePool,
+    /// Held as long as anything can be written.
+    lock: Lock,
 }
 
 impl SqliteStore {
@@ -52,150 +54,71 @@ impl SqliteStore {
     ///
     /// # Errors
     /// [`OpenError`]; the database is unchanged then, or migrated and whole.
-    pub async fn open(options: SqliteOptions) -> Result<Self, OpenError> {
+    pub(super) async fn open(options: SqliteOptions) -> Result<Self, OpenError> {
         let setup = Setup::new(&options.database);
         Self::open_with(options, setup).await
     }
 
-    pub(in crate::store) async fn open_with(options: SqliteOptions, setup: Setup) -> Result<Self, OpenError> {
+    pub(super) async fn open_with(options: SqliteOptions, setup: Setup) -> Result<Self, OpenError> {
         let SqliteOptions { database, lock, key, on_commit } = options;
-        let unusable = |source| OpenError::Unusable { database: database.clone(), source };
         let lock = open::lock(&lock)?;
         open::prepare_files(&database)?;
-        let mut connection = setup.open().await.map_err(unusable)?;
-        let schema = open::migrate(&mut connection, &database).await?;
-        let key = Arc::new(open::unlock(&mut connection, &database, &key).await?);
-        let revision = open::revision(&mut connection, &database).await?;
-        sqlx::Connection::close(connection).await.map_err(unusable)?;
-        let writer = setup.open_writer().await.map_err(unusable)?;
-        let readers = setup.open_readers().await.map_err(unusable)?;
-        let recent = Arc::new(Recent::default());
-        let reader = Reader::new(readers, Arc::clone(&key), Arc::clone(&recent));
-        let changes = Arc::new(Changes::new(revision));
-        let told = Arc::clone(&changes);
-        let queue = Writer { connection: Some(writer), setup, on_commit, recent, changes: told, lock }.start();
-        Ok(Self { reader, queue, key, schema, changes })
-    }
-
-    fn sealed(&self, grant: NewGrant) -> Result<Create, StoreError> {
-        let allowance = new_allowance(&grant)?;
-        let sealed_code = self.key.seal(grant.code.expose().as_bytes(), Purpose::Code(grant.id));
-        let sealed_code = sealed_code.map_err(unsealed("seal a code"))?;
-        let sealed_metadata = self.sealed_metadata(&grant.metadata, grant.id)?;
-        Ok(Create { grant, allowance, sealed_code, sealed_metadata })
-    }
-
-    fn sealed_metadata(&self, metadata: &GrantMetadata, id: GrantId) -> Result<Option<Vec<u8>>, StoreError> {
-        row::seal_metadata(metadata, id, &self.key).map_err(unsealed("seal metadata"))
+        let name = database.display().to_string();
+        let mut connection = setup.open().await.map_err(unusable(&name))?;
+        let schema = migrate(&mut connection, &open::migrator(), &name).await?;
+        let key = unlock::<SqliteBackend>(&mut connection, &name, &key).await?;
+        let revision = revision::<SqliteBackend>(&mut connection, &name).await?;
+        sqlx::Connection::close(connection).await.map_err(unusable(&name))?;
+        let writer = setup.open_writer().await.map_err(unusable(&name))?;
+        let readers = setup.open_readers().await.map_err(unusable(&name))?;
+        let backend = SqliteBackend { setup, readers, lock };
+        Ok(Self::start(Opened { backend, writer, key, schema, revision }, on_commit))
     }
 }
 
-/// Sealing failed: as if the database did not answer, as trying again may help.
-fn unsealed(action: &'static str) -> impl FnOnce(SealError) -> StoreError {
-    move |source| StoreError::Unavailable { action, source: StoreFailure::Sealing(source) }
-}
+impl Backend for SqliteBackend {
+    type Database = Sqlite;
 
-impl GrantStore for SqliteStore {
-    fn create(&self, grant: NewGrant) -> StoreFuture<'_, Grant, CreateError> {
-        Box::pin(async move {
-            let create = self.sealed(grant).map_err(CreateError::Store)?;
-            self.queue.write(create).await
-        })
+    fn readers(&self) -> &SqlitePool {
+        &self.readers
     }
 
-    fn get(&self, id: GrantId) -> StoreFuture<'_, Option<Grant>> {
-        Box::pin(self.reader.get(id))
+    async fn open_writer(&self) -> Result<Connection<Self>, sqlx::Error> {
+        self.setup.open_writer().await
     }
 
-    fn find(&self, namespace: Namespace, name: GrantName) -> StoreFuture<'_, Option<Grant>> {
-        Box::pin(self.reader.find(namespace, name))
+    async fn close_writer(&self, connection: Option<Connection<Self>>) -> Result<(), sqlx::Error> {
+        let closed = match connection {
+            Some(connection) => self.setup.close_writer(connection).await,
+            None => Ok(()),
+        };
+        self.lock.release();
+        closed
     }
 
-    fn list(&self, query: GrantQuery) -> StoreFuture<'_, GrantPage> {
-        Box::pin(self.reader.list(query))
+    /// IMMEDIATE: the write lock is taken at the beginning, where waiting for it is possible. A transaction that reads
+    /// first and then writes fails at once with SQLITE_BUSY_SNAPSHOT if there was a write in between, and no busy timeout
+    /// waits for that.
+    async fn begin(connection: &mut Connection<Self>) -> Result<(), sqlx::Error> {
+        fetch::<Self>(connection, statement("BEGIN IMMEDIATE")).await.map(drop)
     }
 
-    fn count_listed(&self, query: GrantQuery) -> StoreFuture<'_, u32> {
-        Box::pin(self.reader.count_listed(query))
+    async fn run(
+        connection: &mut Connection<Self>,
+        statement: Statement<'_>,
+        take: impl FnMut(Row<Self>) -> ControlFlow<()> + Send,
+    ) -> Result<(), sqlx::Error> {
+        run_on::<Sqlite>(connection, statement, take).await
     }
 
-    fn update(&self, id: GrantId, expected: Revision, change: GrantChange) -> StoreFuture<'_, Grant, UpdateError> {
-        Box::pin(async move {
-            let sealed_metadata = self.sealed_metadata(&change.metadata, id).map_err(UpdateError::Store)?;
-            let key = Arc::clone(&self.key);
-            self.queue.write(Update { id, expected, change, sealed_metadata, key }).await
-        })
+    async fn redeem(connection: &mut Connection<Self>, attempts: &[&PendingRedemption]) -> Result<Redeemed, Failure> {
+        redeem::redeem::<Self>(connection, attempts).await
     }
 
-    fn delete(
-        &self,
-        namespace: Namespace,
-        name: GrantName,
-        expected: Option<Revision>,
-    ) -> StoreFuture<'_, Option<Deleted>, UpdateError> {
-        Box::pin(self.queue.write(Delete { namespace, name, expected, key: Arc::clone(&self.key) }))
-    }
-
-    fn commit_redemption(&self, redemption: PendingRedemption) -> StoreFuture<'_, Recorded, CommitError> {
-        Box::pin(self.queue.write(Redeem(redemption)))
-    }
-
-    fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> StoreFuture<'_, Vec<Redemption>> {
-        Box::pin(self.reader.redemptions(id, after, limit))
-    }
-
-    fn count(&self, now: Timestamp) -> StoreFuture<'_, GrantCounts> {
-        Box::pin(self.reader.count(now))
-    }
-
-    fn sweep(&self, cutoff: Timestamp, limit: u32) -> StoreFuture<'_, u32> {
-        Box::pin(self.queue.write(Sweep { cutoff, limit, key: Arc::clone(&self.key) }))
-    }
-
-    fn revision(&self) -> StoreFuture<'_, Revision> {
-        Box::pin(self.reader.revision())
-    }
-
-    fn check(&self) -> StoreFuture<'_, ()> {
-        Box::pin(self.queue.write(Check { schema: self.schema }))
-    }
-
-    fn close(&self) -> StoreFuture<'_, ()> {
-        Box::pin(async move {
-            // Readers first: a checkpoint cannot pass one that still reads.
-            self.reader.close().await;
-            self.queue
-                .close()
-                .await
-                .map_err(|source| StoreError::Unavailable { action: "close the grant store", source })
-        })
-    }
-}
-
-impl ObjectStore for SqliteStore {
-    fn object(&self, key: ObjectKey) -> StoreFuture<'_, Option<StoredObject>> {
-        Box::pin(self.reader.object(key))
-    }
-
-    fn objects(&self, query: ObjectQuery) -> StoreFuture<'_, ObjectPage> {
-        Box::pin(self.reader.objects(query))
-    }
-
-    fn count_objects(&self, query: ObjectQuery) -> StoreFuture<'_, u32> {
-        Box::pin(self.reader.count_objects(query))
-    }
-
-    fn write_objects(&self, writes: Vec<ObjectWrite>) -> StoreFuture<'_, Vec<StoredObject>, WriteObjectsError> {
-        Box::pin(self.queue.write(WriteObjects::new(writes, Arc::clone(&self.key))))
-    }
-}
-
-impl Store for SqliteStore {
-    fn changes(&self) -> &Arc<Changes> {
-        &self.changes
-    }
-
-    fn advance(&self) -> StoreFuture<'_, Revision> {
-        Box::pin(self.queue.write(Advance))
+    fn concerns_one_row(error: &sqlx::Error) -> bool {
+        /// The low byte of every extended code of SQLITE_CONSTRAINT: <https://www.sqlite.org/rescode.html>.
+        const SQLITE_CONSTRAINT: u32 = 19;
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == SQLITE_CONSTRAINT)
     }
 }

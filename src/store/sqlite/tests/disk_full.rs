@@ -3,9 +3,9 @@
 use crate::{
     grant::Grant,
     store::{
-        GrantStore, NewGrant, SqliteStore,
+        GrantStore, NewGrant,
         contract::{Bench, SqliteBench, admission, certificate, commit, new_grant, within},
-        sqlite::connection::Setup,
+        sqlite::{SqliteStore, connection::Setup},
     },
 };
 

@@ -25,7 +25,7 @@ async fn one_grant_is_read_before_many_lists_that_were_asked_for_sooner() {
     for _ in 0..LISTS {
         let (store, listed) = (Arc::clone(&store), Arc::clone(&listed));
         lists.spawn(async move {
-            store.list(GrantQuery { namespace: None, after: None, limit: 0 }).await.unwrap();
+            store.list(GrantQuery::default()).await.unwrap();
             listed.fetch_add(1, Ordering::SeqCst);
         });
     }

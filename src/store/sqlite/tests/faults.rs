@@ -12,11 +12,11 @@ use super::{raw, run};
 use crate::{
     grant::Grant,
     store::{
-        CommitError, CommitOutcome, CommitReport, CorruptRow, GrantQuery, GrantStore, NewGrant, SqliteOptions,
-        SqliteStore, StoreError, StoreFailure, UpdateError,
+        CommitError, CommitOutcome, CommitReport, CorruptRow, GrantQuery, GrantStore, NewGrant, PageLimit, StoreError,
+        StoreFailure, UpdateError,
         contract::{Bench, Files, SqliteBench, admission, certificate, change, commit, new_grant, within},
-        sql,
-        sqlite::connection::Setup,
+        sql::statements,
+        sqlite::{SqliteOptions, SqliteStore, connection::Setup, redeem},
     },
 };
 
@@ -67,7 +67,7 @@ async fn a_page_goes_on_past_names_that_are_none() {
     break_by(&bench, "UPDATE access_grant SET name = 'b_' WHERE name = 'b'").await;
     break_by(&bench, "UPDATE access_grant SET uid = 'no uid' WHERE name = 'c'").await;
     let (mut names, mut corrupt) = (Vec::new(), Vec::new());
-    let mut query = GrantQuery { limit: 1, ..GrantQuery::default() };
+    let mut query = GrantQuery { limit: PageLimit::at_most(1), ..GrantQuery::default() };
     for _ in 0..10 {
         let page = bench.store.list(query.clone()).await.unwrap();
         names.extend(page.grants.iter().map(|grant| grant.name.to_string()));
@@ -217,35 +217,41 @@ async fn no_statement_reads_the_whole_table() {
     let bench = SqliteBench::fresh().await;
     let mut raw = raw(&bench.files).await;
     for statement in [
-        sql::GET,
-        sql::FIND,
-        sql::LIST,
-        sql::LIST_NAMESPACE,
-        sql::COUNT_LISTED,
-        sql::COUNT_LISTED_NAMESPACE,
-        sql::COUNT,
-        sql::REDEMPTIONS,
-        sql::UPDATE,
-        sql::DELETE,
-        sql::COUNT_REDEMPTION,
-        sql::SWEEP_EXPIRED,
-        sql::SWEEP_USED_UP,
-        sql::METADATA_AT,
-        sql::OBJECT,
-        sql::OBJECTS,
-        sql::OBJECTS_NAMESPACE,
-        sql::COUNT_OBJECTS,
-        sql::COUNT_OBJECTS_NAMESPACE,
-        sql::OBJECT_STATE,
-        sql::UPDATE_OBJECT,
-        sql::DELETE_OBJECT,
-    ] {
+        statements::GET,
+        statements::FIND,
+        statements::LIST,
+        statements::LIST_NAMESPACE,
+        statements::COUNT_LISTED,
+        statements::COUNT_LISTED_NAMESPACE,
+        statements::COUNT,
+        statements::REDEMPTIONS,
+        statements::UPDATE,
+        statements::DELETE,
+        statements::SWEEP_EXPIRED,
+        statements::SWEEP_USED_UP,
+        statements::METADATA_AT,
+        statements::OBJECT,
+        statements::OBJECTS,
+        statements::OBJECTS_NAMESPACE,
+        statements::COUNT_OBJECTS,
+        statements::COUNT_OBJECTS_NAMESPACE,
+        statements::OBJECT_STATE,
+        statements::UPDATE_OBJECT,
+        statements::DELETE_OBJECT,
+    ]
+    .iter()
+    .chain(redeem::STATEMENTS)
+    {
         let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
         for step in sqlx::query(explain).fetch_all(&mut raw).await.unwrap() {
             let step: String = step.get("detail");
-            let whole = ["SCAN access_grant", "SCAN redemption", "SCAN object", "USE TEMP B-TREE"]
-                .iter()
-                .any(|bad| step.starts_with(bad));
+            // What is sorted for a batch of redemptions is the batch.
+            if statement.contains("json_each") && step.starts_with("USE TEMP B-TREE") {
+                continue;
+            }
+            let whole = ["SCAN access_grant", "SCAN redemption", "SCAN object", "USE TEMP B-TREE"];
+            // As the batch of redemptions calls them.
+            let whole = whole.iter().any(|bad| step.starts_with(bad)) || ["SCAN g", "SCAN r"].contains(&&*step);
             assert!(!whole || step.ends_with("access_grant_used_up"), "{statement}: {step}");
         }
     }

@@ -1,11 +1,13 @@
 //! What only a database on a disk can go through.
 
+mod batch;
 mod disk_full;
 mod fairness;
 mod faults;
 mod freshness;
 mod objects;
 mod opening;
+mod sealing;
 
 use sqlx::SqliteConnection;
 

@@ -6,8 +6,9 @@ use sqlx::Connection as _;
 
 use super::{raw, run};
 use crate::store::{
-    GrantStore, OpenError, SqliteStore, StoreError, StoreFailure,
+    GrantStore, OpenError, StoreError, StoreFailure,
     contract::{Bench, Files, SqliteBench, admission, certificate, commit, new_grant, within},
+    sqlite::SqliteStore,
 };
 
 async fn refusal(files: &Files) -> OpenError {
@@ -127,12 +128,12 @@ async fn a_newer_schema_is_refused_and_noticed_while_running() {
     raw.close().await.unwrap();
 
     let running = bench.store.check().await.unwrap_err();
-    let changed = StoreFailure::SchemaChanged { found: 99, known: 2 }.to_string();
+    let changed = StoreFailure::SchemaChanged { found: 99, known: 3 }.to_string();
     assert!(matches!(&running, StoreError::Unavailable { source, .. } if source.to_string() == changed), "{running:?}");
     bench.store.close().await.unwrap();
 
     let error = refusal(&bench.files).await;
-    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 2, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::NewerSchema { found: 99, known: 3, .. }), "{error:?}");
     assert!(names(&error, &bench.files.database()));
 }
 

@@ -1,5 +1,5 @@
 //! Every statement of the store. Plain SQL with `$1` parameters, for SQLite and PostgreSQL alike; what only one of them
-//! knows (how a transaction begins, how a connection is set up) stands in that database's own module.
+//! knows (how a transaction begins, how a connection is set up) is in that database's own module.
 //!
 //! A change's revision is the store's revision plus the change's place in its batch; [`ADVANCE_REVISION`] then moves the
 //! store's revision past all of them, in the same transaction.
@@ -13,71 +13,72 @@ macro_rules! grant_columns {
 }
 
 /// Revision of the store.
-pub(super) const REVISION: &str = "SELECT revision FROM store_state";
+pub(in crate::store) const REVISION: &str = "SELECT revision FROM store_state";
 
 /// `$1`: how many changes the batch made.
-pub(super) const ADVANCE_REVISION: &str = "UPDATE store_state SET revision = revision + $1 RETURNING revision";
+pub(in crate::store) const ADVANCE_REVISION: &str =
+    "UPDATE store_state SET revision = revision + $1 RETURNING revision";
 
 /// A change that means nothing, to see whether changes are possible.
-pub(super) const BEAT: &str = "UPDATE store_state SET heartbeat = heartbeat + 1";
+pub(in crate::store) const HEARTBEAT: &str = "UPDATE store_state SET heartbeat = heartbeat + 1";
 
 /// The schema's version, from the table that sqlx's migrator keeps.
-pub(super) const SCHEMA_VERSION: &str = "SELECT MAX(version) AS version FROM _sqlx_migrations";
+pub(in crate::store) const SCHEMA_VERSION: &str = "SELECT MAX(version) AS version FROM _sqlx_migrations";
 
 /// The text sealed with this database's key, if a first start has come that far.
-pub(super) const PROBE: &str = "SELECT probe FROM sealing_key";
+pub(in crate::store) const PROBE: &str = "SELECT probe FROM sealing_key";
 
 /// `$1`: the sealed text.
-pub(super) const STORE_PROBE: &str = "INSERT INTO sealing_key (only_row, probe) VALUES (1, $1)";
+pub(in crate::store) const STORE_PROBE: &str = "INSERT INTO sealing_key (only_row, probe) VALUES (1, $1)";
 
 /// `$1`: uid.
-pub(super) const GET: &str = concat!("SELECT ", grant_columns!(), " FROM access_grant WHERE uid = $1");
+pub(in crate::store) const GET: &str = concat!("SELECT ", grant_columns!(), " FROM access_grant WHERE uid = $1");
 
 /// `$1`: namespace, `$2`: name.
-pub(super) const FIND: &str =
+pub(in crate::store) const FIND: &str =
     concat!("SELECT ", grant_columns!(), " FROM access_grant WHERE namespace = $1 AND name = $2");
 
 /// A page of all namespaces, after (`$1`, `$2`), at most `$3`; each row with the store's revision at that moment.
-pub(super) const LIST: &str = concat!(
+pub(in crate::store) const LIST: &str = concat!(
     "SELECT (SELECT revision FROM store_state) AS store_revision, ",
     grant_columns!(),
     " FROM access_grant WHERE (namespace, name) > ($1, $2) ORDER BY namespace, name LIMIT $3"
 );
 
 /// A page of namespace `$1`, after name `$2`, at most `$3`. Otherwise as [`LIST`].
-pub(super) const LIST_NAMESPACE: &str = concat!(
+pub(in crate::store) const LIST_NAMESPACE: &str = concat!(
     "SELECT (SELECT revision FROM store_state) AS store_revision, ",
     grant_columns!(),
     " FROM access_grant WHERE namespace = $1 AND name > $2 ORDER BY namespace, name LIMIT $3"
 );
 
 /// How many rows [`LIST`] has after (`$1`, `$2`), counted up to `$3`. Only the index is read.
-pub(super) const COUNT_LISTED: &str = "SELECT COUNT(*) AS listed FROM \
+pub(in crate::store) const COUNT_LISTED: &str = "SELECT COUNT(*) AS listed FROM \
      (SELECT name FROM access_grant WHERE (namespace, name) > ($1, $2) LIMIT $3) AS rest";
 
 /// The same of [`LIST_NAMESPACE`].
-pub(super) const COUNT_LISTED_NAMESPACE: &str = "SELECT COUNT(*) AS listed FROM \
+pub(in crate::store) const COUNT_LISTED_NAMESPACE: &str = "SELECT COUNT(*) AS listed FROM \
      (SELECT name FROM access_grant WHERE namespace = $1 AND name > $2 LIMIT $3) AS rest";
 
 /// Counts by state at `$1`. Each is read off an index, no row is touched: the sign keeps SQLite from taking the index on
 /// `expires_at` for the third, which would look up every row it finds.
-pub(super) const COUNT: &str = "SELECT \
+pub(in crate::store) const COUNT: &str = "SELECT \
      (SELECT COUNT(*) FROM access_grant WHERE expires_at <= $1) AS expired, \
      (SELECT COUNT(*) FROM access_grant WHERE expires_at > $1) AS unexpired, \
      (SELECT COUNT(*) FROM access_grant WHERE redemptions >= redemptions_allowed AND +expires_at > $1) AS exhausted";
 
 /// Ledger rows of grant `$1` with ordinals greater than `$2`, at most `$3`.
-pub(super) const REDEMPTIONS: &str = "SELECT grant_uid, ordinal, redeemed_at, link_name, subject, peer, serial, \
+pub(in crate::store) const REDEMPTIONS: &str = "SELECT grant_uid, ordinal, redeemed_at, link_name, subject, peer, serial, \
      key_fingerprint, not_after FROM redemption WHERE grant_uid = $1 AND ordinal > $2 ORDER BY ordinal LIMIT $3";
 
 /// `$13`: place in the batch. No row comes back when the name is taken.
-pub(super) const CREATE: &str = "INSERT INTO access_grant (uid, namespace, name, issuer, sealed_code, code_origin, \
+pub(in crate::store) const CREATE: &str = "INSERT INTO access_grant (uid, namespace, name, issuer, sealed_code, code_origin, \
      redemptions_allowed, redemptions, expiration_window, expires_at, created_at, generation, sealed_metadata, revision) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, (SELECT revision + $13 FROM store_state)) \
      ON CONFLICT (namespace, name) DO NOTHING RETURNING revision";
 
 /// `$1`: uid, `$2`: the revision it must be at, `$9`: place in the batch. The allowance is compared with the stored count.
-pub(super) const UPDATE: &str = concat!(
+pub(in crate::store) const UPDATE: &str = concat!(
     "UPDATE access_grant SET redemptions_allowed = $3, issuer = $4, code_origin = $5, expiration_window = $6, \
      sealed_metadata = $7, generation = $8, revision = (SELECT revision + $9 FROM store_state) \
      WHERE uid = $1 AND revision = $2 AND redemptions <= $3 RETURNING ",
@@ -85,13 +86,14 @@ pub(super) const UPDATE: &str = concat!(
 );
 
 /// `$1`: uid, `$2`: the revision it must be at. What [`UPDATE`] replaces.
-pub(super) const METADATA_AT: &str = "SELECT uid, sealed_metadata FROM access_grant WHERE uid = $1 AND revision = $2";
+pub(in crate::store) const METADATA_AT: &str =
+    "SELECT uid, namespace, name, sealed_metadata FROM access_grant WHERE uid = $1 AND revision = $2";
 
 /// `$1`: uid. Whether there is still such a grant.
-pub(super) const EXISTS: &str = "SELECT revision FROM access_grant WHERE uid = $1";
+pub(in crate::store) const EXISTS: &str = "SELECT revision FROM access_grant WHERE uid = $1";
 
 /// `$1`: namespace, `$2`: name, `$3`: the revision it must be at, any when NULL, `$4`: place in the batch.
-pub(super) const DELETE: &str = concat!(
+pub(in crate::store) const DELETE: &str = concat!(
     "DELETE FROM access_grant WHERE namespace = $1 AND name = $2 \
      AND (CAST($3 AS BIGINT) IS NULL OR revision = $3) \
      RETURNING (SELECT revision + $4 FROM store_state) AS deleted_revision, ",
@@ -99,54 +101,17 @@ pub(super) const DELETE: &str = concat!(
 );
 
 /// `$1`: namespace, `$2`: name. Whether there is such a grant, at whatever revision.
-pub(super) const NAME_EXISTS: &str = "SELECT revision FROM access_grant WHERE namespace = $1 AND name = $2";
-
-macro_rules! count_redemption {
-    () => {
-        "UPDATE access_grant SET redemptions = redemptions + 1, \
-         last_redeemed_at = CASE WHEN last_redeemed_at > $2 THEN last_redeemed_at ELSE $2 END, \
-         revision = (SELECT revision + $3 FROM store_state) \
-         WHERE uid = $1 AND redemptions < redemptions_allowed AND expires_at > $2"
-    };
-}
-
-macro_rules! record_redemption {
-    () => {
-        "INSERT INTO redemption (grant_uid, ordinal, grant_namespace, grant_name, redeemed_at, link_name, subject, peer, \
-         serial, key_fingerprint, not_after) \
-         SELECT uid, redemptions, namespace, name, $2, $4, $5, $6, $7, $8, $9 FROM access_grant \
-         WHERE uid = $1 AND revision = (SELECT revision + $3 FROM store_state) RETURNING ordinal, grant_name"
-    };
-}
-
-/// Counts one redemption of grant `$1` at `$2`, if one is left and its time is not over. `$3`: place in the batch.
-///
-/// Condition and change are one statement: between a SELECT and an UPDATE somebody else could take the last one. Requests
-/// admitted in one second may commit in another order, so the time of the last redemption only grows.
-#[cfg(test)]
-pub(super) const COUNT_REDEMPTION: &str = count_redemption!();
-
-/// The ledger row of the redemption that [`COUNT_REDEMPTION`] counted with the same `$1` to `$3`. None when it counted
-/// none: no other change has given the grant that revision.
-#[cfg(test)]
-pub(super) const RECORD_REDEMPTION: &str = record_redemption!();
-
-/// Both in one call, for a database that takes two statements at a time: each call is two switches between threads.
-pub(super) const COUNT_AND_RECORD: &str = concat!(count_redemption!(), "; ", record_redemption!());
-
-/// `$1`: uid. Why [`COUNT_AND_RECORD`] counted nothing.
-pub(super) const ALLOWANCE: &str =
-    "SELECT redemptions_allowed, redemptions, expires_at FROM access_grant WHERE uid = $1";
+pub(in crate::store) const NAME_EXISTS: &str = "SELECT revision FROM access_grant WHERE namespace = $1 AND name = $2";
 
 /// Removes at most `$2` grants that expired before `$1`, the oldest first.
-pub(super) const SWEEP_EXPIRED: &str = concat!(
+pub(in crate::store) const SWEEP_EXPIRED: &str = concat!(
     "DELETE FROM access_grant WHERE uid IN \
      (SELECT uid FROM access_grant WHERE expires_at < $1 ORDER BY expires_at LIMIT $2) RETURNING ",
     grant_columns!()
 );
 
 /// Removes at most `$2` grants that were used up before `$1`, the oldest first.
-pub(super) const SWEEP_USED_UP: &str = concat!(
+pub(in crate::store) const SWEEP_USED_UP: &str = concat!(
     "DELETE FROM access_grant WHERE uid IN \
      (SELECT uid FROM access_grant WHERE redemptions >= redemptions_allowed AND last_redeemed_at < $1 \
      ORDER BY last_redeemed_at LIMIT $2) RETURNING ",
@@ -161,48 +126,48 @@ macro_rules! object_columns {
 }
 
 /// `$1`: kind, `$2`: namespace, `$3`: name.
-pub(super) const OBJECT: &str =
+pub(in crate::store) const OBJECT: &str =
     concat!("SELECT ", object_columns!(), " FROM object WHERE kind = $1 AND namespace = $2 AND name = $3");
 
 /// A page of kind `$1` in all namespaces, after (`$2`, `$3`), at most `$4`; each row with the store's revision at that
 /// moment.
-pub(super) const OBJECTS: &str = concat!(
+pub(in crate::store) const OBJECTS: &str = concat!(
     "SELECT (SELECT revision FROM store_state) AS store_revision, ",
     object_columns!(),
     " FROM object WHERE kind = $1 AND (namespace, name) > ($2, $3) ORDER BY namespace, name LIMIT $4"
 );
 
 /// A page of kind `$1` in namespace `$2`, after name `$3`, at most `$4`. Otherwise as [`OBJECTS`].
-pub(super) const OBJECTS_NAMESPACE: &str = concat!(
+pub(in crate::store) const OBJECTS_NAMESPACE: &str = concat!(
     "SELECT (SELECT revision FROM store_state) AS store_revision, ",
     object_columns!(),
     " FROM object WHERE kind = $1 AND namespace = $2 AND name > $3 ORDER BY namespace, name LIMIT $4"
 );
 
 /// How many rows [`OBJECTS`] has of kind `$1` after (`$2`, `$3`), counted up to `$4`. Only the index is read.
-pub(super) const COUNT_OBJECTS: &str = "SELECT COUNT(*) AS listed FROM \
+pub(in crate::store) const COUNT_OBJECTS: &str = "SELECT COUNT(*) AS listed FROM \
      (SELECT name FROM object WHERE kind = $1 AND (namespace, name) > ($2, $3) LIMIT $4) AS rest";
 
 /// The same of [`OBJECTS_NAMESPACE`].
-pub(super) const COUNT_OBJECTS_NAMESPACE: &str = "SELECT COUNT(*) AS listed FROM \
+pub(in crate::store) const COUNT_OBJECTS_NAMESPACE: &str = "SELECT COUNT(*) AS listed FROM \
      (SELECT name FROM object WHERE kind = $1 AND namespace = $2 AND name > $3 LIMIT $4) AS rest";
 
 /// `$8`: place in the batch. No row comes back when the name is taken.
-pub(super) const CREATE_OBJECT: &str = "INSERT INTO object (kind, namespace, name, uid, generation, created_at, \
+pub(in crate::store) const CREATE_OBJECT: &str = "INSERT INTO object (kind, namespace, name, uid, generation, created_at, \
      sealed_content, revision) VALUES ($1, $2, $3, $4, $5, $6, $7, (SELECT revision + $8 FROM store_state)) \
      ON CONFLICT (kind, namespace, name) DO NOTHING RETURNING revision";
 
 /// `$1`: kind, `$2`: namespace, `$3`: name. Whether there is such an object, at which revision, and what it is sealed for.
-pub(super) const OBJECT_STATE: &str =
+pub(in crate::store) const OBJECT_STATE: &str =
     "SELECT uid, revision, created_at FROM object WHERE kind = $1 AND namespace = $2 AND name = $3";
 
 /// `$1`: kind, `$2`: namespace, `$3`: name, `$4`: the revision it must be at, `$7`: place in the batch.
-pub(super) const UPDATE_OBJECT: &str = "UPDATE object SET generation = $5, sealed_content = $6, \
+pub(in crate::store) const UPDATE_OBJECT: &str = "UPDATE object SET generation = $5, sealed_content = $6, \
      revision = (SELECT revision + $7 FROM store_state) \
      WHERE kind = $1 AND namespace = $2 AND name = $3 AND revision = $4 RETURNING revision";
 
 /// `$1`: kind, `$2`: namespace, `$3`: name, `$4`: the revision it must be at, any when NULL, `$5`: place in the batch.
-pub(super) const DELETE_OBJECT: &str = concat!(
+pub(in crate::store) const DELETE_OBJECT: &str = concat!(
     "DELETE FROM object WHERE kind = $1 AND namespace = $2 AND name = $3 \
      AND (CAST($4 AS BIGINT) IS NULL OR revision = $4) \
      RETURNING (SELECT revision + $5 FROM store_state) AS deleted_revision, ",
@@ -210,25 +175,25 @@ pub(super) const DELETE_OBJECT: &str = concat!(
 );
 
 /// Makes the transaction durable.
-pub(super) const COMMIT: &str = "COMMIT";
+pub(in crate::store) const COMMIT: &str = "COMMIT";
 
 /// Gives the transaction up.
-pub(super) const ROLLBACK: &str = "ROLLBACK";
+pub(in crate::store) const ROLLBACK: &str = "ROLLBACK";
 
 /// Before an operation that may have to be undone alone.
-pub(super) const SAVEPOINT: &str = "SAVEPOINT operation";
+pub(in crate::store) const SAVEPOINT: &str = "SAVEPOINT operation";
 
 /// Undoes what came after the savepoint, which stays.
-pub(super) const ROLLBACK_TO_SAVEPOINT: &str = "ROLLBACK TO SAVEPOINT operation";
+pub(in crate::store) const ROLLBACK_TO_SAVEPOINT: &str = "ROLLBACK TO SAVEPOINT operation";
 
 /// Takes the savepoint away.
-pub(super) const RELEASE_SAVEPOINT: &str = "RELEASE SAVEPOINT operation";
+pub(in crate::store) const RELEASE_SAVEPOINT: &str = "RELEASE SAVEPOINT operation";
 
 /// Before several writes of one operation.
-pub(super) const SAVEPOINT_WRITES: &str = "SAVEPOINT writes";
+pub(in crate::store) const SAVEPOINT_WRITES: &str = "SAVEPOINT writes";
 
 /// Undoes those of them that were done.
-pub(super) const ROLLBACK_TO_SAVEPOINT_WRITES: &str = "ROLLBACK TO SAVEPOINT writes";
+pub(in crate::store) const ROLLBACK_TO_SAVEPOINT_WRITES: &str = "ROLLBACK TO SAVEPOINT writes";
 
 /// Takes that savepoint away.
-pub(super) const RELEASE_SAVEPOINT_WRITES: &str = "RELEASE SAVEPOINT writes";
+pub(in crate::store) const RELEASE_SAVEPOINT_WRITES: &str = "RELEASE SAVEPOINT writes";

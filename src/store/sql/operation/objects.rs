@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use sqlx::Row as _;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -11,10 +10,15 @@ use crate::{
     store::{
         ChangeEffect, ChangeSubject, ObjectContent, ObjectKey, ObjectWrite, StoreError, StoreFailure, StoredObject,
         WriteObjectsError,
-        batch::{Batch, Decision, Failure, Operation, revision_of},
-        row,
-        seal::{Purpose, SealingKey},
-        sql,
+        sql::{
+            backend::{Backend, Row},
+            batch::{Batch, Decision, Operation},
+            failure::{Failure, revision_of},
+            row,
+            seal::{Purpose, SealingKey},
+            statement::statement,
+            statements,
+        },
     },
     time::Timestamp,
 };
@@ -56,7 +60,7 @@ impl WriteObjects {
     }
 
     /// Does the writes in order, up to the first that cannot be done.
-    async fn write_all(&self, batch: &mut Batch<'_>) -> Decision<Self> {
+    async fn write_all<B: Backend>(&self, batch: &mut Batch<'_, B>) -> Decision<Self> {
         let mut written = Vec::with_capacity(self.writes.len());
         for (write, json) in &self.writes {
             match self.write(batch, write, json).await? {
@@ -67,7 +71,7 @@ impl WriteObjects {
         Ok(Ok(written))
     }
 
-    async fn write(&self, batch: &mut Batch<'_>, write: &ObjectWrite, json: &[u8]) -> Outcome {
+    async fn write<B: Backend>(&self, batch: &mut Batch<'_, B>, write: &ObjectWrite, json: &[u8]) -> Outcome {
         match write {
             ObjectWrite::Create { key, uid, created_at, content: _ } => {
                 self.create(batch, New { key, uid: *uid, created_at: *created_at }, json).await
@@ -81,28 +85,25 @@ impl WriteObjects {
         }
     }
 
-    async fn create(&self, batch: &mut Batch<'_>, new: New<'_>, json: &[u8]) -> Outcome {
+    async fn create<B: Backend>(&self, batch: &mut Batch<'_, B>, new: New<'_>, json: &[u8]) -> Outcome {
         const GENERATION: u64 = 1;
         let New { key, uid, created_at } = new;
-        let failure = |error| Failure::of(error, &uid);
-        let sealed = match self.key.seal(json, Purpose::Object(uid)) {
+        let id = uid.to_string();
+        let sealed = match self.key.seal(json, Purpose::Object(key, uid)) {
             Ok(sealed) => sealed,
             Err(source) => return Ok(Err(unsealed(StoreFailure::Sealing(source)))),
         };
-        let rows = sqlx::query(sql::CREATE_OBJECT)
+        let write = statement(statements::CREATE_OBJECT)
             .bind(key.kind.as_str())
             .bind(key.namespace.as_str())
             .bind(key.name.as_str())
-            .bind(uid.to_string())
+            .bind(&id)
             .bind(GENERATION.cast_signed())
             .bind(created_at.unix_seconds())
-            .bind(sealed)
-            .bind(batch.next_place())
-            .fetch_all(&mut *batch.connection)
-            .await
-            .map_err(failure)?;
-        let Some(row) = rows.first() else { return Ok(Err(WriteObjectsError::Exists(key.clone()))) };
-        let revision = revision_of(row.try_get("revision").map_err(failure)?, &uid)?;
+            .bind(&*sealed)
+            .bind(batch.next_place());
+        let Some(row) = batch.row(write, &id).await? else { return Ok(Err(WriteObjectsError::Exists(key.clone()))) };
+        let revision = revision_of(&row, "revision", &id)?;
         batch.changed(ChangeSubject::Object { key: key.clone(), uid }, ChangeEffect::Added);
         Ok(Ok(StoredObject {
             key: key.clone(),
@@ -114,31 +115,27 @@ impl WriteObjects {
         }))
     }
 
-    async fn update(&self, batch: &mut Batch<'_>, change: Replacement<'_>, json: &[u8]) -> Outcome {
+    async fn update<B: Backend>(&self, batch: &mut Batch<'_, B>, change: Replacement<'_>, json: &[u8]) -> Outcome {
         let Replacement { key, expected, generation, effect } = change;
-        let failure = |error| Failure::of(error, key);
         let Some(state) = state(batch, key).await? else { return Ok(Err(WriteObjectsError::Gone(key.clone()))) };
         let (uid, found, created_at) = row::object_state(&state)?;
         if found != expected {
             return Ok(Err(WriteObjectsError::Conflict(key.clone())));
         }
-        let sealed = match self.key.seal(json, Purpose::Object(uid)) {
+        let sealed = match self.key.seal(json, Purpose::Object(key, uid)) {
             Ok(sealed) => sealed,
             Err(source) => return Ok(Err(unsealed(StoreFailure::Sealing(source)))),
         };
-        let rows = sqlx::query(sql::UPDATE_OBJECT)
+        let write = statement(statements::UPDATE_OBJECT)
             .bind(key.kind.as_str())
             .bind(key.namespace.as_str())
             .bind(key.name.as_str())
             .bind(expected.0.cast_signed())
             .bind(generation.cast_signed())
-            .bind(sealed)
-            .bind(batch.next_place())
-            .fetch_all(&mut *batch.connection)
-            .await
-            .map_err(failure)?;
-        let Some(row) = rows.first() else { return Ok(Err(WriteObjectsError::Conflict(key.clone()))) };
-        let revision = revision_of(row.try_get("revision").map_err(failure)?, &uid)?;
+            .bind(&*sealed)
+            .bind(batch.next_place());
+        let Some(row) = batch.row(write, key).await? else { return Ok(Err(WriteObjectsError::Conflict(key.clone()))) };
+        let revision = revision_of(&row, "revision", key)?;
         batch.changed(ChangeSubject::Object { key: key.clone(), uid }, effect);
         Ok(Ok(StoredObject {
             key: key.clone(),
@@ -150,40 +147,39 @@ impl WriteObjects {
         }))
     }
 
-    async fn delete(&self, batch: &mut Batch<'_>, key: &ObjectKey, expected: Option<Revision>) -> Outcome {
-        let failure = |error| Failure::of(error, key);
-        let rows = sqlx::query(sql::DELETE_OBJECT)
+    async fn delete<B: Backend>(
+        &self,
+        batch: &mut Batch<'_, B>,
+        key: &ObjectKey,
+        expected: Option<Revision>,
+    ) -> Outcome {
+        let write = statement(statements::DELETE_OBJECT)
             .bind(key.kind.as_str())
             .bind(key.namespace.as_str())
             .bind(key.name.as_str())
             .bind(expected.map(|revision| revision.0.cast_signed()))
-            .bind(batch.next_place())
-            .fetch_all(&mut *batch.connection)
-            .await
-            .map_err(failure)?;
-        let Some(row) = rows.first() else {
+            .bind(batch.next_place());
+        let Some(row) = batch.row(write, key).await? else {
             let present = state(batch, key).await?.is_some();
             let refusal = if present { WriteObjectsError::Conflict } else { WriteObjectsError::Gone };
             return Ok(Err(refusal(key.clone())));
         };
-        let revision = revision_of(row.try_get("deleted_revision").map_err(failure)?, key)?;
-        let (object, told) = row::removed_object(row, revision, key, &self.key);
-        match told {
+        let revision = revision_of(&row, "deleted_revision", key)?;
+        let (object, change) = row::removed_object(&row, revision, key, &self.key);
+        match change {
             Some((subject, effect)) => batch.changed(subject, effect),
-            None => batch.changed_untold(),
+            None => batch.changed_without_entry(),
         }
         Ok(Ok(object))
     }
 }
 
-async fn state(batch: &mut Batch<'_>, key: &ObjectKey) -> Result<Option<sqlx::sqlite::SqliteRow>, Failure> {
-    sqlx::query(sql::OBJECT_STATE)
+async fn state<B: Backend>(batch: &mut Batch<'_, B>, key: &ObjectKey) -> Result<Option<Row<B>>, Failure> {
+    let read = statement(statements::OBJECT_STATE)
         .bind(key.kind.as_str())
         .bind(key.namespace.as_str())
-        .bind(key.name.as_str())
-        .fetch_optional(&mut *batch.connection)
-        .await
-        .map_err(|error| Failure::of(error, key))
+        .bind(key.name.as_str());
+    batch.row(read, key).await
 }
 
 fn unsealed(source: StoreFailure) -> WriteObjectsError {
@@ -196,19 +192,19 @@ impl Operation for WriteObjects {
     type Error = WriteObjectsError;
     const ACTION: &'static str = "write objects";
 
-    async fn apply(&self, batch: &mut Batch<'_>) -> Decision<Self> {
+    async fn apply<B: Backend>(&self, batch: &mut Batch<'_, B>) -> Decision<Self> {
         if self.writes.len() <= 1 {
             // A refused statement has changed nothing.
             return self.write_all(batch).await;
         }
         let before = batch.changes();
-        batch.execute(sql::SAVEPOINT_WRITES).await?;
+        batch.control(statements::SAVEPOINT_WRITES).await?;
         let decided = self.write_all(batch).await?;
         if decided.is_err() {
-            batch.execute(sql::ROLLBACK_TO_SAVEPOINT_WRITES).await?;
+            batch.control(statements::ROLLBACK_TO_SAVEPOINT_WRITES).await?;
             batch.forget_changes_after(before);
         }
-        batch.execute(sql::RELEASE_SAVEPOINT_WRITES).await?;
+        batch.control(statements::RELEASE_SAVEPOINT_WRITES).await?;
         Ok(decided)
     }
 

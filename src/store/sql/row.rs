@@ -1,54 +1,40 @@
-//! From rows to words: every value is parsed again, as anything may stand in a file.
+//! From rows to values: every column is parsed again, as a file may hold anything.
 
+mod json;
 mod object;
 
 use serde::{Deserialize, Serialize};
-use sqlx::{Row as _, sqlite::SqliteRow as Row};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, str::FromStr};
 use zeroize::Zeroizing;
 
 #[cfg(any(test, fuzzing))]
-pub(super) use object::object_content;
-pub(super) use object::{object, object_json, object_state, removed_object};
+pub(in crate::store) use object::object_content;
+pub(in crate::store) use object::{object, object_json, object_state, removed_object};
 
 use super::{
-    ChangeEffect, ChangeSubject, CorruptRow, Labels, LastState,
-    seal::{Purpose, SealError, SealingKey},
+    seal::{OfGrant, Purpose, SealingKey},
+    statement::{Broken, Column, Columns},
 };
 use crate::{
     grant::{
-        Allowance, CertificateRecord, Code, CodeOrigin, Grant, GrantId, GrantMetadata, KeyFingerprint, Redemption,
-        Revision, SerialNumber,
+        Allowance, CertificateRecord, Code, CodeOrigin, Grant, GrantId, GrantMetadata, GrantName, KeyFingerprint,
+        Namespace, Redemption, Revision, SerialNumber,
     },
+    store::{ChangeEffect, ChangeSubject, CorruptRow, Labels, LastState},
     time::Timestamp,
 };
 
-/// A column that does not hold what it should; its name says enough.
-struct Broken(&'static str);
-
-type Column<T> = Result<T, Broken>;
-
-fn text<'r>(row: &'r Row, column: &'static str) -> Column<&'r str> {
-    row.try_get(column).map_err(|_| Broken(column))
+fn parsed<T: FromStr>(row: &impl Columns, column: &'static str) -> Column<T> {
+    row.text(column)?.parse().map_err(|_| Broken(column))
 }
 
-fn blob<'r>(row: &'r Row, column: &'static str) -> Column<&'r [u8]> {
-    row.try_get(column).map_err(|_| Broken(column))
-}
-
-fn parsed<T: std::str::FromStr>(row: &Row, column: &'static str) -> Column<T> {
-    text(row, column)?.parse().map_err(|_| Broken(column))
-}
-
-fn optional<T: std::str::FromStr>(row: &Row, column: &'static str) -> Column<Option<T>> {
-    let text: Option<&str> = row.try_get(column).map_err(|_| Broken(column))?;
-    text.map(str::parse).transpose().map_err(|_| Broken(column))
+fn optional<T: FromStr>(row: &impl Columns, column: &'static str) -> Column<Option<T>> {
+    row.optional_text(column)?.map(str::parse).transpose().map_err(|_| Broken(column))
 }
 
 /// An integer column as the unsigned type the program uses.
-fn number<T: TryFrom<i64>>(row: &Row, column: &'static str) -> Column<T> {
-    let value: i64 = row.try_get(column).map_err(|_| Broken(column))?;
-    T::try_from(value).map_err(|_| Broken(column))
+fn number<T: TryFrom<i64>>(row: &impl Columns, column: &'static str) -> Column<T> {
+    T::try_from(row.integer(column)?).map_err(|_| Broken(column))
 }
 
 fn instant_of(seconds: i64, column: &'static str) -> Column<Timestamp> {
@@ -56,26 +42,26 @@ fn instant_of(seconds: i64, column: &'static str) -> Column<Timestamp> {
     if instant.unix_seconds() == seconds { Ok(instant) } else { Err(Broken(column)) }
 }
 
-fn instant(row: &Row, column: &'static str) -> Column<Timestamp> {
+fn instant(row: &impl Columns, column: &'static str) -> Column<Timestamp> {
     instant_of(number(row, column)?, column)
 }
 
-fn bytes<const N: usize>(row: &Row, column: &'static str) -> Column<[u8; N]> {
-    blob(row, column)?.try_into().map_err(|_| Broken(column))
+fn bytes<const N: usize>(row: &impl Columns, column: &'static str) -> Column<[u8; N]> {
+    row.bytes(column)?.try_into().map_err(|_| Broken(column))
 }
 
-/// What stands in the row as a grant's uid, whether or not it is one.
-pub(super) fn uid(row: &Row) -> String {
-    text(row, "uid").unwrap_or("(unreadable)").to_owned()
+/// The column `uid`, whether or not it holds a uid.
+pub(in crate::store) fn uid(row: &impl Columns) -> String {
+    row.text("uid").unwrap_or("(unreadable)").to_owned()
 }
 
 /// Reads a row with the columns of a grant.
-pub(super) fn grant(row: &Row, key: &SealingKey) -> Result<Grant, CorruptRow> {
+pub(in crate::store) fn grant(row: &impl Columns, key: &SealingKey) -> Result<Grant, CorruptRow> {
     read_grant(row, key).map_err(|Broken(what)| CorruptRow { id: uid(row), what })
 }
 
 /// Of a removed row with the columns of a grant: which grant it was, and what. `None` when not even the first can be read.
-pub(super) fn removed(row: &Row, key: &SealingKey) -> Option<(ChangeSubject, ChangeEffect)> {
+pub(in crate::store) fn removed(row: &impl Columns, key: &SealingKey) -> Option<(ChangeSubject, ChangeEffect)> {
     if let Ok(grant) = read_grant(row, key) {
         let (id, namespace, name) = (grant.id, grant.namespace.clone(), grant.name.clone());
         let last = LastState::Grant(Box::new(grant));
@@ -87,22 +73,25 @@ pub(super) fn removed(row: &Row, key: &SealingKey) -> Option<(ChangeSubject, Cha
 }
 
 /// The labels in a row of a grant; none when they cannot be read, as then no list has shown any.
-pub(super) fn labels(row: &Row, id: GrantId, key: &SealingKey) -> Labels {
-    metadata(row, id, key).map(|metadata| metadata.labels).unwrap_or_default()
+pub(in crate::store) fn labels(row: &impl Columns, grant: OfGrant<'_>, key: &SealingKey) -> Labels {
+    metadata(row, grant, key).map(|metadata| metadata.labels).unwrap_or_default()
 }
 
-fn read_grant(row: &Row, key: &SealingKey) -> Column<Grant> {
+fn read_grant(row: &impl Columns, key: &SealingKey) -> Column<Grant> {
     let id: GrantId = parsed(row, "uid")?;
+    let (namespace, name) = place(row)?;
+    let place = OfGrant { namespace: &namespace, name: &name, id };
     let allowance = Allowance::new(number(row, "redemptions_allowed")?, number(row, "redemptions")?)
         .map_err(|_| Broken("redemptions"))?;
-    let last_redeemed_at: Option<i64> = row.try_get("last_redeemed_at").map_err(|_| Broken("last_redeemed_at"))?;
+    let last_redeemed_at = row.optional_integer("last_redeemed_at")?;
+    let (code, metadata) = (code(row.bytes("sealed_code")?, place, key)?, metadata(row, place, key)?);
     Ok(Grant {
         id,
-        namespace: parsed(row, "namespace")?,
-        name: parsed(row, "name")?,
+        namespace,
+        name,
         issuer: optional(row, "issuer")?,
-        code: code(blob(row, "sealed_code")?, id, key)?,
-        code_origin: origin_from(text(row, "code_origin")?)?,
+        code,
+        code_origin: origin_from(row.text("code_origin")?)?,
         allowance,
         window: parsed(row, "expiration_window")?,
         expires_at: instant(row, "expires_at")?,
@@ -110,20 +99,19 @@ fn read_grant(row: &Row, key: &SealingKey) -> Column<Grant> {
         last_redeemed_at: last_redeemed_at.map(|s| instant_of(s, "last_redeemed_at")).transpose()?,
         generation: number(row, "generation")?,
         revision: Revision(number(row, "revision")?),
-        metadata: metadata(row, id, key)?,
+        metadata,
     })
 }
 
-fn code(sealed: &[u8], id: GrantId, key: &SealingKey) -> Column<Code> {
-    let unsealed = key.unseal(sealed, Purpose::Code(id)).map_err(|_| Broken("sealed_code"))?;
+fn code(sealed: &[u8], grant: OfGrant<'_>, key: &SealingKey) -> Column<Code> {
+    let unsealed = key.unseal(sealed, Purpose::Code(grant)).map_err(|_| Broken("sealed_code"))?;
     std::str::from_utf8(&unsealed).ok().and_then(|text| text.parse().ok()).ok_or(Broken("sealed_code"))
 }
 
-fn metadata(row: &Row, id: GrantId, key: &SealingKey) -> Column<GrantMetadata> {
+fn metadata(row: &impl Columns, grant: OfGrant<'_>, key: &SealingKey) -> Column<GrantMetadata> {
     const COLUMN: &str = "sealed_metadata";
-    let sealed: Option<&[u8]> = row.try_get(COLUMN).map_err(|_| Broken(COLUMN))?;
-    let Some(sealed) = sealed else { return Ok(GrantMetadata::default()) };
-    let unsealed = key.unseal(sealed, Purpose::Metadata(id)).map_err(|_| Broken(COLUMN))?;
+    let Some(sealed) = row.optional_bytes(COLUMN)? else { return Ok(GrantMetadata::default()) };
+    let unsealed = key.unseal(sealed, Purpose::Metadata(grant)).map_err(|_| Broken(COLUMN))?;
     let stored: StoredMetadata = serde_json::from_slice(&unsealed).map_err(|_| Broken(COLUMN))?;
     Ok(GrantMetadata { labels: stored.labels, annotations: stored.annotations, settings: stored.settings })
 }
@@ -147,23 +135,22 @@ struct MetadataToStore<'a> {
     settings: &'a BTreeMap<String, String>,
 }
 
-/// The column `sealed_metadata`: nothing when nothing is attached.
-pub(super) fn seal_metadata(
-    metadata: &GrantMetadata,
-    id: GrantId,
-    key: &SealingKey,
-) -> Result<Option<Vec<u8>>, SealError> {
+/// What is to be sealed for the column `sealed_metadata`: nothing when nothing is attached.
+pub(in crate::store) fn metadata_json(metadata: &GrantMetadata) -> Option<Zeroizing<Vec<u8>>> {
     if metadata.is_empty() {
-        return Ok(None);
+        return None;
     }
     let GrantMetadata { labels, annotations, settings } = metadata;
-    #[expect(clippy::expect_used, reason = "maps of texts to texts can always be written as JSON")]
-    let json = serde_json::to_vec(&MetadataToStore { labels, annotations, settings }).expect("maps of texts");
-    key.seal(&Zeroizing::new(json), Purpose::Metadata(id)).map(Some)
+    Some(json::to_wipe(&MetadataToStore { labels, annotations, settings }))
+}
+
+/// Namespace and name of a row of a grant.
+pub(in crate::store) fn place(row: &impl Columns) -> Column<(Namespace, GrantName)> {
+    Ok((parsed(row, "namespace")?, parsed(row, "name")?))
 }
 
 /// The column `code_origin`.
-pub(super) fn origin(origin: CodeOrigin) -> &'static str {
+pub(in crate::store) fn origin(origin: CodeOrigin) -> &'static str {
     match origin {
         CodeOrigin::Generated => "generated",
         CodeOrigin::Given => "given",
@@ -179,12 +166,12 @@ fn origin_from(text: &str) -> Column<CodeOrigin> {
 }
 
 /// Reads a row of the ledger.
-pub(super) fn redemption(row: &Row) -> Result<Redemption, CorruptRow> {
+pub(in crate::store) fn redemption(row: &impl Columns) -> Result<Redemption, CorruptRow> {
     read_redemption(row)
-        .map_err(|Broken(what)| CorruptRow { id: text(row, "grant_uid").unwrap_or("(unreadable)").to_owned(), what })
+        .map_err(|Broken(what)| CorruptRow { id: row.text("grant_uid").unwrap_or("(unreadable)").to_owned(), what })
 }
 
-fn read_redemption(row: &Row) -> Column<Redemption> {
+fn read_redemption(row: &impl Columns) -> Column<Redemption> {
     Ok(Redemption {
         grant_id: parsed(row, "grant_uid")?,
         ordinal: number(row, "ordinal")?,

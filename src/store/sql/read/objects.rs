@@ -1,17 +1,16 @@
 //! Reading objects.
 
-use super::{Page, Paging, Reader, failed, start};
-use crate::store::{ObjectKey, ObjectPage, ObjectQuery, StoreError, StoredObject, row, sql};
+use super::{Page, Paging, Reader, start};
+use crate::store::{
+    ObjectKey, ObjectPage, ObjectQuery, StoreError, StoredObject,
+    sql::{backend::Backend, row, statement::statement, statements},
+};
 
-impl Reader {
+impl<B: Backend> Reader<B> {
     pub(in crate::store) async fn object(&self, key: ObjectKey) -> Result<Option<StoredObject>, StoreError> {
-        let row = sqlx::query(sql::OBJECT)
-            .bind(key.kind.as_str())
-            .bind(key.namespace.as_str())
-            .bind(key.name.as_str())
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(failed("read an object"))?;
+        let read =
+            statement(statements::OBJECT).bind(key.kind.as_str()).bind(key.namespace.as_str()).bind(key.name.as_str());
+        let row = self.first("read an object", read).await?;
         Ok(row.map(|row| row::object(&row, &self.key)).transpose()?)
     }
 
@@ -19,8 +18,8 @@ impl Reader {
         let after = query.after.as_ref().map(|(namespace, name)| (namespace.as_str(), name.as_str()));
         let paging = Paging {
             action: "list objects",
-            all: sql::OBJECTS,
-            of_namespace: sql::OBJECTS_NAMESPACE,
+            all: statements::OBJECTS,
+            of_namespace: statements::OBJECTS_NAMESPACE,
             kind: Some(query.kind),
             namespace: query.namespace.as_ref(),
             limit: query.limit,
@@ -34,9 +33,13 @@ impl Reader {
     pub(in crate::store) async fn count_objects(&self, query: ObjectQuery) -> Result<u32, StoreError> {
         let after = query.after.as_ref().map(|(namespace, name)| (namespace.as_str(), name.as_str()));
         let Some(after) = start(query.namespace.as_ref(), after) else { return Ok(0) };
-        let statement = if query.namespace.is_some() { sql::COUNT_OBJECTS_NAMESPACE } else { sql::COUNT_OBJECTS };
-        let query =
-            sqlx::query(statement).bind(query.kind.as_str()).bind(after.0).bind(after.1).bind(i64::from(query.limit));
-        self.counted(query).await
+        let text =
+            if query.namespace.is_some() { statements::COUNT_OBJECTS_NAMESPACE } else { statements::COUNT_OBJECTS };
+        let count = statement(text)
+            .bind(query.kind.as_str())
+            .bind(&after.0)
+            .bind(&after.1)
+            .bind(i64::from(query.limit.items()));
+        self.counted(count).await
     }
 }

@@ -1,13 +1,17 @@
 //! Storing a new grant.
 
-use sqlx::Row as _;
-
 use crate::{
     grant::{Allowance, Grant, IssuerName, Revision},
     store::{
         ChangeEffect, ChangeSubject, CreateError, NewGrant, StoreError,
-        batch::{Batch, Decision, Failure, Operation, revision_of},
-        row, sql,
+        sql::{
+            backend::Backend,
+            batch::{Batch, Decision, Operation},
+            failure::revision_of,
+            row,
+            statement::statement,
+            statements,
+        },
     },
 };
 
@@ -25,29 +29,27 @@ impl Operation for Create {
     type Error = CreateError;
     const ACTION: &'static str = "store a grant";
 
-    async fn apply(&self, batch: &mut Batch<'_>) -> Decision<Self> {
+    async fn apply<B: Backend>(&self, batch: &mut Batch<'_, B>) -> Decision<Self> {
         let grant = &self.grant;
         let place = batch.next_place();
-        let rows = sqlx::query(sql::CREATE)
-            .bind(grant.id.to_string())
+        let id = grant.id.to_string();
+        let window = grant.window.to_string();
+        let insert = statement(statements::CREATE)
+            .bind(&id)
             .bind(grant.namespace.as_str())
             .bind(grant.name.as_str())
             .bind(grant.issuer.as_ref().map(IssuerName::as_str))
             .bind(&*self.sealed_code)
             .bind(row::origin(grant.code_origin))
             .bind(i64::from(self.allowance.allowed()))
-            .bind(grant.window.to_string())
+            .bind(&window)
             .bind(grant.expires_at.unix_seconds())
             .bind(grant.created_at.unix_seconds())
             .bind(1_i64)
             .bind(self.sealed_metadata.as_deref())
-            .bind(place)
-            .fetch_all(&mut *batch.connection)
-            .await
-            .map_err(|error| Failure::of(error, &grant.id))?;
-        let Some(row) = rows.first() else { return Ok(Err(CreateError::NameTaken)) };
-        let revision = row.try_get("revision").map_err(|error| Failure::of(error, &grant.id))?;
-        let revision = revision_of(revision, &grant.id)?;
+            .bind(place);
+        let Some(row) = batch.row(insert, &id).await? else { return Ok(Err(CreateError::NameTaken)) };
+        let revision = revision_of(&row, "revision", &id)?;
         let (namespace, name) = (grant.namespace.clone(), grant.name.clone());
         batch.changed(ChangeSubject::Grant { id: grant.id, namespace, name }, ChangeEffect::Added);
         Ok(Ok(revision))

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use sqlx::Row as _;
-
 use crate::{
     grant::Revision,
     store::{
         StoreError, StoreFailure,
-        batch::{Batch, Decision, Failure, Operation, revision_of},
-        row,
-        seal::SealingKey,
-        sql,
+        sql::{
+            backend::Backend,
+            batch::{Batch, Decision, Operation},
+            failure::{Failure, database, revision_of},
+            row,
+            seal::SealingKey,
+            statement::{Columns as _, statement},
+            statements,
+        },
     },
     time::Timestamp,
 };
@@ -29,19 +32,15 @@ impl Operation for Sweep {
     type Error = StoreError;
     const ACTION: &'static str = "sweep old grants";
 
-    async fn apply(&self, batch: &mut Batch<'_>) -> Decision<Self> {
+    async fn apply<B: Backend>(&self, batch: &mut Batch<'_, B>) -> Decision<Self> {
         let mut removed = 0;
-        for statement in [sql::SWEEP_EXPIRED, sql::SWEEP_USED_UP] {
-            let rows = sqlx::query(statement)
-                .bind(self.cutoff.unix_seconds())
-                .bind(i64::from(self.limit - removed))
-                .fetch_all(&mut *batch.connection)
-                .await
-                .map_err(|error| Failure::of(error, "(sweep)"))?;
+        for text in [statements::SWEEP_EXPIRED, statements::SWEEP_USED_UP] {
+            let sweep = statement(text).bind(self.cutoff.unix_seconds()).bind(i64::from(self.limit - removed));
+            let rows = batch.rows(sweep, "(sweep)").await?;
             for row in &rows {
                 match row::removed(row, &self.key) {
                     Some((subject, effect)) => batch.changed(subject, effect),
-                    None => batch.changed_untold(),
+                    None => batch.changed_without_entry(),
                 }
             }
             // No more than the limit, which is a u32.
@@ -64,12 +63,11 @@ impl Operation for Advance {
     type Error = StoreError;
     const ACTION: &'static str = "advance the revision";
 
-    async fn apply(&self, batch: &mut Batch<'_>) -> Decision<Self> {
-        let failure = |error| Failure::of(error, "(store)");
-        let row = sqlx::query(sql::REVISION).fetch_one(&mut *batch.connection).await.map_err(failure)?;
-        let before: i64 = row.try_get("revision").map_err(failure)?;
-        let revision = revision_of(before.saturating_add(batch.next_place()), &"(store)")?;
-        batch.changed_untold();
+    async fn apply<B: Backend>(&self, batch: &mut Batch<'_, B>) -> Decision<Self> {
+        let row = batch.execute(statement(statements::REVISION)).await?.ok_or_else(missing)?;
+        let before = revision_of(&row, "revision", "(store)")?;
+        let revision = Revision(before.0.saturating_add(batch.next_place().cast_unsigned()));
+        batch.changed_without_entry();
         Ok(Ok(revision))
     }
 
@@ -90,11 +88,10 @@ impl Operation for Check {
     type Error = StoreError;
     const ACTION: &'static str = "write to the grant store";
 
-    async fn apply(&self, batch: &mut Batch<'_>) -> Decision<Self> {
-        let database = |error| Failure::Database(Arc::new(error));
-        sqlx::query(sql::BEAT).execute(&mut *batch.connection).await.map_err(database)?;
-        let row = sqlx::query(sql::SCHEMA_VERSION).fetch_one(&mut *batch.connection).await.map_err(database)?;
-        let found: i64 = row.try_get("version").map_err(database)?;
+    async fn apply<B: Backend>(&self, batch: &mut Batch<'_, B>) -> Decision<Self> {
+        batch.control(statements::HEARTBEAT).await?;
+        let row = batch.execute(statement(statements::SCHEMA_VERSION)).await?.ok_or_else(missing)?;
+        let found = row.integer("version").map_err(Failure::column("(store)"))?;
         if found == self.schema {
             return Ok(Ok(()));
         }
@@ -103,4 +100,9 @@ impl Operation for Check {
     }
 
     fn committed(self, (): ()) {}
+}
+
+/// The failure of a statement that always has a row.
+fn missing() -> Failure {
+    database(sqlx::Error::RowNotFound)
 }

@@ -16,7 +16,7 @@ const MOST: usize = 256;
 
 /// What was read since the last write.
 #[derive(Debug, Default)]
-pub(super) struct Recent(Mutex<State>);
+pub(in crate::store) struct Recent(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -27,17 +27,17 @@ struct State {
 
 /// A moment between two writes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Age(u64);
+pub(in crate::store) struct Age(u64);
 
 impl Recent {
     /// The grant, if it was read since the last write; else the moment, to be given back with what is read now.
-    pub(super) fn get(&self, id: GrantId) -> Result<Grant, Age> {
+    pub(in crate::store) fn get(&self, id: GrantId) -> Result<Grant, Age> {
         let state = self.state();
         state.grants.get(&id).cloned().ok_or(state.age)
     }
 
     /// Keeps a grant whose reading began at `age`. If anything was written since, it may be out of date, and is not kept.
-    pub(super) fn keep(&self, grant: &Grant, age: Age) {
+    pub(in crate::store) fn keep(&self, grant: &Grant, age: Age) {
         let mut state = self.state();
         if state.age == age && state.grants.len() < MOST && grant.metadata.is_empty() {
             state.grants.insert(grant.id, grant.clone());
@@ -45,14 +45,14 @@ impl Recent {
     }
 
     /// Something was written, or may have been.
-    pub(super) fn forget(&self) {
+    pub(in crate::store) fn forget(&self) {
         let mut state = self.state();
         state.age = Age(state.age.0.wrapping_add(1));
         state.grants.clear();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Whoever panicked with the lock held left a map that is whole: each change of it is one call.
+        // A panic with the lock held leaves a map that is whole: each change of it is one call.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,33 +9,52 @@ use zeroize::Zeroizing;
 
 use crate::{
     file::{self, Access, Existing, FileError},
-    grant::GrantId,
+    grant::{GrantId, GrantName, Namespace},
+    store::{ObjectKey, SealError},
 };
 
 /// The form described at [`SealingKey::seal`]; another form gets another number.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The form before: bound to a uid, and not to the place of the row. Read, and never written.
+const VERSION_WITHOUT_PLACE: u8 = 1;
 const KEY_BYTES: usize = 32;
 
-/// What a sealed text is, so that one cannot be put in the place of another.
+/// What a sealed text is and where it is stored, so that one cannot be put in the place of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(in crate::store) enum Purpose<'a> {
     /// The code of this grant.
-    Code(GrantId),
+    Code(OfGrant<'a>),
     /// The metadata of this grant.
-    Metadata(GrantId),
-    /// The content of the object with this uid.
-    Object(Uuid),
+    Metadata(OfGrant<'a>),
+    /// The content of the object with this key and uid.
+    Object(&'a ObjectKey, Uuid),
     /// The text by which a database knows its key.
     Probe,
 }
 
-impl Purpose {
-    fn associated_data(self) -> String {
+/// The row of a grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) struct OfGrant<'a> {
+    pub(in crate::store) namespace: &'a Namespace,
+    pub(in crate::store) name: &'a GrantName,
+    pub(in crate::store) id: GrantId,
+}
+
+impl Purpose<'_> {
+    /// What is authenticated with the text. No part of it has a blank, so no two purposes have the same.
+    fn associated_data(self, version: u8) -> String {
+        let place = |OfGrant { namespace, name, id }| match version {
+            VERSION_WITHOUT_PLACE => id.to_string(),
+            _ => format!("{namespace} {name} {id}"),
+        };
         match self {
-            Self::Code(id) => format!("grantd {VERSION} code {id}"),
-            Self::Metadata(id) => format!("grantd {VERSION} metadata {id}"),
-            Self::Object(uid) => format!("grantd {VERSION} object {uid}"),
-            Self::Probe => format!("grantd {VERSION} probe"),
+            Self::Code(grant) => format!("grantd {version} code {}", place(grant)),
+            Self::Metadata(grant) => format!("grantd {version} metadata {}", place(grant)),
+            Self::Object(_, uid) if version == VERSION_WITHOUT_PLACE => format!("grantd {version} object {uid}"),
+            Self::Object(ObjectKey { kind, namespace, name }, uid) => {
+                format!("grantd {version} object {} {namespace} {name} {uid}", kind.as_str())
+            }
+            Self::Probe => format!("grantd {version} probe"),
         }
     }
 }
@@ -43,17 +62,12 @@ impl Purpose {
 /// The sealed bytes were not sealed with this key for this purpose, or were changed since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("cannot be unsealed")]
-pub(super) struct Unsealable;
-
-/// The randomness or the cipher of the system failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("cannot be sealed: the system gives no randomness")]
-pub struct SealError;
+pub(in crate::store) struct Unsealable;
 
 /// The key that seals a database's secrets: AES-256 in GCM mode (NIST SP 800-38D).
 ///
 /// The library wipes it when it is freed; every copy on the way to it is wiped here.
-pub(super) struct SealingKey(LessSafeKey);
+pub(in crate::store) struct SealingKey(LessSafeKey);
 
 impl SealingKey {
     fn from_bytes(bytes: &[u8; KEY_BYTES]) -> Result<Self, SealError> {
@@ -62,12 +76,13 @@ impl SealingKey {
 
     /// Seals a text: one version byte, a random nonce of 12 bytes, the ciphertext, a tag of 16 bytes.
     ///
-    /// The purpose is authenticated with it, so a sealed text that was moved to another row or column does not open.
+    /// The purpose is authenticated with it, so a sealed text that was moved to another row or column does not open, nor one
+    /// whose row was given another kind, namespace or name.
     /// Nonces are random: up to 2^32 texts under one key, the chance that two share one stays below 2^-32.
     ///
     /// # Errors
     /// [`SealError`] when there is no randomness.
-    pub(super) fn seal(&self, text: &[u8], purpose: Purpose) -> Result<Vec<u8>, SealError> {
+    pub(in crate::store) fn seal(&self, text: &[u8], purpose: Purpose<'_>) -> Result<Vec<u8>, SealError> {
         let mut nonce = [0; NONCE_LEN];
         getrandom::fill(&mut nonce).map_err(|_| SealError)?;
         let mut sealed = Vec::with_capacity(1 + NONCE_LEN + text.len() + AES_256_GCM.tag_len());
@@ -79,7 +94,7 @@ impl SealingKey {
         self.0
             .seal_in_place_append_tag(
                 Nonce::assume_unique_for_key(nonce),
-                Aad::from(purpose.associated_data()),
+                Aad::from(purpose.associated_data(VERSION)),
                 &mut *body,
             )
             .map_err(|_| SealError)?;
@@ -91,16 +106,20 @@ impl SealingKey {
     ///
     /// # Errors
     /// [`Unsealable`] when it was not.
-    pub(super) fn unseal(&self, sealed: &[u8], purpose: Purpose) -> Result<Zeroizing<Vec<u8>>, Unsealable> {
+    pub(in crate::store) fn unseal(
+        &self,
+        sealed: &[u8],
+        purpose: Purpose<'_>,
+    ) -> Result<Zeroizing<Vec<u8>>, Unsealable> {
         let (version, rest) = sealed.split_first().ok_or(Unsealable)?;
-        if *version != VERSION {
+        if ![VERSION, VERSION_WITHOUT_PLACE].contains(version) {
             return Err(Unsealable);
         }
         let (nonce, body) = rest.split_first_chunk::<NONCE_LEN>().ok_or(Unsealable)?;
         let mut text = Zeroizing::new(body.to_vec());
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        let length =
-            self.0.open_in_place(nonce, Aad::from(purpose.associated_data()), &mut text).map_err(|_| Unsealable)?.len();
+        let associated_data = Aad::from(purpose.associated_data(*version));
+        let length = self.0.open_in_place(nonce, associated_data, &mut text).map_err(|_| Unsealable)?.len();
         text.truncate(length);
         Ok(text)
     }
@@ -109,7 +128,7 @@ impl SealingKey {
     ///
     /// # Errors
     /// [`KeyFileError`].
-    pub(super) fn read(path: &Path) -> Result<Self, KeyFileError> {
+    pub(in crate::store) fn read(path: &Path) -> Result<Self, KeyFileError> {
         if file::is_readable_by_others(path).map_err(KeyFileError::File)? {
             return Err(KeyFileError::NotPrivate);
         }
@@ -124,7 +143,7 @@ impl SealingKey {
     ///
     /// # Errors
     /// [`KeyFileError`].
-    pub(super) fn create(path: &Path) -> Result<Self, KeyFileError> {
+    pub(in crate::store) fn create(path: &Path) -> Result<Self, KeyFileError> {
         let mut bytes = Zeroizing::new([0_u8; KEY_BYTES]);
         getrandom::fill(&mut *bytes).map_err(|_| KeyFileError::System(SealError))?;
         let mut line = Zeroizing::new([0_u8; 45]);
@@ -143,7 +162,7 @@ impl fmt::Debug for SealingKey {
 
 /// Why a key file gives no key. Never holds its contents.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum KeyFileError {
+pub(in crate::store) enum KeyFileError {
     /// Others than its owner may read it.
     #[error("others may read it")]
     NotPrivate,
@@ -161,23 +180,53 @@ pub(super) enum KeyFileError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::ObjectKind;
     use proptest::prelude::*;
 
     fn key() -> SealingKey {
         SealingKey::from_bytes(&[7; KEY_BYTES]).unwrap()
     }
 
+    fn object(namespace: &str, name: &str) -> ObjectKey {
+        let (namespace, name) = (namespace.parse().unwrap(), name.parse().unwrap());
+        ObjectKey { kind: ObjectKind::Secret, namespace, name }
+    }
+
     #[test]
     fn a_sealed_text_opens_only_in_its_place() {
-        let (id, other) = (GrantId::random(), GrantId::random());
-        let sealed = key().seal(b"secret", Purpose::Code(id)).unwrap();
+        let (west, east): (Namespace, Namespace) = ("west".parse().unwrap(), "east".parse().unwrap());
+        let (name, other_name): (GrantName, GrantName) = ("offer".parse().unwrap(), "other".parse().unwrap());
+        let grant = OfGrant { namespace: &west, name: &name, id: GrantId::random() };
+        let sealed = key().seal(b"secret", Purpose::Code(grant)).unwrap();
 
-        assert_eq!(**key().unseal(&sealed, Purpose::Code(id)).unwrap(), *b"secret");
-        for elsewhere in [Purpose::Code(other), Purpose::Metadata(id), Purpose::Object(Uuid::nil()), Purpose::Probe] {
-            assert_eq!(key().unseal(&sealed, elsewhere).unwrap_err(), Unsealable);
+        assert_eq!(**key().unseal(&sealed, Purpose::Code(grant)).unwrap(), *b"secret");
+        for elsewhere in [
+            Purpose::Code(OfGrant { id: GrantId::random(), ..grant }),
+            Purpose::Code(OfGrant { namespace: &east, ..grant }),
+            Purpose::Code(OfGrant { name: &other_name, ..grant }),
+            Purpose::Metadata(grant),
+            Purpose::Object(&object("west", "offer"), Uuid::nil()),
+            Purpose::Probe,
+        ] {
+            assert_eq!(key().unseal(&sealed, elsewhere).unwrap_err(), Unsealable, "{elsewhere:?}");
         }
         let another_key = SealingKey::from_bytes(&[8; KEY_BYTES]).unwrap();
-        assert_eq!(another_key.unseal(&sealed, Purpose::Code(id)).unwrap_err(), Unsealable);
+        assert_eq!(another_key.unseal(&sealed, Purpose::Code(grant)).unwrap_err(), Unsealable);
+    }
+
+    #[test]
+    fn sealed_content_opens_only_for_its_kind_namespace_name_and_uid() {
+        let key = key();
+        let (place, uid) = (object("west", "a"), Uuid::new_v4());
+        let sealed = key.seal(b"secret", Purpose::Object(&place, uid)).unwrap();
+
+        assert_eq!(**key.unseal(&sealed, Purpose::Object(&place, uid)).unwrap(), *b"secret");
+        let link = ObjectKey { kind: ObjectKind::Link, ..place.clone() };
+        for (place, uid) in
+            [(&link, uid), (&object("east", "a"), uid), (&object("west", "b"), uid), (&place, Uuid::nil())]
+        {
+            assert_eq!(key.unseal(&sealed, Purpose::Object(place, uid)).unwrap_err(), Unsealable, "{place} {uid}");
+        }
     }
 
     #[test]

@@ -1,19 +1,18 @@
 //! Rows of objects.
 
-use std::{collections::BTreeMap, io};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sqlx::sqlite::SqliteRow as Row;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::{Broken, Column, blob, instant, number, parsed, text, uid};
+use super::{Broken, Column, Columns, instant, json, number, parsed, uid};
 use crate::{
     grant::Revision,
     store::{
         ChangeEffect, ChangeSubject, CorruptRow, Labels, LastState, ObjectContent, ObjectKey, ObjectKind, StoredObject,
-        seal::{Purpose, SealingKey},
+        sql::seal::{Purpose, SealingKey},
     },
     time::Timestamp,
 };
@@ -21,33 +20,35 @@ use crate::{
 const CONTENT: &str = "sealed_content";
 
 /// Reads a row with the columns of an object.
-pub(in crate::store) fn object(row: &Row, key: &SealingKey) -> Result<StoredObject, CorruptRow> {
+pub(in crate::store) fn object(row: &impl Columns, key: &SealingKey) -> Result<StoredObject, CorruptRow> {
     read_object(row, key).map_err(|Broken(what)| CorruptRow { id: uid(row), what })
 }
 
-fn read_object(row: &Row, key: &SealingKey) -> Column<StoredObject> {
+fn read_object(row: &impl Columns, key: &SealingKey) -> Column<StoredObject> {
     let uid: Uuid = parsed(row, "uid")?;
-    let kind = kind_from(text(row, "kind")?)?;
+    let kind = kind_from(row.text("kind")?)?;
+    let place = ObjectKey { kind, namespace: parsed(row, "namespace")?, name: parsed(row, "name")? };
+    let content = content(row.bytes(CONTENT)?, &place, uid, key)?;
     Ok(StoredObject {
-        key: ObjectKey { kind, namespace: parsed(row, "namespace")?, name: parsed(row, "name")? },
+        key: place,
         uid,
         generation: number(row, "generation")?,
         revision: Revision(number(row, "revision")?),
         created_at: instant(row, "created_at")?,
-        content: content(blob(row, CONTENT)?, uid, key)?,
+        content,
     })
 }
 
 /// The uid of an object, its revision, and when it was made.
-pub(in crate::store) fn object_state(row: &Row) -> Result<(Uuid, Revision, Timestamp), CorruptRow> {
+pub(in crate::store) fn object_state(row: &impl Columns) -> Result<(Uuid, Revision, Timestamp), CorruptRow> {
     let read = || Ok((parsed(row, "uid")?, Revision(number(row, "revision")?), instant(row, "created_at")?));
     read().map_err(|Broken(what)| CorruptRow { id: uid(row), what })
 }
 
-/// Of a removed row: the object at `revision`, and what there is to tell of it. Of a row that breaks a rule, what of it
-/// can be read; when not even its uid, there is nothing to tell.
+/// Of a removed row: the object at `revision`, and the change to be published. Of a row that breaks a rule, what of it can
+/// be read; when not even its uid, there is no change to be published.
 pub(in crate::store) fn removed_object(
-    row: &Row,
+    row: &impl Columns,
     revision: Revision,
     place: &ObjectKey,
     key: &SealingKey,
@@ -59,7 +60,7 @@ pub(in crate::store) fn removed_object(
         return (object, Some((subject, ChangeEffect::Removed(last))));
     }
     let uid: Option<Uuid> = parsed(row, "uid").ok();
-    let told = uid.map(|uid| {
+    let change = uid.map(|uid| {
         let subject = ChangeSubject::Object { key: place.clone(), uid };
         (subject, ChangeEffect::Removed(LastState::Unreadable))
     });
@@ -71,7 +72,7 @@ pub(in crate::store) fn removed_object(
         created_at: instant(row, "created_at").unwrap_or(Timestamp::from_unix_seconds(0)),
         content: ObjectContent::default(),
     };
-    (object, told)
+    (object, change)
 }
 
 fn kind_from(text: &str) -> Column<ObjectKind> {
@@ -79,8 +80,8 @@ fn kind_from(text: &str) -> Column<ObjectKind> {
     kinds.into_iter().find(|kind| kind.as_str() == text).ok_or(Broken("kind"))
 }
 
-fn content(sealed: &[u8], uid: Uuid, key: &SealingKey) -> Column<ObjectContent> {
-    let unsealed = key.unseal(sealed, Purpose::Object(uid)).map_err(|_| Broken(CONTENT))?;
+fn content(sealed: &[u8], place: &ObjectKey, uid: Uuid, key: &SealingKey) -> Column<ObjectContent> {
+    let unsealed = key.unseal(sealed, Purpose::Object(place, uid)).map_err(|_| Broken(CONTENT))?;
     object_content(&unsealed).ok_or(Broken(CONTENT))
 }
 
@@ -109,31 +110,8 @@ struct ContentToStore<'a> {
     body: &'a Map<String, Value>,
 }
 
-/// Counts what is written.
-struct Length(usize);
-
-impl io::Write for Length {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// The content of an object as it is to be sealed.
 pub(in crate::store) fn object_json(content: &ObjectContent) -> Zeroizing<Vec<u8>> {
-    const ALWAYS: &str = "texts and JSON values under names that are texts";
     let ObjectContent { labels, annotations, body } = content;
-    let content = ContentToStore { labels, annotations, body };
-    // Measured first: a buffer that grew would leave copies of the secrets behind.
-    let mut length = Length(0);
-    #[expect(clippy::expect_used, reason = "maps of texts to texts or JSON can always be written as JSON")]
-    serde_json::to_writer(&mut length, &content).expect(ALWAYS);
-    let mut json = Zeroizing::new(Vec::with_capacity(length.0));
-    #[expect(clippy::expect_used, reason = "as above, and a vector takes every byte")]
-    serde_json::to_writer(&mut *json, &content).expect(ALWAYS);
-    json
+    json::to_wipe(&ContentToStore { labels, annotations, body })
 }

@@ -1,0 +1,127 @@
+//! Why a store does not do what it was asked for.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+/// What every operation of a store returns.
+pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
+
+/// A row that breaks a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CorruptRow {
+    /// Its uid as it is stored.
+    pub id: String,
+    /// What is wrong.
+    pub what: &'static str,
+}
+
+/// Why the store could not answer. None of these is the redeemer's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Try again later: disk full, read-only, locked, closed.
+    #[error("the grant store did not answer while trying to {action}")]
+    Unavailable {
+        /// What was being done, as in "count a redemption".
+        action: &'static str,
+        /// The database's own message.
+        #[source]
+        source: StoreFailure,
+    },
+    /// A row breaks a rule that the schema also states. An operator has to look at it.
+    #[error("stored object {id} is corrupt: {what}")]
+    Corrupt {
+        /// Its uid as it is stored.
+        id: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+}
+
+impl From<CorruptRow> for StoreError {
+    fn from(CorruptRow { id, what }: CorruptRow) -> Self {
+        Self::Corrupt { id, what }
+    }
+}
+
+/// What went wrong below.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreFailure {
+    /// The database refused.
+    #[error(transparent)]
+    Database(DatabaseError),
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+    /// More work is waiting than the store will queue.
+    #[error("too many writes are waiting")]
+    Overloaded,
+    /// A secret could not be sealed.
+    #[error(transparent)]
+    Sealing(SealError),
+    /// The schema was migrated while the store was open.
+    #[error("the schema has version {found}, and this grantd knows {known}")]
+    SchemaChanged {
+        /// The version in the database.
+        found: i64,
+        /// The version this program was made for.
+        known: i64,
+    },
+}
+
+/// The database's own message, to be printed. Shared, as one failed commit fails every operation in it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(transparent)]
+pub struct DatabaseError(Arc<dyn std::error::Error + Send + Sync>);
+
+impl DatabaseError {
+    /// Of an error of the database's driver, whose type stays inside.
+    pub(in crate::store) fn new(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self(Arc::new(error))
+    }
+}
+
+/// Why a grant was not stored.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// The namespace has a grant of that name.
+    #[error("the name is taken")]
+    NameTaken,
+    /// The store did not answer.
+    #[error("the grant was not stored")]
+    Store(#[source] StoreError),
+}
+
+/// Why a grant was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum UpdateError {
+    /// It was deleted.
+    #[error("the grant does not exist any more")]
+    Gone,
+    /// It changed since it was read.
+    #[error("the grant has changed since it was read")]
+    Conflict,
+    /// The store did not answer.
+    #[error("the grant was not changed")]
+    Store(#[source] StoreError),
+}
+
+/// Why a redemption was not counted.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// The grant's time ended since it was admitted.
+    #[error("the grant has expired")]
+    Expired,
+    /// Others used the grant up since it was admitted.
+    #[error("the grant is used up")]
+    Exhausted,
+    /// The grant was deleted since it was admitted.
+    #[error("the grant does not exist any more")]
+    Gone,
+    /// The store did not answer.
+    #[error("the redemption was not counted")]
+    Store(#[source] StoreError),
+}
+
+/// The randomness or the cipher of the system failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("cannot be sealed: the system gives no randomness")]
+pub struct SealError;

@@ -1,0 +1,206 @@
+//! Grants and the ledger of their redemptions: the contract of a store.
+
+use super::{CommitError, CorruptRow, CreateError, Recorded, StoreFuture, UpdateError};
+use crate::{
+    grant::{
+        Allowance, Code, CodeOrigin, ExpirationWindow, Grant, GrantId, GrantMetadata, GrantName, IssuerName, Namespace,
+        PendingRedemption, Redemption, Revision,
+    },
+    time::Timestamp,
+};
+
+/// Grants and the ledger, kept durably.
+///
+/// What every implementation promises, and `store::contract` tests:
+///
+/// 1. *Durable.* What an operation answered with `Ok` survives a crash of the process and of the machine.
+/// 2. *Counted exactly.* However many callers commit at once, from however many processes, a grant never has more
+///    redemptions than it allows, and each has its own ledger row with ordinals `1..=made`, without gaps.
+/// 3. *Count and row are one.* A redemption is counted if and only if its ledger row exists.
+/// 4. *Condition and change are one.* Whether a redemption is still allowed is decided in the statement that counts it,
+///    against the store's own copy, not against the copy that was admitted.
+/// 5. *Failures stay apart.* An operation that is refused or fails changes nothing and does not disturb another one.
+/// 6. *The ledger stays.* Nothing deletes or changes a ledger row, not even deleting the grant.
+/// 7. *Revisions grow.* Every change gets a revision greater than all before it, also after a restart and after a deletion.
+/// 8. *A caller may go away.* Dropping a returned future leaves the operation either done or not begun, never half done.
+/// 9. *Secrets are sealed.* Codes, metadata and the contents of objects cannot be read from the stored bytes without the
+///    sealing key.
+pub trait GrantStore: Send + Sync + 'static {
+    /// Stores a new grant, its redemptions made zero.
+    ///
+    /// # Errors
+    /// [`CreateError::NameTaken`] when the namespace has a grant of that name.
+    fn create(&self, grant: NewGrant) -> StoreFuture<'_, Grant, CreateError>;
+
+    /// The grant with this id, if there is one.
+    fn get(&self, id: GrantId) -> StoreFuture<'_, Option<Grant>>;
+
+    /// The grant of this name, if there is one.
+    fn find(&self, namespace: Namespace, name: GrantName) -> StoreFuture<'_, Option<Grant>>;
+
+    /// A page of grants, ordered by namespace and name.
+    fn list(&self, query: GrantQuery) -> StoreFuture<'_, GrantPage>;
+
+    /// How many grants a list of this query has on all its pages, counted up to its limit and no further.
+    fn count_listed(&self, query: GrantQuery) -> StoreFuture<'_, u32>;
+
+    /// Replaces what an operator may change, provided the grant is still at `expected`.
+    ///
+    /// # Errors
+    /// [`UpdateError::Conflict`] when it has changed since, [`UpdateError::Gone`] when it was deleted.
+    fn update(&self, id: GrantId, expected: Revision, change: GrantChange) -> StoreFuture<'_, Grant, UpdateError>;
+
+    /// Removes the grant of this name, also one whose row is corrupt; the ledger stays. `None` when there is none.
+    ///
+    /// # Errors
+    /// [`UpdateError::Conflict`] when `expected` is given and the grant has changed since; then nothing is removed.
+    fn delete(
+        &self,
+        namespace: Namespace,
+        name: GrantName,
+        expected: Option<Revision>,
+    ) -> StoreFuture<'_, Option<Deleted>, UpdateError>;
+
+    /// Counts one redemption and writes its ledger row, in one durable transaction. Callers use `commit` of `dyn Store`,
+    /// which releases the credential too.
+    ///
+    /// # Errors
+    /// [`CommitError`]; nothing was counted then.
+    fn commit_redemption(&self, redemption: PendingRedemption) -> StoreFuture<'_, Recorded, CommitError>;
+
+    /// The ledger rows of a grant with ordinals greater than `after`, in order, at most `limit`. Also of a deleted grant.
+    fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> StoreFuture<'_, Vec<Redemption>>;
+
+    /// How many grants are in each state at `now`.
+    fn count(&self, now: Timestamp) -> StoreFuture<'_, GrantCounts>;
+
+    /// Removes at most `limit` grants that have been expired or used up since before `cutoff`; answers how many.
+    fn sweep(&self, cutoff: Timestamp, limit: u32) -> StoreFuture<'_, u32>;
+
+    /// The store's current revision.
+    fn revision(&self) -> StoreFuture<'_, Revision>;
+
+    /// Writes something durably and reads the schema's version back: `Ok` means that a redemption could be counted now.
+    fn check(&self) -> StoreFuture<'_, ()>;
+
+    /// Finishes what was accepted, checkpoints, and closes. Operations after this answer [`StoreError::Unavailable`].
+    fn close(&self) -> StoreFuture<'_, ()>;
+}
+
+/// A grant to be stored; the store adds generation 1 and a revision.
+#[derive(Debug, Clone)]
+pub struct NewGrant {
+    /// Its uid.
+    pub id: GrantId,
+    /// The site's namespace.
+    pub namespace: Namespace,
+    /// Its name, not yet taken in the namespace.
+    pub name: GrantName,
+    /// Which issuer signs.
+    pub issuer: Option<IssuerName>,
+    /// The secret.
+    pub code: Code,
+    /// Whether it was generated or given.
+    pub code_origin: CodeOrigin,
+    /// Redemptions allowed, at least 1.
+    pub allowed: u32,
+    /// The window as it was given.
+    pub window: ExpirationWindow,
+    /// When the window ends.
+    pub expires_at: Timestamp,
+    /// Now.
+    pub created_at: Timestamp,
+    /// What users attach.
+    pub metadata: GrantMetadata,
+}
+
+/// What an operator may change of a grant: these fields replace the stored ones.
+#[derive(Debug, Clone)]
+pub struct GrantChange {
+    /// The new allowance; its `made` is ignored, only the stored count counts.
+    pub allowance: Allowance,
+    /// Which issuer signs.
+    pub issuer: Option<IssuerName>,
+    /// Whether the code, which itself never changes, was generated or given.
+    pub code_origin: CodeOrigin,
+    /// The window as it is written now; `expires_at` does not move.
+    pub window: ExpirationWindow,
+    /// What users attach.
+    pub metadata: GrantMetadata,
+    /// 1 greater than before when the spec changed, else as before.
+    pub generation: u64,
+}
+
+/// Which grants a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct GrantQuery {
+    /// Only this namespace's.
+    pub namespace: Option<Namespace>,
+    /// Only those ordered after this one: where the page before ended.
+    pub after: Option<(Namespace, GrantName)>,
+    /// At most this many.
+    pub limit: PageLimit,
+}
+
+/// How many items a query asks for, at least one. A page never holds more than [`PageLimit::FULL`]; only a count goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageLimit(u32);
+
+impl PageLimit {
+    /// As many as one page holds.
+    pub const FULL: Self = Self(1_000);
+
+    /// At most this many; one when it is zero, as a page without items would have no end from which the next one starts.
+    pub fn at_most(items: u32) -> Self {
+        Self(items.max(1))
+    }
+
+    /// The number.
+    pub fn items(self) -> u32 {
+        self.0
+    }
+
+    /// The most items of one page.
+    pub(in crate::store) fn of_page(self) -> u32 {
+        self.0.min(Self::FULL.0)
+    }
+}
+
+impl Default for PageLimit {
+    fn default() -> Self {
+        Self::FULL
+    }
+}
+
+/// One page of a list.
+#[derive(Debug, Clone)]
+pub struct GrantPage {
+    /// The grants that could be read.
+    pub grants: Vec<Grant>,
+    /// What there is to say of those that could not.
+    pub corrupt: Vec<CorruptRow>,
+    /// The store's revision when the page was read.
+    pub revision: Revision,
+    /// Where the next page starts; `None` when this is the last.
+    pub next: Option<(Namespace, GrantName)>,
+}
+
+/// What is left of a removed grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deleted {
+    /// Its uid, as it stood in the row.
+    pub id: String,
+    /// The revision of the removal.
+    pub revision: Revision,
+}
+
+/// How many grants are in each state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GrantCounts {
+    /// Redeemable.
+    pub open: u64,
+    /// Their time is over.
+    pub expired: u64,
+    /// Used up, and not expired.
+    pub exhausted: u64,
+}

@@ -1,0 +1,22 @@
+//! Opening a store: the one place that knows which kinds of databases there are.
+
+use std::sync::Arc;
+
+use super::{
+    Location, OpenError, Store, StoreOptions,
+    sqlite::{SqliteOptions, SqliteStore},
+};
+
+/// Opens the store, migrates its database if that is older than this program, and starts its writer on the current runtime.
+///
+/// # Errors
+/// [`OpenError`]; the database is unchanged then, or migrated and whole.
+pub async fn open(options: StoreOptions) -> Result<Arc<dyn Store>, OpenError> {
+    let StoreOptions { location, key, on_commit } = options;
+    match location {
+        Location::Sqlite { database, lock } => {
+            let store = SqliteStore::open(SqliteOptions { database, lock, key, on_commit }).await?;
+            Ok(Arc::new(store))
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What one kind of database does for the shared store.
+
+use std::{
+    future::{Future, poll_fn},
+    ops::ControlFlow,
+};
+
+use sqlx::{Database, Encode, Executor, IntoArguments, Pool, Type, query::Query};
+
+use super::{
+    failure::Failure,
+    redemption::Redeemed,
+    statement::{Columns, Statement, Value},
+};
+
+use crate::grant::PendingRedemption;
+
+/// One kind of database below the shared store: how it is connected to, how a transaction begins, which failures concern
+/// one row only.
+///
+/// The methods take whole statements with values of three types, and not sqlx's own generic ones: sqlx states what a
+/// database can do in bounds on `&mut Connection`, on arguments and on every type of a value, and none of these is implied
+/// by a bound on the database, so each function of the shared store would have to repeat all of them. They are stated
+/// once, at [`run_on`] and at the implementation of [`Columns`]; an implementation of `run` is one line.
+pub(in crate::store) trait Backend: Sized + Send + Sync + 'static {
+    /// sqlx's driver.
+    type Database: Database<Row: Columns>;
+
+    /// The connections that read.
+    fn readers(&self) -> &Pool<Self::Database>;
+
+    /// Opens the connection that writes; also in the place of one that failed.
+    fn open_writer(&self) -> impl Future<Output = Result<Connection<Self>, sqlx::Error>> + Send;
+
+    /// Ends writing: closes the connection, if there is one, and lets others in. Reading has ended before.
+    fn close_writer(
+        &self,
+        connection: Option<Connection<Self>>,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Begins a transaction that no other writer can come into, so that the store's revision stays until it ends.
+    fn begin(connection: &mut Connection<Self>) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Runs a statement, and hands its rows to `take` one by one until that breaks off.
+    fn run(
+        connection: &mut Connection<Self>,
+        statement: Statement<'_>,
+        take: impl FnMut(Row<Self>) -> ControlFlow<()> + Send,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Counts these redemptions and writes their ledger rows, in a transaction of its own and, when all of them are
+    /// counted, in one call to the database. The connection is in no transaction before, and after `Ok`.
+    ///
+    /// Each is counted if its grant exists, is not expired at the moment of its admission and has one left after those
+    /// before it. That is decided against the store's own rows in the statement that counts. What is counted has, in its
+    /// order, the next revisions of the store, and the next ordinals of its grant.
+    ///
+    /// # Errors
+    /// [`Failure::Row`] when one of them breaks a rule of the schema; [`Failure::Database`] when the database failed. The
+    /// transaction may still be open then, and is rolled back.
+    fn redeem(
+        connection: &mut Connection<Self>,
+        attempts: &[&PendingRedemption],
+    ) -> impl Future<Output = Result<Redeemed, Failure>> + Send;
+
+    /// Whether the error is about the values or the row of this one statement, so that other statements can succeed. The
+    /// transaction may have to be rolled back all the same.
+    fn concerns_one_row(error: &sqlx::Error) -> bool;
+}
+
+/// A connection of this backend.
+pub(in crate::store) type Connection<B> = <<B as Backend>::Database as Database>::Connection;
+
+/// A row of this backend.
+pub(in crate::store) type Row<B> = <<B as Backend>::Database as Database>::Row;
+
+/// [`Backend::run`] for any database of sqlx that has texts, 64-bit integers and bytes.
+pub(in crate::store) async fn run_on<DB>(
+    connection: &mut DB::Connection,
+    statement: Statement<'_>,
+    mut take: impl FnMut(DB::Row) -> ControlFlow<()> + Send,
+) -> Result<(), sqlx::Error>
+where
+    DB: Database,
+    DB::Arguments: IntoArguments<DB>,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'t> Option<&'t str>: Encode<'t, DB> + Type<DB>,
+    for<'t> Option<&'t [u8]>: Encode<'t, DB> + Type<DB>,
+    for<'t> Option<i64>: Encode<'t, DB> + Type<DB>,
+{
+    let Statement { text, values } = statement;
+    let mut query: Query<'_, DB, DB::Arguments> = sqlx::query(text);
+    for value in values {
+        query = match value {
+            Value::Text(text) => query.bind(text),
+            Value::Integer(number) => query.bind(number),
+            Value::Bytes(bytes) => query.bind(bytes),
+        };
+    }
+    let mut rows = query.fetch(connection);
+    while let Some(row) = poll_fn(|context| rows.as_mut().poll_next(context)).await {
+        if take(row?).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Runs a statement and answers its rows.
+pub(in crate::store) async fn fetch<B: Backend>(
+    connection: &mut Connection<B>,
+    statement: Statement<'_>,
+) -> Result<Vec<Row<B>>, sqlx::Error> {
+    let mut rows = Vec::new();
+    B::run(connection, statement, |row| {
+        rows.push(row);
+        ControlFlow::Continue(())
+    })
+    .await?;
+    Ok(rows)
+}

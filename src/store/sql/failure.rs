@@ -1,0 +1,49 @@
+//! Why a statement failed, and whom that concerns.
+
+use super::statement::{Broken, Columns};
+use crate::{
+    grant::Revision,
+    store::{CorruptRow, DatabaseError, StoreError},
+};
+
+/// Why a statement failed.
+#[derive(Debug)]
+pub(in crate::store) enum Failure {
+    /// It broke a rule of the schema, or a row could not be read. Only its own operation fails.
+    Row(StoreError),
+    /// The database failed. Every operation of the transaction fails.
+    Database(DatabaseError),
+}
+
+impl Failure {
+    /// The values or the row of one statement break a rule. `id` names the row for the operator.
+    pub(in crate::store) fn rule(id: &(impl ToString + ?Sized)) -> Self {
+        Self::Row(StoreError::Corrupt { id: id.to_string(), what: "breaks a rule of the schema" })
+    }
+
+    /// What a column holds that cannot be read.
+    pub(in crate::store) fn column(id: &(impl ToString + ?Sized)) -> impl Fn(Broken) -> Self {
+        move |Broken(what)| Self::Row(StoreError::Corrupt { id: id.to_string(), what })
+    }
+}
+
+/// A failure of every operation of the transaction.
+pub(in crate::store) fn database(error: sqlx::Error) -> Failure {
+    Failure::Database(DatabaseError::new(error))
+}
+
+impl From<CorruptRow> for Failure {
+    fn from(corrupt: CorruptRow) -> Self {
+        Self::Row(corrupt.into())
+    }
+}
+
+/// The revision in a row's column; an own failure when it is none.
+pub(in crate::store) fn revision_of(
+    row: &impl Columns,
+    column: &'static str,
+    id: &(impl ToString + ?Sized),
+) -> Result<Revision, Failure> {
+    let stored = row.integer(column).map_err(Failure::column(id))?;
+    u64::try_from(stored).map(Revision).map_err(|_| Failure::column(id)(Broken(column)))
+}

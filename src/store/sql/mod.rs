@@ -1,0 +1,18 @@
+//! The store in SQL: statements, rows, sealing, group commit, reads and operations.
+
+pub(super) mod backend;
+mod batch;
+pub(super) mod failure;
+pub(super) mod open;
+pub(super) mod operation;
+#[cfg(test)]
+mod portability;
+mod read;
+mod recent;
+pub(super) mod redemption;
+pub(super) mod row;
+pub(super) mod seal;
+pub(super) mod statement;
+pub(super) mod statements;
+pub(super) mod store;
+mod writer;

@@ -1,0 +1,15 @@
+//! What can be written: each operation with its statements.
+
+mod create;
+mod delete;
+mod objects;
+mod update;
+mod upkeep;
+
+#[cfg(test)]
+pub(in crate::store) use create::stored;
+pub(in crate::store) use create::{Create, new_allowance};
+pub(in crate::store) use delete::Delete;
+pub(in crate::store) use objects::WriteObjects;
+pub(in crate::store) use update::Update;
+pub(in crate::store) use upkeep::{Advance, Check, Sweep};

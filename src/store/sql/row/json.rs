@@ -1,0 +1,33 @@
+//! JSON of secrets.
+
+use std::io;
+
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+/// Writes as JSON what is always possible to write so: texts, and JSON values, under names that are texts.
+pub(super) fn to_wipe(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
+    const ALWAYS: &str = "texts and JSON values under names that are texts";
+    // Measured first: a buffer that grew would leave copies of the secrets behind.
+    let mut length = Length(0);
+    #[expect(clippy::expect_used, reason = "maps of texts to texts or JSON can always be written as JSON")]
+    serde_json::to_writer(&mut length, value).expect(ALWAYS);
+    let mut json = Zeroizing::new(Vec::with_capacity(length.0));
+    #[expect(clippy::expect_used, reason = "as above, and a vector takes every byte")]
+    serde_json::to_writer(&mut *json, value).expect(ALWAYS);
+    json
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

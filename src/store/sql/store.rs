@@ -1,0 +1,176 @@
+//! [`Store`] on any backend: reads go to the reader, writes into the queue of the writer.
+
+use std::sync::Arc;
+
+use super::{
+    backend::{Backend, Connection},
+    operation::{Advance, Check, Create, Delete, Sweep, Update, WriteObjects, new_allowance},
+    read::Reader,
+    recent::Recent,
+    row,
+    seal::{OfGrant, Purpose, SealingKey},
+    writer::{Queue, Writer},
+};
+use crate::{
+    grant::{Grant, GrantId, GrantName, Namespace, PendingRedemption, Redemption, Revision},
+    store::{
+        Changes, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore,
+        NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, OnCommit, Recorded, SealError, Store,
+        StoreError, StoreFailure, StoreFuture, StoredObject, UpdateError, WriteObjectsError,
+    },
+    time::Timestamp,
+};
+
+/// Grants and objects in a database of SQL: one writer, a few readers.
+pub(in crate::store) struct SqlStore<B: Backend> {
+    reader: Reader<B>,
+    queue: Queue<B>,
+    key: Arc<SealingKey>,
+    schema: i64,
+    changes: Arc<Changes>,
+}
+
+/// A database that is open, migrated and unlocked.
+pub(in crate::store) struct Opened<B: Backend> {
+    pub(in crate::store) backend: B,
+    /// The connection that writes.
+    pub(in crate::store) writer: Connection<B>,
+    pub(in crate::store) key: SealingKey,
+    /// The version of its schema, which this program was made for.
+    pub(in crate::store) schema: i64,
+    /// The revision at which it is opened.
+    pub(in crate::store) revision: Revision,
+}
+
+impl<B: Backend> SqlStore<B> {
+    /// Starts the writer on the current runtime.
+    pub(in crate::store) fn start(opened: Opened<B>, on_commit: OnCommit) -> Self {
+        let Opened { backend, writer, key, schema, revision } = opened;
+        let (backend, key) = (Arc::new(backend), Arc::new(key));
+        let (recent, changes) = (Arc::new(Recent::default()), Arc::new(Changes::new(revision)));
+        let reader = Reader::new(Arc::clone(&backend), Arc::clone(&key), Arc::clone(&recent));
+        let published = Arc::clone(&changes);
+        let writer = Writer { connection: Some(writer), backend, on_commit, recent, changes: published };
+        Self { reader, queue: writer.start(), key, schema, changes }
+    }
+
+    fn sealed(&self, grant: NewGrant) -> Result<Create, StoreError> {
+        let allowance = new_allowance(&grant)?;
+        let place = OfGrant { namespace: &grant.namespace, name: &grant.name, id: grant.id };
+        let sealed_code = self.key.seal(grant.code.expose().as_bytes(), Purpose::Code(place));
+        let sealed_code = sealed_code.map_err(unsealed("seal a code"))?;
+        let sealed_metadata =
+            row::metadata_json(&grant.metadata).map(|json| self.key.seal(&json, Purpose::Metadata(place)));
+        let sealed_metadata = sealed_metadata.transpose().map_err(unsealed("seal metadata"))?;
+        Ok(Create { grant, allowance, sealed_code, sealed_metadata })
+    }
+}
+
+/// Sealing failed: as if the database did not answer, as trying again may help.
+fn unsealed(action: &'static str) -> impl FnOnce(SealError) -> StoreError {
+    move |source| StoreError::Unavailable { action, source: StoreFailure::Sealing(source) }
+}
+
+impl<B: Backend> GrantStore for SqlStore<B> {
+    fn create(&self, grant: NewGrant) -> StoreFuture<'_, Grant, CreateError> {
+        Box::pin(async move {
+            let create = self.sealed(grant).map_err(CreateError::Store)?;
+            self.queue.write(create).await
+        })
+    }
+
+    fn get(&self, id: GrantId) -> StoreFuture<'_, Option<Grant>> {
+        Box::pin(self.reader.get(id))
+    }
+
+    fn find(&self, namespace: Namespace, name: GrantName) -> StoreFuture<'_, Option<Grant>> {
+        Box::pin(self.reader.find(namespace, name))
+    }
+
+    fn list(&self, query: GrantQuery) -> StoreFuture<'_, GrantPage> {
+        Box::pin(self.reader.list(query))
+    }
+
+    fn count_listed(&self, query: GrantQuery) -> StoreFuture<'_, u32> {
+        Box::pin(self.reader.count_listed(query))
+    }
+
+    fn update(&self, id: GrantId, expected: Revision, change: GrantChange) -> StoreFuture<'_, Grant, UpdateError> {
+        Box::pin(async move {
+            let (metadata, key) = (row::metadata_json(&change.metadata), Arc::clone(&self.key));
+            self.queue.write(Update { id, expected, change, metadata, key }).await
+        })
+    }
+
+    fn delete(
+        &self,
+        namespace: Namespace,
+        name: GrantName,
+        expected: Option<Revision>,
+    ) -> StoreFuture<'_, Option<Deleted>, UpdateError> {
+        Box::pin(self.queue.write(Delete { namespace, name, expected, key: Arc::clone(&self.key) }))
+    }
+
+    fn commit_redemption(&self, redemption: PendingRedemption) -> StoreFuture<'_, Recorded, CommitError> {
+        Box::pin(self.queue.redeem(redemption))
+    }
+
+    fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> StoreFuture<'_, Vec<Redemption>> {
+        Box::pin(self.reader.redemptions(id, after, limit))
+    }
+
+    fn count(&self, now: Timestamp) -> StoreFuture<'_, GrantCounts> {
+        Box::pin(self.reader.count(now))
+    }
+
+    fn sweep(&self, cutoff: Timestamp, limit: u32) -> StoreFuture<'_, u32> {
+        Box::pin(self.queue.write(Sweep { cutoff, limit, key: Arc::clone(&self.key) }))
+    }
+
+    fn revision(&self) -> StoreFuture<'_, Revision> {
+        Box::pin(self.reader.revision())
+    }
+
+    fn check(&self) -> StoreFuture<'_, ()> {
+        Box::pin(self.queue.write(Check { schema: self.schema }))
+    }
+
+    fn close(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            // Readers first: a checkpoint cannot pass one that still reads.
+            self.reader.close().await;
+            self.queue
+                .close()
+                .await
+                .map_err(|source| StoreError::Unavailable { action: "close the grant store", source })
+        })
+    }
+}
+
+impl<B: Backend> ObjectStore for SqlStore<B> {
+    fn object(&self, key: ObjectKey) -> StoreFuture<'_, Option<StoredObject>> {
+        Box::pin(self.reader.object(key))
+    }
+
+    fn objects(&self, query: ObjectQuery) -> StoreFuture<'_, ObjectPage> {
+        Box::pin(self.reader.objects(query))
+    }
+
+    fn count_objects(&self, query: ObjectQuery) -> StoreFuture<'_, u32> {
+        Box::pin(self.reader.count_objects(query))
+    }
+
+    fn write_objects(&self, writes: Vec<ObjectWrite>) -> StoreFuture<'_, Vec<StoredObject>, WriteObjectsError> {
+        Box::pin(self.queue.write(WriteObjects::new(writes, Arc::clone(&self.key))))
+    }
+}
+
+impl<B: Backend> Store for SqlStore<B> {
+    fn changes(&self) -> &Arc<Changes> {
+        &self.changes
+    }
+
+    fn advance(&self) -> StoreFuture<'_, Revision> {
+        Box::pin(self.queue.write(Advance))
+    }
+}

@@ -1,0 +1,382 @@
+//! Group commit: one task owns the one connection that writes.
+//!
+//! Durable commits are the scarce resource: each waits for the disk. So all writes that wait are put into one
+//! transaction, committed once, and answered after the commit. One writer, because several would wait for the database's
+//! one write lock and for one sync each.
+//!
+//! A transaction begins with its write lock (`BEGIN IMMEDIATE`): one that reads first and then writes fails at once with
+//! SQLITE_BUSY_SNAPSHOT if anybody wrote in between, and no busy timeout waits for that.
+//!
+//! When the commit itself fails, every caller gets an error. If the machine crashes in that moment, the log can hold the
+//! whole transaction, and the next start finds redemptions recorded whose certificates were never sent. The other way
+//! round, a certificate that was sent and is not recorded, cannot happen.
+//!
+//! The changes of a batch are published after its commit and before its answers. Each batch reads from the database at
+//! which revision it began; where that is not the one the last batch ended with, readers of the changes are told that
+//! some are missing.
+
+use std::{sync::Arc, time::Instant};
+
+use sqlx::Connection as _;
+use tokio::sync::{Notify, mpsc, watch};
+
+use super::{
+    backend::{Backend, Connection, fetch},
+    batch::{Batch, Operation, Queued, Waiting, unavailable},
+    failure::{Failure, database, revision_of},
+    recent::Recent,
+    redemption::{self, Redeemed, WaitingRedemption},
+    statement::statement,
+    statements,
+};
+use crate::{
+    grant::{PendingRedemption, Revision},
+    store::{
+        Changes, CommitError, CommitOutcome, CommitReport, DatabaseError, OnCommit, Recorded, StoreFailure,
+        changes::Committed,
+    },
+};
+
+/// Writes that may wait; one more is refused.
+const QUEUE: usize = 1024;
+/// The most writes of one transaction.
+const MAX_BATCH: usize = 256;
+/// Turns of the scheduler that a batch waits for company.
+const TURNS: usize = 3;
+
+/// How writing ended: nothing yet, or what closing came to.
+type Ended = Option<Result<(), StoreFailure>>;
+
+/// The way to the writer.
+pub(in crate::store) struct Queue<B: Backend> {
+    sender: mpsc::Sender<Entry<B>>,
+    closing: Arc<Notify>,
+    ended: watch::Receiver<Ended>,
+}
+
+/// Something that waits to be written.
+enum Entry<B: Backend> {
+    Redemption(Box<WaitingRedemption>),
+    Operation(Box<dyn Queued<B>>),
+}
+
+impl<B: Backend> Entry<B> {
+    fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Redemption(redemption) => redemption.is_abandoned(),
+            Self::Operation(operation) => operation.is_abandoned(),
+        }
+    }
+}
+
+impl<B: Backend> Queue<B> {
+    /// Hands the operation to the writer and waits for its answer. Never waits for a place in the queue.
+    ///
+    /// The writer finishes what it was handed also when this future is dropped, or has not begun with it.
+    pub(in crate::store) async fn write<O: Operation>(&self, operation: O) -> Result<O::Answer, O::Error> {
+        let (waiting, answer) = Waiting::new(operation);
+        self.enqueue(Entry::Operation(waiting)).map_err(unavailable::<O>)?;
+        answer.await.unwrap_or_else(|_| Err(unavailable::<O>(StoreFailure::Closed)))
+    }
+
+    /// The same for a redemption.
+    pub(in crate::store) async fn redeem(&self, attempt: PendingRedemption) -> Result<Recorded, CommitError> {
+        let failed = |source| CommitError::Store(redemption::unavailable(source));
+        let (waiting, answer) = WaitingRedemption::new(attempt);
+        self.enqueue(Entry::Redemption(waiting)).map_err(failed)?;
+        answer.await.unwrap_or_else(|_| Err(failed(StoreFailure::Closed)))
+    }
+
+    fn enqueue(&self, entry: Entry<B>) -> Result<(), StoreFailure> {
+        self.sender.try_send(entry).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => StoreFailure::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => StoreFailure::Closed,
+        })
+    }
+
+    /// Takes no more, and waits until the writer has finished what it took and closed its connection.
+    pub(in crate::store) async fn close(&self) -> Result<(), StoreFailure> {
+        self.closing.notify_one();
+        let mut ended = self.ended.clone();
+        let ended = ended.wait_for(Option::is_some).await;
+        ended.map_err(|_| StoreFailure::Closed)?.clone().unwrap_or(Ok(()))
+    }
+}
+
+/// The writer, before its task runs.
+pub(in crate::store) struct Writer<B: Backend> {
+    /// None after a failure that left its state in doubt; then the next batch opens another one.
+    pub(in crate::store) connection: Option<Connection<B>>,
+    pub(in crate::store) backend: Arc<B>,
+    pub(in crate::store) on_commit: OnCommit,
+    /// What a write makes out of date.
+    pub(in crate::store) recent: Arc<Recent>,
+    /// Where changes are published.
+    pub(in crate::store) changes: Arc<Changes>,
+}
+
+/// Whether the operations of a batch share their fate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Isolation {
+    /// They do. Costs nothing, and nearly always suffices.
+    Together,
+    /// Each has a savepoint, so that one that breaks a rule of the schema takes no other with it.
+    Apart,
+}
+
+impl<B: Backend> Writer<B> {
+    /// Starts the task, which ends when the queue is closed or dropped and empty.
+    pub(in crate::store) fn start(self) -> Queue<B> {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let (end, ended) = watch::channel(None);
+        let closing = Arc::new(Notify::new());
+        tokio::spawn(self.run(receiver, Arc::clone(&closing), end));
+        Queue { sender, closing, ended }
+    }
+
+    async fn run(mut self, mut queue: mpsc::Receiver<Entry<B>>, closing: Arc<Notify>, end: watch::Sender<Ended>) {
+        let mut batch = Vec::with_capacity(MAX_BATCH);
+        loop {
+            tokio::select! {
+                taken = queue.recv_many(&mut batch, MAX_BATCH) => match taken {
+                    0 => break,
+                    1.. => {
+                        gather(&mut queue, &mut batch).await;
+                        self.commit(&mut batch).await;
+                    }
+                },
+                () = closing.notified() => queue.close(),
+            }
+        }
+        let closed = self.close().await;
+        end.send_replace(Some(closed));
+    }
+
+    /// Carries a batch out and answers every operation in it. Redemptions come first and in a transaction of their own,
+    /// which is one call to the database.
+    async fn commit(&mut self, batch: &mut Vec<Entry<B>>) {
+        let (mut redemptions, mut operations) = (Vec::new(), Vec::new());
+        for entry in batch.drain(..).filter(|entry| !entry.is_abandoned()) {
+            match entry {
+                Entry::Redemption(redemption) => redemptions.push(*redemption),
+                Entry::Operation(operation) => operations.push(operation),
+            }
+        }
+        if !redemptions.is_empty() {
+            self.redeem(redemptions).await;
+        }
+        if !operations.is_empty() {
+            self.carry_out(operations).await;
+        }
+    }
+
+    /// Counts redemptions together, or each alone when one of them breaks a rule of the schema.
+    async fn redeem(&mut self, redemptions: Vec<WaitingRedemption>) {
+        if let Some(redemptions) = self.redeem_together(redemptions).await {
+            for redemption in redemptions {
+                self.redeem_together(vec![redemption]).await;
+            }
+        }
+    }
+
+    /// Counts redemptions in one transaction and answers them. Gives them back, nothing being counted, when one of several
+    /// breaks a rule.
+    async fn redeem_together(&mut self, redemptions: Vec<WaitingRedemption>) -> Option<Vec<WaitingRedemption>> {
+        let started = Instant::now();
+        // No more than MAX_BATCH.
+        let most = u32::try_from(redemptions.len()).unwrap_or(u32::MAX);
+        self.changes.announce(most);
+        let attempts: Vec<&PendingRedemption> = redemptions.iter().map(|redemption| &redemption.attempt).collect();
+        let result = self.count(&attempts).await;
+        if matches!(result, Err(Failure::Row(_))) {
+            self.changes.withdraw(most);
+            if redemptions.len() > 1 {
+                return Some(redemptions);
+            }
+        }
+        self.report(redemptions.len(), started, result.is_ok());
+        match result {
+            Ok(redeemed) => {
+                match redemption::committed(&redemptions, &redeemed) {
+                    Some(committed) => self.changes.publish(committed),
+                    None => self.changes.withdraw(most),
+                }
+                for (redemption, outcome) in redemptions.into_iter().zip(redeemed.outcomes) {
+                    redemption.committed(outcome);
+                }
+            }
+            Err(Failure::Row(error)) => {
+                // Of the only one.
+                if let Some(redemption) = redemptions.into_iter().next() {
+                    redemption.failed(error);
+                }
+            }
+            Err(Failure::Database(error)) => {
+                let failure = StoreFailure::Database(error);
+                for redemption in redemptions {
+                    redemption.failed(redemption::unavailable(failure.clone()));
+                }
+            }
+        }
+        None
+    }
+
+    async fn count(&mut self, attempts: &[&PendingRedemption]) -> Result<Redeemed, Failure> {
+        let result = B::redeem(self.connection().await?, attempts).await;
+        if result.is_err() {
+            self.roll_back().await;
+        }
+        result
+    }
+
+    /// The connection that writes, opened if there is none.
+    async fn connection(&mut self) -> Result<&mut Connection<B>, Failure> {
+        match &mut self.connection {
+            Some(connection) => Ok(connection),
+            none => Ok(none.insert(self.backend.open_writer().await.map_err(database)?)),
+        }
+    }
+
+    /// Something was committed, or not. To be called before what was changed is published: the readers that this wakes
+    /// must not find what was kept of before.
+    fn report(&self, batch: usize, started: Instant, committed: bool) {
+        // Also after a failure, which may be one of the answer alone.
+        self.recent.forget();
+        let outcome = if committed { CommitOutcome::Committed } else { CommitOutcome::Failed };
+        (self.on_commit)(CommitReport { batch, took: started.elapsed(), outcome });
+    }
+
+    /// Carries operations out in one transaction and answers them.
+    async fn carry_out(&mut self, mut operations: Vec<Box<dyn Queued<B>>>) {
+        let started = Instant::now();
+        let result = self.transact(&mut operations).await;
+        self.report(operations.len(), started, result.is_ok());
+        match result {
+            Ok(committed) => {
+                if let Some(committed) = committed {
+                    self.changes.publish(committed);
+                }
+                operations.into_iter().for_each(Queued::committed);
+            }
+            Err(error) => {
+                let failure = StoreFailure::Database(error);
+                operations.into_iter().for_each(|operation| operation.failed(failure.clone()));
+            }
+        }
+    }
+
+    /// Answers what was changed, `None` when that is nothing.
+    async fn transact(&mut self, batch: &mut [Box<dyn Queued<B>>]) -> Result<Option<Committed>, DatabaseError> {
+        match self.attempt(batch, Isolation::Together).await {
+            Ok(committed) => return Ok(committed),
+            Err(Failure::Database(error)) => return Err(error),
+            Err(Failure::Row(_)) => {}
+        }
+        match self.attempt(batch, Isolation::Apart).await {
+            Ok(committed) => Ok(committed),
+            Err(Failure::Database(error)) => Err(error),
+            // Savepoints keep these to their own operation.
+            Err(Failure::Row(_)) => {
+                Err(DatabaseError::new(sqlx::Error::Protocol("a savepoint did not hold".to_owned())))
+            }
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        operations: &mut [Box<dyn Queued<B>>],
+        isolation: Isolation,
+    ) -> Result<Option<Committed>, Failure> {
+        let changes = Arc::clone(&self.changes);
+        let connection = self.connection().await?;
+        B::begin(connection).await.map_err(database)?;
+        let result = fill_and_commit::<B>(connection, operations, isolation, &changes).await;
+        if result.is_err() {
+            self.roll_back().await;
+        }
+        result
+    }
+
+    /// Ends a transaction that failed. After some errors (a full disk, for one) a database has done so by itself, and
+    /// then this fails; it also fails when worse is wrong. Either way another connection starts from a known state.
+    async fn roll_back(&mut self) {
+        let Some(mut connection) = self.connection.take() else { return };
+        if fetch::<B>(&mut connection, statement(statements::ROLLBACK)).await.is_ok() {
+            self.connection = Some(connection);
+        } else {
+            // What is wrong with it was answered to the callers.
+            let _ = connection.close().await;
+        }
+    }
+
+    async fn close(self) -> Result<(), StoreFailure> {
+        let closed = self.backend.close_writer(self.connection).await;
+        closed.map_err(|error| StoreFailure::Database(DatabaseError::new(error)))
+    }
+}
+
+/// Waits for more writes: tasks that are ready to run do so, and may reach the queue.
+///
+/// When nothing else is ready a turn takes no time, so an idle server answers as fast as without; under load about twice
+/// as many writes share a commit.
+async fn gather<T>(queue: &mut mpsc::Receiver<T>, batch: &mut Vec<T>) {
+    for _ in 0..TURNS {
+        tokio::task::yield_now().await;
+        while batch.len() < MAX_BATCH
+            && let Ok(operation) = queue.try_recv()
+        {
+            batch.push(operation);
+        }
+    }
+}
+
+async fn fill_and_commit<B: Backend>(
+    connection: &mut Connection<B>,
+    operations: &mut [Box<dyn Queued<B>>],
+    isolation: Isolation,
+    changes: &Changes,
+) -> Result<Option<Committed>, Failure> {
+    let mut batch = Batch::<B>::new(connection);
+    for operation in operations {
+        match isolation {
+            Isolation::Together => operation.apply(&mut batch).await?,
+            Isolation::Apart => apply_apart(operation.as_mut(), &mut batch).await?,
+        }
+    }
+    if batch.changes() == 0 {
+        batch.control(statements::COMMIT).await?;
+        return Ok(None);
+    }
+    let head = advance_revision(&mut batch).await?;
+    changes.announce(batch.changes());
+    batch.control(statements::COMMIT).await?;
+    let before = Revision(head.0.saturating_sub(batch.changes().into()));
+    Ok(Some(Committed { before, head, pending: batch.into_pending() }))
+}
+
+/// Moves the store's revision past the changes of the batch, and answers it.
+async fn advance_revision<B: Backend>(batch: &mut Batch<'_, B>) -> Result<Revision, Failure> {
+    let advance = statement(statements::ADVANCE_REVISION).bind(i64::from(batch.changes()));
+    let row = batch.execute(advance).await?.ok_or_else(|| database(sqlx::Error::RowNotFound))?;
+    match revision_of(&row, "revision", "(store)") {
+        Ok(revision) => Ok(revision),
+        // Not of one operation.
+        Err(Failure::Row(error)) => Err(database(sqlx::Error::Decode(error.into()))),
+        Err(Failure::Database(error)) => Err(Failure::Database(error)),
+    }
+}
+
+async fn apply_apart<B: Backend>(operation: &mut dyn Queued<B>, batch: &mut Batch<'_, B>) -> Result<(), Failure> {
+    let before = batch.changes();
+    batch.control(statements::SAVEPOINT).await?;
+    match operation.apply(batch).await {
+        Ok(()) => {}
+        Err(Failure::Row(error)) => {
+            batch.control(statements::ROLLBACK_TO_SAVEPOINT).await?;
+            batch.forget_changes_after(before);
+            operation.reject(error);
+        }
+        Err(Failure::Database(error)) => return Err(Failure::Database(error)),
+    }
+    batch.control(statements::RELEASE_SAVEPOINT).await
+}

@@ -1,0 +1,230 @@
+//! Redemptions in SQLite: a transaction is one call.
+//!
+//! Each call of a statement is two switches between threads, as SQLite runs on one of its own. So a whole transaction,
+//! from BEGIN to COMMIT, is one text of several statements. A single redemption has its values as parameters. Several are
+//! one parameter, an array in JSON, and are counted set by set: the ledger rows of all, then the revision, then the counts.
+
+use std::collections::HashSet;
+
+use serde_json::json;
+use sqlx::{Error, Sqlite, SqliteConnection, sqlite::SqliteRow};
+
+use crate::{
+    grant::PendingRedemption,
+    store::{
+        DatabaseError, StoreError, StoreFailure,
+        sql::{
+            backend::{Backend, fetch},
+            failure::{Failure, database, revision_of},
+            redemption::{Outcome, Redeemed, unavailable},
+            statement::{Broken, Columns as _, Statement, statement},
+        },
+    },
+};
+
+/// Counts one redemption of grant `$1` at `$2`, if one is left and its time is not over.
+///
+/// Condition and change are one statement: between a SELECT and an UPDATE another writer could take the last one. Requests
+/// admitted in one second may commit in another order, so the time of the last redemption only grows.
+macro_rules! count_one {
+    () => {
+        "UPDATE access_grant SET redemptions = redemptions + 1, \
+         last_redeemed_at = CASE WHEN last_redeemed_at > $2 THEN last_redeemed_at ELSE $2 END, \
+         revision = (SELECT revision + 1 FROM store_state) \
+         WHERE uid = $1 AND redemptions < redemptions_allowed AND expires_at > $2"
+    };
+}
+
+/// The ledger row of the redemption that `count_one` counted with the same `$1` and `$2`. None when it counted none: no
+/// other change has given the grant that revision.
+macro_rules! record_one {
+    () => {
+        "INSERT INTO redemption (grant_uid, ordinal, grant_namespace, grant_name, redeemed_at, link_name, subject, peer, \
+         serial, key_fingerprint, not_after) \
+         SELECT uid, redemptions, namespace, name, $2, $3, $4, $5, $6, $7, $8 FROM access_grant \
+         WHERE uid = $1 AND revision = (SELECT revision + 1 FROM store_state) RETURNING serial, ordinal, grant_name"
+    };
+}
+
+/// The ledger rows of the attempts in `$1`, an array of arrays: uid, instant of the admission, link name, subject, peer,
+/// serial, fingerprint of the key, end of the certificate; bytes in hexadecimal. Those of one grant take turns, and what is
+/// left of the grant decides how many of them have a row.
+macro_rules! record_each {
+    () => {
+        "INSERT INTO redemption (grant_uid, ordinal, grant_namespace, grant_name, redeemed_at, link_name, subject, peer, \
+         serial, key_fingerprint, not_after) \
+         SELECT uid, made + turn, namespace, name, at, link_name, subject, peer, unhex(serial), unhex(fingerprint), \
+         not_after FROM (SELECT g.uid, g.namespace, g.name, g.redemptions AS made, g.redemptions_allowed AS allowed, \
+         a.value ->> 1 AS at, a.value ->> 2 AS link_name, a.value ->> 3 AS subject, a.value ->> 4 AS peer, \
+         a.value ->> 5 AS serial, a.value ->> 6 AS fingerprint, a.value ->> 7 AS not_after, \
+         ROW_NUMBER() OVER (PARTITION BY g.uid ORDER BY a.key) AS turn \
+         FROM json_each($1) AS a CROSS JOIN access_grant AS g ON g.uid = (a.value ->> 0) \
+         WHERE g.expires_at > (a.value ->> 1)) WHERE made + turn <= allowed RETURNING serial, ordinal, grant_name"
+    };
+}
+
+/// Moves the store's revision past the ledger rows that the statement before wrote.
+macro_rules! advance {
+    () => {
+        "UPDATE store_state SET revision = revision + changes() WHERE changes() > 0 RETURNING revision"
+    };
+}
+
+/// Counts what `record_each` wrote of the same `$1`: the rows with these serial numbers that are beyond the grant's count.
+/// The condition of counting is in this statement too. A grant gets the revision of its last redemption, which is as many
+/// before the store's as there are redemptions after it.
+macro_rules! count_each {
+    () => {
+        "UPDATE access_grant SET redemptions = redemptions + counted.number, \
+         last_redeemed_at = CASE WHEN last_redeemed_at > latest THEN last_redeemed_at ELSE latest END, \
+         revision = (SELECT revision FROM store_state) + 1 - counted.from_end \
+         FROM (SELECT uid, COUNT(*) AS number, MAX(at) AS latest, MIN(from_end) AS from_end FROM \
+         (SELECT g.uid, r.redeemed_at AS at, ROW_NUMBER() OVER (ORDER BY a.key DESC) AS from_end \
+         FROM json_each($1) AS a CROSS JOIN redemption AS r ON r.serial = unhex(a.value ->> 5) \
+         CROSS JOIN access_grant AS g ON g.uid = r.grant_uid \
+         WHERE g.uid = (a.value ->> 0) AND r.ordinal > g.redemptions) GROUP BY uid) AS counted \
+         WHERE access_grant.uid = counted.uid AND redemptions + counted.number <= redemptions_allowed \
+         AND expires_at > counted.latest"
+    };
+}
+
+/// `$1`: uids, an array in JSON. Why they were not counted.
+macro_rules! allowances {
+    () => {
+        "SELECT g.uid, g.redemptions_allowed, g.redemptions, g.expires_at \
+         FROM json_each($1) AS a CROSS JOIN access_grant AS g ON g.uid = a.value"
+    };
+}
+
+// IMMEDIATE as in `begin`.
+const REDEEM_ONE: &str = concat!("BEGIN IMMEDIATE; ", count_one!(), "; ", record_one!(), "; ", advance!(), "; COMMIT");
+const REDEEM_EACH: &str =
+    concat!("BEGIN IMMEDIATE; ", record_each!(), "; ", advance!(), "; ", count_each!(), "; COMMIT");
+
+/// For the test of query plans.
+#[cfg(test)]
+pub(super) const STATEMENTS: &[&str] = &[count_one!(), record_each!(), count_each!(), allowances!()];
+
+/// [`Backend::redeem`].
+pub(super) async fn redeem<B: Backend<Database = Sqlite>>(
+    connection: &mut SqliteConnection,
+    attempts: &[&PendingRedemption],
+) -> Result<Redeemed, Failure> {
+    let mut rows = match attempts {
+        [attempt] => redeem_one::<B>(connection, attempt).await?,
+        attempts => redeem_each::<B>(connection, attempts).await?,
+    };
+    // Committed from here on: an answer that cannot be read is no reason to count again.
+    // The last row is the store's revision, and there is one if anything was counted.
+    let head = match rows.pop().map(|row| revision_of(&row, "revision", "(store)")).transpose() {
+        Ok(head) => head,
+        Err(Failure::Row(error)) => return Err(database(Error::Decode(error.into()))),
+        Err(Failure::Database(error)) => return Err(Failure::Database(error)),
+    };
+    let mut outcomes: Vec<Option<Outcome>> = attempts.iter().map(|attempt| recorded(attempt, &rows)).collect();
+    let refused = || attempts.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_none());
+    let ids: Vec<String> = refused().map(|(attempt, _)| attempt.admission().grant_id().to_string()).collect();
+    if !ids.is_empty() {
+        // After the transaction, as this connection alone writes: the rows are still as they were when it was decided.
+        let read = fetch::<B>(connection, statement(allowances!()).bind(&json!(ids).to_string())).await;
+        let read = read.map_err(DatabaseError::new);
+        for (attempt, outcome) in attempts.iter().zip(&mut outcomes).filter(|(_, outcome)| outcome.is_none()) {
+            *outcome = Some(match &read {
+                Ok(allowances) => refusal(attempt, allowances),
+                Err(error) => Outcome::Unreadable(unavailable(StoreFailure::Database(error.clone()))),
+            });
+        }
+    }
+    Ok(Redeemed { outcomes: outcomes.into_iter().flatten().collect(), head })
+}
+
+async fn redeem_one<B: Backend<Database = Sqlite>>(
+    connection: &mut SqliteConnection,
+    attempt: &PendingRedemption,
+) -> Result<Vec<SqliteRow>, Failure> {
+    let (admission, certificate) = (attempt.admission(), attempt.certificate());
+    let id = admission.grant_id().to_string();
+    let peer = admission.peer().map(|peer| peer.to_string());
+    let redeem = statement(REDEEM_ONE)
+        .bind(&id)
+        .bind(admission.admitted_at().unix_seconds())
+        .bind(admission.link_name().as_str())
+        .bind(admission.subject().as_str())
+        .bind(peer.as_deref())
+        .bind(&certificate.serial.as_bytes()[..])
+        .bind(&certificate.key_fingerprint.as_bytes()[..])
+        .bind(certificate.not_after.unix_seconds());
+    run::<B>(connection, redeem, &id).await
+}
+
+async fn redeem_each<B: Backend<Database = Sqlite>>(
+    connection: &mut SqliteConnection,
+    attempts: &[&PendingRedemption],
+) -> Result<Vec<SqliteRow>, Failure> {
+    // Its ledger row is found again by the serial number. Two attempts with the same one cannot both be counted, and which
+    // of them was is only known when each is counted alone.
+    let mut serials = HashSet::new();
+    if !attempts.iter().all(|attempt| serials.insert(attempt.certificate().serial.as_bytes())) {
+        return Err(Failure::rule("(several grants)"));
+    }
+    let rows = attempts.iter().map(|attempt| {
+        let (admission, certificate) = (attempt.admission(), attempt.certificate());
+        json!([
+            admission.grant_id().to_string(),
+            admission.admitted_at().unix_seconds(),
+            admission.link_name().as_str(),
+            admission.subject().as_str(),
+            admission.peer().map(|peer| peer.to_string()),
+            hexadecimal(certificate.serial.as_bytes()),
+            hexadecimal(certificate.key_fingerprint.as_bytes()),
+            certificate.not_after.unix_seconds(),
+        ])
+    });
+    let rows = serde_json::Value::Array(rows.collect()).to_string();
+    run::<B>(connection, statement(REDEEM_EACH).bind(&rows), "(several grants)").await
+}
+
+async fn run<B: Backend<Database = Sqlite>>(
+    connection: &mut SqliteConnection,
+    statement: Statement<'_>,
+    id: &str,
+) -> Result<Vec<SqliteRow>, Failure> {
+    let rows = fetch::<B>(connection, statement).await;
+    rows.map_err(|error| if B::concerns_one_row(&error) { Failure::rule(id) } else { database(error) })
+}
+
+/// The outcome of an attempt that has a ledger row among these.
+fn recorded(attempt: &PendingRedemption, rows: &[SqliteRow]) -> Option<Outcome> {
+    let serial = &attempt.certificate().serial.as_bytes()[..];
+    let row = rows.iter().find(|row| row.bytes("serial") == Ok(serial))?;
+    let ordinal = row.integer("ordinal").ok().and_then(|ordinal| u32::try_from(ordinal).ok());
+    let name = row.text("grant_name").ok().and_then(|name| name.parse().ok());
+    Some(match (ordinal, name) {
+        (Some(ordinal), Some(name)) => Outcome::Counted { ordinal, name },
+        (None, Some(_) | None) => unreadable(attempt, "redemptions"),
+        (Some(_), None) => unreadable(attempt, "name"),
+    })
+}
+
+/// Why nothing was counted, in the order of the checks of admission.
+fn refusal(attempt: &PendingRedemption, allowances: &[SqliteRow]) -> Outcome {
+    let id = attempt.admission().grant_id().to_string();
+    let Some(row) = allowances.iter().find(|row| row.text("uid") == Ok(&*id)) else { return Outcome::Gone };
+    let read = |column| row.integer(column);
+    match (read("expires_at"), read("redemptions"), read("redemptions_allowed")) {
+        (Ok(expires_at), ..) if attempt.admission().admitted_at().unix_seconds() >= expires_at => Outcome::Expired,
+        (Ok(_), Ok(made), Ok(allowed)) if made >= allowed => Outcome::Exhausted,
+        (Ok(_), Ok(_), Ok(_)) => unreadable(attempt, "redemptions"),
+        (Err(Broken(what)), ..) | (_, Err(Broken(what)), _) | (_, _, Err(Broken(what))) => unreadable(attempt, what),
+    }
+}
+
+fn unreadable(attempt: &PendingRedemption, what: &'static str) -> Outcome {
+    Outcome::Unreadable(StoreError::Corrupt { id: attempt.admission().grant_id().to_string(), what })
+}
+
+/// As SQLite's `unhex` reads it.
+fn hexadecimal(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+}
