@@ -26,6 +26,7 @@ const HOUSE: &[Room] = &[
     Room { name: "store", level: 2, crates: "aws_lc_rs base64 getrandom serde serde_json sqlx tokio tracing uuid" },
     Room { name: "metrics", level: 2, crates: "prometheus" },
     Room { name: "app", level: 3, crates: "base64 getrandom serde_json tokio tracing uuid" },
+    Room { name: "net", level: 3, crates: "rustix rustls rustls_pki_types tokio tokio_rustls tower tracing" },
     Room {
         name: "http",
         level: 4,

@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::{
         Arc,
@@ -36,6 +35,7 @@ use super::{
 use crate::{
     app::App,
     metrics::{ConnectionState, HandshakeOutcome, KeyExchange, Rejection},
+    net::{Acceptor as _, BoundTcp, Peer},
 };
 
 /// For a client to take an answer that was ready at the deadline.
@@ -85,9 +85,8 @@ impl Door {
     }
 
     /// Sees the connection through: handshake, one request, one answer.
-    pub(super) async fn serve(&self, stream: TcpStream, peer: SocketAddr, permits: Permits, closing: Closing) {
-        // The answer is one write: waiting for more to send would only delay it.
-        if let Err(error) = stream.set_nodelay(true) {
+    pub(super) async fn serve(&self, stream: TcpStream, peer: Peer, permits: Permits, closing: Closing) {
+        if let Err(error) = BoundTcp::prepare(&stream) {
             debug!(%peer, %error, "connection lost before it began");
             return;
         }
@@ -95,14 +94,14 @@ impl Door {
         drop(permits.handshake);
         if let Some(tls) = tls {
             let _occupancy = self.app.metrics().connection(ConnectionState::Open);
-            self.exchange(tls, peer.ip().to_canonical(), permits.connection, closing).await;
+            self.exchange(tls, peer, permits.connection, closing).await;
         }
     }
 
     async fn handshake(
         &self,
         stream: TcpStream,
-        peer: SocketAddr,
+        peer: Peer,
         place: &HandshakePlace,
         closing: Closing,
     ) -> Option<TlsStream<TcpStream>> {
@@ -138,7 +137,7 @@ impl Door {
         }
     }
 
-    async fn exchange(&self, tls: TlsStream<TcpStream>, peer: IpAddr, permit: OwnedSemaphorePermit, closing: Closing) {
+    async fn exchange(&self, tls: TlsStream<TcpStream>, peer: Peer, permit: OwnedSemaphorePermit, closing: Closing) {
         let begun = Instant::now();
         let service = self.service(begun, peer, permit);
         let mut connection = self.http.serve_connection(TokioIo::new(tls), TowerToHyperService::new(service.clone()));
@@ -175,7 +174,7 @@ impl Door {
         }
     }
 
-    fn service(&self, begun: Instant, peer: IpAddr, permit: OwnedSemaphorePermit) -> RedeemService {
+    fn service(&self, begun: Instant, peer: Peer, permit: OwnedSemaphorePermit) -> RedeemService {
         let deadline = self.limits.request_deadline;
         let exchange = Exchange {
             peer,

@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::{JoinError, JoinSet},
     time::timeout,
@@ -17,21 +17,20 @@ use tokio::{
 use tracing::error;
 
 use super::{
-    BindError, Limits, TlsError,
-    bind::listen,
+    Limits, TlsError,
     connection::{Closing, Door, Permits},
     handshake_place::HandshakePlace,
-    incoming::{Accepted, Incoming},
     tls::acceptor,
 };
-use crate::{app::App, metrics::Rejection};
+use crate::{
+    app::App,
+    metrics::Rejection,
+    net::{Accepted, BindError, BoundTcp, Incoming, Peer},
+};
 
 /// The door for connecting sites: TLS 1.3, `POST /<uuid>`, nothing else.
 #[derive(Debug)]
-pub struct RedeemDoor {
-    listener: TcpListener,
-    address: SocketAddr,
-}
+pub struct RedeemDoor(BoundTcp);
 
 /// How the door closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,13 +45,12 @@ impl RedeemDoor {
     /// # Errors
     /// [`BindError`], which names the address and what to do.
     pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        let (listener, address) = listen(address, "--listen")?;
-        Ok(Self { listener, address })
+        BoundTcp::bind(address, "--listen").map(Self)
     }
 
     /// Where it listens: the port the kernel chose, if 0 was asked for.
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
+        self.0.local_addr()
     }
 
     /// Serves until `shutdown` ends, then refuses new connections, lets requests that have begun finish, and closes
@@ -69,7 +67,7 @@ impl RedeemDoor {
         let drain_deadline = limits.drain_deadline;
         let (open, closing) = watch::channel(());
         let mut entrance = Entrance::new(app, limits, closing)?;
-        let mut incoming = Incoming::new(self.listener);
+        let mut incoming = Incoming::new(self.0);
         let mut shutdown = pin!(shutdown);
         loop {
             tokio::select! {
@@ -115,7 +113,7 @@ impl Entrance {
         })
     }
 
-    fn admit(&mut self, accepted: Accepted) {
+    fn admit(&mut self, accepted: Accepted<TcpStream>) {
         match accepted {
             Accepted::Connection(stream, peer) => match self.permits() {
                 Ok(permits) => self.spawn(stream, peer, permits),
@@ -147,7 +145,7 @@ impl Entrance {
         std::iter::from_fn(|| self.under_way.pop_front()).find_map(|oldest| oldest.upgrade()?.take_away())
     }
 
-    fn spawn(&mut self, stream: TcpStream, peer: SocketAddr, permits: Permits) {
+    fn spawn(&mut self, stream: TcpStream, peer: Peer, permits: Permits) {
         let door = Arc::clone(&self.door);
         let closing = self.closing.clone();
         self.tasks.spawn(async move { door.serve(stream, peer, permits, closing).await });

@@ -3,12 +3,10 @@
 //! One connection of the redeem door goes through [`listener`] (permits), [`connection`] (handshake, deadlines, closing),
 //! [`redeem`] (the request), and, where it fails, [`problem`], the only file that knows statuses and texts.
 
-mod bind;
 mod connection;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod handshake_place;
-mod incoming;
 mod limits;
 mod listener;
 mod observe;
@@ -18,7 +16,6 @@ mod request;
 mod tls;
 
 pub use self::{
-    bind::BindError,
     limits::Limits,
     listener::{Drained, RedeemDoor},
     observe::ObserveDoor,

@@ -23,18 +23,16 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     sync::{Mutex, Semaphore},
     task::JoinSet,
     time::{Instant, timeout},
 };
 
-use super::{
-    BindError,
-    bind::listen,
-    incoming::{Accepted, Incoming},
+use crate::{
+    app::{App, Readiness},
+    net::{Accepted, BindError, BoundTcp, Incoming},
 };
-use crate::app::{App, Readiness};
 
 /// Far more than one Prometheus and one kubelet open.
 const MAX_CONNECTIONS: usize = 64;
@@ -50,10 +48,7 @@ const METRICS_TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=
 
 /// The door for Prometheus and probes: `/metrics`, `/livez`, `/readyz`.
 #[derive(Debug)]
-pub struct ObserveDoor {
-    listener: TcpListener,
-    address: SocketAddr,
-}
+pub struct ObserveDoor(BoundTcp);
 
 impl ObserveDoor {
     /// Listens; connections wait in the kernel until [`serve`](Self::serve). To be called inside a Tokio runtime.
@@ -61,19 +56,18 @@ impl ObserveDoor {
     /// # Errors
     /// [`BindError`], which names the address and what to do.
     pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        let (listener, address) = listen(address, "--observe-listen")?;
-        Ok(Self { listener, address })
+        BoundTcp::bind(address, "--observe-listen").map(Self)
     }
 
     /// Where it listens: the port the kernel chose, if 0 was asked for.
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
+        self.0.local_addr()
     }
 
     /// Serves until `shutdown` ends, then at most a second more for answers on their way.
     pub async fn serve(self, app: Arc<App>, shutdown: impl Future<Output = ()> + Send) {
         let service = ObserveService { app, readiness: Arc::default() };
-        let mut incoming = Incoming::new(self.listener);
+        let mut incoming = Incoming::new(self.0);
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let mut tasks = JoinSet::new();
         let mut shutdown = pin!(shutdown);

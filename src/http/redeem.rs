@@ -3,7 +3,6 @@
 use std::{
     convert::Infallible,
     future::Future,
-    net::IpAddr,
     pin::Pin,
     sync::{
         Arc,
@@ -34,6 +33,7 @@ use crate::{
     app::{App, LinkBundle, RedeemError},
     grant::{GrantId, PresentedCode, RedemptionRequest},
     metrics::RefusalReason,
+    net::Peer,
 };
 
 /// Skupper's own text for anything that starts like its answer; no client looks at it (protocol.md 1.2).
@@ -45,7 +45,7 @@ const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
 #[derive(Debug)]
 pub(super) struct Exchange {
     /// The other end of the connection.
-    pub(super) peer: IpAddr,
+    pub(super) peer: Peer,
     /// When the answer must be there.
     pub(super) deadline: Instant,
     /// After this nothing is counted any more. Earlier than `deadline`, so that what was counted is also delivered.
@@ -95,7 +95,8 @@ impl RedeemService {
     pub(super) fn refused(&self, fault: &RequestFault, took: Duration) {
         let problem = Problem::from(fault);
         self.app.metrics().refused(reason(fault), took);
-        info!(peer = %self.exchange.peer, refusal.reason = %problem.text, "request refused");
+        let peer = self.exchange.peer.ip().map(tracing::field::display);
+        info!(peer, refusal.reason = %problem.text, "request refused");
     }
 
     /// The request in our own words, checked in Skupper's order: method, body, path; then the headers, which Skupper
@@ -117,7 +118,7 @@ impl RedeemService {
         let header = |fault: HeaderFault| since(RequestFault::Header(fault));
         let link_name = link_name(values(&head.headers, "name")).map_err(header)?;
         let subject = subject(values(&head.headers, "subject")).map_err(header)?;
-        Ok((id, RedemptionRequest { link_name, subject, code, peer: Some(self.exchange.peer) }))
+        Ok((id, RedemptionRequest { link_name, subject, code, peer: self.exchange.peer.ip() }))
     }
 
     async fn read(&self, mut body: Incoming) -> Result<PresentedCode, RequestFault> {

@@ -6,8 +6,9 @@ use crate::{
     app::{DuplicateSite, chain},
     cli::{CliError, Exit},
     file::FileError,
-    http::{BindError, TlsError},
+    http::TlsError,
     kube::AdminDoorError,
+    net::BindError,
     pki::PkiError,
     store::{OpenError, StoreError},
 };

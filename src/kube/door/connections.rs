@@ -21,7 +21,8 @@ use tokio::{
 };
 use tracing::{debug, error, info, warn};
 
-use super::{super::service::AdminService, progress::Progressing};
+use super::super::service::AdminService;
+use crate::net::Progressing;
 
 /// For the header of each request, and so for an idle connection too.
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);

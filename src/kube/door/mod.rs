@@ -1,7 +1,6 @@
 //! How requests come in: a Unix socket for the owner of its file, and TLS for users with certificates.
 
 mod connections;
-mod progress;
 mod tls;
 mod unix;
 
