@@ -16,7 +16,7 @@ use tokio::{
 
 /// A stream on which no write waits for longer than its deadline.
 #[derive(Debug)]
-pub(crate) struct Progressing<S> {
+pub struct Progressing<S> {
     stream: S,
     deadline: Duration,
     /// Since the stream took something last; `None` while nothing waits.
@@ -25,7 +25,7 @@ pub(crate) struct Progressing<S> {
 
 impl<S> Progressing<S> {
     /// The same stream with a deadline.
-    pub(crate) fn new(stream: S, deadline: Duration) -> Self {
+    pub fn new(stream: S, deadline: Duration) -> Self {
         Self { stream, deadline, stuck: None }
     }
 }
