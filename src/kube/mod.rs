@@ -1,7 +1,7 @@
 //! Level 4: the admin door, shaped like Kubernetes' API, so that kubectl, the skupper CLI and Kubernetes' client libraries
 //! work without a cluster (kubectl.md).
 //!
-//! A request goes through [`door`] (connections), [`service`] (limits, metrics, the body), [`target`] (what the path means),
+//! A request goes through [`listener`] (connections), [`service`] (limits, metrics, the body), [`target`] (what the path means),
 //! [`authorize`] (who may do it) and then to what answers: [`discovery`], or [`verbs`] and [`watch`], which do the same for
 //! every type in [`types`] and leave what differs to its [`kind`]. Most types are [`stored`] as they were written. What is
 //! read becomes a [`table`] for whoever asks for one. What goes wrong on the way is a [`problem::Problem`], which alone knows
@@ -15,7 +15,6 @@ mod authorize;
 mod cause;
 mod column;
 mod discovery;
-mod door;
 mod fields;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -28,6 +27,7 @@ mod ledger;
 mod links;
 mod links_v1alpha1;
 mod list;
+mod listener;
 mod manifest;
 mod merge;
 mod metadata;
@@ -61,4 +61,4 @@ mod validate;
 mod verbs;
 mod watch;
 
-pub use self::door::{AdminDoor, AdminDoorError, AdminTlsDoor};
+pub use self::listener::{AdminListenerError, AdminSocketListener, AdminTlsListener};

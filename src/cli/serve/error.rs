@@ -7,7 +7,7 @@ use crate::{
     cli::{CliError, Exit},
     file::FileError,
     http::TlsError,
-    kube::AdminDoorError,
+    kube::AdminListenerError,
     net::BindError,
     pki::PkiError,
     store::{OpenError, StoreError},
@@ -39,7 +39,7 @@ pub enum ServeError {
     Door(BindError),
     /// The admin door could not be opened.
     #[error(transparent)]
-    AdminDoor(AdminDoorError),
+    AdminDoor(AdminListenerError),
     /// Nobody said what tokens carry, and this host does not know its own name.
     #[error("cannot find out under which address other sites reach this host: give --public-url https://HOST:PORT")]
     NoPublicUrl,

@@ -27,7 +27,7 @@ use crate::{
     file::{self, Access, Existing},
     grant::Namespace,
     http::{Limits, ObserveDoor, RedeemDoor},
-    kube::{AdminDoor, AdminTlsDoor},
+    kube::{AdminSocketListener, AdminTlsListener},
     link::{Host, PublicUrl},
     metrics::Metrics,
     pki::{Profile, ServingIdentity},
@@ -89,14 +89,14 @@ struct House {
     data_dir: DataDir,
     redeem: RedeemDoor,
     observe: ObserveDoor,
-    admin: AdminDoor,
+    admin: AdminSocketListener,
     admin_network: Option<AdminNetwork>,
     refresher: Refresher,
 }
 
 /// The admin door's network side.
 struct AdminNetwork {
-    door: AdminTlsDoor,
+    door: AdminTlsListener,
     identity: ServingIdentity,
     url: PublicUrl,
 }
@@ -110,7 +110,7 @@ impl AdminNetwork {
         known_as: &[Host],
         now: Timestamp,
     ) -> Result<Self, ServeError> {
-        let door = AdminTlsDoor::bind(address).map_err(ServeError::AdminDoor)?;
+        let door = AdminTlsListener::bind(address).map_err(ServeError::AdminDoor)?;
         let hosts = covered(public.host(), known_as.to_vec());
         let url = hosts::default_public_url(door.local_addr(), &hosts).ok_or(ServeError::NoPublicUrl)?;
         let identity = material::admin_serving(data_dir, &covered(url.host(), hosts), now)?;
@@ -135,7 +135,8 @@ impl House {
         let loaded_revision = store.advance().await.map_err(ServeError::StoreFailed)?;
         let redeem = RedeemDoor::bind(config.listen).map_err(ServeError::Door)?;
         let observe = ObserveDoor::bind(config.observe_listen).map_err(ServeError::Door)?;
-        let admin = AdminDoor::bind_unix(&DataDir::admin_socket_of(data_dir.path())).map_err(ServeError::AdminDoor)?;
+        let admin =
+            AdminSocketListener::bind(&DataDir::admin_socket_of(data_dir.path())).map_err(ServeError::AdminDoor)?;
 
         let known_as = hosts::known_as();
         let url = public_url(config, &redeem, &known_as)?;
@@ -211,7 +212,8 @@ impl House {
         });
         if let Some(AdminNetwork { door, identity, .. }) = self.admin_network {
             let (app, closed) = (Arc::clone(&app), closed(closing));
-            doors.spawn(async move { door.serve(app, identity, closed).await.map_err(ServeError::AdminDoor) });
+            doors
+                .spawn(async move { door.serve(app, identity, closed).await.map(drop).map_err(ServeError::AdminDoor) });
         }
         // With the doors: it ends when they do, and what it has redeemed is stored before the store closes.
         let controllers =
