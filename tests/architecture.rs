@@ -26,12 +26,8 @@ const HOUSE: &[Room] = &[
     Room { name: "store", level: 2, crates: "aws_lc_rs base64 getrandom serde serde_json sqlx tokio tracing uuid" },
     Room { name: "metrics", level: 2, crates: "prometheus" },
     Room { name: "app", level: 3, crates: "base64 getrandom serde_json tokio tracing uuid" },
-    Room { name: "net", level: 3, crates: "rustix rustls rustls_pki_types tokio tokio_rustls tower tracing" },
-    Room {
-        name: "http",
-        level: 4,
-        crates: "http_body_util hyper hyper_util rustix rustls rustls_pki_types tokio tokio_rustls tower tracing",
-    },
+    Room { name: "net", level: 3, crates: "rustix rustls tokio tokio_rustls tracing" },
+    Room { name: "http", level: 4, crates: "http_body_util hyper hyper_util rustls tokio tokio_rustls tower tracing" },
     Room {
         name: "kube",
         level: 4,

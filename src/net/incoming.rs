@@ -41,7 +41,7 @@ pub trait Acceptor: Send + Sync + 'static {
 
 /// What an attempt to accept brought.
 #[derive(Debug)]
-pub(crate) enum Accepted<S> {
+pub(super) enum Accepted<S> {
     /// A connection.
     Connection(S, Peer),
     /// No descriptor or no memory is left for one; the next attempt waits.
@@ -52,19 +52,19 @@ pub(crate) enum Accepted<S> {
 
 /// Connections of a socket. Never spins: an error that will come back is followed by a pause that grows to a second.
 #[derive(Debug)]
-pub(crate) struct Incoming<A> {
+pub(super) struct Incoming<A> {
     socket: A,
     backoff: Backoff,
     warned_at: Option<Instant>,
 }
 
 impl<A: Acceptor> Incoming<A> {
-    pub(crate) fn new(socket: A) -> Self {
+    pub(super) fn new(socket: A) -> Self {
         Self { socket, backoff: Backoff::default(), warned_at: None }
     }
 
     /// The next attempt's result. May be cancelled: neither a connection nor a pause is lost then.
-    pub(crate) async fn next(&mut self) -> Accepted<A::Stream> {
+    pub(super) async fn next(&mut self) -> Accepted<A::Stream> {
         if let Some(until) = self.backoff.until {
             sleep_until(until).await;
             self.backoff.until = None;

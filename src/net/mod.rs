@@ -18,7 +18,6 @@ mod tests;
 mod tls;
 mod unix;
 
-pub(crate) use self::incoming::{Accepted, Incoming};
 pub use self::{
     bind::{BindError, BoundTcp},
     handler::{Closing, Connection, ConnectionHandler, Established, Raw},

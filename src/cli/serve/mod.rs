@@ -26,7 +26,7 @@ use crate::{
     client::{NetworkProber, NetworkRedeemer},
     file::{self, Access, Existing},
     grant::Namespace,
-    http::{Limits, ObserveDoor, RedeemDoor},
+    http::{Limits, ObserveListener, RedeemListener},
     kube::{AdminSocketListener, AdminTlsListener},
     link::{Host, PublicUrl},
     metrics::Metrics,
@@ -87,8 +87,8 @@ async fn report_readiness(app: &App) {
 struct House {
     app: Arc<App>,
     data_dir: DataDir,
-    redeem: RedeemDoor,
-    observe: ObserveDoor,
+    redeem: RedeemListener,
+    observe: ObserveListener,
     admin: AdminSocketListener,
     admin_network: Option<AdminNetwork>,
     refresher: Refresher,
@@ -133,8 +133,8 @@ impl House {
         let data_dir = DataDir::open(&config.data_dir).map_err(ServeError::File)?;
         let store = open_store(&data_dir, &metrics).await?;
         let loaded_revision = store.advance().await.map_err(ServeError::StoreFailed)?;
-        let redeem = RedeemDoor::bind(config.listen).map_err(ServeError::Door)?;
-        let observe = ObserveDoor::bind(config.observe_listen).map_err(ServeError::Door)?;
+        let redeem = RedeemListener::bind(config.listen).map_err(ServeError::Door)?;
+        let observe = ObserveListener::bind(config.observe_listen).map_err(ServeError::Door)?;
         let admin =
             AdminSocketListener::bind(&DataDir::admin_socket_of(data_dir.path())).map_err(ServeError::AdminDoor)?;
 
@@ -241,7 +241,7 @@ async fn open_store(data_dir: &DataDir, metrics: &Arc<Metrics>) -> Result<Sqlite
     SqliteStore::open(options).await.map_err(ServeError::Store)
 }
 
-fn public_url(config: &ServeConfig, redeem: &RedeemDoor, known_as: &[Host]) -> Result<PublicUrl, ServeError> {
+fn public_url(config: &ServeConfig, redeem: &RedeemListener, known_as: &[Host]) -> Result<PublicUrl, ServeError> {
     match &config.public_url {
         Some(url) => Ok(url.clone()),
         None => hosts::default_public_url(redeem.local_addr(), known_as).ok_or(ServeError::NoPublicUrl),
@@ -257,16 +257,12 @@ fn covered(public: &Host, known_as: Vec<Host>) -> Vec<Host> {
 
 /// Serves the redeem door and tells how it closed.
 async fn redeem(
-    door: RedeemDoor,
+    door: RedeemListener,
     app: Arc<App>,
     limits: Limits,
     closed: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
-    let drained = door.serve(app, limits, closed).await.map_err(ServeError::Tls)?;
-    if drained.cut > 0 {
-        warn!(connections.cut = drained.cut, "the drain time is over; what was left is cut off");
-    }
-    Ok(())
+    door.serve(app, limits, closed).await.map(drop).map_err(ServeError::Tls)
 }
 
 fn limits(config: &ServeConfig) -> Limits {

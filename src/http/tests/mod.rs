@@ -1,4 +1,4 @@
-//! The doors from outside: real sockets, real TLS, a real store.
+//! The listeners from outside: real sockets, real TLS, a real store.
 
 mod drain;
 mod hostile;
