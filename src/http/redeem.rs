@@ -29,7 +29,7 @@ use super::{
 use crate::{
     app::{App, LinkBundle, RedeemError},
     grant::{GrantId, PresentedCode, RedemptionRequest},
-    metrics::RefusalReason,
+    metrics::FailureReason,
     net::Permit,
 };
 
@@ -154,7 +154,7 @@ impl RedeemService {
         tokio::spawn(async move {
             let work = app.redeem(id, redemption, context.last_commit);
             let outcome = timeout_at(deadline.into(), work).await.unwrap_or_else(|_| {
-                app.metrics().refused(RefusalReason::TooSlow, complete.elapsed());
+                app.metrics().failed(FailureReason::Overdue, complete.elapsed());
                 warn!(grant.id = %id, "redemption given up at its deadline; if it was counted, the ledger has it");
                 Err(RedeemError::Overdue)
             });
@@ -166,7 +166,7 @@ impl RedeemService {
         match timeout_at(deadline.into(), receiver).await {
             Ok(Ok(outcome)) => answer_to(outcome),
             Ok(Err(_)) => {
-                metrics.failed(complete.elapsed());
+                metrics.failed(FailureReason::Panic, complete.elapsed());
                 error!(grant.id = %id, "redemption ended in a panic");
                 refusal(Problem::from(NoAnswer::Lost))
             }

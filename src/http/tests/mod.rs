@@ -3,6 +3,7 @@
 mod drain;
 mod hostile;
 mod observe;
+mod outcomes;
 mod requests;
 mod server;
 mod store;

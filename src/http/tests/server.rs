@@ -83,6 +83,14 @@ pub(super) struct Server {
     serving: JoinHandle<Result<Drained, TlsError>>,
 }
 
+/// Requests by how they are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Outcomes {
+    pub(super) issued: u64,
+    pub(super) refused: u64,
+    pub(super) failed: u64,
+}
+
 /// A serving certificate for the loopback address and `localhost`, and the CA that signed it.
 pub(super) fn serving_identity(directory: &Directory, clock: &Clock) -> ServingIdentity {
     let now = clock.now();
@@ -247,6 +255,12 @@ impl Server {
         let text = self.app.metrics().render();
         let value = text.lines().find_map(|l| l.strip_prefix(line)?.strip_prefix(' '));
         value.unwrap_or_else(|| panic!("no metric {line}")).parse().unwrap()
+    }
+
+    /// How the requests so far are counted.
+    pub(super) fn outcomes(&self) -> Outcomes {
+        let of = |outcome| self.metric(&format!("grantd_redemptions_total{{outcome=\"{outcome}\"}}"));
+        Outcomes { issued: of("issued"), refused: of("refused"), failed: of("failed") }
     }
 
     /// Waits until this line of the metrics has this value.
