@@ -12,6 +12,7 @@
 //! | 2 | [`store`] | what is remembered: the promises of a store, SQLite, sealing, the ledger |
 //! | 2 | [`metrics`] | every metric, by what happened |
 //! | 3 | [`app`] | the use cases: redemption, grants, sites, controllers, readiness, sweep |
+//! | 3 | [`net`] | what all listeners share: sockets, accepting, limits, TLS, deadlines, the drain |
 //! | 4 | [`http`] | the redeem door and the observe door: listener, TLS, limits, problems |
 //! | 4 | [`kube`] | the admin door: resources shaped as Kubernetes shapes them |
 //! | 4 | [`client`] | the other side of the doors: redeem a token, talk to the admin door |
@@ -28,6 +29,7 @@ pub mod http;
 pub mod kube;
 pub mod link;
 pub mod metrics;
+pub mod net;
 pub mod pki;
 pub mod store;
 pub mod time;

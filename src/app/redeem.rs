@@ -3,12 +3,12 @@
 use std::{sync::Arc, time::Instant};
 
 use tokio::time::timeout_at;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::{bundle::LinkBundle, chain::chain, service::App, sites::SiteFault};
 use crate::{
     grant::{Admission, GrantId, RedemptionRequest, Refusal, Signed},
-    metrics::{Phase, RefusalReason, StoreOperation},
+    metrics::{FailureReason, Phase, RefusalReason, StoreOperation},
     pki::{ClientCredential, IssueError, Issuer},
     store::{CommitError, StoreError},
 };
@@ -137,34 +137,40 @@ impl App {
         .map_err(RedeemError::Issue)
     }
 
-    /// Counts and logs why no bundle was made. A refusal is the caller's business, everything else is ours.
+    /// Counts and logs why no bundle was made: a refusal is the caller's to act on, a failure the operator's.
     fn report(&self, id: GrantId, why: &RedeemError, started: Instant) {
         let refused = |reason: RefusalReason, text: &'static str| {
             self.metrics().refused(reason, started.elapsed());
             info!(grant.id = %id, refusal.reason = text, "redemption refused");
+        };
+        let failed = |reason: FailureReason| {
+            self.metrics().failed(reason, started.elapsed());
+            error!(grant.id = %id, error = %chain(why), "redemption failed");
+        };
+        // The client may try again, and one such failure calls for no action yet.
+        let failed_this_time = |reason: FailureReason| {
+            self.metrics().failed(reason, started.elapsed());
+            warn!(grant.id = %id, error = %chain(why), "redemption failed");
         };
         match why {
             RedeemError::Unknown => refused(RefusalReason::Unknown, "unknown"),
             RedeemError::Refused(Refusal::Expired) => refused(RefusalReason::Expired, "expired"),
             RedeemError::Refused(Refusal::Exhausted) => refused(RefusalReason::Exhausted, "exhausted"),
             RedeemError::Refused(Refusal::WrongCode) => refused(RefusalReason::WrongCode, "wrong code"),
-            RedeemError::Gone => refused(RefusalReason::Unknown, "deleted meanwhile"),
-            RedeemError::Overdue => refused(RefusalReason::TooSlow, "out of time"),
-            RedeemError::Corrupt(_)
-            | RedeemError::Site(_)
-            | RedeemError::Issue(_)
-            | RedeemError::SigningLost
-            | RedeemError::Read(_)
-            | RedeemError::Commit(_) => {
-                self.metrics().failed(started.elapsed());
-                error!(grant.id = %id, error = %chain(why), "redemption failed");
+            RedeemError::Gone => failed_this_time(FailureReason::Gone),
+            RedeemError::Overdue => failed_this_time(FailureReason::Overdue),
+            RedeemError::Corrupt(_) => failed(FailureReason::Corrupt),
+            RedeemError::Site(_) => failed(FailureReason::Site),
+            RedeemError::Issue(_) => failed(FailureReason::Issue),
+            RedeemError::SigningLost => failed(FailureReason::Signing),
+            RedeemError::Read(_) => {
+                failed(FailureReason::Store);
+                self.metrics().store_failed(StoreOperation::Read);
             }
-        }
-        if let RedeemError::Read(_) = why {
-            self.metrics().store_failed(StoreOperation::Read);
-        }
-        if let RedeemError::Commit(_) = why {
-            self.metrics().store_failed(StoreOperation::Commit);
+            RedeemError::Commit(_) => {
+                failed(FailureReason::Store);
+                self.metrics().store_failed(StoreOperation::Commit);
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use rustix::{
     fs::Mode,
     process::{Resource, Rlimit, setrlimit, umask},
 };
+use tokio::runtime::Runtime;
 
 use super::{
     args::{Cli, Command, GrantCommand, LinkCommand, TokenCommand},
@@ -89,8 +90,13 @@ fn dispatch(cli: Cli, matches: &ArgMatches, console: &mut Console<'_>) -> Result
 /// One thread is enough for a command.
 fn wait_for(command: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
-    let outcome = runtime.block_on(command);
-    // A lookup by the system's resolver cannot be cancelled, and the program must not wait for its end.
+    run_to_end(runtime, command)
+}
+
+/// Waits for `work` and for nothing else: the system's resolver cannot be interrupted, and dropping a runtime waits for it as
+/// long as a name server does not answer. What `work` has not waited for is safe to lose, as in a crash.
+fn run_to_end<T>(runtime: Runtime, work: impl Future<Output = T>) -> T {
+    let outcome = runtime.block_on(work);
     runtime.shutdown_background();
     outcome
 }
@@ -112,7 +118,7 @@ fn serve_until_stopped(matches: &ArgMatches, console: &mut Console<'_>) -> Resul
     let config = config::resolve(flags, &surroundings).map_err(CliError::Config)?;
     telemetry::start(config.log_format, &config.log_filter);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::Runtime)?;
-    runtime.block_on(serve::run(config, console)).map_err(CliError::Serve)
+    run_to_end(runtime, serve::run(config, console)).map_err(CliError::Serve)
 }
 
 /// Help and version are results; everything else is wrong usage, with the texts of the argument parser.
@@ -142,5 +148,38 @@ fn report(error: &CliError, notes: &mut impl Write) {
     let _ = writeln!(notes, "{red}grantd:{plain} {}", printable(&error.chain()));
     if let Some(hint) = error.hint() {
         let _ = writeln!(notes, "hint: {}", printable(&hint));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::mpsc,
+        time::{Duration, Instant},
+    };
+
+    use super::*;
+
+    #[test]
+    fn the_end_waits_for_no_blocking_task() {
+        // As a lookup by the system's resolver while the name server does not answer.
+        let (answer, never_answers) = mpsc::channel::<()>();
+        let (starts, started) = tokio::sync::oneshot::channel();
+        let lookup = move || {
+            let _ = starts.send(());
+            never_answers.recv_timeout(Duration::from_secs(20))
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let begun = Instant::now();
+
+        let outcome = run_to_end(runtime, async {
+            drop(tokio::task::spawn_blocking(lookup));
+            started.await.unwrap();
+            7
+        });
+
+        assert_eq!(outcome, 7);
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        drop(answer);
     }
 }

@@ -1,8 +1,7 @@
-//! One connection of the redeem door, from its first byte to its last.
+//! One connection of the redeem listener: one request, one answer, and an end that loses neither.
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::{
         Arc,
@@ -19,58 +18,43 @@ use hyper_util::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    sync::{OwnedSemaphorePermit, watch},
-    time::{Instant, sleep, timeout, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
 use super::{
     Limits,
-    handshake_place::HandshakePlace,
     problem::TOO_SLOW,
-    redeem::{Exchange, RedeemService},
+    redeem::{RedeemService, RequestContext},
     request::RequestFault,
-    tls::key_exchange,
 };
 use crate::{
     app::App,
-    metrics::{ConnectionState, HandshakeOutcome, KeyExchange, Rejection},
+    metrics::Metrics,
+    net::{BoundTcp, Connection, ConnectionHandler, Permit, Tls},
 };
 
 /// For a client to take an answer that was ready at the deadline.
 const FLUSH_ALLOWANCE: Duration = Duration::from_secs(1);
 /// The part of a request's time, one over this, that a commit under way has left to end and be answered.
 const COMMIT_ALLOWANCE: u32 = 5;
-/// How long bytes nobody wants are read after an answer: closing a socket with unread bytes resets it, and a reset can
-/// destroy the answer on its way. No bytes are decrypted, so a sender pays more for them than the door.
+/// How long bytes that are not needed are read after an answer: closing a socket with unread bytes resets it, and a reset
+/// can destroy the answer on its way. No bytes are decrypted, so a sender pays more for them than the server.
 const LINGER: Duration = Duration::from_secs(1);
-/// After the request to stop, for a handshake to end and for a request to begin.
-const DRAIN_GRACE: Duration = Duration::from_secs(1);
 /// The least that hyper takes as its buffer.
 const LEAST_BUFFER: usize = 8192;
 
-/// What the connections of the door share.
-pub(super) struct Door {
+/// What the connections of the listener share.
+pub(super) struct RedeemHandler {
     app: Arc<App>,
     limits: Limits,
-    acceptor: TlsAcceptor,
+    tls: Tls,
     http: http1::Builder,
 }
 
-/// What a connection holds while it is there.
-pub(super) struct Permits {
-    /// A place among the connections.
-    pub(super) connection: OwnedSemaphorePermit,
-    /// A place among the handshakes.
-    pub(super) handshake: Arc<HandshakePlace>,
-}
-
-/// Tells connections that the server is stopping: it is, once the sender is gone.
-pub(super) type Closing = watch::Receiver<()>;
-
-impl Door {
-    pub(super) fn new(app: Arc<App>, limits: Limits, acceptor: TlsAcceptor) -> Self {
+impl RedeemHandler {
+    pub(super) fn new(app: Arc<App>, limits: Limits, tls: Tls) -> Self {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .keep_alive(false)
@@ -81,71 +65,36 @@ impl Door {
             .max_headers(limits.max_headers)
             .max_header_size(limits.max_header_bytes)
             .max_buf_size(limits.max_header_bytes.max(LEAST_BUFFER));
-        Self { app, limits, acceptor, http }
+        Self { app, limits, tls, http }
+    }
+}
+
+impl ConnectionHandler for RedeemHandler {
+    const NAME: &'static str = "redeem";
+    type Socket = BoundTcp;
+    type Transport = Tls;
+
+    fn transport(&self) -> &Tls {
+        &self.tls
     }
 
-    /// Sees the connection through: handshake, one request, one answer.
-    pub(super) async fn serve(&self, stream: TcpStream, peer: SocketAddr, permits: Permits, closing: Closing) {
-        // The answer is one write: waiting for more to send would only delay it.
-        if let Err(error) = stream.set_nodelay(true) {
-            debug!(%peer, %error, "connection lost before it began");
-            return;
-        }
-        let tls = self.handshake(stream, peer, &permits.handshake, closing.clone()).await;
-        drop(permits.handshake);
-        if let Some(tls) = tls {
-            let _occupancy = self.app.metrics().connection(ConnectionState::Open);
-            self.exchange(tls, peer.ip().to_canonical(), permits.connection, closing).await;
-        }
+    fn metrics(&self) -> Option<&Metrics> {
+        Some(self.app.metrics())
     }
 
-    async fn handshake(
-        &self,
-        stream: TcpStream,
-        peer: SocketAddr,
-        place: &HandshakePlace,
-        closing: Closing,
-    ) -> Option<TlsStream<TcpStream>> {
-        let metrics = self.app.metrics();
-        let _occupancy = metrics.connection(ConnectionState::Handshaking);
-        let outcome = tokio::select! {
-            outcome = timeout(self.limits.handshake_deadline, self.acceptor.accept(stream)) => outcome,
-            () = stopped(closing) => {
-                metrics.rejected(Rejection::Draining);
-                return None;
-            }
-            () = place.lost() => {
-                metrics.rejected(Rejection::Handshakes);
-                return None;
-            }
-        };
-        match outcome {
-            Ok(Ok(tls)) => {
-                let group = tls.get_ref().1.negotiated_key_exchange_group().map(rustls::crypto::SupportedKxGroup::name);
-                metrics.handshake(HandshakeOutcome::Completed, key_exchange(group));
-                Some(tls)
-            }
-            Ok(Err(error)) => {
-                metrics.handshake(HandshakeOutcome::Failed, KeyExchange::None);
-                debug!(%peer, %error, "TLS handshake failed");
-                None
-            }
-            Err(_) => {
-                metrics.handshake(HandshakeOutcome::TimedOut, KeyExchange::None);
-                debug!(%peer, "TLS handshake not finished in time");
-                None
-            }
-        }
+    fn serving_deadline(&self, _: &TlsStream<TcpStream>) -> Option<Duration> {
+        None
     }
 
-    async fn exchange(&self, tls: TlsStream<TcpStream>, peer: IpAddr, permit: OwnedSemaphorePermit, closing: Closing) {
-        let begun = Instant::now();
-        let service = self.service(begun, peer, permit);
+    async fn serve(&self, tls: TlsStream<TcpStream>, connection: Connection) {
+        let (begun, peer) = (Instant::now(), connection.peer());
+        let Connection { permit, mut closing } = connection;
+        let service = self.service(begun, permit);
         let mut connection = self.http.serve_connection(TokioIo::new(tls), TowerToHyperService::new(service.clone()));
         let served = timeout_at(begun + self.limits.request_deadline + FLUSH_ALLOWANCE, async {
             tokio::select! {
                 served = &mut connection => return served,
-                () = stopped(closing) => {}
+                () = closing.begun() => {}
             }
             // Closes a connection on which nothing was said; lets any other finish.
             Pin::new(&mut connection).graceful_shutdown();
@@ -169,31 +118,25 @@ impl Door {
         }
         // Once more where hyper has done it: it does not for a request that asked for an upgrade.
         let closed = timeout(FLUSH_ALLOWANCE, tls.shutdown()).await;
-        let unread = !service.exchange.received.load(Ordering::Relaxed) || !parts.read_buf.is_empty();
+        let unread = !service.context.received.load(Ordering::Relaxed) || !parts.read_buf.is_empty();
         if unread && closed.is_ok() {
             let _ = timeout(LINGER, linger(tls)).await;
         }
     }
+}
 
-    fn service(&self, begun: Instant, peer: IpAddr, permit: OwnedSemaphorePermit) -> RedeemService {
+impl RedeemHandler {
+    fn service(&self, begun: Instant, permit: Permit) -> RedeemService {
         let deadline = self.limits.request_deadline;
-        let exchange = Exchange {
-            peer,
+        let context = RequestContext {
+            permit,
             deadline: (begun + deadline).into_std(),
             last_commit: (begun + deadline - deadline / COMMIT_ALLOWANCE).into_std(),
             max_body_bytes: self.limits.max_body_bytes,
             received: AtomicBool::new(false),
-            _permit: permit,
         };
-        RedeemService { app: Arc::clone(&self.app), exchange: Arc::new(exchange) }
+        RedeemService { app: Arc::clone(&self.app), context: Arc::new(context) }
     }
-}
-
-/// Ends [`DRAIN_GRACE`] after the server began to stop.
-async fn stopped(mut closing: Closing) {
-    // Nothing is ever sent; an error means that the sender is gone.
-    while closing.changed().await.is_ok() {}
-    sleep(DRAIN_GRACE).await;
 }
 
 /// What hyper does not say by itself when a request's head does not arrive in time.

@@ -2,7 +2,7 @@
 
 use super::request::{grant_id, link_name, subject};
 
-/// Reads the parts of a redemption request as the redeem door does.
+/// Reads the parts of a redemption request as the redeem listener does.
 pub fn request(path: &str, name: &[u8], wanted: &[u8]) {
     if let Some(id) = grant_id(path) {
         assert_eq!(grant_id(&format!("/{id}")), Some(id), "an id that is written is read");

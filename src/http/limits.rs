@@ -1,8 +1,8 @@
-//! How much of the server one caller, or all of them together, can take.
+//! How much of the server one client, or all of them together, can use.
 
 use std::time::Duration;
 
-/// The limits of the redeem door. Beyond a limit a connection is closed or answered, never queued.
+/// The limits of the redeem listener. Beyond a limit a connection is closed or answered, never queued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// From the accepted connection to the end of its TLS handshake.
@@ -19,8 +19,8 @@ pub struct Limits {
     pub max_headers: usize,
     /// The most connections at once, those in their handshake and redemptions whose client has gone included.
     pub max_connections: u32,
-    /// The most handshakes at once: they are what costs a stranger little and the server much. One more takes the place of
-    /// the oldest.
+    /// The most handshakes at once: they cost an unauthenticated client little and the server much. One more takes the
+    /// permit of the oldest.
     pub max_handshakes: u32,
 }
 

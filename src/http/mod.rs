@@ -1,14 +1,11 @@
-//! Level 4: the redeem door and the observe door. Sockets, TLS, limits, and what HTTP says about a redemption.
+//! Level 4: the redeem listener and the observe listener, and what HTTP says about a redemption.
 //!
-//! One connection of the redeem door goes through [`listener`] (permits), [`connection`] (handshake, deadlines, closing),
-//! [`redeem`] (the request), and, where it fails, [`problem`], the only file that knows statuses and texts.
+//! One connection of the redeem listener comes from [`net`](crate::net) to [`connection`] (deadlines, closing), then to
+//! [`redeem`] (the request), and, where it fails, to [`problem`], the only file that knows statuses and texts.
 
-mod bind;
 mod connection;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-mod handshake_place;
-mod incoming;
 mod limits;
 mod listener;
 mod observe;
@@ -17,13 +14,7 @@ mod redeem;
 mod request;
 mod tls;
 
-pub use self::{
-    bind::BindError,
-    limits::Limits,
-    listener::{Drained, RedeemDoor},
-    observe::ObserveDoor,
-    tls::TlsError,
-};
+pub use self::{limits::Limits, listener::RedeemListener, observe::ObserveListener, tls::TlsError};
 
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,11 @@
-//! The observe door: metrics and probes, plain HTTP, nothing secret.
+//! The observe listener: metrics and probes, plain HTTP, nothing secret.
 
 use std::{
     convert::Infallible,
     fmt::Write,
     future::Future,
     net::SocketAddr,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -23,85 +23,66 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{Mutex, Semaphore},
-    task::JoinSet,
+    net::TcpStream,
+    sync::Mutex,
     time::{Instant, timeout},
 };
 
-use super::{
-    BindError,
-    bind::listen,
-    incoming::{Accepted, Incoming},
+use crate::{
+    app::{App, Readiness},
+    net::{self, BindError, BoundTcp, Connection, ConnectionHandler, Drained, NetLimits, Plain},
 };
-use crate::app::{App, Readiness};
 
-/// Far more than one Prometheus and one kubelet open.
-const MAX_CONNECTIONS: usize = 64;
+const LIMITS: NetLimits = NetLimits {
+    // Far more than one Prometheus and one kubelet open.
+    max_connections: 64,
+    // There are no handshakes.
+    max_handshakes: 0,
+    handshake_deadline: Duration::ZERO,
+    grace: Duration::ZERO,
+    drain_deadline: Duration::from_secs(1),
+};
 const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
-const DRAIN_DEADLINE: Duration = Duration::from_secs(1);
 const MAX_HEADERS: usize = 64;
 const MAX_HEADER_BYTES: usize = 8192;
-/// How long an answer of `/readyz` holds. Each fresh one writes to the disk; no number of probes makes that more often.
+/// How long an answer of `/readyz` is given again. Each fresh one writes to the disk; no number of probes makes that more
+/// often.
 const READINESS_HOLDS: Duration = Duration::from_secs(1);
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const METRICS_TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4");
 
-/// The door for Prometheus and probes: `/metrics`, `/livez`, `/readyz`.
+/// The listener for Prometheus and probes: `/metrics`, `/livez`, `/readyz`.
 #[derive(Debug)]
-pub struct ObserveDoor {
-    listener: TcpListener,
-    address: SocketAddr,
-}
+pub struct ObserveListener(BoundTcp);
 
-impl ObserveDoor {
+impl ObserveListener {
     /// Listens; connections wait in the kernel until [`serve`](Self::serve). To be called inside a Tokio runtime.
     ///
     /// # Errors
     /// [`BindError`], which names the address and what to do.
     pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        let (listener, address) = listen(address, "--observe-listen")?;
-        Ok(Self { listener, address })
+        BoundTcp::bind(address, "--observe-listen").map(Self)
     }
 
     /// Where it listens: the port the kernel chose, if 0 was asked for.
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
+        self.0.local_addr()
     }
 
     /// Serves until `shutdown` ends, then at most a second more for answers on their way.
-    pub async fn serve(self, app: Arc<App>, shutdown: impl Future<Output = ()> + Send) {
-        let service = ObserveService { app, readiness: Arc::default() };
-        let mut incoming = Incoming::new(self.listener);
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        let mut tasks = JoinSet::new();
-        let mut shutdown = pin!(shutdown);
-        loop {
-            tokio::select! {
-                biased;
-                () = &mut shutdown => break,
-                Some(_) = tasks.join_next() => {}
-                accepted = incoming.next() => {
-                    if let Accepted::Connection(stream, _) = accepted
-                        && let Ok(place) = Arc::clone(&places).try_acquire_owned()
-                    {
-                        let service = service.clone();
-                        tasks.spawn(async move {
-                            serve_connection(stream, service).await;
-                            drop(place);
-                        });
-                    }
-                }
-            }
-        }
-        drop(incoming);
-        let _ = timeout(DRAIN_DEADLINE, async { while tasks.join_next().await.is_some() {} }).await;
-        tasks.shutdown().await;
+    pub async fn serve(self, app: Arc<App>, shutdown: impl Future<Output = ()> + Send) -> Drained {
+        let handler = ObserveHandler { http: http(), service: ObserveService { app, readiness: Arc::default() } };
+        net::serve(self.0, handler, LIMITS, shutdown).await
     }
 }
 
-async fn serve_connection(stream: TcpStream, service: ObserveService) {
+struct ObserveHandler {
+    http: http1::Builder,
+    service: ObserveService,
+}
+
+fn http() -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .keep_alive(false)
@@ -110,9 +91,29 @@ async fn serve_connection(stream: TcpStream, service: ObserveService) {
         .header_read_timeout(REQUEST_DEADLINE)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEADER_BYTES);
-    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-    // Twice: once for the request to arrive, once for the answer to be made and taken. Errors are the other side's.
-    let _ = timeout(2 * REQUEST_DEADLINE, connection).await;
+    http
+}
+
+impl ConnectionHandler for ObserveHandler {
+    const NAME: &'static str = "observe";
+    type Socket = BoundTcp;
+    type Transport = Plain;
+
+    fn transport(&self) -> &Plain {
+        &Plain
+    }
+
+    /// Twice a request's: once for the request to arrive, once for the answer to be made and taken.
+    fn serving_deadline(&self, _: &TcpStream) -> Option<Duration> {
+        Some(2 * REQUEST_DEADLINE)
+    }
+
+    async fn serve(&self, stream: TcpStream, connection: Connection) {
+        let service = TowerToHyperService::new(self.service.clone());
+        // An error is the client's: it has gone, or does not speak HTTP.
+        let _ = self.http.serve_connection(TokioIo::new(stream), service).await;
+        drop(connection);
+    }
 }
 
 #[derive(Clone)]
@@ -176,7 +177,7 @@ impl ObserveService {
 
     /// Whether the server is ready, and each check on a line of its own.
     async fn look(&self) -> (bool, String) {
-        // Held while the checks run: whoever asks meanwhile gets their result and starts none.
+        // Held while the checks run: a request that comes meanwhile gets their result and starts none.
         let mut seen = self.readiness.lock().await;
         let draining = self.app.is_draining();
         let holds = |seen: &Seen| seen.draining == draining && seen.at.elapsed() < READINESS_HOLDS;

@@ -29,7 +29,7 @@ pub(super) struct Problem {
     pub(super) text: Cow<'static, str>,
 }
 
-/// Why the door has no answer of the app to pass on.
+/// Why there is no answer of the app to pass on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoAnswer {
     /// The request's time is over; the work goes on.
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_site_fault_is_told_in_the_words_of_the_grants_status() {
+    fn a_site_fault_is_worded_as_in_the_status_of_a_grant() {
         for fault in [
             SiteFault::NotDefined { namespace: "west".parse().unwrap() },
             SiteFault::NoIssuer,

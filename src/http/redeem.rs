@@ -1,9 +1,8 @@
-//! The one request that the redeem door answers: `POST /<uuid>` (protocol.md 1.1 to 1.3).
+//! The one request that the redeem listener answers: `POST /<uuid>` (protocol.md 1.1 to 1.3).
 
 use std::{
     convert::Infallible,
     future::Future,
-    net::IpAddr,
     pin::Pin,
     sync::{
         Arc,
@@ -19,10 +18,7 @@ use hyper::{
     body::{Body, Bytes, Incoming},
     header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS},
 };
-use tokio::{
-    sync::{OwnedSemaphorePermit, oneshot},
-    time::timeout_at,
-};
+use tokio::{sync::oneshot, time::timeout_at};
 use tracing::{error, info, warn};
 use zeroize::Zeroizing;
 
@@ -33,7 +29,8 @@ use super::{
 use crate::{
     app::{App, LinkBundle, RedeemError},
     grant::{GrantId, PresentedCode, RedemptionRequest},
-    metrics::RefusalReason,
+    metrics::FailureReason,
+    net::Permit,
 };
 
 /// Skupper's own text for anything that starts like its answer; no client looks at it (protocol.md 1.2).
@@ -41,11 +38,11 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 /// A Skupper site asks again after 30 s whatever is said here; other clients may follow it.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
-/// What the requests of one connection share; there is one request.
+/// What the request of a connection is answered with.
 #[derive(Debug)]
-pub(super) struct Exchange {
-    /// The other end of the connection.
-    pub(super) peer: IpAddr,
+pub(super) struct RequestContext {
+    /// Held until the work is done, also when the client has gone: so work in progress is bounded.
+    pub(super) permit: Permit,
     /// When the answer must be there.
     pub(super) deadline: Instant,
     /// After this nothing is counted any more. Earlier than `deadline`, so that what was counted is also delivered.
@@ -54,15 +51,13 @@ pub(super) struct Exchange {
     pub(super) max_body_bytes: usize,
     /// Whether the request was read to its end.
     pub(super) received: AtomicBool,
-    /// Held until the work is done, also when the client has gone: so work in progress is bounded.
-    pub(super) _permit: OwnedSemaphorePermit,
 }
 
 /// The service of one connection.
 #[derive(Clone)]
 pub(super) struct RedeemService {
     pub(super) app: Arc<App>,
-    pub(super) exchange: Arc<Exchange>,
+    pub(super) context: Arc<RequestContext>,
 }
 
 impl tower::Service<Request<Incoming>> for RedeemService {
@@ -95,10 +90,11 @@ impl RedeemService {
     pub(super) fn refused(&self, fault: &RequestFault, took: Duration) {
         let problem = Problem::from(fault);
         self.app.metrics().refused(reason(fault), took);
-        info!(peer = %self.exchange.peer, refusal.reason = %problem.text, "request refused");
+        let peer = self.context.permit.peer().ip().map(tracing::field::display);
+        info!(peer, refusal.reason = %problem.text, "request refused");
     }
 
-    /// The request in our own words, checked in Skupper's order: method, body, path; then the headers, which Skupper
+    /// The request in the types of `grant`, checked in Skupper's order: method, body, path; then the headers, which Skupper
     /// does not check. A fault comes with the time since the request was complete, which is none before that.
     async fn receive(
         &self,
@@ -109,7 +105,7 @@ impl RedeemService {
             return Err((RequestFault::Method, Duration::ZERO));
         }
         let code = self.read(body).await.map_err(|fault| (fault, Duration::ZERO))?;
-        self.exchange.received.store(true, Ordering::Relaxed);
+        self.context.received.store(true, Ordering::Relaxed);
 
         let complete = Instant::now();
         let since = |fault| (fault, complete.elapsed());
@@ -117,11 +113,11 @@ impl RedeemService {
         let header = |fault: HeaderFault| since(RequestFault::Header(fault));
         let link_name = link_name(values(&head.headers, "name")).map_err(header)?;
         let subject = subject(values(&head.headers, "subject")).map_err(header)?;
-        Ok((id, RedemptionRequest { link_name, subject, code, peer: Some(self.exchange.peer) }))
+        Ok((id, RedemptionRequest { link_name, subject, code, peer: self.context.permit.peer().ip() }))
     }
 
     async fn read(&self, mut body: Incoming) -> Result<PresentedCode, RequestFault> {
-        let limit = self.exchange.max_body_bytes;
+        let limit = self.context.max_body_bytes;
         // Known from Content-Length: refused before the first byte is read, and before a 100 Continue asks for it.
         if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
             return Err(RequestFault::BodyTooLarge);
@@ -129,7 +125,7 @@ impl RedeemService {
         // Whole from the start: a buffer that grows leaves copies of the code behind.
         let mut code = Zeroizing::new(Vec::with_capacity(limit));
         loop {
-            let frame = match timeout_at(self.exchange.deadline.into(), body.frame()).await {
+            let frame = match timeout_at(self.context.deadline.into(), body.frame()).await {
                 Err(_) => return Err(RequestFault::TooSlow),
                 Ok(None) => break,
                 Ok(Some(Err(_))) => return Err(RequestFault::BodyUnreadable),
@@ -147,31 +143,31 @@ impl RedeemService {
 
     /// Hands the request to the app on a task of its own, which a client that hangs up does not stop half-way.
     ///
-    /// At the deadline it is given up: what still waits for a store that stands still would be counted when it goes on, and
-    /// the bundle be released to nobody.
+    /// At the deadline it is given up: what still waits for a store that has stalled would be counted when the store goes on,
+    /// and the client would be gone by then.
     async fn redeem(self, id: GrantId, redemption: RedemptionRequest) -> Response<Full<Bytes>> {
         let (sender, receiver) = oneshot::channel();
-        let Self { app, exchange } = self;
-        let deadline = exchange.deadline;
+        let Self { app, context } = self;
+        let deadline = context.deadline;
         let metrics = Arc::clone(app.metrics());
         let complete = Instant::now();
         tokio::spawn(async move {
-            let work = app.redeem(id, redemption, exchange.last_commit);
+            let work = app.redeem(id, redemption, context.last_commit);
             let outcome = timeout_at(deadline.into(), work).await.unwrap_or_else(|_| {
-                app.metrics().refused(RefusalReason::TooSlow, complete.elapsed());
+                app.metrics().failed(FailureReason::Overdue, complete.elapsed());
                 warn!(grant.id = %id, "redemption given up at its deadline; if it was counted, the ledger has it");
                 Err(RedeemError::Overdue)
             });
             if let Err(Ok(_undelivered)) = sender.send(outcome) {
                 warn!(grant.id = %id, "grant redeemed, but its answer came too late to be sent");
             }
-            drop(exchange);
+            drop(context);
         });
         match timeout_at(deadline.into(), receiver).await {
             Ok(Ok(outcome)) => answer_to(outcome),
             Ok(Err(_)) => {
-                metrics.failed(complete.elapsed());
-                error!(grant.id = %id, "redemption broke off");
+                metrics.failed(FailureReason::Panic, complete.elapsed());
+                error!(grant.id = %id, "redemption ended in a panic");
                 refusal(Problem::from(NoAnswer::Lost))
             }
             Err(_) => refusal(Problem::from(NoAnswer::Overdue)),

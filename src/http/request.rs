@@ -1,11 +1,11 @@
-//! What a redemption request says, read from its path and headers. Pure: bytes in, words of the grant room out.
+//! What a redemption request says, read from its path and headers. Pure: from bytes to types of `grant`.
 
 use crate::grant::{GrantId, LinkName, NameError, Subject, SubjectError};
 
 /// Why a request is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RequestFault {
-    /// Not HTTP, or more of it than the door takes; hyper has answered 400 or 431 by itself.
+    /// Not HTTP, or more of it than is taken; hyper has answered 400 or 431 by itself.
     Malformed,
     /// Not POST.
     Method,

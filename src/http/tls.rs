@@ -1,20 +1,21 @@
-//! TLS of the redeem door (protocol.md 1.4).
+//! The certificate of the redeem listener (protocol.md 1.4).
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::{
-    NamedGroup, ServerConfig,
-    crypto::{CryptoProvider, aws_lc_rs},
-    server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
+    crypto::CryptoProvider,
+    server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier},
     sign::CertifiedKey,
-    version::TLS13,
 };
-use tokio_rustls::TlsAcceptor;
 use tracing::error;
 
-use crate::{app::App, metrics::KeyExchange, pki::ServingIdentity};
+use crate::{
+    app::App,
+    net::{Tls, TlsParts},
+    pki::ServingIdentity,
+};
 
-/// Why the redeem door cannot do TLS.
+/// Why the redeem listener cannot do TLS.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The certificate or its key is of a kind that TLS 1.3 does not use.
@@ -25,42 +26,13 @@ pub enum TlsError {
     Version(#[source] rustls::Error),
 }
 
-/// TLS 1.3 and HTTP/1.1, no tickets, no early data, no client certificates.
-///
-/// No tickets: no client comes back on the same session, and each ticket costs both sides (limits.md, recommendation 7).
-/// ALPN: Skupper's clients send none and are served. A client that offers only h2 gets the alert `no_application_protocol`
-/// (RFC 7301 3.2), since it could not read the answer.
-pub(super) fn acceptor(app: &Arc<App>) -> Result<TlsAcceptor, TlsError> {
-    let provider = Arc::new(provider());
-    let certificate = CurrentCertificate::new(Arc::clone(app), Arc::clone(&provider))?;
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&TLS13])
-        .map_err(TlsError::Version)?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(certificate));
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    config.send_tls13_tickets = 0;
-    config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.max_early_data_size = 0;
-    Ok(TlsAcceptor::from(Arc::new(config)))
-}
-
-/// The post-quantum group first: the answer carries a private key that is worth recording today.
-fn provider() -> CryptoProvider {
-    let kx_groups =
-        vec![aws_lc_rs::kx_group::X25519MLKEM768, aws_lc_rs::kx_group::X25519, aws_lc_rs::kx_group::SECP256R1];
-    CryptoProvider { kx_groups, ..aws_lc_rs::default_provider() }
-}
-
-/// How a group is counted.
-pub(super) fn key_exchange(group: Option<NamedGroup>) -> KeyExchange {
-    match group {
-        None => KeyExchange::None,
-        Some(NamedGroup::X25519MLKEM768) => KeyExchange::X25519MlKem768,
-        Some(NamedGroup::X25519) => KeyExchange::X25519,
-        Some(NamedGroup::secp256r1) => KeyExchange::Secp256r1,
-        Some(_) => KeyExchange::Other,
-    }
+/// HTTP/1.1 and no client certificates. Skupper's clients name no protocol; one that offers only h2 could not read the
+/// answer and is refused.
+pub(super) fn tls(app: Arc<App>) -> Result<Tls, TlsError> {
+    let provider = Tls::provider();
+    let certificate = Arc::new(CurrentCertificate::new(app, Arc::clone(&provider))?);
+    let parts = TlsParts { certificate, clients: WebPkiClientVerifier::no_client_auth(), protocols: &[b"http/1.1"] };
+    Tls::new(provider, parts).map_err(TlsError::Version)
 }
 
 /// The certificate that is published now, whatever name the client asks for: it sends none when it has an IP address.
@@ -91,7 +63,7 @@ impl CurrentCertificate {
                 Ok(key) => loaded.key = key,
                 Err(cause) => error!(error = %cause, "the new serving certificate cannot be used; keeping the old one"),
             }
-            // Also when it failed: said once, not for each handshake.
+            // Also when it failed: logged once, not for each handshake.
             loaded.identity = identity;
         }
         Arc::clone(&loaded.key)

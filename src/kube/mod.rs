@@ -5,7 +5,7 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | [`door`] | the listeners: connections, TLS |
+//! | [`listener`] | the listeners: connections, TLS |
 //! | [`wire`] | HTTP: limits, paths, queries, bodies, answers |
 //! | [`kinds`] | what each type of object does |
 //! | [`engine`] | verbs, lists, watches and patches, written once for all types |
@@ -15,14 +15,14 @@
 
 mod access;
 mod catalog;
-mod door;
 mod engine;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod kinds;
+mod listener;
 mod problem;
 #[cfg(test)]
 mod tests;
 mod wire;
 
-pub use self::door::{AdminDoor, AdminDoorError, AdminTlsDoor};
+pub use self::listener::{AdminListenerError, AdminSocketListener, AdminTlsListener};

@@ -37,7 +37,10 @@ impl<L: Label + PartialEq, I> Family<L, I> {
 #[derive(Debug)]
 pub(super) struct Instruments(Registry);
 
-#[expect(clippy::expect_used, reason = "names and labels are constants of this room; its tests make every instrument")]
+#[expect(
+    clippy::expect_used,
+    reason = "names and labels are constants of this module; its tests make every instrument"
+)]
 impl Instruments {
     pub(super) fn new() -> Self {
         let instruments = Self(Registry::new());
@@ -122,7 +125,7 @@ impl Instruments {
     }
 
     pub(super) fn build_info(&self, version: &str) {
-        self.gauge_vec("grantd_build_info", "Always 1; the labels tell the build.", &["version"])
+        self.gauge_vec("grantd_build_info", "Always 1; the labels name the build.", &["version"])
             .with_label_values(&[version])
             .set(1);
     }

@@ -36,7 +36,7 @@ label!(
         Issued => "issued",
         /// With an answer that is the caller's to act on.
         Refused => "refused",
-        /// With an answer that is ours to act on.
+        /// With an answer that is the operator's to act on.
         Failed => "failed",
     }
 );
@@ -49,7 +49,7 @@ label!(
         BodyUnreadable => "body_unreadable",
         /// The body is longer than any code.
         BodyTooLarge => "body_too_large",
-        /// The request did not arrive in time.
+        /// The client did not send its request in time.
         TooSlow => "too_slow",
         /// A header that cannot be a name or a subject.
         BadHeader => "bad_header",
@@ -61,6 +61,28 @@ label!(
         Exhausted => "exhausted",
         /// The code is wrong.
         WrongCode => "wrong_code",
+    }
+);
+label!(
+    /// Why a request failed through no fault of its caller.
+    FailureReason {
+        /// The store did not answer.
+        Store => "store",
+        /// The grant's row breaks a rule.
+        Corrupt => "corrupt",
+        /// The server's time for the request was over before the redemption was counted: under too much load, or when
+        /// the disk stalls.
+        Overdue => "overdue",
+        /// The grant was deleted between the decision and the count.
+        Gone => "gone",
+        /// The site cannot accept links.
+        Site => "site",
+        /// The issuer could not sign.
+        Issue => "issue",
+        /// The thread that was to sign is gone.
+        Signing => "signing",
+        /// The work ended in a panic.
+        Panic => "panic",
     }
 );
 label!(
@@ -88,7 +110,7 @@ label!(
     }
 );
 label!(
-    /// Where a grant stands.
+    /// The state of a grant.
     GrantStateLabel {
         /// Redeemable.
         Open => "open",
@@ -110,18 +132,18 @@ label!(
     }
 );
 label!(
-    /// Where a Link stands.
+    /// The state of a Link.
     LinkState {
         /// A router could connect.
         Ready => "ready",
-        /// A router could not connect, or nobody has tried yet.
+        /// A router could not connect, or it was not tried yet.
         Pending => "pending",
         /// The Link or its Secret is at fault.
         Error => "error",
     }
 );
 label!(
-    /// Where a connection of the redeem door stands.
+    /// The stage of a connection of the redeem listener.
     ConnectionState {
         /// In the TLS handshake.
         Handshaking => "handshaking",
@@ -223,7 +245,7 @@ label!(
 );
 
 impl StatusClass {
-    /// The class of this HTTP status; what is neither success nor the client's fault is ours.
+    /// The class of this HTTP status; what is neither success nor the client's fault is the server's.
     pub fn of(status: u16) -> Self {
         match status {
             100..=399 => Self::Success,

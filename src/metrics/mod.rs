@@ -10,8 +10,8 @@ use std::time::Duration;
 use family::{Counters, Gauges, Histograms, Instruments};
 use label::Label as _;
 pub use label::{
-    AdminResource, AdminVerb, ConnectionState, GrantStateLabel, HandshakeOutcome, KeyExchange, LinkState, Phase,
-    RedemptionOutcome, RefusalReason, Rejection, StatusClass, StoreOperation, TokenOutcome,
+    AdminResource, AdminVerb, ConnectionState, FailureReason, GrantStateLabel, HandshakeOutcome, KeyExchange,
+    LinkState, Phase, RedemptionOutcome, RefusalReason, Rejection, StatusClass, StoreOperation, TokenOutcome,
 };
 use prometheus::{Histogram, IntCounterVec, IntGauge, IntGaugeVec};
 
@@ -29,6 +29,7 @@ pub struct Metrics {
     instruments: Instruments,
     redemptions: Counters<RedemptionOutcome>,
     refusals: Counters<RefusalReason>,
+    failures: Counters<FailureReason>,
     redemption_seconds: Histogram,
     phase_seconds: Histograms<Phase>,
     batch_size: Histogram,
@@ -52,6 +53,11 @@ impl Metrics {
         let metrics = Self {
             redemptions: i.counters("grantd_redemptions_total", "Redemption requests by how they ended.", "outcome"),
             refusals: i.counters("grantd_refusals_total", "Refused redemption requests by reason.", "reason"),
+            failures: i.counters(
+                "grantd_redemption_failures_total",
+                "Redemption requests that failed through no fault of the caller, by reason.",
+                "reason",
+            ),
             redemption_seconds: i.histogram(
                 "grantd_redemption_duration_seconds",
                 "Time from a complete request to its answer.",
@@ -73,16 +79,16 @@ impl Metrics {
                 "outcome",
             ),
             links: i.gauges("grantd_links", "Stored Links by state.", "state"),
-            connections: i.gauges("grantd_connections", "Connections of the redeem door.", "state"),
+            connections: i.gauges("grantd_connections", "Connections of the redeem listener.", "state"),
             rejections: i.counters("grantd_connections_rejected_total", "Connections turned away.", "reason"),
             handshakes: i.pairs::<HandshakeOutcome, KeyExchange>(
                 "grantd_tls_handshakes_total",
-                "TLS handshakes of the redeem door.",
+                "TLS handshakes of the redeem listener.",
                 ["outcome", "group"],
             ),
             admin_requests: i.triples::<AdminVerb, AdminResource, StatusClass>(
                 "grantd_admin_requests_total",
-                "Requests of the admin door.",
+                "Requests of the admin listeners.",
                 ["verb", "resource", "code"],
             ),
             issuer_not_after: i.gauge_vec(
@@ -92,7 +98,7 @@ impl Metrics {
             ),
             serving_not_after: i.gauge(
                 "grantd_serving_certificate_not_after_timestamp_seconds",
-                "When the redeem door's certificate expires.",
+                "When the redeem listener's certificate expires.",
             ),
             instruments: i,
         };
@@ -119,8 +125,9 @@ impl Metrics {
     }
 
     /// A request failed through no fault of the caller.
-    pub fn failed(&self, took: Duration) {
+    pub fn failed(&self, reason: FailureReason, took: Duration) {
         self.redemptions.of(RedemptionOutcome::Failed).inc();
+        self.failures.of(reason).inc();
         self.redemption_seconds.observe(took.as_secs_f64());
     }
 
@@ -220,6 +227,8 @@ mod tests {
         for line in [
             "grantd_redemptions_total{outcome=\"issued\"} 0",
             "grantd_refusals_total{reason=\"wrong_code\"} 0",
+            "grantd_redemption_failures_total{reason=\"store\"} 0",
+            "grantd_redemption_failures_total{reason=\"overdue\"} 0",
             "grantd_redemption_phase_seconds_count{phase=\"commit\"} 0",
             "grantd_store_errors_total{operation=\"commit\"} 0",
             "grantd_grants{state=\"exhausted\"} 0",
@@ -247,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_counted_where_it_stands() {
+    fn a_link_is_counted_in_its_state() {
         let metrics = Metrics::new();
         let pending = metrics.link(LinkState::Pending);
         let ready = metrics.link(LinkState::Ready);
@@ -265,6 +274,16 @@ mod tests {
         let text = metrics.render();
         assert!(text.contains("grantd_redemptions_total{outcome=\"refused\"} 1"));
         assert!(text.contains("grantd_refusals_total{reason=\"expired\"} 1"));
+        assert!(text.contains("grantd_redemption_duration_seconds_count 1"));
+    }
+
+    #[test]
+    fn a_failure_counts_under_its_reason() {
+        let metrics = Metrics::new();
+        metrics.failed(FailureReason::Gone, Duration::from_millis(1));
+        let text = metrics.render();
+        assert!(text.contains("grantd_redemptions_total{outcome=\"failed\"} 1"));
+        assert!(text.contains("grantd_redemption_failures_total{reason=\"gone\"} 1"));
         assert!(text.contains("grantd_redemption_duration_seconds_count 1"));
     }
 }

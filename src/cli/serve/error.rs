@@ -1,4 +1,4 @@
-//! Why there is no server, or no longer.
+//! Why the server did not start, or does not run any more.
 
 use std::fmt::Write as _;
 
@@ -6,8 +6,9 @@ use crate::{
     app::{DuplicateSite, chain},
     cli::{exit::Exit, output::ConsoleError},
     file::FileError,
-    http::{BindError, TlsError},
-    kube::AdminDoorError,
+    http::TlsError,
+    kube::AdminListenerError,
+    net::BindError,
     pki::PkiError,
     store::{OpenError, StoreError},
 };
@@ -33,13 +34,13 @@ pub enum ServeError {
     /// Two sites share a namespace.
     #[error(transparent)]
     Sites(DuplicateSite),
-    /// A door could not be opened.
+    /// An address cannot be listened on.
     #[error(transparent)]
-    Door(BindError),
-    /// The admin door could not be opened.
+    Bind(BindError),
+    /// An admin listener could not start.
     #[error(transparent)]
-    AdminDoor(AdminDoorError),
-    /// Nobody said what tokens carry, and this host does not know its own name.
+    AdminListener(AdminListenerError),
+    /// No public URL was given for tokens, and this host does not know its own name.
     #[error("cannot find out under which address other sites reach this host: give --public-url https://HOST:PORT")]
     NoPublicUrl,
     /// Signals cannot be waited for.
@@ -48,12 +49,12 @@ pub enum ServeError {
     /// The banner could not be printed.
     #[error("cannot tell where everything is")]
     Banner(#[source] ConsoleError),
-    /// The redeem door's certificate cannot be used.
+    /// The redeem listener's certificate cannot be used.
     #[error(transparent)]
     Tls(TlsError),
-    /// A door closed that nobody had asked to.
-    #[error("a door of the server broke off, which is a fault of grantd; the log says where")]
-    BrokenDoor,
+    /// A listener ended without being asked to.
+    #[error("a listener of the server ended by itself, which is a fault of grantd; the log says where")]
+    BrokenListener,
 }
 
 impl ServeError {
@@ -65,12 +66,12 @@ impl ServeError {
             | Self::File(_)
             | Self::Store(_)
             | Self::StoreFailed(_)
-            | Self::Door(_)
-            | Self::AdminDoor(_)
+            | Self::Bind(_)
+            | Self::AdminListener(_)
             | Self::Signals(_)
             | Self::Banner(_)
             | Self::Tls(_)
-            | Self::BrokenDoor => Exit::Failure,
+            | Self::BrokenListener => Exit::Failure,
         }
     }
 
@@ -87,12 +88,12 @@ impl ServeError {
             | Self::Store(_)
             | Self::StoreFailed(_)
             | Self::Sites(_)
-            | Self::Door(_)
-            | Self::AdminDoor(_)
+            | Self::Bind(_)
+            | Self::AdminListener(_)
             | Self::Signals(_)
             | Self::Banner(_)
             | Self::Tls(_)
-            | Self::BrokenDoor => None,
+            | Self::BrokenListener => None,
         }
     }
 }

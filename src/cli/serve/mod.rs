@@ -1,4 +1,4 @@
-//! `grantd serve`: the house put together, run, and taken down in order.
+//! `grantd serve`: the server put together, run, and stopped in order.
 
 mod error;
 mod hosts;
@@ -25,8 +25,8 @@ use crate::{
     client::{NetworkProber, NetworkRedeemer},
     file::{self, Access, Existing},
     grant::Namespace,
-    http::{Limits, ObserveDoor, RedeemDoor},
-    kube::{AdminDoor, AdminTlsDoor},
+    http::{Limits, ObserveListener, RedeemListener},
+    kube::{AdminSocketListener, AdminTlsListener},
     link::{Host, PublicUrl},
     metrics::Metrics,
     pki::{Profile, ServingIdentity},
@@ -34,45 +34,56 @@ use crate::{
     time::{Clock, Timestamp},
 };
 
-/// Serves until told to stop, or until a door breaks off: without one of them, a supervisor should start it again.
+/// Serves until a signal asks it to stop, or until a listener ends by itself: without one of them, a supervisor should
+/// start it again. A second signal ends it at once, whatever it waits for; so does one while it starts.
 ///
 /// # Errors
 /// [`ServeError`] when it cannot start or go on; nothing is created when what was given is wrong.
 pub async fn run(config: ServeConfig, console: &mut Console<'_>) -> Result<(), ServeError> {
     let mut stop = signals::Stop::listen().map_err(ServeError::Signals)?;
-    let house = House::build(&config).await?;
-    house.announce(&config, console).map_err(ServeError::Banner)?;
-    let app = Arc::clone(&house.app);
+    let server = tokio::select! {
+        built = Server::build(&config) => built?,
+        () = stop.asked() => return Ok(()),
+    };
+    server.announce(&config, console).map_err(ServeError::Banner)?;
+    let app = Arc::clone(&server.app);
     let (close, closing) = watch::channel(false);
-    let mut doors = house.open(&config, &closing);
+    let mut listeners = server.open(&config, &closing);
     app.started();
-    signals::tell_systemd_ready();
-    report_readiness(&app).await;
+    signals::notify_systemd_ready();
 
     let outcome = tokio::select! {
         () = stop.asked() => Ok(()),
-        Some(ended) = doors.join_next() => Err(match ended {
-            Ok(Err(fault)) => fault,
-            Ok(Ok(())) | Err(_) => ServeError::BrokenDoor,
-        }),
+        fault = broken(&app, &mut listeners) => Err(fault),
     };
-    signals::tell_systemd_stopping();
+    signals::notify_systemd_stopping();
     info!("stopping: no new requests; those in progress are finished");
     app.draining();
-    // Nobody is left to hear it only when every door has closed already.
+    // Fails only when every listener has closed already.
     let _ = close.send(true);
-    tokio::select! {
-        () = async { while doors.join_next().await.is_some() {} } => {}
-        () = stop.asked() => warn!("asked a second time; stopping at once"),
+    signals::unless_asked_again(&mut stop, shut_down(&app, listeners)).await;
+    outcome
+}
+
+/// Waits for a listener that ends by itself.
+async fn broken(app: &App, listeners: &mut JoinSet<Result<(), ServeError>>) -> ServeError {
+    report_readiness(app).await;
+    match listeners.join_next().await {
+        Some(Ok(Err(fault))) => fault,
+        Some(Ok(Ok(())) | Err(_)) | None => ServeError::BrokenListener,
     }
+}
+
+/// Waits for the listeners and controllers to finish, and then closes the store.
+async fn shut_down(app: &App, mut listeners: JoinSet<Result<(), ServeError>>) {
+    while listeners.join_next().await.is_some() {}
     match app.close().await {
         Ok(()) => info!("stopped"),
         Err(fault) => error!(error = %chain(&fault), "the store did not close cleanly"),
     }
-    outcome
 }
 
-/// What /readyz says, told once in the log, where somebody looks who has just started the server.
+/// Writes what /readyz says to the log once, where an operator looks after starting the server.
 async fn report_readiness(app: &App) {
     let readiness = app.readiness().await;
     let faults = readiness.checks.iter().filter_map(|check| Some((check.name, check.fault.as_ref()?)));
@@ -82,26 +93,26 @@ async fn report_readiness(app: &App) {
     }
 }
 
-/// Everything that was opened, before the doors are.
-struct House {
+/// Everything that was opened, before it serves.
+struct Server {
     app: Arc<App>,
     data_dir: DataDir,
-    redeem: RedeemDoor,
-    observe: ObserveDoor,
-    admin: AdminDoor,
+    redeem: RedeemListener,
+    observe: ObserveListener,
+    admin: AdminSocketListener,
     admin_network: Option<AdminNetwork>,
     refresher: Refresher,
 }
 
-/// The admin door's network side.
+/// The admin listener for users with certificates.
 struct AdminNetwork {
-    door: AdminTlsDoor,
+    listener: AdminTlsListener,
     identity: ServingIdentity,
     url: PublicUrl,
 }
 
 impl AdminNetwork {
-    /// Binds it, makes its certificate, and leaves word for `grantd kubeconfig` where it is.
+    /// Binds it, makes its certificate, and writes its URL where `grantd kubeconfig` finds it.
     fn open(
         address: SocketAddr,
         data_dir: &DataDir,
@@ -109,18 +120,18 @@ impl AdminNetwork {
         known_as: &[Host],
         now: Timestamp,
     ) -> Result<Self, ServeError> {
-        let door = AdminTlsDoor::bind(address).map_err(ServeError::AdminDoor)?;
+        let listener = AdminTlsListener::bind(address).map_err(ServeError::AdminListener)?;
         let hosts = covered(public.host(), known_as.to_vec());
-        let url = hosts::default_public_url(door.local_addr(), &hosts).ok_or(ServeError::NoPublicUrl)?;
+        let url = hosts::default_public_url(listener.local_addr(), &hosts).ok_or(ServeError::NoPublicUrl)?;
         let identity = material::admin_serving(data_dir, &covered(url.host(), hosts), now)?;
         let line = format!("{url}\n");
         file::write(&DataDir::admin_url_of(data_dir.path()), line.as_bytes(), Access::Private, Existing::Replace)
             .map_err(ServeError::File)?;
-        Ok(Self { door, identity, url })
+        Ok(Self { listener, identity, url })
     }
 }
 
-impl House {
+impl Server {
     /// Store, keys and certificates, sockets: in the order in which a fault is cheapest.
     async fn build(config: &ServeConfig) -> Result<Self, ServeError> {
         let clock = Clock::system();
@@ -132,9 +143,10 @@ impl House {
         let data_dir = DataDir::open(&config.data_dir).map_err(ServeError::File)?;
         let store = open_store(&data_dir, &metrics).await?;
         let loaded_revision = store.advance().await.map_err(ServeError::StoreFailed)?;
-        let redeem = RedeemDoor::bind(config.listen).map_err(ServeError::Door)?;
-        let observe = ObserveDoor::bind(config.observe_listen).map_err(ServeError::Door)?;
-        let admin = AdminDoor::bind_unix(&DataDir::admin_socket_of(data_dir.path())).map_err(ServeError::AdminDoor)?;
+        let redeem = RedeemListener::bind(config.listen).map_err(ServeError::Bind)?;
+        let observe = ObserveListener::bind(config.observe_listen).map_err(ServeError::Bind)?;
+        let admin =
+            AdminSocketListener::bind(&DataDir::admin_socket_of(data_dir.path())).map_err(ServeError::AdminListener)?;
 
         let known_as = hosts::known_as();
         let url = public_url(config, &redeem, &known_as)?;
@@ -169,7 +181,7 @@ impl House {
         Ok(Self { app, data_dir, redeem, observe, admin, admin_network, refresher })
     }
 
-    /// Tells where everything is, and what to type next.
+    /// Prints where everything is, and what to type next.
     fn announce(&self, config: &ServeConfig, console: &mut Console<'_>) -> Result<(), ConsoleError> {
         let default = default_data_dir(|name| std::env::var_os(name));
         let mut command = "grantd".to_owned();
@@ -189,8 +201,9 @@ impl House {
         let _ = writeln!(text, "  redeem    {}  (listening on {redeem})", self.app.publication().url());
         let _ = writeln!(text, "  observe   http://{}/metrics", self.observe.local_addr());
         let _ = writeln!(text, "  admin     {}", DataDir::admin_socket_of(self.data_dir.path()).display());
-        if let Some(AdminNetwork { door, url, .. }) = &self.admin_network {
-            let _ = writeln!(text, "  kubectl   {url}  (listening on {}; see 'grantd kubeconfig')", door.local_addr());
+        if let Some(AdminNetwork { listener, url, .. }) = &self.admin_network {
+            let _ =
+                writeln!(text, "  kubectl   {url}  (listening on {}; see 'grantd kubeconfig')", listener.local_addr());
         }
         let _ = writeln!(text, "  data      {}", self.data_dir.path().display());
         let _ = writeln!(text, "\nMake a token that a connecting site can redeem once:\n");
@@ -198,24 +211,25 @@ impl House {
         console.print(&text)
     }
 
-    /// Opens the doors, and starts what runs beside them.
+    /// Starts the listeners, and what runs beside them.
     fn open(self, config: &ServeConfig, closing: &watch::Receiver<bool>) -> JoinSet<Result<(), ServeError>> {
-        let mut doors = JoinSet::new();
+        let mut listeners = JoinSet::new();
         let app = self.app;
-        doors.spawn(redeem(self.redeem, Arc::clone(&app), limits(config), closed(closing)));
+        let redeem = self.redeem.serve(Arc::clone(&app), limits(config), closed(closing));
+        listeners.spawn(async { redeem.await.map(drop).map_err(ServeError::Tls) });
         let admin = self.admin.serve(Arc::clone(&app), closed(closing));
-        doors.spawn(async {
+        listeners.spawn(async {
             admin.await;
             Ok(())
         });
-        if let Some(AdminNetwork { door, identity, .. }) = self.admin_network {
-            let (app, closed) = (Arc::clone(&app), closed(closing));
-            doors.spawn(async move { door.serve(app, identity, closed).await.map_err(ServeError::AdminDoor) });
+        if let Some(AdminNetwork { listener, identity, .. }) = self.admin_network {
+            let admin = listener.serve(Arc::clone(&app), identity, closed(closing));
+            listeners.spawn(async { admin.await.map(drop).map_err(ServeError::AdminListener) });
         }
-        // With the doors: it ends when they do, and what it has redeemed is stored before the store closes.
+        // With the listeners: it ends when they do, and what it has redeemed is stored before the store closes.
         let controllers =
             Arc::clone(&app).run_controllers(Arc::new(NetworkRedeemer::default()), Arc::new(NetworkProber::default()));
-        doors.spawn(async {
+        listeners.spawn(async {
             controllers.await;
             Ok(())
         });
@@ -223,7 +237,7 @@ impl House {
         tokio::spawn(self.observe.serve(Arc::clone(&app), std::future::pending()));
         tokio::spawn(Arc::clone(&app).sweep_forever());
         tokio::spawn(self.refresher.run());
-        doors
+        listeners
     }
 }
 
@@ -237,7 +251,7 @@ async fn open_store(data_dir: &DataDir, metrics: &Arc<Metrics>) -> Result<Arc<dy
     store::open(options).await.map_err(ServeError::Store)
 }
 
-fn public_url(config: &ServeConfig, redeem: &RedeemDoor, known_as: &[Host]) -> Result<PublicUrl, ServeError> {
+fn public_url(config: &ServeConfig, redeem: &RedeemListener, known_as: &[Host]) -> Result<PublicUrl, ServeError> {
     match &config.public_url {
         Some(url) => Ok(url.clone()),
         None => hosts::default_public_url(redeem.local_addr(), known_as).ok_or(ServeError::NoPublicUrl),
@@ -249,20 +263,6 @@ fn covered(public: &Host, known_as: Vec<Host>) -> Vec<Host> {
     let mut hosts = vec![public.clone()];
     hosts.extend(known_as.into_iter().filter(|host| host != public));
     hosts
-}
-
-/// Serves the redeem door and tells how it closed.
-async fn redeem(
-    door: RedeemDoor,
-    app: Arc<App>,
-    limits: Limits,
-    closed: impl Future<Output = ()> + Send,
-) -> Result<(), ServeError> {
-    let drained = door.serve(app, limits, closed).await.map_err(ServeError::Tls)?;
-    if drained.cut > 0 {
-        warn!(connections.cut = drained.cut, "the drain time is over; what was left is cut off");
-    }
-    Ok(())
 }
 
 fn limits(config: &ServeConfig) -> Limits {
@@ -280,11 +280,11 @@ fn limits(config: &ServeConfig) -> Limits {
     }
 }
 
-/// Completes when the doors are to close.
+/// Completes when the listeners are to close.
 fn closed(closing: &watch::Receiver<bool>) -> impl Future<Output = ()> + Send + use<> {
     let mut closing = closing.clone();
     async move {
-        // A sender that is gone means the same as one that said so.
+        // A sender that is gone means the same as one that has sent it.
         let _ = closing.wait_for(|closing| *closing).await;
     }
 }

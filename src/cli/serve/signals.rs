@@ -1,8 +1,9 @@
-//! Being told to stop, and telling a supervisor how far we are.
+//! Signals that stop the server, and what a supervisor is notified of.
 
-use std::io;
+use std::{future::Future, io};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::warn;
 
 /// SIGTERM and SIGINT.
 #[derive(Debug)]
@@ -29,13 +30,45 @@ impl Stop {
     }
 }
 
-/// Tells systemd, if it started us, that requests are answered now.
-pub fn tell_systemd_ready() {
+/// Waits for `last`, what is left to do before the process ends, but not after one more signal.
+pub async fn unless_asked_again(stop: &mut Stop, last: impl Future<Output = ()>) {
+    tokio::select! {
+        () = last => {}
+        () = stop.asked() => warn!("asked a second time; stopping at once"),
+    }
+}
+
+/// Notifies systemd, if it started this process, that requests are answered now.
+pub fn notify_systemd_ready() {
     // Not being started by systemd is not a fault.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 }
 
-/// Tells systemd, if it started us, that we are stopping.
-pub fn tell_systemd_stopping() {
+/// Notifies systemd, if it started this process, that it is stopping.
+pub fn notify_systemd_stopping() {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::{pending, ready},
+        time::Duration,
+    };
+
+    use rustix::process::{Signal as Number, getpid, kill_process};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_second_signal_ends_whatever_is_waited_for() {
+        let mut stop = Stop::listen().unwrap();
+
+        unless_asked_again(&mut stop, ready(())).await;
+        for signal in [Number::Term, Number::Int] {
+            kill_process(getpid(), signal).unwrap();
+            timeout(Duration::from_secs(10), unless_asked_again(&mut stop, pending())).await.expect("an end at once");
+        }
+    }
 }

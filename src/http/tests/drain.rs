@@ -1,4 +1,4 @@
-//! How the door closes.
+//! How the listener closes.
 
 use std::{
     sync::Arc,
@@ -16,7 +16,7 @@ use super::{
     server::{Answer, CODE, PATIENCE, Server, post},
     store::Flaw,
 };
-use crate::http::{Drained, Limits};
+use crate::{http::Limits, net::Drained};
 
 #[tokio::test]
 async fn a_request_in_flight_is_answered_and_new_connections_are_refused() {
@@ -67,7 +67,7 @@ async fn idle_connections_and_unfinished_handshakes_do_not_hold_up_the_end() {
     let _ = timeout(PATIENCE, silent.read_to_end(&mut bytes)).await.unwrap();
     drop((idle, silent));
     assert_eq!(server.drained().await, Drained { cut: 0 });
-    assert_eq!(bytes, b"", "nothing is said to those who said nothing");
+    assert_eq!(bytes, b"", "nothing is sent to a client that sent nothing");
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     assert!(app.metrics().render().contains("grantd_connections_rejected_total{reason=\"draining\"} 1"));
 }
@@ -93,7 +93,7 @@ async fn work_without_a_client_is_waited_for() {
 }
 
 #[tokio::test]
-async fn what_is_not_done_at_the_drain_deadline_is_cut_and_told() {
+async fn what_is_not_done_at_the_drain_deadline_is_cut_and_reported() {
     let limits = Limits { drain_deadline: Duration::from_millis(200), ..Limits::default() };
     let mut server = Server::start_with(limits).await;
     let grant = server.grant(1).await;

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    server::{Answer, CODE, PATIENCE, Server, post},
+    server::{Answer, CODE, Outcomes, PATIENCE, Server, post},
     store::Flaw,
 };
 use crate::http::Limits;
@@ -58,6 +58,7 @@ async fn a_request_that_does_not_go_on_is_answered_and_closed_at_its_deadline() 
         assert!(started.elapsed() >= REQUEST_DEADLINE, "after {sent} bytes");
     }
     assert_eq!(server.metric("grantd_refusals_total{reason=\"too_slow\"}"), 6);
+    assert_eq!(server.outcomes(), Outcomes { issued: 0, refused: 6, failed: 0 });
 }
 
 #[tokio::test]
@@ -87,7 +88,8 @@ async fn an_answer_that_takes_too_long_is_an_error_and_what_the_store_has_not_be
 
     assert_eq!(server.redeem(&grant).await, Answer::error("503 Service Unavailable", "Internal error"));
 
-    server.metric_becomes("grantd_refusals_total{reason=\"too_slow\"}", 1).await;
+    server.metric_becomes("grantd_redemption_failures_total{reason=\"overdue\"}", 1).await;
+    assert_eq!(server.outcomes(), Outcomes { issued: 0, refused: 0, failed: 1 });
     gate.add_permits(1);
     assert_eq!(server.redeem(&grant).await.status(), "HTTP/1.1 200 OK");
     assert_eq!(server.redemptions(&grant).await.len(), 1);
@@ -144,7 +146,7 @@ async fn beyond_the_limit_of_handshakes_the_oldest_makes_room() {
     let mut nothing = Vec::new();
     let _ = timeout(PATIENCE, oldest.read_to_end(&mut nothing)).await.expect("closed before its deadline");
     assert_eq!(server.metric("grantd_connections_rejected_total{reason=\"handshakes\"}"), 1);
-    // There is a place again, and nobody else has to go.
+    // There is a permit again, and no other handshake has to make room.
     assert_eq!(server.redeem(&grant).await.status(), "HTTP/1.1 200 OK");
     assert_eq!(server.metric("grantd_connections_rejected_total{reason=\"handshakes\"}"), 1);
     assert_eq!(server.metric("grantd_connections{state=\"handshaking\"}"), 1);

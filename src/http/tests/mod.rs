@@ -1,8 +1,9 @@
-//! The doors from outside: real sockets, real TLS, a real store.
+//! The listeners from outside: real sockets, real TLS, a real store.
 
 mod drain;
 mod hostile;
 mod observe;
+mod outcomes;
 mod requests;
 mod server;
 mod store;

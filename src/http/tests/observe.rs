@@ -1,4 +1,4 @@
-//! The observe door from outside.
+//! The observe listener from outside.
 
 use std::{
     net::SocketAddr,
@@ -12,7 +12,7 @@ use super::{
     server::{Answer, Directory, PATIENCE, test_app},
     store::{Flaw, FlawedStore},
 };
-use crate::{app::App, http::ObserveDoor, time::Clock};
+use crate::{app::App, http::ObserveListener, net::Drained, time::Clock};
 
 struct Observed {
     app: Arc<App>,
@@ -20,7 +20,7 @@ struct Observed {
     address: SocketAddr,
     _directory: Directory,
     shutdown: oneshot::Sender<()>,
-    serving: JoinHandle<()>,
+    serving: JoinHandle<Drained>,
 }
 
 impl Observed {
@@ -28,10 +28,10 @@ impl Observed {
         let directory = Directory::new();
         let clock = Clock::fixed(Clock::system().now());
         let (app, store) = test_app(&directory, &clock).await;
-        let door = ObserveDoor::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let address = door.local_addr();
+        let listener = ObserveListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr();
         let (shutdown, stop) = oneshot::channel::<()>();
-        let serving = tokio::spawn(door.serve(Arc::clone(&app), async {
+        let serving = tokio::spawn(listener.serve(Arc::clone(&app), async {
             let _ = stop.await;
         }));
         Self { app, store, address, _directory: directory, shutdown, serving }
@@ -48,9 +48,9 @@ const READY: &str = "[+]server ok\n[+]store ok\n[+]issuers ok\n[+]serving-certif
 
 #[tokio::test]
 async fn metrics_are_in_prometheus_text_format() {
-    let door = Observed::start().await;
+    let observed = Observed::start().await;
 
-    let answer = door.ask("GET", "/metrics").await;
+    let answer = observed.ask("GET", "/metrics").await;
 
     assert_eq!(answer.status(), "HTTP/1.1 200 OK");
     assert!(answer.head.contains(&"Content-Type: text/plain; version=0.0.4".to_owned()), "{:?}", answer.head);
@@ -58,21 +58,21 @@ async fn metrics_are_in_prometheus_text_format() {
 }
 
 #[tokio::test]
-async fn the_server_is_alive_from_the_start_and_ready_when_its_doors_are_open() {
-    let door = Observed::start().await;
-    let live = door.ask("GET", "/livez").await;
+async fn the_server_is_alive_from_the_start_and_ready_when_its_listeners_serve() {
+    let observed = Observed::start().await;
+    let live = observed.ask("GET", "/livez").await;
     assert_eq!((live.status(), live.body.as_str()), ("HTTP/1.1 200 OK", "ok"));
 
-    let starting = door.ask("GET", "/readyz").await;
+    let starting = observed.ask("GET", "/readyz").await;
     assert_eq!(starting.status(), "HTTP/1.1 503 Service Unavailable");
     assert_eq!(starting.body, READY.replace("[+]server ok", "[-]server failed: starting"));
 }
 
 #[tokio::test]
-async fn every_check_stands_on_its_line() {
-    let door = Observed::start().await;
-    door.app.started();
-    let ready = door.ask("GET", "/readyz").await;
+async fn every_check_has_a_line_of_its_own() {
+    let observed = Observed::start().await;
+    observed.app.started();
+    let ready = observed.ask("GET", "/readyz").await;
     assert_eq!((ready.status(), ready.body.as_str()), ("HTTP/1.1 200 OK", READY));
 
     let broken = Observed::start().await;
@@ -86,62 +86,62 @@ async fn every_check_stands_on_its_line() {
 
 #[tokio::test]
 async fn however_many_probes_come_the_disk_is_written_to_once_a_second() {
-    let door = Observed::start().await;
-    door.app.started();
+    let observed = Observed::start().await;
+    observed.app.started();
     let started = std::time::Instant::now();
 
     for _ in 0..50 {
-        assert_eq!(door.ask("GET", "/readyz").await.status(), "HTTP/1.1 200 OK");
+        assert_eq!(observed.ask("GET", "/readyz").await.status(), "HTTP/1.1 200 OK");
     }
 
     let seconds = u32::try_from(started.elapsed().as_secs()).unwrap();
-    assert!(door.store.checks.load(Ordering::SeqCst) <= seconds + 1);
+    assert!(observed.store.checks.load(Ordering::SeqCst) <= seconds + 1);
 }
 
 #[tokio::test]
 async fn a_stopping_server_is_not_ready_at_once() {
-    let door = Observed::start().await;
-    door.app.started();
-    assert_eq!(door.ask("GET", "/readyz").await.status(), "HTTP/1.1 200 OK");
+    let observed = Observed::start().await;
+    observed.app.started();
+    assert_eq!(observed.ask("GET", "/readyz").await.status(), "HTTP/1.1 200 OK");
 
-    door.app.draining();
+    observed.app.draining();
 
-    let answer = door.ask("GET", "/readyz").await;
+    let answer = observed.ask("GET", "/readyz").await;
     assert_eq!(answer.status(), "HTTP/1.1 503 Service Unavailable");
     assert!(answer.body.starts_with("[-]server failed: stopping\n"), "{}", answer.body);
 }
 
 #[tokio::test]
 async fn there_is_nothing_else_and_nothing_to_change() {
-    let door = Observed::start().await;
+    let observed = Observed::start().await;
     for path in ["/", "/metrics/", "/readyz/x", "/87426fa9-5623-49af-a612-47d33b7a4200", "/debug"] {
-        assert_eq!(door.ask("GET", path).await.status(), "HTTP/1.1 404 Not Found", "{path}");
+        assert_eq!(observed.ask("GET", path).await.status(), "HTTP/1.1 404 Not Found", "{path}");
     }
     for method in ["POST", "PUT", "DELETE"] {
-        let answer = door.ask(method, "/metrics").await;
+        let answer = observed.ask(method, "/metrics").await;
         assert_eq!(answer.status(), "HTTP/1.1 405 Method Not Allowed", "{method}");
         assert!(answer.head.contains(&"Allow: GET, HEAD".to_owned()), "{:?}", answer.head);
     }
-    let head = door.ask("HEAD", "/livez").await;
+    let head = observed.ask("HEAD", "/livez").await;
     assert_eq!((head.status(), head.body.as_str()), ("HTTP/1.1 200 OK", ""));
     assert!(head.head.contains(&"Content-Length: 2".to_owned()), "{:?}", head.head);
 }
 
 #[tokio::test]
-async fn callers_beyond_the_limit_are_closed_out_and_the_door_closes_when_told() {
-    let door = Observed::start().await;
+async fn clients_beyond_the_limit_are_closed_at_once_and_the_listener_closes_when_asked_to() {
+    let observed = Observed::start().await;
     let mut held = Vec::new();
     for _ in 0..64 {
-        held.push(TcpStream::connect(door.address).await.unwrap());
+        held.push(TcpStream::connect(observed.address).await.unwrap());
     }
-    let mut beyond = TcpStream::connect(door.address).await.unwrap();
+    let mut beyond = TcpStream::connect(observed.address).await.unwrap();
     let mut bytes = Vec::new();
     let closed = tokio::io::AsyncReadExt::read_to_end(&mut beyond, &mut bytes);
     let _ = timeout(Duration::from_secs(4), closed).await.expect("closed before any deadline of the others");
     assert_eq!(bytes, b"");
 
-    door.shutdown.send(()).unwrap();
+    observed.shutdown.send(()).unwrap();
 
-    timeout(PATIENCE, door.serving).await.expect("the door closes in time").unwrap();
-    assert!(TcpStream::connect(door.address).await.is_err());
+    timeout(PATIENCE, observed.serving).await.expect("the listener closes in time").unwrap();
+    assert!(TcpStream::connect(observed.address).await.is_err());
 }

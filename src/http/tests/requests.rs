@@ -143,7 +143,7 @@ async fn a_chunked_body_is_read_up_to_the_same_limit() {
 }
 
 #[tokio::test]
-async fn an_answer_survives_a_body_that_nobody_reads() {
+async fn an_answer_survives_a_body_that_is_not_read() {
     let server = Server::start().await;
     let mut tls = server.connect().await;
     let head = format!("POST /{CODE} HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n");

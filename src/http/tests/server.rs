@@ -1,4 +1,4 @@
-//! A server with everything real in it, and a client that says exactly what it is told.
+//! A server with everything real in it, and a client that sends exactly what the test says.
 
 use std::{
     fs, io,
@@ -29,17 +29,18 @@ use super::store::FlawedStore;
 use crate::{
     app::{App, AppParts, ConfiguredSite, GrantDraft, GrantSpec, Publication, Sites},
     grant::{ExpirationWindow, Grant, GrantMetadata, Redemption},
-    http::{Drained, Limits, RedeemDoor, TlsError},
+    http::{Limits, RedeemListener, TlsError},
     link::{Endpoint, EndpointName, Group, Port, Site},
     metrics::Metrics,
+    net::Drained,
     pki::{CaKeyType, Issuer, Profile, ServingIdentity, make_ca, make_serving},
     store::{self, Location, StoreOptions},
     time::Clock,
 };
 
-/// Longer than any test should take, shorter than anybody waits.
+/// Longer than any test takes; a test that waits in vain ends.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
-/// How often is looked whether what is waited for has come.
+/// How often a condition that is waited for is checked.
 const GLANCE: Duration = Duration::from_millis(2);
 pub(super) const CODE: &str = "L1qCl2mZ7D81gbXp3ax4YT0K";
 
@@ -80,6 +81,14 @@ pub(super) struct Server {
     pub(super) directory: Directory,
     shutdown: Option<oneshot::Sender<()>>,
     serving: JoinHandle<Result<Drained, TlsError>>,
+}
+
+/// Requests by how they are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Outcomes {
+    pub(super) issued: u64,
+    pub(super) refused: u64,
+    pub(super) failed: u64,
 }
 
 /// A serving certificate for the loopback address and `localhost`, and the CA that signed it.
@@ -155,10 +164,10 @@ impl Server {
         let directory = Directory::new();
         let clock = Clock::fixed(Clock::system().now());
         let (app, store) = test_app(&directory, &clock).await;
-        let door = RedeemDoor::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let address = door.local_addr();
+        let listener = RedeemListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr();
         let (shutdown, stop) = oneshot::channel::<()>();
-        let serving = tokio::spawn(door.serve(Arc::clone(&app), limits, async {
+        let serving = tokio::spawn(listener.serve(Arc::clone(&app), limits, async {
             let _ = stop.await;
         }));
         app.started();
@@ -250,6 +259,12 @@ impl Server {
         value.unwrap_or_else(|| panic!("no metric {line}")).parse().unwrap()
     }
 
+    /// How the requests so far are counted.
+    pub(super) fn outcomes(&self) -> Outcomes {
+        let of = |outcome| self.metric(&format!("grantd_redemptions_total{{outcome=\"{outcome}\"}}"));
+        Outcomes { issued: of("issued"), refused: of("refused"), failed: of("failed") }
+    }
+
     /// Waits until this line of the metrics has this value.
     pub(super) async fn metric_becomes(&self, line: &str, value: u64) {
         let wait = async {
@@ -272,7 +287,7 @@ impl Server {
         timeout(PATIENCE, wait).await.expect("a redemption reaches the store in time");
     }
 
-    /// Tries until a place is free.
+    /// Tries until a permit is free.
     pub(super) async fn until_admitted(&self, grant: &Grant) -> Answer {
         let path = format!("/{}", grant.id);
         let attempts = async {
@@ -283,10 +298,10 @@ impl Server {
                 }
             }
         };
-        timeout(PATIENCE, attempts).await.expect("a place in time")
+        timeout(PATIENCE, attempts).await.expect("a permit in time")
     }
 
-    /// Waits until the kernel refuses connections to the door.
+    /// Waits until the kernel refuses connections to the listener.
     pub(super) async fn refuses_connections(&self) {
         let wait = async { while TcpStream::connect(self.address).await.is_ok() {} };
         timeout(PATIENCE, wait).await.expect("connections are refused in time");
@@ -297,7 +312,7 @@ impl Server {
     }
 
     pub(super) async fn drained(self) -> Drained {
-        timeout(PATIENCE, self.serving).await.expect("the door closes in time").unwrap().unwrap()
+        timeout(PATIENCE, self.serving).await.expect("the listener closes in time").unwrap().unwrap()
     }
 }
 

@@ -1,4 +1,4 @@
-//! TLS as the door speaks it (protocol.md 1.4).
+//! TLS of the redeem listener (protocol.md 1.4).
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What other people's programs make of the door: curl and openssl.
+//! The redeem listener as curl and openssl see it.
 
 use std::{process::Stdio, time::Duration};
 
@@ -63,7 +63,7 @@ async fn curl_redeems_a_grant() {
 }
 
 #[tokio::test]
-async fn curl_that_asks_before_it_sends_is_told_to_go_on() {
+async fn curl_that_asks_before_it_sends_gets_a_100_continue() {
     let server = Server::start().await;
     let grant = server.grant(1).await;
 

@@ -30,7 +30,10 @@ use tokio::{
 };
 
 use super::world::{GRANTS, Scratch, World, grant};
-use crate::kube::{AdminDoor, AdminDoorError};
+use crate::{
+    kube::{AdminListenerError, AdminSocketListener},
+    net::{Drained, UnixBindError},
+};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -39,14 +42,14 @@ struct Open {
     world: World,
     socket: std::path::PathBuf,
     stop: oneshot::Sender<()>,
-    serving: JoinHandle<()>,
+    serving: JoinHandle<Drained>,
 }
 
 impl Open {
     async fn door() -> Self {
         let world = World::start().await;
         let socket = world.scratch.path().join("admin.sock");
-        let door = AdminDoor::bind_unix(&socket).unwrap();
+        let door = AdminSocketListener::bind(&socket).unwrap();
         let (stop, stopped) = oneshot::channel();
         let app = Arc::clone(&world.app);
         let serving = tokio::spawn(door.serve(app, async {
@@ -153,7 +156,7 @@ async fn a_socket_left_by_a_crash_is_replaced() {
     drop(StdListener::bind(&path).unwrap());
     assert!(path.exists());
 
-    let door = AdminDoor::bind_unix(&path).unwrap();
+    let door = AdminSocketListener::bind(&path).unwrap();
 
     assert_eq!(door.path(), path);
     drop(door);
@@ -166,21 +169,27 @@ async fn what_is_not_a_socket_is_left_alone() {
     let path = scratch.path().join("admin.sock");
     fs::write(&path, "precious").unwrap();
 
-    assert!(matches!(AdminDoor::bind_unix(&path), Err(AdminDoorError::NotASocket { .. })));
+    assert!(matches!(
+        AdminSocketListener::bind(&path),
+        Err(AdminListenerError::Socket(UnixBindError::NotASocket { .. }))
+    ));
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
 
     let link = scratch.path().join("link.sock");
     symlink(&path, &link).unwrap();
-    assert!(matches!(AdminDoor::bind_unix(&link), Err(AdminDoorError::NotASocket { .. })));
+    assert!(matches!(
+        AdminSocketListener::bind(&link),
+        Err(AdminListenerError::Socket(UnixBindError::NotASocket { .. }))
+    ));
 }
 
 #[tokio::test]
 async fn a_path_too_long_for_a_socket_is_reported_with_what_to_do() {
     let scratch = Scratch::new();
     let longest = 107 - scratch.path().as_os_str().len() - 1;
-    assert!(AdminDoor::bind_unix(&scratch.path().join("s".repeat(longest))).is_ok());
+    assert!(AdminSocketListener::bind(&scratch.path().join("s".repeat(longest))).is_ok());
 
-    let error = AdminDoor::bind_unix(&scratch.path().join("s".repeat(longest + 1))).unwrap_err();
+    let error = AdminSocketListener::bind(&scratch.path().join("s".repeat(longest + 1))).unwrap_err();
 
     assert!(error.to_string().contains("has 108 bytes") && error.to_string().contains("--data-dir"), "{error}");
 }
@@ -188,8 +197,8 @@ async fn a_path_too_long_for_a_socket_is_reported_with_what_to_do() {
 #[tokio::test]
 async fn a_missing_directory_is_reported() {
     let scratch = Scratch::new();
-    let error = AdminDoor::bind_unix(&scratch.path().join("none/admin.sock")).unwrap_err();
-    assert!(matches!(error, AdminDoorError::Socket { action: "bind", .. }), "{error:?}");
+    let error = AdminSocketListener::bind(&scratch.path().join("none/admin.sock")).unwrap_err();
+    assert!(matches!(error, AdminListenerError::Socket(UnixBindError::Socket { action: "bind", .. })), "{error:?}");
 }
 
 #[tokio::test]

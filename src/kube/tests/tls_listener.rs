@@ -23,7 +23,8 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::world::{GRANTS, World, grant};
 use crate::{
-    kube::{AdminDoorError, AdminTlsDoor},
+    kube::{AdminListenerError, AdminTlsListener},
+    net::Drained,
     pki::{AdminUser, CaKeyType, SelfMadeCa, ServingIdentity, make_admin_user, make_ca, make_serving},
     time::Clock,
 };
@@ -41,13 +42,13 @@ pub(super) struct Open {
     pub(super) ca: SelfMadeCa,
     address: SocketAddr,
     stop: oneshot::Sender<()>,
-    serving: JoinHandle<Result<(), AdminDoorError>>,
+    serving: JoinHandle<Result<Drained, AdminListenerError>>,
 }
 
 impl Open {
     pub(super) async fn door() -> Self {
         let (world, ca) = (World::start().await, ca());
-        let door = AdminTlsDoor::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let door = AdminTlsListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = door.local_addr();
         let (stop, stopped) = oneshot::channel();
         let serving = door.serve(Arc::clone(&world.app), identity(&world, &ca), async {
@@ -204,7 +205,7 @@ async fn a_listener_that_closes_waits_for_no_handshake_and_for_no_idle_connectio
 
 #[tokio::test]
 async fn an_address_in_use_is_reported_with_the_flag_that_changes_it() {
-    let door = AdminTlsDoor::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let error = AdminTlsDoor::bind(door.local_addr()).unwrap_err().to_string();
-    assert!(error.contains(&door.local_addr().to_string()) && error.contains("--admin-listen"), "{error}");
+    let listener = AdminTlsListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let error = AdminTlsListener::bind(listener.local_addr()).unwrap_err().to_string();
+    assert!(error.contains(&listener.local_addr().to_string()) && error.contains("--admin-listen"), "{error}");
 }

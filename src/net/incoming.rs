@@ -1,50 +1,75 @@
 //! Accepting connections, also when the system has none to give.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{
+    future::poll_fn,
+    io,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use rustix::io::Errno;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncWrite},
     time::{Instant, sleep_until},
 };
 use tracing::warn;
 
+use super::Peer;
+
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// A full descriptor table is told once in this time, not once for each attempt.
+/// A full descriptor table is logged once in this time, not once for each attempt.
 const WARNING_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A socket that connections come from.
+pub trait Acceptor: Send + Sync + 'static {
+    /// A connection.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// The next connection and where it comes from.
+    ///
+    /// # Errors
+    /// The system's own, as in accept(2).
+    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Self::Stream, Peer)>>;
+
+    /// Sets what every connection of this kind needs, before its first byte.
+    ///
+    /// # Errors
+    /// The connection is gone already.
+    fn prepare(stream: &Self::Stream) -> io::Result<()>;
+}
 
 /// What an attempt to accept brought.
 #[derive(Debug)]
-pub(super) enum Accepted {
+pub(super) enum Accepted<S> {
     /// A connection.
-    Connection(TcpStream, SocketAddr),
+    Connection(S, Peer),
     /// No descriptor or no memory is left for one; the next attempt waits.
     NoDescriptors,
-    /// Nothing to speak of.
+    /// Nothing to act on.
     Nothing,
 }
 
-/// Connections of a listener. Never spins: an error that will come back is followed by a pause that grows to a second.
+/// Connections of a socket. Never spins: an error that will come back is followed by a pause that grows to a second.
 #[derive(Debug)]
-pub(super) struct Incoming {
-    listener: TcpListener,
+pub(super) struct Incoming<A> {
+    socket: A,
     backoff: Backoff,
     warned_at: Option<Instant>,
 }
 
-impl Incoming {
-    pub(super) fn new(listener: TcpListener) -> Self {
-        Self { listener, backoff: Backoff::default(), warned_at: None }
+impl<A: Acceptor> Incoming<A> {
+    pub(super) fn new(socket: A) -> Self {
+        Self { socket, backoff: Backoff::default(), warned_at: None }
     }
 
     /// The next attempt's result. May be cancelled: neither a connection nor a pause is lost then.
-    pub(super) async fn next(&mut self) -> Accepted {
+    pub(super) async fn next(&mut self) -> Accepted<A::Stream> {
         if let Some(until) = self.backoff.until {
             sleep_until(until).await;
             self.backoff.until = None;
         }
-        match self.listener.accept().await {
+        match poll_fn(|context| self.socket.poll_accept(context)).await {
             Ok((stream, peer)) => {
                 self.backoff = Backoff::default();
                 Accepted::Connection(stream, peer)
@@ -53,7 +78,7 @@ impl Incoming {
         }
     }
 
-    fn failed(&mut self, error: &io::Error) -> Accepted {
+    fn failed(&mut self, error: &io::Error) -> Accepted<A::Stream> {
         let fault = AcceptFault::of(error);
         let accepted = match fault {
             AcceptFault::OfTheConnection => return Accepted::Nothing,
@@ -115,10 +140,17 @@ impl Backoff {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tokio::{
+        io::{DuplexStream, duplex},
+        time::timeout,
+    };
+
     use super::*;
 
     #[test]
-    fn a_full_table_is_told_from_a_client_that_went_away() {
+    fn a_full_table_is_distinguished_from_a_client_that_went_away() {
         let fault = |errno: Errno| AcceptFault::of(&io::Error::from_raw_os_error(errno.raw_os_error()));
         assert_eq!(fault(Errno::MFILE), AcceptFault::Descriptors);
         assert_eq!(fault(Errno::NFILE), AcceptFault::Descriptors);
@@ -136,5 +168,55 @@ mod tests {
             pauses.push((backoff.until.unwrap() - now).as_millis());
         }
         assert_eq!(pauses, [10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
+    }
+
+    /// Has no descriptor as often as `failures` says, and then a connection.
+    struct Exhausted {
+        failures: AtomicU32,
+    }
+
+    impl Acceptor for Exhausted {
+        type Stream = DuplexStream;
+
+        fn poll_accept(&self, _: &mut Context<'_>) -> Poll<io::Result<(DuplexStream, Peer)>> {
+            if self.failures.load(Ordering::SeqCst) == 0 {
+                return Poll::Ready(Ok((duplex(1).0, Peer::Local)));
+            }
+            self.failures.fetch_sub(1, Ordering::SeqCst);
+            Poll::Ready(Err(io::Error::from_raw_os_error(Errno::MFILE.raw_os_error())))
+        }
+
+        fn prepare(_: &DuplexStream) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_descriptors_attempts_are_apart_and_a_connection_ends_the_pauses() {
+        let mut incoming = Incoming::new(Exhausted { failures: AtomicU32::new(3) });
+        let begun = Instant::now();
+
+        for _ in 0..3 {
+            assert!(matches!(incoming.next().await, Accepted::NoDescriptors));
+        }
+        assert!(matches!(incoming.next().await, Accepted::Connection(..)));
+        assert_eq!(begun.elapsed().as_millis(), 10 + 20 + 40);
+
+        assert!(matches!(incoming.next().await, Accepted::Connection(..)));
+        assert_eq!(begun.elapsed().as_millis(), 10 + 20 + 40);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_that_is_given_up_does_not_begin_its_pause_again() {
+        let mut incoming = Incoming::new(Exhausted { failures: AtomicU32::new(1) });
+        assert!(matches!(incoming.next().await, Accepted::NoDescriptors));
+        let begun = Instant::now();
+
+        for _ in 0..4 {
+            assert!(timeout(Duration::from_millis(2), incoming.next()).await.is_err());
+        }
+
+        assert!(matches!(incoming.next().await, Accepted::Connection(..)));
+        assert_eq!(begun.elapsed().as_millis(), 10);
     }
 }

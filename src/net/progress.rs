@@ -1,5 +1,5 @@
-//! A connection whose client takes nothing is cut: it would keep its place, and the answer in memory, for as long as it
-//! likes.
+//! A deadline for writes: a connection whose client reads nothing would keep its permit, and the answer in memory, for as
+//! long as the client likes.
 
 use std::{
     future::Future,
@@ -16,7 +16,7 @@ use tokio::{
 
 /// A stream on which no write waits for longer than its deadline.
 #[derive(Debug)]
-pub(super) struct Progressing<S> {
+pub struct Progressing<S> {
     stream: S,
     deadline: Duration,
     /// Since the stream took something last; `None` while nothing waits.
@@ -25,7 +25,7 @@ pub(super) struct Progressing<S> {
 
 impl<S> Progressing<S> {
     /// The same stream with a deadline.
-    pub(super) fn new(stream: S, deadline: Duration) -> Self {
+    pub fn new(stream: S, deadline: Duration) -> Self {
         Self { stream, deadline, stuck: None }
     }
 }

@@ -1,0 +1,80 @@
+//! HTTP on an admin connection, whatever the connection below.
+
+use std::{pin::pin, time::Duration};
+
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tracing::debug;
+
+use crate::{
+    kube::wire::service::AdminService,
+    net::{Connection, Progressing},
+};
+
+/// For the header of each request, and so for an idle connection too.
+const HEADER_DEADLINE: Duration = Duration::from_secs(10);
+/// The header section, which is where selectors are.
+const LONGEST_HEADER: u32 = 32 * 1024;
+/// Requests at once on one HTTP/2 connection.
+const MOST_STREAMS: u32 = 64;
+/// How long a connection of HTTP/2 may say nothing before it is asked whether it is there, and how long it may then
+/// take to say so.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+const PING_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a client may take nothing of what is written to it.
+const WRITE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The version of HTTP on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// Serves the requests of one connection until either side closes it.
+pub(super) async fn serve<S>(stream: S, protocol: Protocol, service: AdminService, connection: Connection)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    // The permit is kept until the end.
+    let Connection { permit: _permit, mut closing } = connection;
+    let http = http(protocol);
+    let (service, answers) = service.on_one_connection();
+    let connection = http
+        .serve_connection(TokioIo::new(Progressing::new(stream, WRITE_DEADLINE)), TowerToHyperService::new(service));
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = answers.stalled() => {
+            debug!("an admin connection was cut: its client takes no answer");
+            return;
+        }
+        () = closing.begun() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        debug!(error = &*error as &dyn std::error::Error, "an admin connection ended early");
+    }
+}
+
+fn http(protocol: Protocol) -> auto::Builder<TokioExecutor> {
+    // Fixed rather than guessed from the first bytes: a guess waits for them without a deadline.
+    let mut http = match protocol {
+        Protocol::Http1 => auto::Builder::new(TokioExecutor::new()).http1_only(),
+        Protocol::Http2 => auto::Builder::new(TokioExecutor::new()).http2_only(),
+    };
+    http.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE).max_buf_size(LONGEST_HEADER as usize);
+    http.http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(LONGEST_HEADER)
+        .max_concurrent_streams(MOST_STREAMS)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_DEADLINE);
+    http
+}

@@ -1,0 +1,128 @@
+//! The admin listener on TCP and TLS 1.3, for users with certificates.
+//!
+//! A certificate is not demanded in the handshake: discovery is open to all clients, and a client without a certificate gets
+//! an answer in words that kubectl prints (kubectl.md 3.15).
+
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+
+use rustls::{
+    RootCertStore,
+    server::WebPkiClientVerifier,
+    sign::{CertifiedKey, SingleCertAndKey},
+};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+use super::{
+    AdminListenerError, DRAIN_DEADLINE,
+    connection::{Protocol, serve},
+};
+use crate::{
+    app::App,
+    kube::{access::caller::Peer, wire::service::AdminService},
+    net::{self, BoundTcp, Connection, ConnectionHandler, Drained, NetLimits, Tls, TlsParts},
+    pki::{AdminUser, ServingIdentity},
+};
+
+const LIMITS: NetLimits = NetLimits {
+    max_connections: 256,
+    max_handshakes: 256,
+    handshake_deadline: Duration::from_secs(5),
+    // An administrator can repeat what the end of the server cuts short.
+    grace: Duration::ZERO,
+    drain_deadline: DRAIN_DEADLINE,
+};
+/// How long a client without a certificate is served. HTTP/2 knows no idle connection: without this, such clients could
+/// keep all permits.
+const UNAUTHENTICATED_DEADLINE: Duration = Duration::from_secs(30);
+const HTTP_2: &[u8] = b"h2";
+const HTTP_1: &[u8] = b"http/1.1";
+
+/// The admin listener for users with certificates, bound and not yet serving.
+#[derive(Debug)]
+pub struct AdminTlsListener(BoundTcp);
+
+impl AdminTlsListener {
+    /// Listens; connections wait in the kernel until [`serve`](Self::serve). To be called within a Tokio runtime.
+    ///
+    /// # Errors
+    /// [`AdminListenerError::Bind`].
+    pub fn bind(address: SocketAddr) -> Result<Self, AdminListenerError> {
+        BoundTcp::bind(address, "--admin-listen").map(Self).map_err(AdminListenerError::Bind)
+    }
+
+    /// Where it listens: the port the kernel chose, if 0 was asked for.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.0.local_addr()
+    }
+
+    /// Serves until `shutdown` ends, then takes no more connections, and lets the requests that have begun finish, for at
+    /// most 22 seconds. Users are those with a certificate of the CA that `identity` names.
+    ///
+    /// # Errors
+    /// [`AdminListenerError`] at once, when `identity` cannot be used.
+    pub async fn serve(
+        self,
+        app: Arc<App>,
+        identity: ServingIdentity,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<Drained, AdminListenerError> {
+        let handler = AdminTlsHandler { tls: tls(&identity)?, service: AdminService::new(app) };
+        Ok(net::serve(self.0, handler, LIMITS, shutdown).await)
+    }
+}
+
+struct AdminTlsHandler {
+    tls: Tls,
+    service: AdminService,
+}
+
+impl ConnectionHandler for AdminTlsHandler {
+    const NAME: &'static str = "admin";
+    type Socket = BoundTcp;
+    type Transport = Tls;
+
+    fn transport(&self) -> &Tls {
+        &self.tls
+    }
+
+    fn serving_deadline(&self, stream: &TlsStream<TcpStream>) -> Option<Duration> {
+        match peer(stream) {
+            Peer::Nobody => Some(UNAUTHENTICATED_DEADLINE),
+            Peer::Owner | Peer::Certificate(_) => None,
+        }
+    }
+
+    async fn serve(&self, stream: TlsStream<TcpStream>, connection: Connection) {
+        let protocol = match stream.get_ref().1.alpn_protocol() {
+            Some(HTTP_2) => Protocol::Http2,
+            Some(_) | None => Protocol::Http1,
+        };
+        let service = self.service.of(peer(&stream));
+        serve(stream, protocol, service, connection).await;
+    }
+}
+
+/// The user of a connection. The handshake has verified the certificate; one that names no user opens nothing.
+fn peer(stream: &TlsStream<TcpStream>) -> Peer {
+    let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    certificate.and_then(|der| AdminUser::of_certificate(der)).map_or(Peer::Nobody, Peer::Certificate)
+}
+
+/// HTTP/1.1 and HTTP/2, and client certificates for those that have one.
+fn tls(identity: &ServingIdentity) -> Result<Tls, AdminListenerError> {
+    let provider = Tls::provider();
+    let mut roots = RootCertStore::empty();
+    // What cannot be read is no CA, and without any the verifier below refuses.
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(identity.ca_pem().as_bytes()).flatten());
+    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+        .allow_unauthenticated()
+        .build()
+        .map_err(AdminListenerError::UserCa)?;
+    let key = CertifiedKey::from_der(identity.chain(), identity.private_key(), &provider)
+        .map_err(AdminListenerError::Certificate)?;
+    let certificate = Arc::new(SingleCertAndKey::from(key));
+    Tls::new(provider, TlsParts { certificate, clients, protocols: &[HTTP_2, HTTP_1] })
+        .map_err(AdminListenerError::Certificate)
+}

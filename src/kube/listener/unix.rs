@@ -1,0 +1,90 @@
+//! The admin listener on a Unix socket. Who may open the socket file may do everything.
+
+use std::{future::Future, path::Path, sync::Arc, time::Duration};
+
+use tokio::net::UnixStream;
+
+use super::{
+    AdminListenerError, DRAIN_DEADLINE,
+    connection::{Protocol, serve},
+};
+use crate::{
+    app::App,
+    kube::{access::caller::Peer, wire::service::AdminService},
+    metrics::Rejection,
+    net::{self, BoundUnix, Connection, ConnectionHandler, Drained, NetLimits, Plain},
+};
+
+const LIMITS: NetLimits = NetLimits {
+    max_connections: 64,
+    // There are no handshakes.
+    max_handshakes: 0,
+    handshake_deadline: Duration::ZERO,
+    grace: Duration::ZERO,
+    drain_deadline: DRAIN_DEADLINE,
+};
+
+/// To the connection that is one too many.
+const TURNED_AWAY: &str = r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","code":503,"reason":"ServiceUnavailable","message":"too many connections, please try again later","details":{"retryAfterSeconds":1}}"#;
+
+/// The admin listener for the owner of the socket file, bound and not yet serving.
+#[derive(Debug)]
+pub struct AdminSocketListener(BoundUnix);
+
+impl AdminSocketListener {
+    /// Binds the socket, mode 0600, and listens. A socket left over at this path is replaced: the caller holds the
+    /// data directory's lock, so no process serves it any more.
+    ///
+    /// To be called within a Tokio runtime. When the listener is dropped the socket file goes.
+    ///
+    /// # Errors
+    /// [`AdminListenerError::Socket`]; then nothing was left behind.
+    pub fn bind(path: &Path) -> Result<Self, AdminListenerError> {
+        BoundUnix::bind(path, "--data-dir").map(Self).map_err(AdminListenerError::Socket)
+    }
+
+    /// Where the socket is.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Serves until `shutdown` ends, then takes no more connections, removes the socket file, and lets the requests
+    /// that have begun finish, for at most 22 seconds.
+    pub async fn serve(self, app: Arc<App>, shutdown: impl Future<Output = ()> + Send) -> Drained {
+        let handler = AdminSocketHandler { service: AdminService::new(app).of(Peer::Owner) };
+        net::serve(self.0, handler, LIMITS, shutdown).await
+    }
+}
+
+struct AdminSocketHandler {
+    service: AdminService,
+}
+
+impl ConnectionHandler for AdminSocketHandler {
+    const NAME: &'static str = "admin socket";
+    type Socket = BoundUnix;
+    type Transport = Plain;
+
+    fn transport(&self) -> &Plain {
+        &Plain
+    }
+
+    /// Answers without waiting for the request, which would take the permit that there is not.
+    fn turn_away(&self, stream: &UnixStream, _: Rejection) {
+        let answer = format!(
+            "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\nConnection: close\r\n\
+             Content-Length: {}\r\n\r\n{TURNED_AWAY}",
+            TURNED_AWAY.len()
+        );
+        // A client that is gone already, or does not read, misses it.
+        let _ = stream.try_write(answer.as_bytes());
+    }
+
+    fn serving_deadline(&self, _: &UnixStream) -> Option<Duration> {
+        None
+    }
+
+    async fn serve(&self, stream: UnixStream, connection: Connection) {
+        serve(stream, Protocol::Http1, self.service.clone(), connection).await;
+    }
+}

@@ -1,0 +1,80 @@
+//! What a listener does with its connections: implemented for each listener in `http` and `kube`.
+
+use std::{future::Future, time::Duration};
+
+use tokio::{sync::watch, time::sleep};
+
+use super::{Acceptor, Peer, Permit, Transport};
+use crate::metrics::{Metrics, Rejection};
+
+/// A connection as it comes from the socket of a listener.
+pub type Raw<H> = <<H as ConnectionHandler>::Socket as Acceptor>::Stream;
+/// A connection of a listener that is ready for HTTP.
+pub type Established<H> = <<H as ConnectionHandler>::Transport as Transport<Raw<H>>>::Stream;
+
+/// One listener: which TLS, which service, and what is counted.
+pub trait ConnectionHandler: Send + Sync + 'static {
+    /// The listener's name in the log.
+    const NAME: &'static str;
+    /// Where connections come from.
+    type Socket: Acceptor;
+    /// What lies between the socket and HTTP.
+    type Transport: Transport<Raw<Self>>;
+
+    /// The TLS, or none.
+    fn transport(&self) -> &Self::Transport;
+
+    /// Where connections are counted, if they are.
+    fn metrics(&self) -> Option<&Metrics> {
+        None
+    }
+
+    /// Says something to a connection that is not admitted, without waiting, before it is closed.
+    fn turn_away(&self, stream: &Raw<Self>, why: Rejection) {
+        let _ = (stream, why);
+    }
+
+    /// How long this connection may be served at most; `None` when [`serve`](Self::serve) has deadlines of its own.
+    fn serving_deadline(&self, stream: &Established<Self>) -> Option<Duration>;
+
+    /// Serves a connection to its end. May be dropped at any time.
+    fn serve(&self, stream: Established<Self>, connection: Connection) -> impl Future<Output = ()> + Send;
+}
+
+/// What a connection is served with.
+#[derive(Debug)]
+pub struct Connection {
+    /// To be kept as long as the connection, or the work that it has caused, goes on: so that is bounded too.
+    pub permit: Permit,
+    /// When to finish, since the listener is closing.
+    pub closing: Closing,
+}
+
+impl Connection {
+    /// Where it comes from.
+    pub fn peer(&self) -> Peer {
+        self.permit.peer()
+    }
+}
+
+/// Shows a connection that its listener is closing.
+#[derive(Debug, Clone)]
+pub struct Closing {
+    /// Nothing is ever sent: the sender is dropped.
+    stop: watch::Receiver<()>,
+    grace: Duration,
+}
+
+impl Closing {
+    pub(super) fn new(stop: watch::Receiver<()>, grace: Duration) -> Self {
+        Self { stop, grace }
+    }
+
+    /// Ends [`grace`](super::NetLimits::grace) after the listener began to close. May be cancelled and called again.
+    pub async fn begun(&mut self) {
+        while self.stop.changed().await.is_ok() {}
+        if !self.grace.is_zero() {
+            sleep(self.grace).await;
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Level 3: the network layer of all listeners. A listener says which TLS, which service and which limits; everything else is
+//! here, once.
+//!
+//! A connection goes through [`incoming`] (accepted from a bound socket, [`bind`] or [`unix`]), [`limiter`] (a permit, or
+//! none), [`mod@serve`] (its phases with their deadlines, and the drain), [`tls`] (the handshake), and then to the
+//! [`ConnectionHandler`] of its listener.
+
+mod bind;
+mod handler;
+mod incoming;
+mod limiter;
+mod peer;
+mod progress;
+mod serve;
+mod tasks;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod unix;
+
+pub use self::{
+    bind::{BindError, BoundTcp},
+    handler::{Closing, Connection, ConnectionHandler, Established, Raw},
+    incoming::Acceptor,
+    limiter::Permit,
+    peer::Peer,
+    progress::Progressing,
+    serve::{Drained, NetLimits, serve},
+    tls::{Plain, Tls, TlsParts, Transport},
+    unix::{BoundUnix, UnixBindError},
+};
