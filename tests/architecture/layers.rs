@@ -71,6 +71,16 @@ fn every_sub_module_has_its_place_in_the_order() {
     }
 }
 
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let circular = circular(&IMPORTS_OF_THE_PROGRAM);
+    let lines = circular.iter().map(|(from, targets)| {
+        let targets: Vec<String> = targets.iter().map(|target| target.join("::")).collect();
+        format!("{} imports {}", from.join("::"), targets.join(", "))
+    });
+    assert!(circular.is_empty(), "in circles:\n{}", lines.collect::<Vec<_>>().join("\n"));
+}
+
 /// The imports of a crate with these modules, given as `(path, text)`.
 fn imports_of(files: &[(&str, &str)]) -> Imports {
     let path = |path: &str| path.split("::").filter(|name| !name.is_empty()).map(str::to_owned).collect();
