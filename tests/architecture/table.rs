@@ -19,7 +19,11 @@ pub const MODULES: &[Module] = &[
     Module { name: "metrics", level: 2, crates: "prometheus" },
     Module { name: "app", level: 3, crates: "base64 getrandom serde_json tokio tracing uuid" },
     Module { name: "net", level: 3, crates: "rustix rustls tokio tokio_rustls tracing" },
-    Module { name: "http", level: 4, crates: "http_body_util hyper hyper_util rustls tokio tokio_rustls tower tracing" },
+    Module {
+        name: "http",
+        level: 4,
+        crates: "http_body_util hyper hyper_util rustls tokio tokio_rustls tower tracing",
+    },
     Module {
         name: "kube",
         level: 4,
@@ -47,7 +51,27 @@ pub struct SubModules {
 }
 
 /// The modules that are large enough to have layers inside.
-pub const SUB_MODULES: &[SubModules] = &[];
+pub const SUB_MODULES: &[SubModules] = &[
+    SubModules {
+        module: "store",
+        order: &["error receipt", "grants options", "object", "changes", "sql", "fuzzing sqlite", "open"],
+    },
+    SubModules { module: "kube", order: &["catalog", "problem", "access engine", "kinds", "wire", "fuzzing listener"] },
+    SubModules {
+        module: "cli",
+        order: &[
+            "data_dir exit output telemetry",
+            "config",
+            "serve",
+            "error",
+            "files flag resource",
+            "answer args",
+            "server",
+            "command",
+            "fuzzing run",
+        ],
+    },
+];
 
 /// Crates that every module may use.
 pub const EVERYWHERE: &[&str] = &["thiserror", "zeroize"];
