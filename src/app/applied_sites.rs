@@ -141,7 +141,8 @@ impl Sites {
     }
 }
 
-/// Whether links are to lead to the site with this body: `linkAccess` is there, and not `none` (protocol.md 4.5).
+/// Whether links are to lead to the site with this body: `linkAccess` is there, and not `none`
+/// (docs/protocol.md section 4.5).
 pub fn wants_link_access(body: &Map<String, Value>) -> bool {
     let access = body.get("spec").and_then(|spec| spec.get("linkAccess")).and_then(Value::as_str);
     access.is_some_and(|access| !["", "none"].contains(&access))

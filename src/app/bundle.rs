@@ -47,7 +47,7 @@ impl LinkBundle {
         Self { document }
     }
 
-    /// The document as protocol.md section 2 wants it.
+    /// The document as docs/protocol.md section 2 wants it.
     pub fn into_document(self) -> Zeroizing<Vec<u8>> {
         self.document
     }

@@ -1,4 +1,4 @@
-//! Conditions of an object's status, and the summary of several (protocol.md 4).
+//! Conditions of an object's status, and the summary of several (docs/protocol.md section 4).
 
 use std::fmt::Display;
 

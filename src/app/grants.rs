@@ -155,7 +155,8 @@ impl App {
 
     /// Brings a grant, as it was read, to the given spec and metadata. Nothing is written when nothing differs.
     ///
-    /// The window may change its words, but not the expiration it set; the code may not change at all (protocol.md 4.1).
+    /// The window may change its words, but not the expiration it set; the code may not change at all
+    /// (docs/protocol.md section 4.1).
     ///
     /// # Errors
     /// [`UpdateGrantError`]; then nothing was changed.

@@ -9,15 +9,15 @@ pub type PortFuture<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send
 
 /// Turns tokens of other sites into bundles.
 pub trait Redeemer: Send + Sync + 'static {
-    /// Redeems `token` for `subject` (protocol.md 1.1), within 10 seconds. Each call may use up one redemption, also one
-    /// that fails.
+    /// Redeems `token` for `subject` (docs/protocol.md section 1.1), within 10 seconds. Each call may use up one
+    /// redemption, also one that fails.
     fn redeem<'a>(&'a self, token: &'a AccessToken, subject: &'a str) -> PortFuture<'a, Bundle, RedeemFailure>;
 }
 
 /// Why there is no bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedeemFailure {
-    /// For the token's status, as Skupper words it (protocol.md 1.5); never with a code in it.
+    /// For the token's status, as Skupper words it (docs/protocol.md section 1.5); never with a code in it.
     pub message: String,
     /// Whether and when to try again.
     pub retry: Retry,
@@ -36,7 +36,8 @@ pub enum Retry {
 
 /// Tests whether a router accepts a link.
 pub trait Prober: Send + Sync + 'static {
-    /// Makes a mutual-TLS handshake with `endpoint` as a router would (protocol.md 3.3), and closes it. Within 10 seconds.
+    /// Makes a mutual-TLS handshake with `endpoint` as a router would (docs/protocol.md section 3.3), and closes it.
+    /// Within 10 seconds.
     fn probe<'a>(&'a self, endpoint: &'a Endpoint, credentials: &'a TlsSecret) -> PortFuture<'a, (), ProbeFailure>;
 }
 

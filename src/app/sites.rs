@@ -83,7 +83,8 @@ impl ConfiguredSite {
     }
 }
 
-/// Why no link to a site can be issued. The texts are Skupper's (protocol.md 1.2): they land in users' status messages.
+/// Why no link to a site can be issued. The texts are Skupper's (docs/protocol.md section 1.2): they land in users'
+/// status messages.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SiteFault {
     /// No site is configured for the namespace.
@@ -182,7 +183,8 @@ impl Sites {
         })
     }
 
-    /// The site and issuer that serve a grant of this namespace, in Skupper's order of faults (protocol.md 1.2).
+    /// The site and issuer that serve a grant of this namespace, in Skupper's order of faults
+    /// (docs/protocol.md section 1.2).
     ///
     /// # Errors
     /// The first [`SiteFault`] that applies.

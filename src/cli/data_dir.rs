@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct DataDir(PathBuf);
 
-/// A certificate and its key, as Skupper keeps them in a directory of their own (protocol.md 6.1).
+/// A certificate and its key, as Skupper keeps them in a directory of their own (docs/protocol.md section 6.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PairFiles {
     /// The certificate.

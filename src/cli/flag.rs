@@ -1,4 +1,5 @@
-//! Values of flags, parsed together; a fault names its value as Skupper does (protocol.md 5.1), and its flag.
+//! Values of flags, parsed together; a fault names its value as Skupper does (docs/protocol.md section 5.1), and its
+//! flag.
 
 use std::{fmt::Display, str::FromStr, time::Duration};
 

@@ -1,4 +1,4 @@
-//! The objects of the admin API, as far as the commands read them (protocol.md 4.1 and 4.5).
+//! The objects of the admin API, as far as the commands read them (docs/protocol.md sections 4.1 and 4.5).
 
 use std::fmt::Write as _;
 

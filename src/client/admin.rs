@@ -70,7 +70,7 @@ impl AdminMethod {
 pub enum Form {
     /// Whole objects.
     Objects,
-    /// Rows of a table, for printing (kubectl.md 4.3).
+    /// Rows of a table, for printing (docs/kubernetes-api.md section 4.3).
     Table,
 }
 

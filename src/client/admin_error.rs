@@ -63,7 +63,7 @@ pub enum AdminError {
     },
 }
 
-/// A refusal, as a Kubernetes Status (kubectl.md).
+/// A refusal, as a Kubernetes Status (docs/kubernetes-api.md).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
     /// The HTTP status.
@@ -119,7 +119,8 @@ struct StatusDetails {
 }
 
 impl Status {
-    /// Reads the refusal that a watch ends with: the `object` of its `ERROR` event (kubectl.md 4.4).
+    /// Reads the refusal that a watch ends with: the `object` of its `ERROR` event
+    /// (docs/kubernetes-api.md section 4.4).
     ///
     /// # Errors
     /// [`AdminError::Malformed`] when it is no Status.

@@ -1,4 +1,4 @@
-//! Turning a token into a bundle (protocol.md section 1).
+//! Turning a token into a bundle (docs/protocol.md section 1).
 
 use std::{sync::Arc, time::Duration};
 
@@ -65,7 +65,7 @@ pub async fn redeem(token: &AccessToken, options: &RedeemOptions) -> Result<Bund
     Ok(bundle)
 }
 
-/// The request of protocol.md 1.1.
+/// The request of docs/protocol.md section 1.1.
 fn request(
     url: &TokenUrl,
     token: &AccessToken,

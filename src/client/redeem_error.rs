@@ -215,7 +215,7 @@ impl RedeemTokenError {
     }
 }
 
-/// The statuses of protocol.md 1.2, and those of a server that guards itself.
+/// The statuses of docs/protocol.md section 1.2, and those of a server that guards itself.
 fn refusal_hint(status: u16) -> Option<&'static str> {
     match status {
         403 => Some("the code is wrong: the token file was changed, or belongs to another grant; ask for a new token"),

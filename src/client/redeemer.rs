@@ -1,4 +1,5 @@
-//! Redeeming for the server itself, with failures as Skupper words them in a token's status (protocol.md 1.5).
+//! Redeeming for the server itself, with failures as Skupper words them in a token's status
+//! (docs/protocol.md section 1.5).
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::{
     link::{AccessToken, Bundle, DocumentError},
 };
 
-/// What Skupper's own clients wait (protocol.md 1.4).
+/// What Skupper's own clients wait (docs/protocol.md section 1.4).
 const DEADLINE: Duration = Duration::from_secs(10);
 /// As much of a URL as a status shows.
 const MAX_URL_BYTES: usize = 1024;

@@ -1,4 +1,4 @@
-//! Whether a router's certificate names a host, by the rules of routers (protocol.md 3.3).
+//! Whether a router's certificate names a host, by the rules of routers (docs/protocol.md section 3.3).
 
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName};
 

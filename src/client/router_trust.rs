@@ -1,4 +1,5 @@
-//! Verifies a router's certificate as routers do: the CA of the link's Secret, and the names (protocol.md 3.3).
+//! Verifies a router's certificate as routers do: the CA of the link's Secret, and the names
+//! (docs/protocol.md section 3.3).
 
 use std::sync::Arc;
 

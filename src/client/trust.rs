@@ -36,8 +36,8 @@ pub(super) fn client_config(ca: &str) -> Result<Arc<ClientConfig>, RedeemTokenEr
 
 /// Believes a chain that ends in one of the token's certificates, and a server that presents one of them itself.
 ///
-/// The latter is what Go's clients do too (protocol.md 1.4): a self-signed serving certificate may be the token's CA.
-/// The plain verifier would ask that certificate to be no CA, and to have an issuer.
+/// The latter is what Go's clients do too (docs/protocol.md section 1.4): a self-signed serving certificate may be the
+/// token's CA. The plain verifier would ask that certificate to be no CA, and to have an issuer.
 #[derive(Debug)]
 struct TokenVerifier {
     certificates: Vec<CertificateDer<'static>>,

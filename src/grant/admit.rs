@@ -84,7 +84,7 @@ pub enum GrantState {
 /// A redemption request whose every part has been checked for form, not yet for permission.
 #[derive(Debug)]
 pub struct RedemptionRequest {
-    /// The `name` header; the grant's name when absent or empty (protocol.md 2.2).
+    /// The `name` header; the grant's name when absent or empty (docs/protocol.md section 2.2).
     pub link_name: Option<LinkName>,
     /// The `subject` header; the link's name when absent or empty.
     pub subject: Option<Subject>,
@@ -193,8 +193,9 @@ impl Grant {
 
     /// Decides whether the request opens this grant at `now`; reads nothing but its arguments.
     ///
-    /// Checks in Skupper's order (expired, exhausted, code: protocol.md 1.2, rows 5 to 7), so a caller without the code
-    /// learns no more than from Skupper. The decision is made on a copy: the store checks again when it counts.
+    /// Checks in Skupper's order (expired, exhausted, code: docs/protocol.md section 1.2, rows 5 to 7), so a caller
+    /// without the code learns no more than from Skupper. The decision is made on a copy: the store checks again when
+    /// it counts.
     ///
     /// # Errors
     /// The first [`Refusal`] that applies.

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// The alphabet of generated codes, in Skupper's order (protocol.md 4.1).
+/// The alphabet of generated codes, in Skupper's order (docs/protocol.md section 4.1).
 const ALPHABET: &[u8; 62] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 const GENERATED_LENGTH: usize = 24;
 
@@ -109,7 +109,8 @@ pub enum CodeOrigin {
 pub struct PresentedCode(Vec<u8>);
 
 impl PresentedCode {
-    /// Takes the body of a redemption request as it came: a trailing newline makes it wrong (protocol.md 1.2).
+    /// Takes the body of a redemption request as it came: a trailing newline makes it wrong
+    /// (docs/protocol.md section 1.2).
     pub fn new(body: Vec<u8>) -> Self {
         Self(body)
     }

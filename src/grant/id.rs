@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use uuid::Uuid;
 
-/// The uid of an AccessGrant, and the path segment under which it is redeemed (protocol.md 1.1).
+/// The uid of an AccessGrant, and the path segment under which it is redeemed (docs/protocol.md section 1.1).
 ///
 /// Read from the 36-character hyphenated form in any case; written in lower case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

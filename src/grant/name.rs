@@ -102,7 +102,7 @@ name!(
 name!(
     /// The name of a bundle's Secret and Links: a DNS-1123 subdomain of at most 245 bytes.
     ///
-    /// Kubernetes takes 253; `NAME-1` must fit too (protocol.md 2.3).
+    /// Kubernetes takes 253; `NAME-1` must fit too (docs/protocol.md section 2.3).
     LinkName,
     check_subdomain,
     245
@@ -126,7 +126,7 @@ impl Default for Namespace {
 }
 
 impl From<GrantName> for LinkName {
-    /// What a client that sends no name gets (protocol.md 2.2); both kinds of name obey one rule.
+    /// What a client that sends no name gets (docs/protocol.md section 2.2); both kinds of name obey one rule.
     fn from(name: GrantName) -> Self {
         Self(name.0)
     }
@@ -153,7 +153,7 @@ impl fmt::Display for Subject {
 }
 
 impl From<&LinkName> for Subject {
-    /// An empty subject means the link's name (protocol.md 2.2); every link name is a valid subject.
+    /// An empty subject means the link's name (docs/protocol.md section 2.2); every link name is a valid subject.
     fn from(name: &LinkName) -> Self {
         Self(name.0.clone())
     }

@@ -1,4 +1,4 @@
-//! How long a grant can be redeemed: Go's duration grammar, as Skupper's users write it (protocol.md 4.1).
+//! How long a grant can be redeemed: Go's duration grammar, as Skupper's users write it (docs/protocol.md section 4.1).
 
 use std::{fmt, str::FromStr, time::Duration};
 

@@ -1,7 +1,7 @@
 //! Everything that can go wrong with a redemption, as a status and a text: the only place that knows either.
 //!
-//! The texts of protocol.md 1.2 are Skupper's to the letter, since they land in users' status messages. Every text is a
-//! constant here, so that no inner message leaks; one takes up the namespace, which Skupper's does too.
+//! The texts of docs/protocol.md section 1.2 are Skupper's to the letter, since they land in users' status messages.
+//! Every text is a constant here, so that no inner message leaks; one takes up the namespace, which Skupper's does too.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! The one request that the redeem listener answers: `POST /<uuid>` (protocol.md 1.1 to 1.3).
+//! The one request that the redeem listener answers: `POST /<uuid>` (docs/protocol.md sections 1.1 to 1.3).
 
 use std::{
     convert::Infallible,
@@ -33,7 +33,7 @@ use crate::{
     net::Permit,
 };
 
-/// Skupper's own text for anything that starts like its answer; no client looks at it (protocol.md 1.2).
+/// Skupper's own text for anything that starts like its answer; no client looks at it (docs/protocol.md section 1.2).
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 /// A Skupper site asks again after 30 s whatever is said here; other clients may follow it.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");

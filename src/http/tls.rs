@@ -1,4 +1,4 @@
-//! The certificate of the redeem listener (protocol.md 1.4).
+//! The certificate of the redeem listener (docs/protocol.md section 1.4).
 
 use std::sync::{Arc, Mutex, PoisonError};
 

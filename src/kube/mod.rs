@@ -1,5 +1,5 @@
 //! Level 4: the admin API, shaped like Kubernetes' API, so that kubectl, the skupper CLI and Kubernetes' client libraries
-//! work without a cluster (kubectl.md).
+//! work without a cluster (docs/kubernetes-api.md).
 //!
 //! Each module imports those below it only (`tests/architecture.rs` holds the order), from the highest:
 //!

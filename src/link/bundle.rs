@@ -1,4 +1,4 @@
-//! The answer to a redemption: one Secret and its Links, as one YAML stream (protocol.md section 2).
+//! The answer to a redemption: one Secret and its Links, as one YAML stream (docs/protocol.md section 2).
 
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -35,10 +35,11 @@ impl std::fmt::Debug for BundleParts<'_> {
 /// Writes the answer to a redemption.
 ///
 /// The Secret comes first, then one Link for each group of the site's endpoints, sorted by group: NAME when there is
-/// one group, else NAME-1 to NAME-n (protocol.md 2.2). A site without endpoints gives no Link: refuse it before.
+/// one group, else NAME-1 to NAME-n (docs/protocol.md section 2.2). A site without endpoints gives no Link: refuse it
+/// before.
 ///
-/// Keeps to what the clients' decoders need (protocol.md 1.5): begins with exactly one `---`, no namespace, every
-/// value from elsewhere in quotes.
+/// Keeps to what the clients' decoders need (docs/protocol.md section 1.5): begins with exactly one `---`, no
+/// namespace, every value from elsewhere in quotes.
 pub fn write_bundle(parts: &BundleParts<'_>) -> Zeroizing<Vec<u8>> {
     let mut endpoints: Vec<&Endpoint> = parts.site.endpoints.iter().collect();
     // Stable: within a group, routers take the first of their kind in the order of the configuration.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::grant::Namespace;
 
-/// A Link (protocol.md 4.4): one group of endpoints of the other site.
+/// A Link (docs/protocol.md section 4.4): one group of endpoints of the other site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
     /// Its name, which the router's connector gets too.
@@ -40,7 +40,8 @@ impl Link {
         read_link(document.metadata, document.spec, Fields { position })
     }
 
-    /// The document as a site without Kubernetes keeps it in `input/resources/Link-NAME.yaml` (protocol.md 6.4).
+    /// The document as a site without Kubernetes keeps it in `input/resources/Link-NAME.yaml`
+    /// (docs/protocol.md section 6.4).
     ///
     /// `namespace` is written only when the user named one.
     pub fn write(&self, namespace: Option<&Namespace>) -> String {
@@ -139,7 +140,7 @@ const ENDPOINTS: &str = "a list of endpoints, each with name, host and port";
 fn read_endpoint(endpoint: EndpointFields, index: usize, fields: Fields) -> Result<Endpoint, DocumentError> {
     let field = |name: &str| format!("spec.endpoints[{index}].{name}");
     Ok(Endpoint {
-        // Sites without Kubernetes write none (protocol.md 6.2).
+        // Sites without Kubernetes write none (docs/protocol.md section 6.2).
         group: fields.value(endpoint.group.or_else(absent), &field("group"), "a text")?,
         name: fields.value(endpoint.name, &field("name"), "'inter-router' or 'edge'")?,
         host: fields.value(endpoint.host, &field("host"), "a host name or an IP address")?,

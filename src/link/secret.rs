@@ -64,7 +64,8 @@ impl TlsSecret {
         read_secret(document.metadata, document.data, Fields { position })
     }
 
-    /// The document as a site without Kubernetes keeps it in `input/resources/Secret-NAME.yaml` (protocol.md 6.4).
+    /// The document as a site without Kubernetes keeps it in `input/resources/Secret-NAME.yaml`
+    /// (docs/protocol.md section 6.4).
     ///
     /// `namespace` is written only when the user named one.
     pub fn write(&self, namespace: Option<&Namespace>) -> Zeroizing<String> {

@@ -32,7 +32,7 @@ pub struct Endpoint {
     pub port: Port,
 }
 
-/// Four texts, as in the spec of a Link and the status of a Site (protocol.md 4.4, 4.5).
+/// Four texts, as in the spec of a Link and the status of a Site (docs/protocol.md sections 4.4, 4.5).
 impl Serialize for Endpoint {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut members = serializer.serialize_struct("Endpoint", 4)?;
@@ -44,7 +44,7 @@ impl Serialize for Endpoint {
     }
 }
 
-/// Which connector an endpoint is for. Clients pick by exactly these names (protocol.md 2.3).
+/// Which connector an endpoint is for. Clients pick by exactly these names (docs/protocol.md section 2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EndpointName {
     /// For interior routers.
@@ -117,7 +117,7 @@ macro_rules! text {
 }
 
 text!(
-    /// The group of an endpoint, `skupper-router` on most sites; may be empty (protocol.md 2.2).
+    /// The group of an endpoint, `skupper-router` on most sites; may be empty (docs/protocol.md section 2.2).
     Group
 );
 text!(

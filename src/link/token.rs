@@ -1,4 +1,4 @@
-//! The AccessToken: what a person carries from one site to another (protocol.md 4.3 and 5.1).
+//! The AccessToken: what a person carries from one site to another (docs/protocol.md sections 4.3 and 5.1).
 
 use serde::Deserialize;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -56,7 +56,8 @@ impl AccessToken {
         read_token(document, Fields { position })
     }
 
-    /// Writes the token as Skupper's own command does: keys sorted, empty values left out (protocol.md 5.1).
+    /// Writes the token as Skupper's own command does: keys sorted, empty values left out
+    /// (docs/protocol.md section 5.1).
     ///
     /// The text holds the code: keep it in a file that only its owner can read.
     pub fn write(&self) -> Zeroizing<String> {

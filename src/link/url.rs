@@ -46,7 +46,7 @@ impl PublicUrl {
         self.port
     }
 
-    /// Where this grant is redeemed: `https://HOST:PORT/<uid>` (protocol.md 0).
+    /// Where this grant is redeemed: `https://HOST:PORT/<uid>` (docs/protocol.md section 0).
     pub fn of_grant(&self, id: GrantId) -> String {
         format!("{self}/{id}")
     }

@@ -33,7 +33,7 @@ impl Tls {
     /// TLS 1.3 with `provider`, without tickets and without early data.
     ///
     /// No tickets: few clients come back on the same session, each ticket costs both sides, and what a certificate allows
-    /// is to be checked anew on each connection (limits.md, recommendation 7).
+    /// is to be checked anew on each connection (docs/measurements.md section 1).
     ///
     /// # Errors
     /// The provider does not offer TLS 1.3.

@@ -31,7 +31,7 @@ pub enum CaKeyType {
     /// ECDSA P-256, written as PKCS#8.
     #[default]
     EcdsaP256,
-    /// RSA-2048, written as PKCS#1: the only kind Skupper's own code can sign with (protocol.md 3.4).
+    /// RSA-2048, written as PKCS#1: the only kind Skupper's own code can sign with (docs/protocol.md section 3.4).
     Rsa2048,
 }
 

@@ -16,7 +16,7 @@ use super::{
 pub(super) struct ClientKey {
     /// SubjectPublicKeyInfo.
     pub(super) public_key: Vec<u8>,
-    /// PKCS#8, which every client reads (protocol.md 3.4).
+    /// PKCS#8, which every client reads (docs/protocol.md section 3.4).
     pub(super) private_key: PrivateKeyPem,
 }
 

@@ -92,7 +92,8 @@ pub enum IssuerFault {
     },
 }
 
-/// Why the grant server cannot serve with these files. Each is what a client would stumble over (protocol.md 1.4).
+/// Why the grant server cannot serve with these files. Each is what a client would stumble over
+/// (docs/protocol.md section 1.4).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ServingFault {
     /// The certificate file or the CA file.

@@ -41,7 +41,7 @@ pub struct ClientCredential {
 }
 
 impl ClientCredential {
-    /// The certificate alone, as PEM (protocol.md 3.1).
+    /// The certificate alone, as PEM (docs/protocol.md section 3.1).
     pub fn certificate_pem(&self) -> &str {
         &self.certificate_pem
     }

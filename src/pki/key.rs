@@ -54,7 +54,7 @@ pub(super) fn read(contents: &[u8]) -> Result<LoadedKey, KeyFault> {
 }
 
 impl SigningKey {
-    /// Tries every kind in turn and disregards the block's label, as Skupper does (protocol.md 3.4).
+    /// Tries every kind in turn and disregards the block's label, as Skupper does (docs/protocol.md section 3.4).
     fn from_der(der: &[u8]) -> Result<Self, KeyFault> {
         let rsa =
             RsaKeyPair::from_pkcs8(der).or_else(|first| RsaKeyPair::from_der(der).map_err(|second| (first, second)));

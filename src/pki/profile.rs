@@ -99,7 +99,7 @@ pub struct Profile {
 }
 
 impl Default for Profile {
-    /// ECDSA P-256 and five years: nothing renews a link's certificate yet (protocol.md 3.1).
+    /// ECDSA P-256 and five years: nothing renews a link's certificate yet (docs/protocol.md section 3.1).
     fn default() -> Self {
         Self { key_type: ClientKeyType::default(), validity: Duration::from_secs(5 * 365 * 24 * 60 * 60) }
     }

@@ -41,8 +41,9 @@ enum ServingFile {
 impl ServingIdentity {
     /// Reads and checks the three PEM files: the chain (leaf first), its key, and the CA certificates that tokens carry.
     ///
-    /// What is accepted is what Skupper's clients accept (protocol.md 1.4): the leaf chains to a certificate of the CA file
-    /// or is one of them; it is within its dates, has `serverAuth` or no extended key usage, and has a subjectAltName.
+    /// What is accepted is what Skupper's clients accept (docs/protocol.md section 1.4): the leaf chains to a
+    /// certificate of the CA file or is one of them; it is within its dates, has `serverAuth` or no extended key usage,
+    /// and has a subjectAltName.
     ///
     /// # Errors
     /// [`PkiError::File`], or [`PkiError::Serving`] with the file at fault and what to do about it.

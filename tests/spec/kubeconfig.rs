@@ -346,7 +346,8 @@ fn faulty_flags_are_reported_together() {
     }
 }
 
-/// kubectl.md 3.16: over plain HTTP kubectl drops a bearer token without a word. So nothing is served that way.
+/// docs/kubernetes-api.md section 3.16: over plain HTTP kubectl drops a bearer token without a word. So nothing is
+/// served that way.
 #[test]
 fn the_admin_tls_listener_serves_no_plain_http() {
     let server = listening();

@@ -51,7 +51,7 @@ pub fn versions() -> Vec<PathBuf> {
 /// The kubectl on the PATH, or each of the versions that some distributions put beside it as `kubectl.1.NN`.
 ///
 /// Those are taken for themselves: the one on the PATH may be a front end that picks one by the server's version
-/// (kubectl.md 3.1).
+/// (docs/kubernetes-api.md section 3.1).
 pub fn installed() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap();
     let found = std::env::split_paths(&path).map(|directory| directory.join("kubectl")).find(|file| file.is_file());

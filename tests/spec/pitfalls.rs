@@ -1,5 +1,5 @@
-//! What makes Kubernetes' clients fail, one test each: the numbered findings of kubectl.md 3, with curl over the
-//! socket.
+//! What makes Kubernetes' clients fail, one test each: the numbered findings of docs/kubernetes-api.md section 3, with
+//! curl over the socket.
 
 use std::{
     io::{BufRead, BufReader},

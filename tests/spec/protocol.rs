@@ -1,4 +1,5 @@
-//! What Skupper's own tests assert of a grant server (protocol.md 10.1 and 10.3), and the answers of 1.2, byte for byte.
+//! What Skupper's own tests assert of a grant server (docs/protocol.md sections 10.1 and 10.3), and the answers of
+//! section 1.2, byte for byte.
 
 use std::fs;
 
@@ -51,7 +52,8 @@ async fn ask(server: &Server, token: &AccessToken, change: impl Fn(String) -> St
     Client::new(server.redeem, token).exchange(change(request).as_bytes()).await.unwrap()
 }
 
-/// The whole refusal: status, text and newline, and the headers that upstream's answers carry (protocol.md 1.2).
+/// The whole refusal: status, text and newline, and the headers that upstream's answers carry
+/// (docs/protocol.md section 1.2).
 fn assert_refused(row: &str, answer: &Answer, status: u16, text: &str) {
     assert_eq!((answer.status, answer.body.as_str()), (status, format!("{text}\n").as_str()), "{row}");
     let header = |name: &str| answer.headers.get(name).map(String::as_str);

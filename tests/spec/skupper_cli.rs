@@ -1,5 +1,6 @@
-//! `skupper token issue`, `token redeem` and `link status` on the kubernetes platform (protocol.md 5.1 to 5.3, 5.5): their
-//! requests byte for byte, on one connection as Go keeps it, over the admin socket.
+//! `skupper token issue`, `token redeem` and `link status` on the kubernetes platform
+//! (docs/protocol.md sections 5.1 to 5.3, 5.5): their requests byte for byte, on one connection as Go keeps it, over
+//! the admin socket.
 
 use std::{
     io::{Read, Write},

@@ -85,7 +85,7 @@ impl Client {
         tokio::time::timeout(Duration::from_secs(20), attempt).await.ok()?
     }
 
-    /// Redeems as Skupper's clients do (protocol.md 1.1).
+    /// Redeems as Skupper's clients do (docs/protocol.md section 1.1).
     pub async fn redeem(&self, token: &AccessToken, name: &str) -> Option<Answer> {
         self.exchange(&request(token, name, "")).await
     }

@@ -32,7 +32,8 @@ pub(in crate::app) enum SpecFault {
     Credentials(NameError),
 }
 
-/// The endpoint that an interior router would take, or else the one for edge routers (protocol.md 2.3); and the Secret.
+/// The endpoint that an interior router would take, or else the one for edge routers (docs/protocol.md section 2.3);
+/// and the Secret.
 ///
 /// # Errors
 /// The first [`SpecFault`].

@@ -1,4 +1,5 @@
-//! The controller of Links: can a router be configured with them, and does the other site accept them (protocol.md 4.4)?
+//! The controller of Links: can a router be configured with them, and does the other site accept them
+//! (docs/protocol.md section 4.4)?
 
 pub(super) mod credentials;
 pub(super) mod endpoint;

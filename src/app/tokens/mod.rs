@@ -1,4 +1,4 @@
-//! AccessTokens that were applied here are redeemed at the other site (protocol.md 1.5, 4.3).
+//! AccessTokens that were applied here are redeemed at the other site (docs/protocol.md sections 1.5, 4.3).
 //!
 //! Each call may use up a redemption. So the other site is called only when the result can be stored, and the bundle is
 //! kept in memory until it is stored.

@@ -22,7 +22,7 @@ pub(super) struct RedeemedObjects<'a> {
 
 impl<'a> RedeemedObjects<'a> {
     /// Names all objects after the token, not as the other site named them: that site must not choose which names are
-    /// taken here. The rule for the names is the one of redemption answers (protocol.md 2.2).
+    /// taken here. The rule for the names is the one of redemption answers (docs/protocol.md section 2.2).
     ///
     /// `None` when a Link's number makes its name too long.
     pub(super) fn new(token: &'a StoredObject, bundle: &'a Bundle, link_cost: Option<u32>) -> Option<Self> {
@@ -86,7 +86,7 @@ pub(super) fn may_take(token: &ObjectKey, other: &ObjectKey) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
-/// The message for a name that is taken, in Skupper's words (protocol.md 1.5).
+/// The message for a name that is taken, in Skupper's words (docs/protocol.md section 1.5).
 pub(super) fn exists(taken: &ObjectKey) -> String {
     let (what, resource) = match taken.kind {
         ObjectKind::Secret => ("secret", "secrets"),

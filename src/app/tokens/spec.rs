@@ -11,7 +11,7 @@ use crate::{
 /// Why a spec is not a token. Never holds a value of the spec.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::app) enum SpecFault {
-    /// No certificate to trust; the text is Skupper's (protocol.md 1.5).
+    /// No certificate to trust; the text is Skupper's (docs/protocol.md section 1.5).
     #[error("token does not have a CA")]
     NoCa,
     /// A field that is not a text, or an empty one.

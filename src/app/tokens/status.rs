@@ -8,7 +8,7 @@ use super::super::{
 };
 use crate::{store::StoredObject, time::Timestamp};
 
-/// The one condition of a token (protocol.md 4.3).
+/// The one condition of a token (docs/protocol.md section 4.3).
 const REDEEMED: &str = "Redeemed";
 /// The generation that the other site has refused for good. This field is grantd's own: it is kept in the status so that a
 /// refused token is not tried again after a restart. A change of the spec makes another generation.
@@ -84,8 +84,8 @@ pub(super) fn begun(token: &StoredObject, now: Timestamp) -> Map<String, Value> 
 /// The status of a redeemed token.
 ///
 /// It stays so when the Site of its namespace is removed, where Skupper says `Already redeemed for a deleted site`
-/// (protocol.md 4.3): there the Site owns the Secret and the Links, and they are removed with it. Here they have no owner
-/// and a token needs no Site, so the link goes on working.
+/// (docs/protocol.md section 4.3): there the Site owns the Secret and the Links, and they are removed with it. Here
+/// they have no owner and a token needs no Site, so the link goes on working.
 pub(super) fn redeemed(token: &StoredObject, now: Timestamp) -> Map<String, Value> {
     let mut status = status(token, &State::Ready, now);
     status.insert("redeemed".to_owned(), true.into());

@@ -145,7 +145,7 @@ fn issuer_of_flags(s: &Sources<'_>, faults: &mut Faults) -> Option<Vec<IssuerFil
 }
 
 /// Both endpoints at every host, each host in a group of its own and so in a Link of its own: of several endpoints of one
-/// name in one group, a client uses the first and no other (protocol.md 2.3).
+/// name in one group, a client uses the first and no other (docs/protocol.md section 2.3).
 fn endpoints_at(hosts: &[Host], inter_router: Port, edge: Port) -> Vec<Endpoint> {
     let at = |(index, host): (usize, &Host)| {
         let group = group_number(index + 1);
@@ -159,7 +159,7 @@ fn endpoints_at(hosts: &[Host], inter_router: Port, edge: Port) -> Vec<Endpoint>
     hosts.iter().enumerate().flat_map(at).collect()
 }
 
-/// `skupper-router`, `skupper-router-2`, …: Skupper's own groups (protocol.md 2.2).
+/// `skupper-router`, `skupper-router-2`, …: Skupper's own groups (docs/protocol.md section 2.2).
 fn group_number(number: usize) -> Group {
     let first = Group::default();
     if number == 1 { first } else { format!("{first}-{number}").parse().unwrap_or(first) }

@@ -22,7 +22,7 @@ use crate::{
 const SERVING_VALIDITY: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How long the certificate of the admin API's TLS listener is valid: longer, as it is renewed at a start only.
 const ADMIN_VALIDITY: Duration = Duration::from_secs(5 * 365 * 24 * 3600);
-/// The name of the redeem listener's own CA, as in Skupper (protocol.md 7).
+/// The name of the redeem listener's own CA, as in Skupper (docs/protocol.md section 7).
 const SERVER_CA_NAME: &str = "SkupperGrantServerCA";
 /// The name of the CA of the admin API's TLS listener.
 const ADMIN_CA_NAME: &str = "grantd admin CA";

@@ -316,7 +316,7 @@ impl Server {
     }
 }
 
-/// A request as Go writes it (protocol.md 1.1), with these headers before the framing.
+/// A request as Go writes it (docs/protocol.md section 1.1), with these headers before the framing.
 pub(super) fn post(path: &str, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
     let mut request = format!(
@@ -359,7 +359,7 @@ impl Answer {
         &self.head[0]
     }
 
-    /// An answer with this status line and text, as protocol.md 1.2 wants it.
+    /// An answer with this status line and text, as docs/protocol.md section 1.2 wants it.
     pub(super) fn error(status: &str, text: &str) -> Self {
         let mut head = vec![
             "Connection: close".to_owned(),

@@ -1,4 +1,4 @@
-//! The table of protocol.md 1.2, row by row and byte for byte.
+//! The table of docs/protocol.md section 1.2, row by row and byte for byte.
 
 use super::{
     server::{Answer, CODE, Server},

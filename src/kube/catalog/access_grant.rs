@@ -1,4 +1,4 @@
-//! AccessGrants: their entry in the type table, and their fields (protocol.md 4.1).
+//! AccessGrants: their entry in the type table, and their fields (docs/protocol.md section 4.1).
 
 use super::{
     column::{self, Cell, Column},

@@ -1,4 +1,4 @@
-//! AccessTokens: their entry in the type table, and their fields (protocol.md 4.3).
+//! AccessTokens: their entry in the type table, and their fields (docs/protocol.md section 4.3).
 
 use super::{
     column::{self, Cell, Column},

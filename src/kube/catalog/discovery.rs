@@ -1,4 +1,5 @@
-//! The documents from which clients learn what is served (kubectl.md 4.1), made from the type table.
+//! The documents from which clients learn what is served (docs/kubernetes-api.md section 4.1), made from the type
+//! table.
 
 use serde_json::{Value, json};
 
@@ -14,7 +15,8 @@ use super::{
 pub(crate) enum Content {
     Json(Value),
     OpenApi(&'static OpenApiDocument),
-    /// Kept beside OpenAPI v3, which lists and unknown kinds never ask (kubectl.md 3.2). It has no bytes.
+    /// Kept beside OpenAPI v3, which lists and unknown kinds never ask (docs/kubernetes-api.md section 3.2). It has no
+    /// bytes.
     OpenApiV2,
 }
 
@@ -33,7 +35,8 @@ pub(crate) fn content(document: Document) -> Option<Content> {
             group
         }
         Document::Resources(group_version) => resources(group_version),
-        // A minor version that kubectl's front ends know: some pick the client by it (kubectl.md 3.1).
+        // A minor version that kubectl's front ends know: some pick the client by it
+        // (docs/kubernetes-api.md section 3.1).
         Document::Version => json!({
             "major": "1", "minor": "32", "gitVersion": concat!("v1.32.0+grantd", env!("CARGO_PKG_VERSION")),
         }),

@@ -1,4 +1,4 @@
-//! Links: their entry in the type table, and their fields (protocol.md 4.4).
+//! Links: their entry in the type table, and their fields (docs/protocol.md section 4.4).
 
 use super::{
     column::{self, Cell, Column},

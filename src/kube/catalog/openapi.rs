@@ -1,5 +1,5 @@
-//! The types as OpenAPI v3 documents (kubectl.md 4.2), one for each version of a group, made from the type table: `kubectl
-//! explain` prints them, and kubectl reads from them that fields are validated here.
+//! The types as OpenAPI v3 documents (docs/kubernetes-api.md section 4.2), one for each version of a group, made from
+//! the type table: `kubectl explain` prints them, and kubectl reads from them that fields are validated here.
 
 use std::sync::LazyLock;
 

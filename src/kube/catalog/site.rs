@@ -1,4 +1,4 @@
-//! Sites: their entry in the type table, and their fields (protocol.md 4.5).
+//! Sites: their entry in the type table, and their fields (docs/protocol.md section 4.5).
 
 use super::{
     column::{self, Cell, Column},

@@ -1,4 +1,4 @@
-//! Objects as a table: the form in which `kubectl get` asks for what it prints (kubectl.md 4.3).
+//! Objects as a table: the form in which `kubectl get` asks for what it prints (docs/kubernetes-api.md section 4.3).
 
 use serde_json::{Map, Value, json};
 
@@ -76,7 +76,7 @@ impl TableForm {
     }
 
     /// Kubernetes' PartialObjectMetadata. Without its kind and version kubectl would throw the whole table away
-    /// (kubectl.md 3.5).
+    /// (docs/kubernetes-api.md section 3.5).
     fn partial(self, mut object: Value) -> Value {
         let mut partial = json!({"kind": "PartialObjectMetadata", "apiVersion": self.api_version});
         let mut metadata = object.get_mut("metadata").map(Value::take).unwrap_or_default();

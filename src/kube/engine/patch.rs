@@ -21,7 +21,8 @@ impl Patch {
     /// Reads a body of this media type, which is in lower case and without parameters, for a type of this origin.
     ///
     /// # Errors
-    /// 415 for another type; kubectl prints the text behind its own words (kubectl.md 5). 400 or 413 for the body.
+    /// 415 for another type; kubectl prints the text behind its own words (docs/kubernetes-api.md section 5). 400 or
+    /// 413 for the body.
     pub(crate) fn read(media_type: &str, body: &[u8], origin: Origin) -> Result<Self, Problem> {
         let message = match media_type {
             "application/merge-patch+json" => return json::object(body).map(Self::Merge),

@@ -1,7 +1,7 @@
 //! Which items of a list are meant: label selectors and field selectors, in Kubernetes' grammar.
 //!
 //! What is not understood is refused: a selector that is ignored selects everything, and `kubectl wait` would then
-//! report on the wrong object (kubectl.md 3.6).
+//! report on the wrong object (docs/kubernetes-api.md section 3.6).
 
 use std::collections::BTreeMap;
 

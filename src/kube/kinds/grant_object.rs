@@ -1,4 +1,4 @@
-//! An AccessGrant as callers see it (protocol.md 4.1).
+//! An AccessGrant as callers see it (docs/protocol.md section 4.1).
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The spec of an AccessGrant, as a caller writes it and as callers see it (protocol.md 4.1).
+//! The spec of an AccessGrant, as a caller writes it and as callers see it (docs/protocol.md section 4.1).
 
 use std::collections::BTreeMap;
 
@@ -100,7 +100,7 @@ fn redemptions_allowed(faults: &mut Faults, value: Option<&Value>) -> Option<u32
     None
 }
 
-/// Absent is the default. The text of a fault is Skupper's, since it is what users know (protocol.md 4.1).
+/// Absent is the default. The text of a fault is Skupper's, since it is what users know (docs/protocol.md section 4.1).
 fn expiration_window(faults: &mut Faults, text: Option<&str>) -> Option<ExpirationWindow> {
     const FIELD: &str = "spec.expirationWindow";
     let Some(text) = text else { return Some(ExpirationWindow::default()) };

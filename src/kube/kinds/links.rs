@@ -1,4 +1,4 @@
-//! Links: where a site connects to (protocol.md 4.4).
+//! Links: where a site connects to (docs/protocol.md section 4.4).
 
 use serde_json::{Map, Value, json};
 

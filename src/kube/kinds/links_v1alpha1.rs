@@ -1,4 +1,5 @@
-//! Links in their oldest form, `skupper.io/v1alpha1` (protocol.md 4.4): read and written in the terms of the stored one.
+//! Links in their oldest form, `skupper.io/v1alpha1` (docs/protocol.md section 4.4): read and written in the terms of
+//! the stored one.
 //!
 //! An option is what v2alpha1 calls a setting, but for four that say where the link goes to, one endpoint of each kind.
 

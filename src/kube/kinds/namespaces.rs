@@ -25,7 +25,8 @@ use crate::{
 
 const KIND: &str = "Namespace";
 
-/// A namespace. Without this answer, kubectl replaces our message about a missing object by a worse one (kubectl.md 3.4).
+/// A namespace. Without this answer, kubectl replaces our message about a missing object by a worse one
+/// (docs/kubernetes-api.md section 3.4).
 pub(crate) fn find(name: &Namespace) -> Outcome {
     Outcome::object(namespace(name))
 }

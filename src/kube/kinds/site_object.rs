@@ -1,4 +1,4 @@
-//! A Site as callers see it (protocol.md 4.5).
+//! A Site as callers see it (docs/protocol.md section 4.5).
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ pub(crate) fn configured(app: &App, configured: &ConfiguredSite, revision: Revis
         spec["edge"] = true.into();
     }
     if !site.endpoints.is_empty() {
-        // Skupper 2.0's `token issue` looks here instead of at status.endpoints (protocol.md 5.1).
+        // Skupper 2.0's `token issue` looks here instead of at status.endpoints (docs/protocol.md section 5.1).
         spec["linkAccess"] = "default".into();
     }
     let resolved = (!site.endpoints.is_empty()).then_some(State::Ready);
@@ -67,7 +67,7 @@ pub(crate) fn applied_status(app: &App, object: &StoredObject) -> Value {
     status(Some(site), processed, resolved, object.generation, object.created_at)
 }
 
-/// `Resolved` is about endpoints; a site that asks for none has no such condition (protocol.md 4.5).
+/// `Resolved` is about endpoints; a site that asks for none has no such condition (docs/protocol.md section 4.5).
 fn status(
     site: Option<&ConfiguredSite>,
     processed: State,

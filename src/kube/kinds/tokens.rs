@@ -1,4 +1,4 @@
-//! AccessTokens: what a connecting site redeems (protocol.md 4.3).
+//! AccessTokens: what a connecting site redeems (docs/protocol.md section 4.3).
 
 use hyper::Uri;
 use serde_json::{Map, Value, json};

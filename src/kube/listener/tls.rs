@@ -1,7 +1,7 @@
 //! The admin listener on TCP and TLS 1.3, for users with certificates.
 //!
 //! A certificate is not demanded in the handshake: discovery is open to all clients, and a client without a certificate gets
-//! an answer in words that kubectl prints (kubectl.md 3.15).
+//! an answer in words that kubectl prints (docs/kubernetes-api.md section 3.15).
 
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 

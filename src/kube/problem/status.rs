@@ -1,4 +1,5 @@
-//! What goes wrong, as Kubernetes' `Status` objects: the one place that knows codes, reasons and wording (kubectl.md 4.5).
+//! What goes wrong, as Kubernetes' `Status` objects: the one place that knows codes, reasons and wording
+//! (docs/kubernetes-api.md section 4.5).
 
 use hyper::StatusCode;
 use serde_json::{Value, json};
@@ -17,7 +18,8 @@ const LONGEST_MESSAGE: usize = 2048;
 /// Why a request was not done.
 #[derive(Debug)]
 pub(crate) enum Problem {
-    /// Nothing is served at this path. Plain text: client-go then words it as a missing resource type (kubectl.md 3.18).
+    /// Nothing is served at this path. Plain text: client-go then words it as a missing resource type
+    /// (docs/kubernetes-api.md section 3.18).
     NoSuchPath,
     /// The request itself makes no sense.
     BadRequest(String),
@@ -52,7 +54,7 @@ pub(crate) enum Problem {
     /// Work that was not done in time; whether it will be is not known.
     TimedOut,
     /// The changes after this revision cannot be sent: it is too old, or is not reached yet. Sent as an event, this makes every
-    /// client list again (kubectl.md 3.10).
+    /// client list again (docs/kubernetes-api.md section 3.10).
     Expired { revision: Revision, head: Revision },
     /// Too many requests at once.
     Overloaded,

@@ -1,7 +1,7 @@
 use super::world::{World, condition};
 use serde_json::json;
 
-/// protocol.md 5.5.
+/// docs/protocol.md section 5.5.
 #[tokio::test]
 async fn the_calls_of_skupper_token_issue_are_answered_as_it_needs() {
     let world = World::start().await;

@@ -15,8 +15,8 @@ use crate::{
 
 /// Checks that the client is authenticated, where that matters.
 ///
-/// Discovery is open to all: without it kubectl gives bad advice instead of asking for credentials (kubectl.md 3.15), and it
-/// says nothing about any object.
+/// Discovery is open to all: without it kubectl gives bad advice instead of asking for credentials
+/// (docs/kubernetes-api.md section 3.15), and it says nothing about any object.
 ///
 /// # Errors
 /// 401.

@@ -1,4 +1,4 @@
-//! Which form of an answer a client asks for (kubectl.md 4.3).
+//! Which form of an answer a client asks for (docs/kubernetes-api.md section 4.3).
 
 use hyper::{HeaderMap, header::ACCEPT};
 

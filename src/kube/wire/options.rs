@@ -1,4 +1,4 @@
-//! The options that Kubernetes' clients send in queries (for watches: kubectl.md 4.4).
+//! The options that Kubernetes' clients send in queries (for watches: docs/kubernetes-api.md section 4.4).
 //!
 //! Options that change what is done or shown are honoured or refused, never ignored. Those that do neither
 //! (`pretty`, `fieldManager`, `resourceVersionMatch` of a list, ...) are left alone.

@@ -1,5 +1,6 @@
-//! Kubernetes' protobuf bodies, for the few kinds that kubectl sends in no other form (kubectl.md 4.6): an envelope, and
-//! in it an object whose known fields become the JSON object that the rest of this module reads.
+//! Kubernetes' protobuf bodies, for the few kinds that kubectl sends in no other form
+//! (docs/kubernetes-api.md section 4.6): an envelope, and in it an object whose known fields become the JSON object
+//! that the rest of this module reads.
 //!
 //! Fields that are not known are skipped, as protobuf wants it; what is known and broken is refused. Depth is bounded: by
 //! the tables for messages, by a limit for the groups that are skipped.

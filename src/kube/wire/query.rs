@@ -7,7 +7,8 @@ use crate::kube::{catalog::path::percent_decode, problem::status::Problem};
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Reads `a=b&c=d`; empty pairs are skipped, as kube-rs sends them (kubectl.md 3.23), and `+` is a blank.
+    /// Reads `a=b&c=d`; empty pairs are skipped, as kube-rs sends them (docs/kubernetes-api.md section 3.23), and `+`
+    /// is a blank.
     ///
     /// # Errors
     /// 400 for an escape that is none.

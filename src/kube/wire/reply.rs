@@ -52,7 +52,7 @@ pub(crate) enum Body {
     Written(Bytes),
     Text(&'static str),
     /// Zero bytes are a whole protobuf document: with it kubectl has no client-side schema, and validation is ours
-    /// (kubectl.md 0.2).
+    /// (docs/kubernetes-api.md section 0.2).
     EmptyProtobuf,
     /// The events of a watch.
     Events(EventStream),

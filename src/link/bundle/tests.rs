@@ -98,7 +98,7 @@ fn a_client_with_its_own_key_is_sent_none() {
     assert!(!String::from_utf8_lossy(&bytes).contains("tls.key"));
 }
 
-/// The facts about the clients' decoders of protocol.md 1.5.
+/// The facts about the clients' decoders of docs/protocol.md section 1.5.
 #[test]
 fn a_bundle_holds_nothing_that_a_client_would_misread() {
     for name in ["no", "1e3", "012", "1.10", "null"] {

@@ -1,4 +1,4 @@
-//! Which serving certificates are accepted: those that Skupper's clients accept (protocol.md 1.4).
+//! Which serving certificates are accepted: those that Skupper's clients accept (docs/protocol.md section 1.4).
 
 use std::{sync::Arc, time::Duration};
 

@@ -192,7 +192,8 @@ async fn waiting_ends_at_once_for_what_is_so_already_and_in_time_for_what_is_not
     }
 }
 
-/// kubectl.md 3.24: what is served is cached on disk, and asked for again when a kind is not in the cache.
+/// docs/kubernetes-api.md section 3.24: what is served is cached on disk, and asked for again when a kind is not in the
+/// cache.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kind_that_a_cache_does_not_know_yet_is_found_after_an_upgrade() {
     for binary in versions() {

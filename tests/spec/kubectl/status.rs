@@ -1,4 +1,4 @@
-//! What is printed for each code that a request can be answered with (kubectl.md 4.5).
+//! What is printed for each code that a request can be answered with (docs/kubernetes-api.md section 4.5).
 
 use super::{Kubectl, MANIFEST, versions};
 use crate::faults::database;

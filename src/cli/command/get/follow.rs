@@ -122,7 +122,7 @@ impl Outage {
     }
 }
 
-/// A line of a watch (kubectl.md 4.4).
+/// A line of a watch (docs/kubernetes-api.md section 4.4).
 #[derive(Deserialize)]
 struct Event {
     #[serde(rename = "type")]

@@ -119,7 +119,7 @@ async fn outcome(found: &FoundLink, prober: &impl Prober) -> Result<(), String> 
     prober.probe(endpoint, credentials).await.map_err(|failure| failure.message)
 }
 
-/// The one that an interior router takes, else the one that an edge router takes (protocol.md 2.3).
+/// The one that an interior router takes, else the one that an edge router takes (docs/protocol.md section 2.3).
 fn endpoint(link: &Link) -> Option<&Endpoint> {
     let first = |name| link.endpoints.iter().find(|endpoint| endpoint.name == name);
     first(EndpointName::InterRouter).or_else(|| first(EndpointName::Edge))
@@ -141,7 +141,7 @@ fn object(link: &Link) -> Value {
         "status": status(Err("not tried".to_owned()))})
 }
 
-/// As Skupper words it (protocol.md 4.4), and why.
+/// As Skupper words it (docs/protocol.md section 4.4), and why.
 fn status(outcome: Result<(), String>) -> Value {
     match outcome {
         Ok(()) => json!({"status": "Ready", "message": "OK"}),

@@ -108,7 +108,7 @@ struct Status {
 const READY: &str = "Ready";
 
 impl Shown {
-    /// 0, and no cost, mean the default, 1 (protocol.md 2.3).
+    /// 0, and no cost, mean the default, 1 (docs/protocol.md section 2.3).
     fn cost(&self) -> String {
         self.spec.cost.max(1).to_string()
     }
@@ -160,7 +160,7 @@ fn list(items: &[Value]) -> Value {
     json!({"apiVersion": API_VERSION, "kind": "LinkList", "metadata": {}, "items": items})
 }
 
-/// The lines of Skupper's own command (protocol.md 5.3).
+/// The lines of Skupper's own command (docs/protocol.md section 5.3).
 fn print_one(link: &Shown, console: &mut Console<'_>) -> Result<(), CliError> {
     let Shown { metadata, status, .. } = link;
     let cost = link.cost();
@@ -172,7 +172,7 @@ fn print_one(link: &Shown, console: &mut Console<'_>) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The columns of Skupper's own command (protocol.md 5.3), the namespace first when there may be several.
+/// The columns of Skupper's own command (docs/protocol.md section 5.3), the namespace first when there may be several.
 fn table(scope: Option<&Scope>, links: &[Shown]) -> Table {
     let mut headings = vec!["NAME", "STATUS", "COST", "MESSAGE"];
     let with_namespace = matches!(scope, Some(Scope::All));

@@ -221,7 +221,7 @@ fn print_result(issued: &Issued, request: &Request, console: &mut Console<'_>) -
     Ok(())
 }
 
-/// The pattern of protocol.md 5.1.
+/// The pattern of docs/protocol.md section 5.1.
 fn is_name_for_skupper(file: &str) -> bool {
     file.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./~-".contains(&byte))
 }

@@ -50,7 +50,7 @@ fn validate(args: &RedeemArgs) -> Result<Request, CliError> {
         Some(namespace) => faults.namespace(namespace).map(Some),
         None => Some(None),
     };
-    // An empty subject is one that Skupper's own command sends, too (protocol.md 1.1).
+    // An empty subject is one that Skupper's own command sends, too (docs/protocol.md section 1.1).
     let subject = if args.subject.is_empty() {
         Some(String::new())
     } else {

@@ -1,4 +1,4 @@
-//! Watches: the objects of a type as they change (kubectl.md 4.4).
+//! Watches: the objects of a type as they change (docs/kubernetes-api.md section 4.4).
 
 mod event;
 mod step;

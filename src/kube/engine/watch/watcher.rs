@@ -1,4 +1,5 @@
-//! One watch: sends the objects of a type as they change, for as long as its client reads (kubectl.md 4.4).
+//! One watch: sends the objects of a type as they change, for as long as its client reads
+//! (docs/kubernetes-api.md section 4.4).
 //!
 //! Which objects changed is taken from the store's ring of [`Changes`], what they are now from the store itself. Each event
 //! carries the revision of its change, not that of the object it shows: a client that resumes from there misses nothing.
