@@ -15,9 +15,9 @@ use tokio::{
 use tracing::warn;
 
 use super::Peer;
+use crate::time::Backoff;
 
-const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(10), longest: Duration::from_secs(1) };
 /// A full descriptor table is logged once in this time, not once for each attempt.
 const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -54,24 +54,27 @@ pub(super) enum Accepted<S> {
 #[derive(Debug)]
 pub(super) struct Incoming<A> {
     socket: A,
-    backoff: Backoff,
+    /// Attempts that failed since the last connection.
+    failures: u32,
+    /// The end of the pause. An instant, so that a wait that was cancelled goes on where it was.
+    pause_until: Option<Instant>,
     warned_at: Option<Instant>,
 }
 
 impl<A: Acceptor> Incoming<A> {
     pub(super) fn new(socket: A) -> Self {
-        Self { socket, backoff: Backoff::default(), warned_at: None }
+        Self { socket, failures: 0, pause_until: None, warned_at: None }
     }
 
     /// The next attempt's result. May be cancelled: neither a connection nor a pause is lost then.
     pub(super) async fn next(&mut self) -> Accepted<A::Stream> {
-        if let Some(until) = self.backoff.until {
+        if let Some(until) = self.pause_until {
             sleep_until(until).await;
-            self.backoff.until = None;
+            self.pause_until = None;
         }
         match poll_fn(|context| self.socket.poll_accept(context)).await {
             Ok((stream, peer)) => {
-                self.backoff = Backoff::default();
+                self.failures = 0;
                 Accepted::Connection(stream, peer)
             }
             Err(error) => self.failed(&error),
@@ -86,7 +89,8 @@ impl<A: Acceptor> Incoming<A> {
             AcceptFault::Other => Accepted::Nothing,
         };
         let now = Instant::now();
-        self.backoff.pause(now);
+        self.failures = self.failures.saturating_add(1);
+        self.pause_until = Some(now + BACKOFF.after(self.failures));
         if self.warned_at.is_none_or(|then| now.duration_since(then) >= WARNING_INTERVAL) {
             self.warned_at = Some(now);
             warn!(%error, "connections cannot be accepted; trying again with pauses");
@@ -118,26 +122,6 @@ impl AcceptFault {
     }
 }
 
-/// Pauses that double. The end of one is kept as an instant, so that a cancelled wait goes on where it was.
-#[derive(Debug)]
-struct Backoff {
-    next: Duration,
-    until: Option<Instant>,
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self { next: SHORTEST_PAUSE, until: None }
-    }
-}
-
-impl Backoff {
-    fn pause(&mut self, now: Instant) {
-        self.until = Some(now + self.next);
-        self.next = (self.next * 2).min(LONGEST_PAUSE);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
@@ -156,18 +140,6 @@ mod tests {
         assert_eq!(fault(Errno::NFILE), AcceptFault::Descriptors);
         assert_eq!(fault(Errno::CONNABORTED), AcceptFault::OfTheConnection);
         assert_eq!(fault(Errno::INVAL), AcceptFault::Other);
-    }
-
-    #[test]
-    fn pauses_grow_to_a_second_and_no_further() {
-        let mut backoff = Backoff::default();
-        let now = Instant::now();
-        let mut pauses = Vec::new();
-        for _ in 0..9 {
-            backoff.pause(now);
-            pauses.push((backoff.until.unwrap() - now).as_millis());
-        }
-        assert_eq!(pauses, [10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
     }
 
     /// Has no descriptor as often as `failures` says, and then a connection.

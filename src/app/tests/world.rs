@@ -16,7 +16,7 @@ use super::filling::Filling;
 pub(super) use super::scripted::{Answer, Scripted};
 use crate::{
     app::{
-        App, AppParts, ConfiguredSite, Prober, Publication, RedeemFailure, Redeemer, Retry, Sites, backoff::Backoff,
+        App, AppParts, ConfiguredSite, Prober, Publication, RedeemFailure, Redeemer, Retry, Sites,
         controllers::Schedule, links::ProbePace,
     },
     grant::Revision,
@@ -27,7 +27,7 @@ use crate::{
         self, Location, ObjectContent, ObjectKey, ObjectKind, ObjectWrite, Store, StoreOptions, StoredObject,
         WriteObjectsError,
     },
-    time::{Clock, Timestamp},
+    time::{Backoff, Clock, Timestamp},
 };
 
 /// 2023-11-14T22:13:20Z

@@ -16,7 +16,6 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::{
-    backoff::{Backoff, spread},
     chain::chain,
     follow::Interest,
     object_status::{self, Noted, is_same_spec, status_write},
@@ -24,11 +23,13 @@ use super::{
     ports::{RedeemFailure, Redeemer, Retry},
     reconcile::{Controller, Requeue},
     service::App,
+    spread::spread,
 };
 use crate::{
     link::{AccessToken, Bundle},
     metrics::TokenOutcome,
     store::{ObjectKey, ObjectKind, StoreError, StoredObject, WriteObjectsError},
+    time::Backoff,
 };
 
 /// Calls in progress at once: more than a few, as any of the servers may not answer.
