@@ -14,7 +14,7 @@ use std::{
 
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    HeaderMap, Method, Request, Response, StatusCode,
+    HeaderMap, Method, Request, Response,
     body::{Body, Bytes, Incoming},
     header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS},
 };
@@ -35,8 +35,6 @@ use crate::{
 
 /// Skupper's own text for anything that starts like its answer; no client looks at it (docs/protocol.md section 1.2).
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-/// A Skupper site asks again after 30 s whatever is said here; other clients may follow it.
-const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
 /// What the request of a connection is answered with.
 #[derive(Debug)]
@@ -204,8 +202,8 @@ fn refusal(problem: Problem) -> Response<Full<Bytes>> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, TEXT);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if problem.status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+    if let Some(seconds) = problem.retry_after_seconds {
+        headers.insert(RETRY_AFTER, seconds.into());
     }
     response
 }
