@@ -235,17 +235,18 @@ label!(
 label!(
     /// The class of an answer's status.
     StatusClass {
-        /// 200 to 299.
+        /// Below 400. The admin listeners answer with 200 and 201 only.
         Success => "2xx",
         /// 400 to 499.
         ClientError => "4xx",
-        /// 500 to 599.
+        /// 500 and above.
         ServerError => "5xx",
     }
 );
 
 impl StatusClass {
-    /// The class of this HTTP status; what is neither success nor the client's fault is the server's.
+    /// The class of this HTTP status. Statuses that the admin listeners never answer with have a class too: 1xx and 3xx are
+    /// counted as success, and a number that is no status as the server's error.
     pub fn of(status: u16) -> Self {
         match status {
             100..=399 => Self::Success,
