@@ -65,7 +65,8 @@ async fn an_object_is_read_as_it_was_written_also_after_reopening<B: Bench>(benc
     assert_eq!(store.object(site_key("a")).await.unwrap(), Some(updated.clone()));
     drop(store);
 
-    let store = bench.reopened().await.store();
+    let bench = bench.reopened().await;
+    let store = bench.store();
     assert_eq!(store.object(site_key("a")).await.unwrap(), Some(updated.clone()));
     let removed = write_one(&*store, ObjectWrite::Delete { key: site_key("a"), expected: None }).await.unwrap();
     assert_eq!(removed.revision, store.revision().await.unwrap());
