@@ -32,8 +32,8 @@ pub(in crate::store) trait Backend: Sized + Send + Sync + 'static {
     /// Opens the connection that writes; also in the place of one that failed.
     fn open_writer(&self) -> impl Future<Output = Result<Connection<Self>, sqlx::Error>> + Send;
 
-    /// Ends writing: closes the connection, if there is one, and releases the lock on the database. To be called after reading
-    /// has ended.
+    /// Ends writing: closes the connection, if there is one, and releases the lock on the database. To be called
+    /// after reading has ended.
     fn close_writer(
         &self,
         connection: Option<Connection<Self>>,

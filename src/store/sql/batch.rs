@@ -32,8 +32,8 @@ impl<'c, B: Backend> Batch<'c, B> {
         i64::from(self.changes) + 1
     }
 
-    /// Adds the change that a statement has just made to the changes to be published. It has the [next place](Self::next_place),
-    /// and the change after it gets the following one.
+    /// Adds the change that a statement has just made to the changes to be published. It has the
+    /// [next place](Self::next_place), and the change after it gets the following one.
     pub(in crate::store) fn changed(&mut self, subject: ChangeSubject, effect: ChangeEffect) {
         self.changed_without_entry();
         self.pending.push(PendingChange { place: self.changes, subject, effect });

@@ -42,8 +42,8 @@ pub(in crate::store) struct OfGrant<'a> {
 }
 
 impl Purpose<'_> {
-    /// The associated data of the encryption. Its parts are separated by blanks and contain none, so no two purposes have the
-    /// same.
+    /// The associated data of the encryption. Its parts are separated by blanks and contain none, so no two purposes
+    /// have the same.
     fn associated_data(self, version: u8) -> String {
         let place = |OfGrant { namespace, name, id }| match version {
             VERSION_WITHOUT_PLACE => id.to_string(),

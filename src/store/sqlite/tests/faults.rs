@@ -307,12 +307,12 @@ async fn no_statement_reads_the_whole_table() {
         let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
         for step in sqlx::query(explain).fetch_all(&mut raw).await.unwrap() {
             let step: String = step.get("detail");
-            // What is sorted for a batch of redemptions is the batch.
+            // A batch of redemptions sorts its own attempts, not a table.
             if statement.contains("json_each") && step.starts_with("USE TEMP B-TREE") {
                 continue;
             }
             let whole = ["SCAN access_grant", "SCAN redemption", "SCAN object", "USE TEMP B-TREE"];
-            // As the batch of redemptions calls them.
+            // The names of the tables in the statements of a batch of redemptions.
             let whole = whole.iter().any(|bad| step.starts_with(bad)) || ["SCAN g", "SCAN r"].contains(&&*step);
             assert!(!whole || step.ends_with("access_grant_used_up"), "{statement}: {step}");
         }
