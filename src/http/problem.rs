@@ -1,7 +1,7 @@
 //! Everything that can go wrong with a redemption, as a status, a text and a Retry-After: the only place that decides them.
 //!
 //! The texts of docs/protocol.md section 1.2 are Skupper's to the letter, since they land in users' status messages.
-//! Every text is a constant here, so that no inner message leaks; one takes up the namespace, which Skupper's does too.
+//! Every text is a constant here, so that no internal message is sent; one contains the namespace, as Skupper's does.
 
 use std::borrow::Cow;
 
@@ -19,15 +19,15 @@ const NO_SUCH_GRANT: &str = "No such access granted";
 const INTERNAL_ERROR: &str = "Internal error";
 /// A Skupper site asks again after 30 s whatever is said here; other clients may follow it.
 const RETRY_AFTER_SECONDS: u16 = 5;
-/// Also written by hand where hyper has given up on a request.
+/// The text when a request takes too long. [`connection`](super::connection) writes it too, when hyper ends a connection.
 pub(super) const TOO_SLOW: &str = "Request not received in time";
 
 /// An answer that is not a bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
-    /// Its status.
+    /// The status of the answer.
     pub(super) status: StatusCode,
-    /// Its body, before the newline.
+    /// Its body without the newline at the end.
     pub(super) text: Cow<'static, str>,
     /// When a client may try again, in seconds (Retry-After); `None` when trying again is of no use.
     pub(super) retry_after_seconds: Option<u16>,
@@ -125,7 +125,7 @@ impl From<NoAnswer> for Problem {
     }
 }
 
-/// Under which reason a request is counted that the app never sees.
+/// The reason in the metrics for a request that is refused before it reaches the app.
 pub(super) fn reason(fault: &RequestFault) -> RefusalReason {
     match fault {
         RequestFault::Method => RefusalReason::Method,

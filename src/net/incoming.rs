@@ -1,4 +1,4 @@
-//! Accepting connections, also when the system has none to give.
+//! Accepting connections, with pauses when the system has no descriptor or memory for one.
 
 use std::{
     future::poll_fn,
@@ -18,7 +18,7 @@ use super::Peer;
 use crate::time::Backoff;
 
 const BACKOFF: Backoff = Backoff { first: Duration::from_millis(10), longest: Duration::from_secs(1) };
-/// A full descriptor table is logged once in this time, not once for each attempt.
+/// How often a failure to accept is logged at most.
 const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A socket that connections come from.
@@ -35,22 +35,23 @@ pub trait Acceptor: Send + Sync + 'static {
     /// Sets what every connection of this kind needs, before its first byte.
     ///
     /// # Errors
-    /// The connection is gone already.
+    /// The connection was closed already.
     fn prepare(stream: &Self::Stream) -> io::Result<()>;
 }
 
-/// What an attempt to accept brought.
+/// The result of an attempt to accept.
 #[derive(Debug)]
 pub(super) enum Accepted<S> {
     /// A connection.
     Connection(S, Peer),
     /// No descriptor or no memory is left for one; the next attempt waits.
     NoDescriptors,
-    /// Nothing to act on.
+    /// No connection, for a reason that needs no reaction.
     Nothing,
 }
 
-/// Connections of a socket. Never spins: an error that will come back is followed by a pause that grows to a second.
+/// The connections of a socket. It never loops without waiting: an error that may come back at once is followed by a pause,
+/// which grows to a second.
 #[derive(Debug)]
 pub(super) struct Incoming<A> {
     socket: A,
@@ -102,11 +103,11 @@ impl<A: Acceptor> Incoming<A> {
 /// Whose fault a failed accept is (accept(2), ERRORS).
 #[derive(Debug, PartialEq, Eq)]
 enum AcceptFault {
-    /// It was gone before it was accepted; the next one may be well.
+    /// The connection was closed before it was accepted; the next one may succeed.
     OfTheConnection,
-    /// The process or the system is full.
+    /// The process or the system has no descriptor or memory left.
     Descriptors,
-    /// Anything else, which may come back at once.
+    /// Any other error, which may come back at once.
     Other,
 }
 
