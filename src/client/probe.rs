@@ -64,10 +64,10 @@ impl NetworkProber {
             .map_err(|_| late(Step::Handshake, &time))?
             .map_err(|error| not_agreed(&error, host.as_str()))?;
         let time = Budget::of(self.alert_within);
-        let acceptance = acceptance(&mut stream, &time).await;
+        let accepted = acceptance(&mut stream, &time).await;
         // A proper end keeps errors out of the router's log. Whether it succeeds does not change the result.
         let _ = time.within(stream.shutdown()).await;
-        acceptance
+        accepted
     }
 }
 

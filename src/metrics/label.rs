@@ -123,7 +123,7 @@ label!(
 label!(
     /// How an attempt to redeem an applied AccessToken ended.
     TokenOutcome {
-        /// What it gave is stored.
+        /// The redeemed objects are stored.
         Redeemed => "redeemed",
         /// The other side refused for good.
         Refused => "refused",
@@ -191,7 +191,7 @@ label!(
     }
 );
 label!(
-    /// What an admin request wanted.
+    /// The verb of an admin request.
     AdminVerb {
         /// One object.
         Get => "get",
@@ -212,7 +212,7 @@ label!(
     }
 );
 label!(
-    /// What an admin request was about.
+    /// The resource of an admin request.
     AdminResource {
         /// AccessGrants.
         AccessGrants => "accessgrants",

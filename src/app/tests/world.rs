@@ -37,7 +37,7 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 pub(super) const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 pub(super) const KEY: &str = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
 
-/// A directory that goes with the test.
+/// A directory for one test, removed at the end.
 struct Scratch(PathBuf);
 
 impl Drop for Scratch {

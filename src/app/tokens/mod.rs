@@ -249,7 +249,8 @@ impl Tokens {
         for attempt in 1..=STORE_ATTEMPTS {
             let now = self.app.clock().now();
             let Some(objects) = RedeemedObjects::new(&stored, bundle, link_cost) else {
-                // No bundle of the allowed size has so many: a token's name leaves room for a number of seven digits.
+                // Cannot happen: a number of seven digits can be appended to a token's name, and no bundle of the allowed
+                // size has that many Links.
                 fault = Some("it came with too many links".to_owned());
                 break;
             };
