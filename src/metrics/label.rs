@@ -32,11 +32,11 @@ macro_rules! label {
 label!(
     /// How a redemption request ended.
     RedemptionOutcome {
-        /// With a bundle.
+        /// Answered with a bundle.
         Issued => "issued",
-        /// With an answer that is the caller's to act on.
+        /// Refused, and the client has to change something.
         Refused => "refused",
-        /// With an answer that is the operator's to act on.
+        /// Failed, and the operator has to act if it goes on.
         Failed => "failed",
     }
 );
@@ -55,7 +55,7 @@ label!(
         BadHeader => "bad_header",
         /// No grant has this id, or the path is no id.
         Unknown => "unknown",
-        /// The grant's time is over.
+        /// The grant has expired.
         Expired => "expired",
         /// The grant is used up.
         Exhausted => "exhausted",
@@ -114,7 +114,7 @@ label!(
     GrantStateLabel {
         /// Redeemable.
         Open => "open",
-        /// Its time is over.
+        /// Expired.
         Expired => "expired",
         /// Used up.
         Exhausted => "exhausted",
@@ -125,9 +125,9 @@ label!(
     TokenOutcome {
         /// The redeemed objects are stored.
         Redeemed => "redeemed",
-        /// The other side refused for good.
+        /// The other site refused it for good.
         Refused => "refused",
-        /// It is tried again.
+        /// It failed, and will be tried again.
         Failed => "failed",
     }
 );
@@ -147,7 +147,7 @@ label!(
     ConnectionState {
         /// In the TLS handshake.
         Handshaking => "handshaking",
-        /// After it.
+        /// After the TLS handshake.
         Open => "open",
     }
 );

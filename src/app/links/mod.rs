@@ -92,9 +92,9 @@ struct Ready {
 
 /// What to do next for a Link.
 enum Step {
-    /// Nothing now.
+    /// Wait for a change, or for the time of the next probe.
     Wait(Requeue),
-    /// Probe it.
+    /// Probe the Link.
     Probe(Box<Ready>),
 }
 

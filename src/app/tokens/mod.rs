@@ -78,7 +78,7 @@ struct Held {
 
 /// What to do next for a token.
 enum Step {
-    /// Nothing now.
+    /// Wait for a change, or for the time of the next call.
     Wait(Requeue),
     /// Call the other site.
     Redeem(Box<(StoredObject, AccessToken)>),
