@@ -32,6 +32,7 @@ use super::{
 };
 use crate::{
     file,
+    http::Limits,
     link::PublicUrl,
     pki::{CaKeyType, ClientKeyType},
 };
@@ -64,8 +65,6 @@ pub(crate) struct ServeConfig {
     pub(crate) certificate_validity: Duration,
     /// How long an expired or used-up grant stays visible before it is removed. Its ledger rows stay for ever.
     pub(crate) retention: Duration,
-    /// How long redemptions in progress may take after the server was asked to stop.
-    pub(crate) drain_timeout: Duration,
     /// How log lines look.
     pub(crate) log_format: LogFormat,
     /// What is logged.
@@ -85,25 +84,6 @@ pub(crate) struct TlsFiles {
     pub(crate) key_file: PathBuf,
     /// The CA that tokens carry, PEM.
     pub(crate) ca_file: PathBuf,
-}
-
-/// The limits of the redeem listener.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Limits {
-    /// The longest that a TLS handshake may take.
-    pub(crate) handshake_deadline: Duration,
-    /// The longest that a whole request may take, handshake excluded.
-    pub(crate) request_deadline: Duration,
-    /// The most bytes of a request body, at most 16 KiB.
-    pub(crate) max_body_bytes: usize,
-    /// The most bytes of the header section; at least 8 KiB, below which the HTTP library cannot go.
-    pub(crate) max_header_bytes: usize,
-    /// The most headers of one request.
-    pub(crate) max_headers: usize,
-    /// The most connections at a time.
-    pub(crate) max_connections: usize,
-    /// The most handshakes at a time; not more than connections.
-    pub(crate) max_handshakes: usize,
 }
 
 /// All that is wrong with a configuration.
@@ -219,7 +199,6 @@ fn build(s: &mut Sources<'_>, surroundings: &Surroundings<'_>, faults: &mut Faul
             duration(HOUR..=LONGEST),
         ),
         retention: s.value("retention", "retention", 24 * HOUR, faults, duration(Duration::ZERO..=LONGEST)),
-        drain_timeout: s.value("drain_timeout", "drainTimeout", 25 * SECOND, faults, duration(Duration::ZERO..=HOUR)),
         log_format: s.value("log_format", "logFormat", LogFormat::Auto, faults, str::parse),
         log_filter: s.value("log", "log", LogFilter::default(), faults, str::parse),
         limits: limits(s, faults),
@@ -229,16 +208,45 @@ fn build(s: &mut Sources<'_>, surroundings: &Surroundings<'_>, faults: &mut Faul
 }
 
 fn limits(s: &mut Sources<'_>, faults: &mut Faults) -> Limits {
+    let default = Limits::default();
     let deadline = || duration(Duration::from_millis(100)..=60 * SECOND);
+    let drain = duration(Duration::ZERO..=HOUR);
+    // The HTTP library cannot take less than 8 KiB.
+    let header_bytes = number(8192..=64 * 1024);
     let count = || number(1..=1_000_000);
     let limits = Limits {
-        handshake_deadline: s.value("handshake_deadline", "limits.handshakeDeadline", 5 * SECOND, faults, deadline()),
-        request_deadline: s.value("request_deadline", "limits.requestDeadline", 10 * SECOND, faults, deadline()),
-        max_body_bytes: s.value("max_body_bytes", "limits.maxBodyBytes", 1024, faults, number(1..=16 * 1024)),
-        max_header_bytes: s.value("max_header_bytes", "limits.maxHeaderBytes", 8192, faults, number(8192..=64 * 1024)),
-        max_headers: s.value("max_headers", "limits.maxHeaders", 32, faults, number(8..=256)),
-        max_connections: s.value("max_connections", "limits.maxConnections", 4096, faults, count()),
-        max_handshakes: s.value("max_handshakes", "limits.maxHandshakes", 256, faults, count()),
+        handshake_deadline: s.value(
+            "handshake_deadline",
+            "limits.handshakeDeadline",
+            default.handshake_deadline,
+            faults,
+            deadline(),
+        ),
+        request_deadline: s.value(
+            "request_deadline",
+            "limits.requestDeadline",
+            default.request_deadline,
+            faults,
+            deadline(),
+        ),
+        drain_deadline: s.value("drain_timeout", "drainTimeout", default.drain_deadline, faults, drain),
+        max_body_bytes: s.value(
+            "max_body_bytes",
+            "limits.maxBodyBytes",
+            default.max_body_bytes,
+            faults,
+            number(1..=16 * 1024),
+        ),
+        max_header_bytes: s.value(
+            "max_header_bytes",
+            "limits.maxHeaderBytes",
+            default.max_header_bytes,
+            faults,
+            header_bytes,
+        ),
+        max_headers: s.value("max_headers", "limits.maxHeaders", default.max_headers, faults, number(8..=256)),
+        max_connections: s.value("max_connections", "limits.maxConnections", default.max_connections, faults, count()),
+        max_handshakes: s.value("max_handshakes", "limits.maxHandshakes", default.max_handshakes, faults, count()),
     };
     // A smaller number of connections is a limit on handshakes too, and not a fault.
     Limits { max_handshakes: limits.max_handshakes.min(limits.max_connections), ..limits }

@@ -1,6 +1,6 @@
 //! How the texts of settings become values.
 
-use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{fmt::Display, net::SocketAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
 use crate::grant::{format_go_duration, parse_go_duration};
 
@@ -39,7 +39,9 @@ pub(super) fn duration(bounds: RangeInclusive<Duration>) -> impl Fn(&str) -> Res
 }
 
 /// A whole number within `bounds`.
-pub(super) fn number(bounds: RangeInclusive<usize>) -> impl Fn(&str) -> Result<usize, ValueError> {
+pub(super) fn number<N: FromStr + PartialOrd + Display>(
+    bounds: RangeInclusive<N>,
+) -> impl Fn(&str) -> Result<N, ValueError> {
     move |text| {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         text.parse().ok().filter(|number| digits && bounds.contains(number)).ok_or_else(|| {

@@ -28,7 +28,7 @@ use crate::{
     client::{NetworkProber, NetworkRedeemer},
     file::{self, Access, Existing},
     grant::Namespace,
-    http::{Limits, ObserveListener, RedeemListener},
+    http::{ObserveListener, RedeemListener},
     kube::{AdminSocketListener, AdminTlsListener},
     link::{Host, PublicUrl},
     metrics::Metrics,
@@ -221,7 +221,7 @@ impl Server {
     fn open(self, config: &ServeConfig, closing: &watch::Receiver<bool>) -> JoinSet<Result<(), ServeError>> {
         let mut listeners = JoinSet::new();
         let app = self.app;
-        let redeem = self.redeem.serve(Arc::clone(&app), limits(config), closed(closing));
+        let redeem = self.redeem.serve(Arc::clone(&app), config.limits.clone(), closed(closing));
         listeners.spawn(async { redeem.await.map(drop).map_err(ServeError::Tls) });
         let admin = self.admin.serve(Arc::clone(&app), closed(closing));
         listeners.spawn(async {
@@ -269,21 +269,6 @@ fn covered(public: &Host, known_as: Vec<Host>) -> Vec<Host> {
     let mut hosts = vec![public.clone()];
     hosts.extend(known_as.into_iter().filter(|host| host != public));
     hosts
-}
-
-fn limits(config: &ServeConfig) -> Limits {
-    let configured = &config.limits;
-    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    Limits {
-        handshake_deadline: configured.handshake_deadline,
-        request_deadline: configured.request_deadline,
-        drain_deadline: config.drain_timeout,
-        max_body_bytes: configured.max_body_bytes,
-        max_header_bytes: configured.max_header_bytes,
-        max_headers: configured.max_headers,
-        max_connections: count(configured.max_connections),
-        max_handshakes: count(configured.max_handshakes),
-    }
 }
 
 /// Completes when the listeners are to close.

@@ -9,10 +9,10 @@ use super::{listing::list, printer::Printer, query::Query};
 use crate::{
     cli::{answer::Batch, error::CliError, output::Console, resource, server::Server},
     client::{AdminError, Form, Lines, Status},
+    time::Backoff,
 };
 
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(5) };
 
 /// Prints what happens after this version, for ever: it ends with an error, or with the process.
 ///
@@ -27,7 +27,8 @@ pub(super) async fn follow(
 ) -> Result<(), CliError> {
     let mut since = Some(resource_version);
     let mut outage = Outage::None;
-    let mut pause = FIRST_PAUSE;
+    // Attempts since the last event, this one included.
+    let mut attempts = 1_u32;
     loop {
         let begun = match &since {
             Some(version) => {
@@ -53,13 +54,13 @@ pub(super) async fn follow(
             Ok(Begun::Watch(lines)) => print_events(*lines, printer, console, &mut since).await?,
             Err(error) => End::of(error)?,
         };
-        pause = if since == before { (pause * 2).min(LONGEST_PAUSE) } else { FIRST_PAUSE };
+        attempts = if since == before { attempts.saturating_add(1) } else { 1 };
         match end {
             End::Closed => {}
             End::Expired => since = None,
             End::Away(error) => outage.report(&error, console),
         }
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(BACKOFF.after(attempts)).await;
     }
 }
 
