@@ -282,7 +282,7 @@ impl GrantStore for MemoryStore {
     }
 
     fn check(&self) -> StoreFuture<'_, ()> {
-        Box::pin(ready(self.open("write to the grant store").map(drop)))
+        Box::pin(ready(self.open("make a test write").map(drop)))
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {

@@ -52,7 +52,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "GRANTD_ADMIN_LISTEN", value_name = "ADDRESS", help_heading = "Listeners")]
     pub(crate) admin_listen: Option<String>,
 
-    /// The https URL that tokens carry [default: the first name or address of this host]
+    /// The https URL that tokens carry [default: the address of --listen, or this host's if that is every address]
     #[arg(long, env = "GRANTD_PUBLIC_URL", value_name = "URL", help_heading = "Listeners")]
     pub(crate) public_url: Option<String>,
 

@@ -84,7 +84,7 @@ fn read_admin(path: &Path) -> Result<Zeroizing<Vec<u8>>, CliError> {
     }
     Err(CliError::Refused {
         message: format!(
-            "there is no {}: the server has not listened for kubectl from this data directory",
+            "there is no {}, which the server makes when it starts with a listener for kubectl",
             path.display()
         ),
         hint: Some("start it with --admin-listen, as in 'grantd serve --admin-listen 0.0.0.0:9443'".to_owned()),

@@ -143,7 +143,7 @@ fn every_fault_is_reported_at_once_with_its_origin() {
             "GRANTD_PUBLIC_URL: must start with https://; got \"http://a\"",
             "--tls-key: is missing (tls.keyFile in the file); give all three of certificate, key and CA, or none",
             "--tls-ca: is missing (tls.caFile in the file); give all three of certificate, key and CA, or none",
-            "line 2: retention: must be a duration from 0s to 87600h0m0s, such as 90s or 1h30m; got \"soon\"",
+            "line 2: retention: must be a duration, written as in 90s or 1h30m, from 0s to 87600h0m0s; got \"soon\"",
             "line 4: limits.maxBodyBytes: must be a whole number from 1 to 16384; got \"99999\"",
             "line 7: sites[0].name: must consist of lower case letters, digits, '-' or '.', and start and end with a letter or digit (for example 'my-site'); got \"A\"",
             "line 9: sites[0].endpoints[0].port: must be a port between 1 and 65535; got \"0\"",
@@ -178,7 +178,7 @@ fn a_fault_of_a_flag_says_what_is_valid() {
         (&["--ca-key-type", "ed25519"], "--ca-key-type: must be 'ecdsa-p256' or 'rsa-2048'; got \"ed25519\""),
         (
             &["--certificate-validity", "1d"],
-            "--certificate-validity: must be a duration from 1h0m0s to 87600h0m0s, such as 90s or 1h30m; got \"1d\"",
+            "--certificate-validity: must be a duration, written as in 90s or 1h30m, from 1h0m0s to 87600h0m0s; got \"1d\"",
         ),
         (
             &["--max-header-bytes", "4096"],

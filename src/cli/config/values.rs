@@ -33,7 +33,7 @@ pub(super) fn duration(bounds: RangeInclusive<Duration>) -> impl Fn(&str) -> Res
         let read = parse_go_duration(text).ok().and_then(|nanoseconds| u64::try_from(nanoseconds).ok());
         read.map(Duration::from_nanos).filter(|duration| bounds.contains(duration)).ok_or_else(|| {
             let (least, most) = (format_go_duration(*bounds.start()), format_go_duration(*bounds.end()));
-            ValueError::rule(format!("must be a duration from {least} to {most}, such as 90s or 1h30m"))
+            ValueError::rule(format!("must be a duration, written as in 90s or 1h30m, from {least} to {most}"))
         })
     }
 }
@@ -63,7 +63,7 @@ mod tests {
         assert!(read("1h").is_ok() && read("120m").is_ok());
         assert_eq!(
             read("59m59s").unwrap_err().to_string(),
-            "must be a duration from 1h0m0s to 2h0m0s, such as 90s or 1h30m"
+            "must be a duration, written as in 90s or 1h30m, from 1h0m0s to 2h0m0s"
         );
         assert!(read("-1h").is_err() && read("3").is_err() && read("").is_err());
         assert!(number(1..=2)("2").is_ok());

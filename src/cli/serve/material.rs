@@ -141,8 +141,8 @@ fn self_made_ca(files: &PairFiles, name: &str, key_type: CaKeyType, now: Timesta
 
 fn without_key(files: &PairFiles) -> FileError {
     let remedy = format!(
-        "its key {} is missing: put the key back, or remove the certificate too, and a new CA is made, by which nothing is \
-         trusted that this one has signed",
+        "its key {} is missing: put the key back, or remove the certificate too; then a new CA is made, and certificates \
+         that this one has signed are no longer accepted",
         files.key.display()
     );
     FileError {

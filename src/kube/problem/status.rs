@@ -7,6 +7,7 @@ use tracing::error;
 
 use super::cause::{Cause, LONGEST_NAME, OperationFault, cut};
 use crate::{
+    app::chain,
     grant::{Namespace, Revision},
     kube::catalog::resource_type::{ResourceType, qualified},
     store::StoreError,
@@ -118,7 +119,7 @@ impl Problem {
     pub(crate) fn from_store(error: &StoreError) -> Self {
         match error {
             StoreError::Unavailable { .. } => {
-                error!(error = error as &dyn std::error::Error, "the grant store did not answer an admin request");
+                error!(error = %chain(error), "the grant store did not answer an admin request");
                 Self::Unavailable
             }
             StoreError::Corrupt { id, what } => {

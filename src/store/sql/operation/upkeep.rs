@@ -86,7 +86,7 @@ impl Operation for Check {
     type Output = ();
     type Answer = ();
     type Error = StoreError;
-    const ACTION: &'static str = "write to the grant store";
+    const ACTION: &'static str = "make a test write";
 
     async fn apply<B: Backend>(&self, batch: &mut Batch<'_, B>) -> Decision<Self> {
         batch.control(statements::HEARTBEAT).await?;
