@@ -10,7 +10,7 @@ pub(crate) enum Peer {
     /// A client with the certificate of this user.
     Certificate(AdminUser),
     /// A client without a certificate.
-    Nobody,
+    Unauthenticated,
 }
 
 impl Peer {
@@ -18,7 +18,7 @@ impl Peer {
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Certificate(user) => user.name.as_str(),
-            Self::Owner | Self::Nobody => "",
+            Self::Owner | Self::Unauthenticated => "",
         }
     }
 }
@@ -29,7 +29,7 @@ impl Peer {
         match self {
             Self::Owner => Some(Caller::Owner),
             Self::Certificate(user) => Some(Caller::User(user.clone())),
-            Self::Nobody => None,
+            Self::Unauthenticated => None,
         }
     }
 }

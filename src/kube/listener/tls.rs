@@ -89,7 +89,7 @@ impl ConnectionHandler for AdminTlsHandler {
 
     fn serving_deadline(&self, stream: &TlsStream<TcpStream>) -> Option<Duration> {
         match peer(stream) {
-            Peer::Nobody => Some(UNAUTHENTICATED_DEADLINE),
+            Peer::Unauthenticated => Some(UNAUTHENTICATED_DEADLINE),
             Peer::Owner | Peer::Certificate(_) => None,
         }
     }
@@ -107,7 +107,7 @@ impl ConnectionHandler for AdminTlsHandler {
 /// The user of a connection. The handshake has verified the certificate; one that names no user opens nothing.
 fn peer(stream: &TlsStream<TcpStream>) -> Peer {
     let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-    certificate.and_then(|der| AdminUser::of_certificate(der)).map_or(Peer::Nobody, Peer::Certificate)
+    certificate.and_then(|der| AdminUser::of_certificate(der)).map_or(Peer::Unauthenticated, Peer::Certificate)
 }
 
 /// HTTP/1.1 and HTTP/2, and client certificates for those that have one.

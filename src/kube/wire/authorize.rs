@@ -26,9 +26,9 @@ pub(crate) fn authenticate(peer: &Peer, headers: &HeaderMap, route: &Route) -> R
         (Peer::Owner, _) if headers.contains_key(AUTHORIZATION) => {
             Err(Problem::Unauthorized("bearer tokens are accepted over TLS only"))
         }
-        (Peer::Owner | Peer::Certificate(_), _) | (Peer::Nobody, Route::Discovery(_)) => Ok(()),
+        (Peer::Owner | Peer::Certificate(_), _) | (Peer::Unauthenticated, Route::Discovery(_)) => Ok(()),
         (
-            Peer::Nobody,
+            Peer::Unauthenticated,
             Route::Namespace(_)
             | Route::Namespaces
             | Route::Events(_)
@@ -48,7 +48,7 @@ pub(crate) fn authenticate(peer: &Peer, headers: &HeaderMap, route: &Route) -> R
 /// 403.
 pub(crate) fn authorize(peer: &Peer, route: &Route, verb: Verb) -> Result<(), Problem> {
     let user = match peer {
-        Peer::Owner | Peer::Nobody => return Ok(()),
+        Peer::Owner | Peer::Unauthenticated => return Ok(()),
         Peer::Certificate(user) => user,
     };
     let Some(attributes) = Attributes::of(route) else { return Ok(()) };

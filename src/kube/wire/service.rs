@@ -83,7 +83,7 @@ impl AdminService {
             .concurrency_limit(MOST_REQUESTS)
             .timeout(REQUEST_DEADLINE)
             .service(Resources { app: Arc::clone(&app), watches, memory: memory.clone() });
-        Self { app, peer: Arc::new(Peer::Nobody), memory, answers: Answers::default(), limited }
+        Self { app, peer: Arc::new(Peer::Unauthenticated), memory, answers: Answers::default(), limited }
     }
 
     /// The same for the requests of `peer`.
