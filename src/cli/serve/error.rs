@@ -15,7 +15,7 @@ use crate::{
 
 /// Why the server did not start, or ended badly.
 #[derive(Debug, thiserror::Error)]
-pub enum ServeError {
+pub(crate) enum ServeError {
     /// Files of keys and certificates are wrong, each for its own reason.
     #[error("{}", list(.0))]
     Files(Vec<PkiError>),
@@ -59,7 +59,7 @@ pub enum ServeError {
 
 impl ServeError {
     /// With which code the program ends.
-    pub fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Files(_) | Self::Sites(_) | Self::NoPublicUrl => Exit::Usage,
             Self::Make(_)
@@ -76,7 +76,7 @@ impl ServeError {
     }
 
     /// The next step, where the message does not say it.
-    pub fn hint(&self) -> Option<&'static str> {
+    pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Files(_) => Some("nothing was created; correct the files and start again"),
             Self::NoPublicUrl => Some("for example --public-url https://grants.example.com:9090"),

@@ -5,12 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use crate::link::{Host, Port, PublicUrl};
 
 /// This host's name as the system knows it, in lower case.
-pub fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().to_lowercase()
 }
 
 /// This host's name and addresses, those that others can reach first, loopback last; without duplicates.
-pub fn known_as() -> Vec<Host> {
+pub(super) fn known_as() -> Vec<Host> {
     let addresses = if_addrs::get_if_addrs().unwrap_or_default();
     let mut outside: Vec<IpAddr> = addresses.iter().filter(|a| !a.is_loopback()).map(if_addrs::Interface::ip).collect();
     outside.retain(|ip| !is_link_local(*ip));
@@ -33,7 +33,7 @@ pub fn known_as() -> Vec<Host> {
 
 /// The URL that tokens carry when none is configured: the address listened on, or when that is every address, the first this host is
 /// known as.
-pub fn default_public_url(listening: SocketAddr, known_as: &[Host]) -> Option<PublicUrl> {
+pub(super) fn default_public_url(listening: SocketAddr, known_as: &[Host]) -> Option<PublicUrl> {
     let port = Port::try_from(listening.port()).ok()?;
     let host = if listening.ip().is_unspecified() {
         known_as.first()?.clone()

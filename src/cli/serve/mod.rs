@@ -8,8 +8,8 @@ mod signals;
 
 use std::{fmt::Write as _, net::SocketAddr, sync::Arc};
 
-pub use error::ServeError;
-pub use hosts::host_name;
+pub(crate) use error::ServeError;
+pub(crate) use hosts::host_name;
 use material::Material;
 use refresh::{Refresher, Seen, ServingSource};
 use tokio::{sync::watch, task::JoinSet};
@@ -39,7 +39,7 @@ use crate::{
 ///
 /// # Errors
 /// [`ServeError`] when it cannot start or go on; nothing is created when what was given is wrong.
-pub async fn run(config: ServeConfig, console: &mut Console<'_>) -> Result<(), ServeError> {
+pub(crate) async fn run(config: ServeConfig, console: &mut Console<'_>) -> Result<(), ServeError> {
     let mut stop = signals::Stop::listen().map_err(ServeError::Signals)?;
     let server = tokio::select! {
         built = Server::build(&config) => built?,

@@ -7,7 +7,7 @@ use tracing::warn;
 
 /// SIGTERM and SIGINT.
 #[derive(Debug)]
-pub struct Stop {
+pub(super) struct Stop {
     terminate: Signal,
     interrupt: Signal,
 }
@@ -17,12 +17,12 @@ impl Stop {
     ///
     /// # Errors
     /// The system's reason for not delivering them.
-    pub fn listen() -> io::Result<Self> {
+    pub(super) fn listen() -> io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
     /// Waits for the next one.
-    pub async fn asked(&mut self) {
+    pub(super) async fn asked(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
@@ -31,7 +31,7 @@ impl Stop {
 }
 
 /// Waits for `last`, what is left to do before the process ends, but not after one more signal.
-pub async fn unless_asked_again(stop: &mut Stop, last: impl Future<Output = ()>) {
+pub(super) async fn unless_asked_again(stop: &mut Stop, last: impl Future<Output = ()>) {
     tokio::select! {
         () = last => {}
         () = stop.asked() => warn!("asked a second time; stopping at once"),
@@ -39,13 +39,13 @@ pub async fn unless_asked_again(stop: &mut Stop, last: impl Future<Output = ()>)
 }
 
 /// Notifies systemd, if it started this process, that requests are answered now.
-pub fn notify_systemd_ready() {
+pub(super) fn notify_systemd_ready() {
     // Not being started by systemd is not a fault.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 }
 
 /// Notifies systemd, if it started this process, that it is stopping.
-pub fn notify_systemd_stopping() {
+pub(super) fn notify_systemd_stopping() {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
 }
 
