@@ -36,7 +36,7 @@ impl Query {
     pub(crate) fn one<'a>(&'a self, name: &'a str) -> Result<Option<&'a str>, Problem> {
         let mut values = self.all(name);
         match (values.next(), values.next()) {
-            (_, Some(_)) => Err(Problem::BadRequest(format!("{name} stands twice in the query"))),
+            (_, Some(_)) => Err(Problem::BadRequest(format!("{name} is given twice in the query"))),
             (value, None) => Ok(value.filter(|value| !value.is_empty())),
         }
     }
