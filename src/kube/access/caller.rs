@@ -1,4 +1,4 @@
-//! Which clients there are.
+//! Clients of the admin API: authenticated ones and others.
 
 use crate::pki::AdminUser;
 
@@ -14,7 +14,7 @@ pub(crate) enum Peer {
 }
 
 impl Peer {
-    /// How logs name it; the owner and unauthenticated clients have no name.
+    /// The user name for logs; empty for the owner and for unauthenticated clients.
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Certificate(user) => user.name.as_str(),
@@ -24,7 +24,7 @@ impl Peer {
 }
 
 impl Peer {
-    /// The caller that reviews answer; an unauthenticated client gets no answer.
+    /// The caller for reviews; `None` for an unauthenticated client.
     pub(crate) fn caller(&self) -> Option<Caller> {
         match self {
             Self::Owner => Some(Caller::Owner),
@@ -44,7 +44,7 @@ pub(crate) enum Caller {
 }
 
 impl Caller {
-    /// As `kubectl auth whoami` shows it.
+    /// The user name that `kubectl auth whoami` shows.
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Owner => "grantd:owner",
@@ -52,7 +52,7 @@ impl Caller {
         }
     }
 
-    /// As `kubectl auth whoami` shows them.
+    /// The groups that `kubectl auth whoami` shows.
     pub(crate) fn groups(&self) -> Vec<String> {
         let authenticated = "system:authenticated".to_owned();
         match self {

@@ -55,7 +55,7 @@ pub(crate) static ACCESS_GRANTS: ResourceType = ResourceType {
     fields: FIELDS,
 };
 
-/// What `redemptionsAllowed` is when it is left out, as Skupper writes it back since 2.2.
+/// The default of `redemptionsAllowed`, which Skupper also writes into the spec since 2.2.
 pub(crate) const DEFAULT_REDEMPTIONS_ALLOWED: u32 = 1;
 
 const DESCRIPTION: &str = "An AccessGrant offers links to the site of its namespace. A client that presents its code at its URL before it \

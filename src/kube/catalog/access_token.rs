@@ -7,7 +7,7 @@ use super::{
 };
 use crate::metrics::AdminResource;
 
-/// AccessTokens: what is redeemed here.
+/// AccessTokens: the tokens that this server redeems.
 pub(crate) static ACCESS_TOKENS: ResourceType = ResourceType {
     id: TypeId::AccessTokens,
     group_version: SKUPPER,

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::metrics::AdminResource;
 
-/// Links: where sites connect to.
+/// Links: connections to other sites.
 pub(crate) static LINKS: ResourceType = ResourceType {
     id: TypeId::Links,
     group_version: SKUPPER,

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::metrics::AdminResource;
 
-/// The same Links in their oldest form.
+/// The objects of the type Link, in their oldest form.
 pub(crate) static LINKS_V1ALPHA1: ResourceType = ResourceType {
     id: TypeId::LinksV1alpha1,
     group_version: SKUPPER_V1ALPHA1,

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::metrics::AdminResource;
 
-/// Secrets: credentials, among them those of links.
+/// Secrets: credentials, for example those of links.
 pub(crate) static SECRETS: ResourceType = ResourceType {
     id: TypeId::Secrets,
     group_version: CORE,

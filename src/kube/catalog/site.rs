@@ -7,7 +7,7 @@ use super::{
 };
 use crate::metrics::AdminResource;
 
-/// Sites: where links lead.
+/// Sites: parts of the application network that other sites can link to.
 pub(crate) static SITES: ResourceType = ResourceType {
     id: TypeId::Sites,
     group_version: SKUPPER,
@@ -16,7 +16,7 @@ pub(crate) static SITES: ResourceType = ResourceType {
     singular: "site",
     kind: "Site",
     short_names: &["st"],
-    // A site that is created here signs with the issuer of another namespace: a user of one namespace must not.
+    // Grants of a created site are signed with the issuer of another namespace, which a user of one namespace must not use.
     audience: Audience::WritersEverywhere,
     verbs: ALL_VERBS,
     subresources: &[status_of("Site", AdminResource::Sites)],
