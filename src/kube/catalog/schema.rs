@@ -83,15 +83,22 @@ pub(crate) const fn required(name: &'static str, kind: FieldKind, description: &
 pub(crate) const STATUS: Field = field("status", FieldKind::Text, "Ready or Error.");
 /// The status of an object whose processing takes time.
 pub(crate) const STATUS_OR_PENDING: Field = field("status", FieldKind::Text, "Ready, Pending or Error.");
-pub(crate) const MESSAGE: Field = field("message", FieldKind::Text, "OK, or what is wrong, in words.");
-pub(crate) const CONDITIONS: Field =
-    field("conditions", FieldKind::List(CONDITION), "What the status adds up from. The one named Ready is their sum.");
+pub(crate) const MESSAGE: Field = field("message", FieldKind::Text, "OK, or a sentence about what is wrong.");
+pub(crate) const CONDITIONS: Field = field(
+    "conditions",
+    FieldKind::List(CONDITION),
+    "The parts of the status. The condition Ready is true when all others are.",
+);
 
 const CONDITION: &[Field] = &[
-    field("type", FieldKind::Text, "Its name."),
+    field("type", FieldKind::Text, "The name of the condition."),
     field("status", FieldKind::Text, "True or False."),
-    field("reason", FieldKind::Text, "Why, in one word."),
-    field("message", FieldKind::Text, "Why, in words."),
-    field("observedGeneration", FieldKind::Integer, "The generation of the object that it speaks of."),
-    field("lastTransitionTime", FieldKind::Text, "Since when it is so, as RFC 3339 writes it."),
+    field("reason", FieldKind::Text, "The reason for the status, in one word."),
+    field("message", FieldKind::Text, "The reason for the status, in a sentence."),
+    field("observedGeneration", FieldKind::Integer, "The generation of the object that the condition is about."),
+    field(
+        "lastTransitionTime",
+        FieldKind::Text,
+        "The time of the last change of the status, in the format of RFC 3339.",
+    ),
 ];
