@@ -29,7 +29,7 @@ const MOST_BYTES_WAITING: u32 = 128 * 1024;
 #[derive(Debug)]
 pub(super) struct Events {
     sender: mpsc::Sender<Waiting>,
-    room: Arc<Semaphore>,
+    free_bytes: Arc<Semaphore>,
     finished: Arc<AtomicBool>,
     deadline: Duration,
 }
@@ -38,7 +38,7 @@ pub(super) struct Events {
 #[derive(Debug)]
 struct Waiting {
     line: Bytes,
-    room: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 }
 
 /// The receiving end: the body of an answer.
@@ -64,8 +64,8 @@ pub(crate) struct BrokenOff;
 pub(super) fn pair(deadline: Duration) -> (Events, EventStream) {
     let (sender, receiver) = mpsc::channel(MOST_WAITING);
     let finished = Arc::new(AtomicBool::new(false));
-    let room = Arc::new(Semaphore::new(MOST_BYTES_WAITING as usize));
-    (Events { sender, room, finished: Arc::clone(&finished), deadline }, EventStream { receiver, finished })
+    let free_bytes = Arc::new(Semaphore::new(MOST_BYTES_WAITING as usize));
+    (Events { sender, free_bytes, finished: Arc::clone(&finished), deadline }, EventStream { receiver, finished })
 }
 
 impl Events {
@@ -74,9 +74,9 @@ impl Events {
     /// # Errors
     /// [`ClientGone`] when the client has disconnected, or has read nothing for the deadline.
     pub(super) async fn send(&self, line: Bytes) -> Result<(), ClientGone> {
-        let room = Arc::clone(&self.room).acquire_many_owned(needed(&line));
-        let sent = match timeout(self.deadline, room).await {
-            Ok(Ok(room)) => self.sender.send_timeout(Waiting { line, room }, self.deadline).await,
+        let permit = Arc::clone(&self.free_bytes).acquire_many_owned(needed(&line));
+        let sent = match timeout(self.deadline, permit).await {
+            Ok(Ok(permit)) => self.sender.send_timeout(Waiting { line, permit }, self.deadline).await,
             Ok(Err(_)) => return Err(ClientGone),
             Err(_) => return Err(self.client_gone()),
         };
@@ -94,8 +94,8 @@ impl Events {
 
     /// Sends the event if the queue is not full, and drops it otherwise.
     pub(super) fn send_unless_full(&self, line: Bytes) {
-        if let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(needed(&line)) {
-            let _ = self.sender.try_send(Waiting { line, room });
+        if let Ok(permit) = Arc::clone(&self.free_bytes).try_acquire_many_owned(needed(&line)) {
+            let _ = self.sender.try_send(Waiting { line, permit });
         }
     }
 
@@ -114,8 +114,8 @@ impl EventStream {
     /// The next event, whole; none when there will be no more.
     pub(crate) fn poll_line(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
         Poll::Ready(match ready!(self.receiver.poll_recv(context)) {
-            Some(Waiting { line, room }) => {
-                drop(room);
+            Some(Waiting { line, permit }) => {
+                drop(permit);
                 Some(Ok(line))
             }
             None if self.finished.load(Ordering::Acquire) => None,
