@@ -1,4 +1,4 @@
-//! What `grantd serve` is to do: flags, environment and file become one [`ServeConfig`], or all their faults together.
+//! The configuration of `grantd serve`: flags, environment and file become a [`ServeConfig`], or a list of all faults.
 //!
 //! Flags win over the environment, the environment over the file, the file over the defaults.
 
@@ -39,43 +39,43 @@ use crate::{
 
 const HOUR: Duration = Duration::from_secs(3600);
 const SECOND: Duration = Duration::from_secs(1);
-/// Ten years of 365 days: longer than any link should live, and short of every clock's end.
+/// Ten years of 365 days: longer than a link should be used, and too short to overflow any clock.
 const LONGEST: Duration = Duration::from_secs(87_600 * 3600);
 
-/// The settings of `grantd serve`, each valid in itself. Files are named, not yet read.
+/// The settings of `grantd serve`, each of which is valid. Files are not read yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServeConfig {
-    /// Database, keys and admin socket; made if it is not there.
+    /// The directory of database, keys and admin socket; it is made if it does not exist.
     pub(crate) data_dir: PathBuf,
-    /// Where the redeem listener is.
+    /// The address of the redeem listener.
     pub(crate) listen: SocketAddr,
-    /// Where the observe listener is.
+    /// The address of the observe listener.
     pub(crate) observe_listen: SocketAddr,
-    /// Where the admin API is served with TLS; `None`: on the Unix socket alone.
+    /// The address of the admin API over TLS; `None` to serve it on the Unix socket only.
     pub(crate) admin_listen: Option<SocketAddr>,
-    /// What tokens carry; `None`: the first name or address of this host with the redeem listener's port.
+    /// The URL in tokens; `None` for the first name or address of this host with the redeem listener's port.
     pub(crate) public_url: Option<PublicUrl>,
-    /// The serving certificate; `None`: self-made.
+    /// The files of the serving certificate; `None` for a self-made one.
     pub(crate) tls: Option<TlsFiles>,
-    /// The kind of key of issued certificates.
+    /// The type of the keys of issued certificates.
     pub(crate) client_key_type: ClientKeyType,
-    /// The kind of key of self-made CAs.
+    /// The type of the keys of self-made CAs.
     pub(crate) ca_key_type: CaKeyType,
     /// How long issued certificates are valid, 1 hour to 10 years.
     pub(crate) certificate_validity: Duration,
     /// How long an expired or used-up grant stays visible before it is removed. Its ledger rows stay for ever.
     pub(crate) retention: Duration,
-    /// How log lines look.
+    /// The format of log lines.
     pub(crate) log_format: LogFormat,
-    /// What is logged.
+    /// The filter for log lines.
     pub(crate) log_filter: LogFilter,
     /// The limits of the redeem listener.
     pub(crate) limits: Limits,
-    /// At least one; one a namespace.
+    /// The sites: at least one, and no two in the same namespace.
     pub(crate) sites: Vec<SiteConfig>,
 }
 
-/// Where the serving certificate is.
+/// The files of the serving certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TlsFiles {
     /// The certificate and its chain, PEM.
@@ -86,13 +86,13 @@ pub(crate) struct TlsFiles {
     pub(crate) ca_file: PathBuf,
 }
 
-/// All that is wrong with a configuration.
+/// All faults of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.report())]
 pub(crate) struct ConfigError {
-    /// The file that was named, if one was.
+    /// The configuration file, if one was given.
     pub(crate) file: Option<PathBuf>,
-    /// At least one: flags and environment as they were asked for, then the file's.
+    /// The faults, at least one: first those of flags and environment, then those of the file.
     pub(crate) faults: Vec<Fault>,
 }
 
@@ -110,18 +110,18 @@ impl ConfigError {
     }
 }
 
-/// What a configuration depends on besides arguments and file; tests give their own.
+/// The environment that a configuration depends on besides arguments and file; tests replace it.
 pub(crate) struct Surroundings<'a> {
-    /// The environment variable of this name.
+    /// Returns the environment variable of this name.
     pub(crate) environment: &'a dyn Fn(&str) -> Option<OsString>,
-    /// This host's name, as the system knows it.
+    /// The system's name for this host.
     pub(crate) host_name: String,
 }
 
-/// Makes a configuration of the arguments of `grantd serve`, the environment, and the file that they name.
+/// Makes the configuration from the arguments of `grantd serve`, the environment, and the configuration file.
 ///
 /// # Errors
-/// [`ConfigError`] with every fault there is, not the first alone.
+/// [`ConfigError`] with all faults.
 pub(crate) fn resolve(flags: &ArgMatches, surroundings: &Surroundings<'_>) -> Result<ServeConfig, ConfigError> {
     let mut faults = Faults::default();
     let environment = |name: &str| (surroundings.environment)(name).map(|text| text.to_string_lossy().into_owned());
@@ -146,12 +146,12 @@ fn read_file(path: &Path, faults: &mut Faults) -> Table {
             return Table::default();
         }
     };
-    // A snippet of the file could put a secret that does not belong there into a log.
+    // Errors must not quote the file: it may contain a secret by mistake, and errors are logged.
     let options = serde_saphyr::options! { with_snippet: false };
     match serde_saphyr::from_slice_with_options::<Spanned<Value>>(&bytes, options) {
         Ok(value) => Table::root(value, faults),
         Err(error) => {
-            // The words for users: the others speak of the library's own options.
+            // The formatter for users, as the other messages mention options of the library.
             let error = error.render_with_formatter(&UserMessageFormatter);
             faults.add(Origin::File, format!("{} is not YAML: {error}", path.display()));
             Table::default()
@@ -159,7 +159,7 @@ fn read_file(path: &Path, faults: &mut Faults) -> Table {
     }
 }
 
-/// Asks for every setting, whatever was wrong with those before it. `None` only together with a fault.
+/// Reads every setting, also after a fault in another one. Returns `None` only after adding a fault.
 fn build(s: &mut Sources<'_>, surroundings: &Surroundings<'_>, faults: &mut Faults) -> Option<ServeConfig> {
     let default_listen = SocketAddr::from(([0, 0, 0, 0], 9090));
     let default_observe = SocketAddr::from(([127, 0, 0, 1], 9091));
@@ -248,7 +248,7 @@ fn limits(s: &mut Sources<'_>, faults: &mut Faults) -> Limits {
         max_connections: s.value("max_connections", "limits.maxConnections", default.max_connections, faults, count()),
         max_handshakes: s.value("max_handshakes", "limits.maxHandshakes", default.max_handshakes, faults, count()),
     };
-    // A smaller number of connections is a limit on handshakes too, and not a fault.
+    // A limit of connections below the limit of handshakes is not a fault; it limits handshakes too.
     Limits { max_handshakes: limits.max_handshakes.min(limits.max_connections), ..limits }
 }
 
