@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     grant::{
-        Allowance, CertificateRecord, Code, CodeOrigin, Grant, GrantId, GrantMetadata, GrantName, KeyFingerprint,
-        Namespace, Redemption, Revision, SerialNumber,
+        Allowance, CertificateRecord, Code, CodeOrigin, Grant, GrantId, GrantMetadata, GrantName, GrantTerms,
+        KeyFingerprint, Namespace, Redemption, Revision, SerialNumber,
     },
     store::{ChangeEffect, ChangeSubject, CorruptRow, Labels, LastState},
     time::Timestamp,
@@ -89,11 +89,10 @@ fn read_grant(row: &impl Columns, key: &SealingKey) -> Column<Grant> {
         id,
         namespace,
         name,
-        issuer: optional(row, "issuer")?,
         code,
         code_origin: origin_from(row.text("code_origin")?)?,
         allowance,
-        window: parsed(row, "expiration_window")?,
+        terms: GrantTerms { issuer: optional(row, "issuer")?, window: parsed(row, "expiration_window")? },
         expires_at: instant(row, "expires_at")?,
         created_at: instant(row, "created_at")?,
         last_redeemed_at: last_redeemed_at.map(|s| instant_of(s, "last_redeemed_at")).transpose()?,

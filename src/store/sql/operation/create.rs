@@ -33,12 +33,12 @@ impl Operation for Create {
         let grant = &self.grant;
         let place = batch.next_place();
         let id = grant.id.to_string();
-        let window = grant.window.to_string();
+        let window = grant.terms.window.to_string();
         let insert = statement(statements::CREATE)
             .bind(&id)
             .bind(grant.namespace.as_str())
             .bind(grant.name.as_str())
-            .bind(grant.issuer.as_ref().map(IssuerName::as_str))
+            .bind(grant.terms.issuer.as_ref().map(IssuerName::as_str))
             .bind(&*self.sealed_code)
             .bind(row::origin(grant.code_origin))
             .bind(i64::from(self.allowance.allowed()))
@@ -66,11 +66,10 @@ pub(in crate::store) fn stored(grant: NewGrant, allowance: Allowance, revision: 
         id: grant.id,
         namespace: grant.namespace,
         name: grant.name,
-        issuer: grant.issuer,
         code: grant.code,
         code_origin: grant.code_origin,
         allowance,
-        window: grant.window,
+        terms: grant.terms,
         expires_at: grant.expires_at,
         created_at: grant.created_at,
         last_redeemed_at: None,

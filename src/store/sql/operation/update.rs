@@ -54,12 +54,12 @@ impl Operation for Update {
                 return Ok(Err(UpdateError::Store(StoreError::Unavailable { action: "seal metadata", source })));
             }
         };
-        let window = change.window.to_string();
+        let window = change.terms.window.to_string();
         let update = statement(statements::UPDATE)
             .bind(&id)
             .bind(self.expected.0.cast_signed())
             .bind(i64::from(change.allowance.allowed()))
-            .bind(change.issuer.as_ref().map(IssuerName::as_str))
+            .bind(change.terms.issuer.as_ref().map(IssuerName::as_str))
             .bind(row::origin(change.code_origin))
             .bind(&window)
             .bind(sealed_metadata.as_deref())
