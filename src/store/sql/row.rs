@@ -1,16 +1,19 @@
 //! From rows to values: every column is parsed again, as a file may hold anything.
 
+mod column;
 mod json;
 mod object;
 
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, str::FromStr};
+use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
+pub(in crate::store) use column::uid;
 #[cfg(any(test, fuzzing))]
 pub(in crate::store) use object::object_content;
 pub(in crate::store) use object::{object, object_json, object_state, removed_object};
 
+use self::column::{bytes, instant, instant_of, number, optional, parsed};
 use super::{
     seal::{OfGrant, Purpose, SealingKey},
     statement::{Broken, Column, Columns},
@@ -21,39 +24,7 @@ use crate::{
         KeyFingerprint, Namespace, Redemption, Revision, SerialNumber,
     },
     store::{ChangeEffect, ChangeSubject, CorruptRow, Labels, LastState},
-    time::Timestamp,
 };
-
-fn parsed<T: FromStr>(row: &impl Columns, column: &'static str) -> Column<T> {
-    row.text(column)?.parse().map_err(|_| Broken(column))
-}
-
-fn optional<T: FromStr>(row: &impl Columns, column: &'static str) -> Column<Option<T>> {
-    row.optional_text(column)?.map(str::parse).transpose().map_err(|_| Broken(column))
-}
-
-/// An integer column as the unsigned type the program uses.
-fn number<T: TryFrom<i64>>(row: &impl Columns, column: &'static str) -> Column<T> {
-    T::try_from(row.integer(column)?).map_err(|_| Broken(column))
-}
-
-fn instant_of(seconds: i64, column: &'static str) -> Column<Timestamp> {
-    let instant = Timestamp::from_unix_seconds(seconds);
-    if instant.unix_seconds() == seconds { Ok(instant) } else { Err(Broken(column)) }
-}
-
-fn instant(row: &impl Columns, column: &'static str) -> Column<Timestamp> {
-    instant_of(number(row, column)?, column)
-}
-
-fn bytes<const N: usize>(row: &impl Columns, column: &'static str) -> Column<[u8; N]> {
-    row.bytes(column)?.try_into().map_err(|_| Broken(column))
-}
-
-/// The column `uid`, whether or not it holds a uid.
-pub(in crate::store) fn uid(row: &impl Columns) -> String {
-    row.text("uid").unwrap_or("(unreadable)").to_owned()
-}
 
 /// Reads a row with the columns of a grant.
 pub(in crate::store) fn grant(row: &impl Columns, key: &SealingKey) -> Result<Grant, CorruptRow> {
