@@ -3,6 +3,7 @@
 mod column;
 mod json;
 mod object;
+mod terms;
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ pub(in crate::store) use column::uid;
 #[cfg(any(test, fuzzing))]
 pub(in crate::store) use object::object_content;
 pub(in crate::store) use object::{object, object_json, object_state, removed_object};
+pub(in crate::store) use terms::TermValues;
 
 use self::column::{bytes, instant, instant_of, number, optional, parsed};
 use super::{
@@ -20,8 +22,8 @@ use super::{
 };
 use crate::{
     grant::{
-        Allowance, CertificateRecord, Code, CodeOrigin, Grant, GrantId, GrantMetadata, GrantName, GrantTerms,
-        KeyFingerprint, Namespace, Redemption, Revision, SerialNumber,
+        Allowance, CertificateRecord, Code, CodeOrigin, Grant, GrantId, GrantMetadata, GrantName, KeyFingerprint,
+        Namespace, Redemption, Revision, SerialNumber,
     },
     store::{ChangeEffect, ChangeSubject, CorruptRow, Labels, LastState},
 };
@@ -63,7 +65,7 @@ fn read_grant(row: &impl Columns, key: &SealingKey) -> Column<Grant> {
         code,
         code_origin: origin_from(row.text("code_origin")?)?,
         allowance,
-        terms: GrantTerms { issuer: optional(row, "issuer")?, window: parsed(row, "expiration_window")? },
+        terms: terms::terms(row)?,
         expires_at: instant(row, "expires_at")?,
         created_at: instant(row, "created_at")?,
         last_redeemed_at: last_redeemed_at.map(|s| instant_of(s, "last_redeemed_at")).transpose()?,
