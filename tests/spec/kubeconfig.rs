@@ -287,9 +287,9 @@ fn without_its_ca_no_kubeconfig_opens_the_server_any_more() {
         server.wait_for_exit();
         let path = server.data_dir.join(revocation);
         if path.is_dir() {
-            fs::remove_dir_all(path).unwrap()
+            fs::remove_dir_all(path).unwrap();
         } else {
-            fs::remove_file(path).unwrap()
+            fs::remove_file(path).unwrap();
         }
         server = server.kill_and_restart();
 

@@ -12,7 +12,10 @@ pub use error::ServeError;
 pub use hosts::host_name;
 use material::Material;
 use refresh::{Refresher, Seen, ServingSource};
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
 use tracing::{error, info, warn};
 
 use super::{
@@ -51,31 +54,34 @@ pub async fn run(config: ServeConfig, console: &mut Console<'_>) -> Result<(), S
     let mut listeners = server.open(&config, &closing);
     app.started();
     signals::notify_systemd_ready();
+    // On a task of its own: it asks the store, and no signal may wait for that.
+    let report = tokio::spawn(report_readiness(Arc::clone(&app)));
 
     let outcome = tokio::select! {
         () = stop.asked() => Ok(()),
-        fault = broken(&app, &mut listeners) => Err(fault),
+        fault = broken(&mut listeners) => Err(fault),
     };
     signals::notify_systemd_stopping();
     info!("stopping: no new requests; those in progress are finished");
     app.draining();
     // Fails only when every listener has closed already.
     let _ = close.send(true);
-    signals::unless_asked_again(&mut stop, shut_down(&app, listeners)).await;
+    signals::unless_asked_again(&mut stop, shut_down(&app, report, listeners)).await;
     outcome
 }
 
 /// Waits for a listener that ends by itself.
-async fn broken(app: &App, listeners: &mut JoinSet<Result<(), ServeError>>) -> ServeError {
-    report_readiness(app).await;
+async fn broken(listeners: &mut JoinSet<Result<(), ServeError>>) -> ServeError {
     match listeners.join_next().await {
         Some(Ok(Err(fault))) => fault,
         Some(Ok(Ok(())) | Err(_)) | None => ServeError::BrokenListener,
     }
 }
 
-/// Waits for the listeners and controllers to finish, and then closes the store.
-async fn shut_down(app: &App, mut listeners: JoinSet<Result<(), ServeError>>) {
+/// Waits for the report, the listeners and the controllers to finish, and then closes the store.
+async fn shut_down(app: &App, report: JoinHandle<()>, mut listeners: JoinSet<Result<(), ServeError>>) {
+    // A report that panicked is in the log.
+    let _ = report.await;
     while listeners.join_next().await.is_some() {}
     match app.close().await {
         Ok(()) => info!("stopped"),
@@ -84,7 +90,7 @@ async fn shut_down(app: &App, mut listeners: JoinSet<Result<(), ServeError>>) {
 }
 
 /// Writes what /readyz says to the log once, where an operator looks after starting the server.
-async fn report_readiness(app: &App) {
+async fn report_readiness(app: Arc<App>) {
     let readiness = app.readiness().await;
     let faults = readiness.checks.iter().filter_map(|check| Some((check.name, check.fault.as_ref()?)));
     faults.for_each(|(check, fault)| warn!(check, fault, "a redemption would fail"));

@@ -55,7 +55,7 @@ async fn pitfall_26_the_api_may_be_shown_under_a_path() {
             (&["apply", "-f", "grant.yaml"][..], "accessgrant.skupper.io/west created\n"),
             (&["get", "gr", "-o", "name"], "accessgrant.skupper.io/west\n"),
             (&["wait", "gr/west", "--for=condition=Ready"], "accessgrant.skupper.io/west condition met\n"),
-            (&["explain", "gr.spec.expirationWindow"], "Default: 15m."),
+            (&["explain", "gr.spec.expirationWindow"], "15m0s."),
             (&["auth", "can-i", "create", "gr"], "yes\n"),
             (&["delete", "gr", "west"], "accessgrant.skupper.io \"west\" deleted"),
         ] {

@@ -70,18 +70,16 @@ fn patch(document: &Document) -> Value {
 /// A refused validation: the document is at fault, in the fields that the server names, when it says that the request is.
 fn fault(document: &Document, error: CliError) -> CliError {
     let position = &document.position;
-    match error {
-        CliError::Admin(AdminError::Refused(Status { code: 400 | 422, causes, message, .. })) => {
-            let causes: Vec<String> = causes.iter().map(|cause| format!("{position}: {}", line(cause))).collect();
-            if causes.is_empty() {
-                // Before the words that client programs look for, it names the kind, which is known.
-                let message = message.rsplit("strict decoding error: ").next().unwrap_or(&message);
-                return CliError::usage(format!("{position}: {message}"));
-            }
-            CliError::usage(causes.join("\n"))
-        }
-        error => CliError::Applying { position: position.clone(), cause: Box::new(error) },
+    let CliError::Admin(AdminError::Refused(Status { code: 400 | 422, causes, message, .. })) = error else {
+        return CliError::Applying { position: position.clone(), cause: Box::new(error) };
+    };
+    if causes.is_empty() {
+        // The text before the words that client programs look for names the kind, which is known.
+        let message = message.rsplit("strict decoding error: ").next().unwrap_or(&message);
+        return CliError::usage(format!("{position}: {message}"));
     }
+    let causes: Vec<String> = causes.iter().map(|cause| format!("{position}: {}", line(cause))).collect();
+    CliError::usage(causes.join("\n"))
 }
 
 /// YAML takes a text that looks like a number or a truth value for one.
