@@ -10,7 +10,7 @@ use std::{
 };
 
 use grantd::{
-    grant::{Code, CodeOrigin, ExpirationWindow, GrantId, GrantMetadata},
+    grant::{Code, CodeOrigin, GrantId, GrantMetadata, GrantTerms},
     link::AccessToken,
     store::{self, Location, NewGrant, StoreOptions},
     time::Clock,
@@ -152,11 +152,10 @@ fn grant(number: u64) -> NewGrant {
         id: GrantId::random(),
         namespace: "default".parse().unwrap(),
         name: format!("grant-{number}").parse().unwrap(),
-        issuer: None,
         code,
         code_origin: CodeOrigin::Generated,
         allowed: 1,
-        window: ExpirationWindow::default(),
+        terms: GrantTerms::default(),
         expires_at: now.saturating_add(Duration::from_secs(24 * 3600)),
         created_at: now,
         metadata: GrantMetadata::default(),

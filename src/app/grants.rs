@@ -3,8 +3,8 @@
 use super::{service::App, sites::SiteFault};
 use crate::{
     grant::{
-        Allowance, AllowanceError, Code, CodeOrigin, ExpirationWindow, Grant, GrantId, GrantMetadata, GrantName,
-        GrantState, IssuerName, Namespace, Redemption, Revision,
+        Allowance, AllowanceError, Code, CodeOrigin, Grant, GrantId, GrantMetadata, GrantName, GrantState, GrantTerms,
+        Namespace, Redemption, Revision,
     },
     metrics::StoreOperation,
     store::{CreateError, Deleted, GrantChange, GrantPage, GrantQuery, NewGrant, StoreError, StoreFuture, UpdateError},
@@ -16,12 +16,10 @@ use crate::{
 pub struct GrantSpec {
     /// Redemptions allowed.
     pub allowed: u32,
-    /// How long it can be redeemed.
-    pub window: ExpirationWindow,
     /// The operator's own code; one is generated when absent.
     pub code: Option<Code>,
-    /// Which of the site's issuers signs.
-    pub issuer: Option<IssuerName>,
+    /// What is stored as it is given.
+    pub terms: GrantTerms,
 }
 
 /// A grant that an operator asks for.
@@ -125,12 +123,11 @@ impl App {
             id: GrantId::random(),
             namespace,
             name,
-            issuer: spec.issuer,
             code,
             code_origin,
             allowed: spec.allowed,
-            expires_at: now.saturating_add(spec.window.duration()),
-            window: spec.window,
+            expires_at: now.saturating_add(spec.terms.window.duration()),
+            terms: spec.terms,
             created_at: now,
             metadata,
         };
@@ -183,8 +180,8 @@ impl App {
     pub fn preview_update(current: Grant, spec: GrantSpec, metadata: GrantMetadata) -> Result<Grant, SpecError> {
         Ok(match change(&current, spec, metadata)? {
             None => current,
-            Some(GrantChange { allowance, issuer, code_origin, window, metadata, generation }) => {
-                Grant { allowance, issuer, code_origin, window, metadata, generation, ..current }
+            Some(GrantChange { allowance, code_origin, terms, metadata, generation }) => {
+                Grant { allowance, code_origin, terms, metadata, generation, ..current }
             }
         })
     }
@@ -248,7 +245,7 @@ impl App {
     /// Whether the grant can be redeemed now. A fault of the site comes before the grant's own state, because no change of
     /// the grant helps without a site.
     pub fn grant_readiness(&self, grant: &Grant) -> GrantReadiness {
-        match self.sites().serving(&grant.namespace, grant.issuer.as_ref()) {
+        match self.sites().serving(&grant.namespace, grant.terms.issuer.as_ref()) {
             Err(fault) => GrantReadiness::Site(fault),
             Ok(_) => match grant.state(self.clock().now()) {
                 GrantState::Open => GrantReadiness::Ready,
@@ -287,15 +284,14 @@ fn change(current: &Grant, spec: GrantSpec, metadata: GrantMetadata) -> Result<O
         None => CodeOrigin::Generated,
     };
     let same_spec = allowance == current.allowance
-        && spec.window == current.window
-        && spec.issuer == current.issuer
+        && spec.terms == current.terms
         && code_origin == current.code_origin
         && metadata.settings == current.metadata.settings;
     if same_spec && metadata == current.metadata {
         return Ok(None);
     }
     let generation = if same_spec { current.generation } else { current.generation + 1 };
-    Ok(Some(GrantChange { allowance, issuer: spec.issuer, code_origin, window: spec.window, metadata, generation }))
+    Ok(Some(GrantChange { allowance, code_origin, terms: spec.terms, metadata, generation }))
 }
 
 #[expect(

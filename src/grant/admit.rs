@@ -7,7 +7,7 @@ use super::{
     code::{Code, CodeOrigin, PresentedCode},
     id::{GrantId, Revision},
     name::{GrantName, IssuerName, LinkName, Namespace, Subject},
-    window::ExpirationWindow,
+    terms::GrantTerms,
 };
 use crate::time::Timestamp;
 
@@ -20,16 +20,14 @@ pub struct Grant {
     pub namespace: Namespace,
     /// Its name, unique in its namespace.
     pub name: GrantName,
-    /// Which of the site's issuers signs; the site's default when absent.
-    pub issuer: Option<IssuerName>,
     /// The secret code.
     pub code: Code,
     /// Whether the operator chose the secret.
     pub code_origin: CodeOrigin,
     /// Redemptions allowed and made.
     pub allowance: Allowance,
-    /// `spec.expirationWindow`; has no effect once `expires_at` is set.
-    pub window: ExpirationWindow,
+    /// What its operator may replace.
+    pub terms: GrantTerms,
     /// The first second in which it can no longer be redeemed.
     pub expires_at: Timestamp,
     /// When it was created.
@@ -213,7 +211,7 @@ impl Grant {
         Ok(Admission {
             grant_id: self.id,
             namespace: self.namespace.clone(),
-            issuer: self.issuer.clone(),
+            issuer: self.terms.issuer.clone(),
             link_name,
             subject,
             peer: request.peer,
@@ -233,11 +231,10 @@ mod tests {
             id: GrantId::random(),
             namespace: "west".parse().unwrap(),
             name: "offer".parse().unwrap(),
-            issuer: None,
             code: "secret".parse().unwrap(),
             code_origin: CodeOrigin::Given,
             allowance: Allowance::new(allowed, made).unwrap(),
-            window: ExpirationWindow::default(),
+            terms: GrantTerms::default(),
             expires_at: Timestamp::from_unix_seconds(expires_at),
             created_at: Timestamp::from_unix_seconds(0),
             last_redeemed_at: None,

@@ -7,6 +7,7 @@ mod id;
 mod name;
 mod record;
 mod signed;
+mod terms;
 mod window;
 
 pub use admit::{Admission, Grant, GrantMetadata, GrantState, RedemptionRequest, Refusal};
@@ -16,4 +17,5 @@ pub use id::{GrantId, ParseGrantIdError, Revision};
 pub use name::{GrantName, IssuerName, LinkName, NameError, Namespace, Subject, SubjectError};
 pub use record::{CertificateRecord, KeyFingerprint, Redemption, SerialNumber};
 pub use signed::{Certified, PendingRedemption, Signed};
+pub use terms::GrantTerms;
 pub use window::{DurationError, ExpirationWindow, WindowError, format_go_duration, parse_go_duration};

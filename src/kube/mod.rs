@@ -1,9 +1,9 @@
 //! Level 4: the admin API, shaped like Kubernetes' API, so that kubectl, the skupper CLI and Kubernetes' client libraries
 //! work without a cluster (docs/kubernetes-api.md).
 //!
-//! Each module imports those below it only (`tests/architecture.rs` holds the order), from the highest:
+//! Each module imports those below it only (`tests/architecture` holds the order), from the highest:
 //!
-//! | module | what lives there |
+//! | module | content |
 //! |---|---|
 //! | [`listener`] | the listeners: connections, TLS |
 //! | [`wire`] | HTTP: limits, paths, queries, bodies, answers |

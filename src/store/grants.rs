@@ -3,7 +3,7 @@
 use super::{CommitError, CorruptRow, CreateError, Recorded, StoreFuture, UpdateError};
 use crate::{
     grant::{
-        Allowance, Code, CodeOrigin, ExpirationWindow, Grant, GrantId, GrantMetadata, GrantName, IssuerName, Namespace,
+        Allowance, Code, CodeOrigin, Grant, GrantId, GrantMetadata, GrantName, GrantTerms, Namespace,
         PendingRedemption, Redemption, Revision,
     },
     time::Timestamp,
@@ -96,16 +96,14 @@ pub struct NewGrant {
     pub namespace: Namespace,
     /// Its name, not yet taken in the namespace.
     pub name: GrantName,
-    /// Which issuer signs.
-    pub issuer: Option<IssuerName>,
     /// The secret.
     pub code: Code,
     /// Whether the code was generated or given by the operator.
     pub code_origin: CodeOrigin,
     /// Redemptions allowed, at least 1.
     pub allowed: u32,
-    /// The window as it was given.
-    pub window: ExpirationWindow,
+    /// What its operator may replace.
+    pub terms: GrantTerms,
     /// When the window ends.
     pub expires_at: Timestamp,
     /// The time of the creation.
@@ -119,12 +117,10 @@ pub struct NewGrant {
 pub struct GrantChange {
     /// The new allowance; its `made` is ignored, only the stored count counts.
     pub allowance: Allowance,
-    /// Which issuer signs.
-    pub issuer: Option<IssuerName>,
     /// Whether the code, which itself never changes, was generated or given.
     pub code_origin: CodeOrigin,
-    /// The window as it is written now; `expires_at` does not move.
-    pub window: ExpirationWindow,
+    /// The new terms; `expires_at` does not move when their window does.
+    pub terms: GrantTerms,
     /// Labels, annotations and settings.
     pub metadata: GrantMetadata,
     /// 1 greater than before when the spec changed, else as before.

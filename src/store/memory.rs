@@ -112,9 +112,8 @@ impl State {
         }
         grant.allowance =
             Allowance::new(change.allowance.allowed(), grant.allowance.made()).map_err(|_| UpdateError::Conflict)?;
-        grant.issuer = change.issuer;
         grant.code_origin = change.code_origin;
-        grant.window = change.window;
+        grant.terms = change.terms;
         let labels = mem::replace(&mut grant.metadata, change.metadata).labels;
         let labels_before = (labels != grant.metadata.labels).then_some(labels);
         grant.generation = change.generation;

@@ -1,5 +1,5 @@
-//! Comments and documents name only documents that are in the repository, sections that these have, and links that lead
-//! somewhere.
+//! Comments and documents name only documents that are in the repository, sections that these have, links that lead
+//! somewhere, and files and folders that exist.
 
 use std::{
     collections::HashMap,
@@ -81,6 +81,8 @@ struct Document {
     anchors: Vec<String>,
     /// Targets of its links.
     links: Vec<String>,
+    /// What it shows as code within a text.
+    code_spans: Vec<String>,
 }
 
 impl Document {
@@ -104,13 +106,14 @@ impl Document {
                 }
             }
         }
-        let mut links = Vec::new();
+        let (mut links, mut code_spans) = (Vec::new(), Vec::new());
         for paragraph in prose.split("\n\n") {
+            code_spans.extend(paragraph.split('`').skip(1).step_by(2).map(str::to_owned));
             let without_code_spans: String = paragraph.split('`').step_by(2).collect();
             let targets = without_code_spans.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
             links.extend(targets.map(|(target, _)| target.to_owned()));
         }
-        Self { sections, anchors, links }
+        Self { sections, anchors, links, code_spans }
     }
 }
 
@@ -178,6 +181,24 @@ fn faults_of_links(path: &str, documents: &Documents, exists: impl Fn(&str) -> b
     faults
 }
 
+/// The file or folder of the repository that a code span names, if it names one: a path that ends in `.rs`, or one without
+/// extensions whose first folder `is_ours`.
+fn path_in(span: &str, is_ours: impl Fn(&str) -> bool) -> Option<&str> {
+    let is_path = span.chars().all(|c| c.is_ascii_alphanumeric() || "_-./".contains(c));
+    let is_source = is_path && span.ends_with(".rs");
+    let (first, rest) = span.split_once('/').unwrap_or_default();
+    let is_folder = is_path && !first.is_empty() && !rest.contains('.') && is_ours(first);
+    (is_source || is_folder).then_some(span)
+}
+
+/// What is wrong with the paths in the markdown document at `path`, where `exists` knows the files and folders of the
+/// tree. Paths are below `src` or the root.
+fn faults_of_paths(path: &str, documents: &Documents, exists: impl Fn(&str) -> bool) -> Vec<String> {
+    let is_there = |named: &str| exists(&format!("src/{named}")) || exists(named);
+    let named = documents[path].code_spans.iter().filter_map(|span| path_in(span, is_there));
+    named.filter(|named| !is_there(named)).map(|named| format!("{path}: there is no {named}")).collect()
+}
+
 /// All files of text of the repository with their paths from its root; neither what is built nor what is hidden, but for
 /// the folder of the checks.
 fn files(root: &Path) -> Vec<(String, String)> {
@@ -234,6 +255,23 @@ fn every_link_of_a_document_leads_to_a_file_and_a_heading() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+#[test]
+fn every_path_in_a_document_leads_to_a_file_or_folder() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = files(root);
+    // The changelog names what there was.
+    let files = files.iter().filter(|(path, _)| path != "CHANGELOG.md");
+    let documents = documents(files.map(|(path, text)| (path.as_str(), text.as_str())));
+    let exists = |path: &str| root.join(path).exists();
+    let is_ours = |name: &str| exists(&format!("src/{name}")) || exists(name);
+    let paths = documents.values().flat_map(|document| &document.code_spans).filter_map(|span| path_in(span, is_ours));
+    assert!(paths.count() >= 20, "the paths were not found");
+
+    let faults: Vec<String> = documents.keys().flat_map(|path| faults_of_paths(path, &documents, exists)).collect();
+
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
 fn guide() -> Documents {
     documents([("docs/guide.md", "# Guide\n\n## 1. One\n\n### 1.2 One, two\n\n```sh\n# 9. No heading\n```\n")])
 }
@@ -274,4 +312,20 @@ fn wrong_links_are_found() {
     assert_eq!(count("[a](../README.md#some-title-x-1) [b](#here) [c](https://example.com/x)\n# Here"), 0);
     assert_eq!(count("[a](../README.md#other)"), 1);
     assert_eq!(count("[a](README.md) [b](../../README.md) [c](#there)"), 3);
+}
+
+#[test]
+fn wrong_paths_are_found() {
+    let exists =
+        |path: &str| ["src/http", "src/http/redeem.rs", "tests", "tests/spec", "fuzz", "fuzz/"].contains(&path);
+    let faults = |text: &str| faults_of_paths("a.md", &documents([("a.md", text)]), exists);
+    for right in [
+        "`http/redeem.rs`, `src/http/redeem.rs`, `tests/spec` and `fuzz/`",
+        "http/other.rs is no code, and neither is\n```sh\n`http/other.rs`\n```\n",
+        "`http/1.1`, `runtime/issuers`, `GET http/other`, `/http/other` and `k8s.io/kubectl` are no paths of this tree",
+    ] {
+        assert_eq!(faults(right), Vec::<String>::new(), "{right}");
+    }
+    assert_eq!(faults("see `http/other.rs`"), ["a.md: there is no http/other.rs"]);
+    assert_eq!(faults("`other.rs` | `tests/other` | `http/others`").len(), 3, "not below src or the root");
 }

@@ -28,7 +28,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use super::store::FlawedStore;
 use crate::{
     app::{App, AppParts, ConfiguredSite, GrantDraft, GrantSpec, Publication, Sites},
-    grant::{ExpirationWindow, Grant, GrantMetadata, Redemption},
+    grant::{Grant, GrantMetadata, GrantTerms, Redemption},
     http::{Limits, RedeemListener, TlsError},
     link::{Endpoint, EndpointName, Group, Port, Site},
     metrics::Metrics,
@@ -187,9 +187,8 @@ impl Server {
             name: name.parse().unwrap(),
             spec: GrantSpec {
                 allowed,
-                window: ExpirationWindow::default(),
                 code: Some(CODE.parse().unwrap()),
-                issuer: issuer.map(|name| name.parse().unwrap()),
+                terms: GrantTerms { issuer: issuer.map(|name| name.parse().unwrap()), ..GrantTerms::default() },
             },
             metadata: GrantMetadata::default(),
         };

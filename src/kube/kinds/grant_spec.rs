@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use crate::{
     app::GrantSpec,
     grant::{
-        Allowance, AllowanceError, Code, CodeOrigin, ExpirationWindow, Grant, GrantMetadata, GrantName, IssuerName,
-        WindowError,
+        Allowance, AllowanceError, Code, CodeOrigin, ExpirationWindow, Grant, GrantMetadata, GrantName, GrantTerms,
+        IssuerName, WindowError,
     },
     kube::{
         catalog::access_grant::DEFAULT_REDEMPTIONS_ALLOWED,
@@ -38,14 +38,14 @@ impl AccessGrantSpec {
             CodeOrigin::Given => Some(grant.code.clone()),
             CodeOrigin::Generated => None,
         };
-        let (window, issuer) = (grant.window.clone(), grant.issuer.clone());
-        let settings = grant.metadata.settings.clone();
-        Self { grant: GrantSpec { allowed: grant.allowance.allowed(), window, code, issuer }, settings }
+        let spec = GrantSpec { allowed: grant.allowance.allowed(), code, terms: grant.terms.clone() };
+        Self { grant: spec, settings: grant.metadata.settings.clone() }
     }
 
     /// The spec as JSON.
     pub(crate) fn object(&self) -> Value {
-        let Self { grant: GrantSpec { allowed, window, code, issuer }, settings } = self;
+        let Self { grant: GrantSpec { allowed, code, terms }, settings } = self;
+        let GrantTerms { issuer, window } = terms;
         let mut spec = json!({"redemptionsAllowed": allowed, "expirationWindow": window.to_string()});
         if let Some(code) = code {
             spec["code"] = code.expose().into();
@@ -77,7 +77,7 @@ pub(crate) fn read_spec(faults: &mut Faults, members: &Map<String, Value>) -> Op
         .map(|text| text.parse::<IssuerName>().map_err(|error| faults.add(Cause::invalid("spec.issuer", text, error))));
     match (allowed, window, code, issuer.transpose()) {
         (Some(allowed), Some(window), Ok(code), Ok(issuer)) => {
-            let grant = GrantSpec { allowed, window, code, issuer };
+            let grant = GrantSpec { allowed, code, terms: GrantTerms { issuer, window } };
             Some(AccessGrantSpec { grant, settings: settings.unwrap_or_default() })
         }
         (_, _, _, _) => None,
@@ -147,7 +147,10 @@ mod tests {
     fn what_is_left_out_gets_skuppers_defaults() {
         for spec in [json!(null), json!({}), json!({"redemptionsAllowed": 0, "expirationWindow": "", "code": null})] {
             let manifest = read(&json!({"name": "g"}), &spec).unwrap();
-            assert_eq!((manifest.spec.grant.allowed, manifest.spec.grant.window.to_string()), (1, "15m0s".to_owned()));
+            assert_eq!(
+                (manifest.spec.grant.allowed, manifest.spec.grant.terms.window.to_string()),
+                (1, "15m0s".to_owned())
+            );
             assert!(manifest.spec.grant.code.is_none());
         }
     }
@@ -270,7 +273,7 @@ mod tests {
         fn no_object_panics_and_what_is_read_is_valid(metadata in any_json(), spec in any_json()) {
             if let Ok(manifest) = read(&metadata, &spec) {
                 prop_assert!(Allowance::new(manifest.spec.grant.allowed, 0).is_ok());
-                prop_assert!(!manifest.spec.grant.window.duration().is_zero());
+                prop_assert!(!manifest.spec.grant.terms.window.duration().is_zero());
             }
         }
     }

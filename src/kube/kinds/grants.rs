@@ -123,7 +123,7 @@ impl Kind for AccessGrants {
     ) -> Result<Replaced, Problem> {
         let mut warnings = Vec::new();
         let spec = manifest.spec.grant.clone();
-        if spec.window != current.window {
+        if spec.terms.window != current.terms.window {
             let end = current.expires_at;
             warnings.push(format!(
                 "spec.expirationWindow counts from a grant's creation only; this one still expires at {end}"

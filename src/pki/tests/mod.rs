@@ -14,8 +14,8 @@ use bench::Bench;
 use super::{ClientCredential, IssueError, Issuer, Profile, certificate};
 use crate::{
     grant::{
-        Admission, Allowance, CodeOrigin, ExpirationWindow, Grant, GrantId, GrantMetadata, PresentedCode,
-        RedemptionRequest, Revision, Signed,
+        Admission, Allowance, CodeOrigin, Grant, GrantId, GrantMetadata, GrantTerms, PresentedCode, RedemptionRequest,
+        Revision, Signed,
     },
     time::{Clock, Timestamp},
 };
@@ -30,11 +30,10 @@ fn admission(subject: &str, now: Timestamp) -> Admission {
         id: GrantId::random(),
         namespace: "west".parse().unwrap(),
         name: "offer".parse().unwrap(),
-        issuer: None,
         code: "secret".parse().unwrap(),
         code_origin: CodeOrigin::Given,
         allowance: Allowance::new(1, 0).unwrap(),
-        window: ExpirationWindow::default(),
+        terms: GrantTerms::default(),
         expires_at: now.saturating_add(std::time::Duration::from_secs(1)),
         created_at: now,
         last_redeemed_at: None,

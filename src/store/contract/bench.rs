@@ -11,8 +11,8 @@ use std::{
 use crate::{
     file,
     grant::{
-        Admission, Allowance, CertificateRecord, Certified, CodeOrigin, ExpirationWindow, Grant, GrantId,
-        GrantMetadata, KeyFingerprint, PresentedCode, RedemptionRequest, SerialNumber, Signed,
+        Admission, Allowance, CertificateRecord, Certified, CodeOrigin, Grant, GrantId, GrantMetadata, GrantTerms,
+        KeyFingerprint, PresentedCode, RedemptionRequest, SerialNumber, Signed,
     },
     store::{
         CommitError, GrantChange, GrantStore, NewGrant, ObjectContent, ObjectKey, ObjectKind, ObjectStore, ObjectWrite,
@@ -168,11 +168,10 @@ pub(in crate::store) fn new_grant(name: &str) -> NewGrant {
         id: GrantId::random(),
         namespace: "west".parse().unwrap(),
         name: name.parse().unwrap(),
-        issuer: None,
         code: "L1qCl2mZ7D81gbXp3ax4YT0K".parse().unwrap(),
         code_origin: CodeOrigin::Generated,
         allowed: 2,
-        window: ExpirationWindow::default(),
+        terms: GrantTerms::default(),
         expires_at: at(2000),
         created_at: at(1000),
         metadata: GrantMetadata::default(),
@@ -183,9 +182,8 @@ pub(in crate::store) fn new_grant(name: &str) -> NewGrant {
 pub(in crate::store) fn change(grant: &Grant) -> GrantChange {
     GrantChange {
         allowance: grant.allowance,
-        issuer: grant.issuer.clone(),
         code_origin: grant.code_origin,
-        window: grant.window.clone(),
+        terms: grant.terms.clone(),
         metadata: grant.metadata.clone(),
         generation: grant.generation,
     }

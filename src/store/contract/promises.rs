@@ -49,7 +49,7 @@ async fn ordinals(store: &impl GrantStore, grant: &Grant) -> Vec<u32> {
 async fn what_was_answered_is_there_after_reopening<B: Bench>(bench: B) {
     let store = bench.store();
     let mut new = new_grant("offer");
-    new.issuer = Some("my-issuer".parse().unwrap());
+    new.terms.issuer = Some("my-issuer".parse().unwrap());
     new.metadata.labels.insert("a".to_owned(), "b".to_owned());
     new.metadata.settings.insert("c".to_owned(), "d".to_owned());
     let grant = store.create(new.clone()).await.unwrap();
@@ -63,7 +63,7 @@ async fn what_was_answered_is_there_after_reopening<B: Bench>(bench: B) {
     let after = bench.store().get(grant.id).await.unwrap().unwrap();
     assert_eq!(format!("{after:?}"), format!("{before:?}"));
     assert!(after.code.is_same_as(&new.code));
-    assert_eq!((after.metadata, after.issuer), (new.metadata, new.issuer));
+    assert_eq!((after.metadata, after.terms), (new.metadata, new.terms));
     assert_eq!((after.allowance.made(), after.last_redeemed_at), (1, Some(at(1500))));
     let ledger = bench.store().redemptions(grant.id, 0, 10).await.unwrap();
     assert_eq!(ledger.len(), 1);

@@ -2,7 +2,7 @@
 
 use super::{Bench, admission, at, certificate, change, commit, new_grant, on_every_store};
 use crate::{
-    grant::{Allowance, CodeOrigin, GrantId, GrantMetadata, Namespace},
+    grant::{Allowance, CodeOrigin, GrantId, GrantMetadata, GrantTerms, Namespace},
     store::{GrantChange, GrantCounts, GrantQuery, GrantStore, NewGrant, PageLimit, UpdateError},
 };
 
@@ -114,9 +114,8 @@ async fn an_update_replaces_what_an_operator_may_change<B: Bench>(bench: B) {
     let wanted = GrantChange {
         // The store must use its own count, and ignore this one.
         allowance: Allowance::new(9, 5).unwrap(),
-        issuer: Some("other".parse().unwrap()),
         code_origin: CodeOrigin::Given,
-        window: "1h".parse().unwrap(),
+        terms: GrantTerms { issuer: Some("other".parse().unwrap()), window: "1h".parse().unwrap() },
         metadata: GrantMetadata::default(),
         generation: 2,
     };
@@ -126,8 +125,8 @@ async fn an_update_replaces_what_an_operator_may_change<B: Bench>(bench: B) {
     assert_eq!(format!("{stored:?}"), format!("{updated:?}"));
     assert!(stored.code.is_same_as(&created.code) && stored.metadata.is_empty());
     assert_eq!((stored.allowance.allowed(), stored.allowance.made(), stored.generation), (9, 1, 2));
-    assert_eq!((stored.window.to_string().as_str(), stored.expires_at), ("1h", created.expires_at));
-    assert_eq!((stored.code_origin, stored.issuer.unwrap().as_str()), (CodeOrigin::Given, "other"));
+    assert_eq!((stored.terms.window.to_string().as_str(), stored.expires_at), ("1h", created.expires_at));
+    assert_eq!((stored.code_origin, stored.terms.issuer.unwrap().as_str()), (CodeOrigin::Given, "other"));
     let gone = store.update(GrantId::random(), read.revision, change(&read)).await;
     assert!(matches!(gone, Err(UpdateError::Gone)));
 }

@@ -128,6 +128,7 @@ fn tables() -> String {
     let kept = statements.split(";\n").filter(|statement| {
         let statement = statement.trim_start();
         statement.starts_with("CREATE TABLE")
+            || statement.starts_with("ALTER TABLE")
             || statement.starts_with("CREATE INDEX")
             || statement.starts_with("INSERT")
     });

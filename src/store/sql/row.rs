@@ -1,16 +1,21 @@
 //! From rows to values. Every column is parsed as untrusted input: the file may have been damaged or changed.
 
+mod column;
 mod json;
 mod object;
+mod terms;
 
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, str::FromStr};
+use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
+pub(in crate::store) use column::uid;
 #[cfg(any(test, fuzzing))]
 pub(in crate::store) use object::object_content;
 pub(in crate::store) use object::{object, object_json, object_state, removed_object};
+pub(in crate::store) use terms::TermValues;
 
+use self::column::{bytes, instant, instant_of, number, optional, parsed};
 use super::{
     seal::{OfGrant, Purpose, SealingKey},
     statement::{Broken, Column, Columns},
@@ -21,39 +26,7 @@ use crate::{
         Namespace, Redemption, Revision, SerialNumber,
     },
     store::{ChangeEffect, ChangeSubject, CorruptRow, Labels, LastState},
-    time::Timestamp,
 };
-
-fn parsed<T: FromStr>(row: &impl Columns, column: &'static str) -> Column<T> {
-    row.text(column)?.parse().map_err(|_| Broken(column))
-}
-
-fn optional<T: FromStr>(row: &impl Columns, column: &'static str) -> Column<Option<T>> {
-    row.optional_text(column)?.map(str::parse).transpose().map_err(|_| Broken(column))
-}
-
-/// An integer column as the unsigned type the program uses.
-fn number<T: TryFrom<i64>>(row: &impl Columns, column: &'static str) -> Column<T> {
-    T::try_from(row.integer(column)?).map_err(|_| Broken(column))
-}
-
-fn instant_of(seconds: i64, column: &'static str) -> Column<Timestamp> {
-    let instant = Timestamp::from_unix_seconds(seconds);
-    if instant.unix_seconds() == seconds { Ok(instant) } else { Err(Broken(column)) }
-}
-
-fn instant(row: &impl Columns, column: &'static str) -> Column<Timestamp> {
-    instant_of(number(row, column)?, column)
-}
-
-fn bytes<const N: usize>(row: &impl Columns, column: &'static str) -> Column<[u8; N]> {
-    row.bytes(column)?.try_into().map_err(|_| Broken(column))
-}
-
-/// The text of the column `uid`, also when it is not a uid.
-pub(in crate::store) fn uid(row: &impl Columns) -> String {
-    row.text("uid").unwrap_or("(unreadable)").to_owned()
-}
 
 /// Reads a row with the columns of a grant.
 pub(in crate::store) fn grant(row: &impl Columns, key: &SealingKey) -> Result<Grant, CorruptRow> {
@@ -89,11 +62,10 @@ fn read_grant(row: &impl Columns, key: &SealingKey) -> Column<Grant> {
         id,
         namespace,
         name,
-        issuer: optional(row, "issuer")?,
         code,
         code_origin: origin_from(row.text("code_origin")?)?,
         allowance,
-        window: parsed(row, "expiration_window")?,
+        terms: terms::terms(row)?,
         expires_at: instant(row, "expires_at")?,
         created_at: instant(row, "created_at")?,
         last_redeemed_at: last_redeemed_at.map(|s| instant_of(s, "last_redeemed_at")).transpose()?,

@@ -71,16 +71,18 @@ pub(in crate::store) const COUNT: &str = "SELECT \
 pub(in crate::store) const REDEMPTIONS: &str = "SELECT grant_uid, ordinal, redeemed_at, link_name, subject, peer, serial, \
      key_fingerprint, not_after FROM redemption WHERE grant_uid = $1 AND ordinal > $2 ORDER BY ordinal LIMIT $3";
 
-/// `$13`: place in the batch. No row comes back when the name is taken.
-pub(in crate::store) const CREATE: &str = "INSERT INTO access_grant (uid, namespace, name, issuer, sealed_code, code_origin, \
-     redemptions_allowed, redemptions, expiration_window, expires_at, created_at, generation, sealed_metadata, revision) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, (SELECT revision + $13 FROM store_state)) \
+/// `$11`: place in the batch; after it the terms, which `row::TermValues` binds. No row comes back when the name is taken.
+pub(in crate::store) const CREATE: &str = "INSERT INTO access_grant (uid, namespace, name, sealed_code, code_origin, \
+     redemptions_allowed, redemptions, expires_at, created_at, generation, sealed_metadata, revision, issuer, \
+     expiration_window) VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10, \
+     (SELECT revision + $11 FROM store_state), $12, $13) \
      ON CONFLICT (namespace, name) DO NOTHING RETURNING revision";
 
-/// `$1`: uid, `$2`: the revision it must be at, `$9`: place in the batch. The allowance is compared with the stored count.
+/// `$1`: uid, `$2`: the revision it must be at, `$7`: place in the batch; after it the terms, which `row::TermValues` binds.
+/// The allowance is compared with the stored count.
 pub(in crate::store) const UPDATE: &str = concat!(
-    "UPDATE access_grant SET redemptions_allowed = $3, issuer = $4, code_origin = $5, expiration_window = $6, \
-     sealed_metadata = $7, generation = $8, revision = (SELECT revision + $9 FROM store_state) \
+    "UPDATE access_grant SET redemptions_allowed = $3, code_origin = $4, sealed_metadata = $5, generation = $6, \
+     revision = (SELECT revision + $7 FROM store_state), issuer = $8, expiration_window = $9 \
      WHERE uid = $1 AND revision = $2 AND redemptions <= $3 RETURNING ",
     grant_columns!()
 );

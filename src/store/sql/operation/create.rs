@@ -1,7 +1,7 @@
 //! Storing a new grant.
 
 use crate::{
-    grant::{Allowance, Grant, IssuerName, Revision},
+    grant::{Allowance, Grant, Revision},
     store::{
         ChangeEffect, ChangeSubject, CreateError, NewGrant, StoreError,
         sql::{
@@ -33,21 +33,20 @@ impl Operation for Create {
         let grant = &self.grant;
         let place = batch.next_place();
         let id = grant.id.to_string();
-        let window = grant.window.to_string();
+        let terms = row::TermValues::of(&grant.terms);
         let insert = statement(statements::CREATE)
             .bind(&id)
             .bind(grant.namespace.as_str())
             .bind(grant.name.as_str())
-            .bind(grant.issuer.as_ref().map(IssuerName::as_str))
             .bind(&*self.sealed_code)
             .bind(row::origin(grant.code_origin))
             .bind(i64::from(self.allowance.allowed()))
-            .bind(&window)
             .bind(grant.expires_at.unix_seconds())
             .bind(grant.created_at.unix_seconds())
             .bind(1_i64)
             .bind(self.sealed_metadata.as_deref())
             .bind(place);
+        let insert = terms.bind_to(insert);
         let Some(row) = batch.row(insert, &id).await? else { return Ok(Err(CreateError::NameTaken)) };
         let revision = revision_of(&row, "revision", &id)?;
         let (namespace, name) = (grant.namespace.clone(), grant.name.clone());
@@ -66,11 +65,10 @@ pub(in crate::store) fn stored(grant: NewGrant, allowance: Allowance, revision: 
         id: grant.id,
         namespace: grant.namespace,
         name: grant.name,
-        issuer: grant.issuer,
         code: grant.code,
         code_origin: grant.code_origin,
         allowance,
-        window: grant.window,
+        terms: grant.terms,
         expires_at: grant.expires_at,
         created_at: grant.created_at,
         last_redeemed_at: None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::{
-    grant::{Grant, GrantId, IssuerName, Revision},
+    grant::{Grant, GrantId, Revision},
     store::{
         ChangeEffect, ChangeSubject, GrantChange, StoreError, StoreFailure, UpdateError,
         sql::{
@@ -55,17 +55,16 @@ impl Operation for Update {
                 return Ok(Err(UpdateError::Store(StoreError::Unavailable { action: "seal metadata", source })));
             }
         };
-        let window = change.window.to_string();
+        let terms = row::TermValues::of(&change.terms);
         let update = statement(statements::UPDATE)
             .bind(&id)
             .bind(self.expected.0.cast_signed())
             .bind(i64::from(change.allowance.allowed()))
-            .bind(change.issuer.as_ref().map(IssuerName::as_str))
             .bind(row::origin(change.code_origin))
-            .bind(&window)
             .bind(sealed_metadata.as_deref())
             .bind(change.generation.cast_signed())
             .bind(batch.next_place());
+        let update = terms.bind_to(update);
         // The statement has compared the allowance with the stored count.
         let Some(updated) = batch.row(update, &id).await? else { return Ok(Err(UpdateError::Conflict)) };
         let grant = row::grant(&updated, &self.key)?;

@@ -7,12 +7,18 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::{Broken, Column, Columns, instant, json, number, parsed, uid};
+use super::{
+    column::{instant, number, parsed, uid},
+    json,
+};
 use crate::{
     grant::Revision,
     store::{
         ChangeEffect, ChangeSubject, CorruptRow, Labels, LastState, ObjectContent, ObjectKey, ObjectKind, StoredObject,
-        sql::seal::{Purpose, SealingKey},
+        sql::{
+            seal::{Purpose, SealingKey},
+            statement::{Broken, Column, Columns},
+        },
     },
     time::Timestamp,
 };
