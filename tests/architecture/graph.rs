@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use syn::{
-    File, Item, ItemMod, ItemUse, Macro, Path, UseTree,
+    Attribute, File, Item, ItemFn, ItemImpl, ItemMod, ItemUse, Macro, Path, UseTree,
     visit::{self, Visit},
 };
 
@@ -45,7 +45,7 @@ pub fn imports(files: &[(ModulePath, String)]) -> Imports {
             let target = known.absolute(reader.module, &name.path);
             if let (Some(aliases), Some(target)) = (known.aliases.get_mut(reader.module), target) {
                 // A module that imports its own name through the root defines it.
-                if target != [&reader.module[..], &[name.alias.clone()]].concat() {
+                if target != [&reader.module[..], std::slice::from_ref(&name.alias)].concat() {
                     aliases.insert(name.alias.clone(), target);
                 }
             }
@@ -90,7 +90,7 @@ impl Crate {
         assert!(chain > 0, "{}: re-exported in a circle", path.join("::"));
         let mut module = ModulePath::new();
         for (index, name) in path.iter().enumerate() {
-            let child = [&module[..], &[name.clone()]].concat();
+            let child = [&module[..], std::slice::from_ref(name)].concat();
             if self.aliases.contains_key(&child) {
                 module = child;
             } else {
@@ -143,25 +143,30 @@ impl Reader<'_> {
 }
 
 impl<'ast> Visit<'ast> for Reader<'_> {
-    fn visit_item(&mut self, item: &'ast Item) {
-        let attributes = match item {
-            Item::Mod(item) => &item.attrs,
-            Item::Use(item) => &item.attrs,
-            Item::Fn(item) => &item.attrs,
-            Item::Impl(item) => &item.attrs,
-            _ => return visit::visit_item(self, item),
-        };
-        if !attributes.iter().any(is_for_tests) {
-            visit::visit_item(self, item);
+    fn visit_item_fn(&mut self, item: &'ast ItemFn) {
+        if !are_for_tests(&item.attrs) {
+            visit::visit_item_fn(self, item);
+        }
+    }
+
+    fn visit_item_impl(&mut self, item: &'ast ItemImpl) {
+        if !are_for_tests(&item.attrs) {
+            visit::visit_item_impl(self, item);
         }
     }
 
     fn visit_item_use(&mut self, item: &'ast ItemUse) {
+        if are_for_tests(&item.attrs) {
+            return;
+        }
         let exported = !matches!(item.vis, syn::Visibility::Inherited);
         self.declared(&[], &item.tree, exported);
     }
 
     fn visit_item_mod(&mut self, item: &'ast ItemMod) {
+        if are_for_tests(&item.attrs) {
+            return;
+        }
         let inside = self.paths.len();
         visit::visit_item_mod(self, item);
         // A module inside the file counts as the file, which it calls `super`.
@@ -193,8 +198,11 @@ impl<'ast> Visit<'ast> for Reader<'_> {
     }
 }
 
-fn is_for_tests(attribute: &syn::Attribute) -> bool {
-    attribute.path().is_ident("cfg") && attribute.parse_args::<Path>().is_ok_and(|condition| condition.is_ident("test"))
+fn are_for_tests(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        attribute.path().is_ident("cfg")
+            && attribute.parse_args::<Path>().is_ok_and(|condition| condition.is_ident("test"))
+    })
 }
 
 /// The modules that lie on circles of imports, and on the way from one circle to another, with what of those they import.
