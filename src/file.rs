@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 /// The most bytes [`read`] takes: far more than any key, certificate bundle or configuration has.
 pub const MAX_BYTES: u64 = 1024 * 1024;
 
-/// Who may read a file.
+/// The users that may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Its owner: mode 0600.
@@ -30,7 +30,7 @@ impl Access {
     }
 }
 
-/// What happens to a file that is there already.
+/// What happens when the file exists already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
     /// It is replaced in one step.
@@ -147,7 +147,7 @@ fn put_in_place(file_system: &FileSystem, temporary: &Path, path: &Path, existin
 fn reserve_and_rename(temporary: &Path, path: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).mode(Access::Private.mode()).open(path)?;
     fs::rename(temporary, path).inspect_err(|_| {
-        // It is empty, and ours.
+        // The file is empty, and this process has just created it.
         let _ = fs::remove_file(path);
     })
 }

@@ -1,21 +1,23 @@
 //! grantd turns a short-lived access token into a link certificate, exactly as often as its operator allowed.
 //!
-//! The rooms of this house lie in layers, and imports point down only (`tests/architecture.rs` holds the table):
+//! The program is divided into modules on levels, and a module imports only modules of lower levels; `link` may also use
+//! `grant`. `tests/architecture` holds this table. `docs/architecture.md` in the repository explains it, and follows a
+//! redemption through the modules.
 //!
-//! | level | room | what lives there |
+//! | level | module | contents |
 //! |---|---|---|
-//! | 0 | [`time`] | instants, and the one reader of the wall clock |
-//! | 0 | [`mod@file`] | files that must be whole, private and durable |
-//! | 1 | [`grant`] | words and rules: ids, names, the code, the allowance, the window, the decision. Pure |
+//! | 0 | [`time`] | instants, the one reader of the wall clock, pauses between attempts |
+//! | 0 | [`mod@file`] | writing files atomically, privately and durably |
+//! | 1 | [`grant`] | grants and the rules that decide a redemption: ids, names, the code, the allowance, the window. Pure |
 //! | 1 | [`link`] | sites, endpoints, and the Secret, Link and AccessToken documents. Pure |
 //! | 2 | [`pki`] | keys and certificates: the issuer, the certificate profile, self-made CAs, the serving certificate |
-//! | 2 | [`store`] | what is remembered: the promises of a store, SQLite, sealing, the ledger |
-//! | 2 | [`metrics`] | every metric, by what happened |
-//! | 3 | [`app`] | the use cases: redemption, grants, sites, controllers, readiness, sweep |
+//! | 2 | [`store`] | the database: what every store must guarantee, SQLite, encryption at rest, the ledger of redemptions |
+//! | 2 | [`metrics`] | every metric, recorded by what happened |
+//! | 3 | [`app`] | the use cases: redemption, grants, sites, controllers, readiness, removal of old grants |
 //! | 3 | [`net`] | what all listeners share: sockets, accepting, limits, TLS, deadlines, the drain |
-//! | 4 | [`http`] | the redeem door and the observe door: listener, TLS, limits, problems |
-//! | 4 | [`kube`] | the admin door: resources shaped as Kubernetes shapes them |
-//! | 4 | [`client`] | the other side of the doors: redeem a token, talk to the admin door |
+//! | 4 | [`http`] | the redeem listener and the observe listener: requests, limits, answers to errors |
+//! | 4 | [`kube`] | the admin listeners: an API in the shape of the Kubernetes API |
+//! | 4 | [`client`] | the client side: redeems tokens, calls the admin API, probes links |
 //! | 5 | [`cli`] | the command line: commands, configuration, output, telemetry |
 
 #![forbid(unsafe_code)]

@@ -1,4 +1,4 @@
-//! Certificates and keys from files that anybody may have written: a real CA with some bytes changed.
+//! Certificates and keys from untrusted files: a real CA with some bytes changed.
 #![no_main]
 
 use std::sync::OnceLock;

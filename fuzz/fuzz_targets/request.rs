@@ -1,4 +1,4 @@
-//! A redemption request: path and headers, from anybody.
+//! A redemption request: path and headers, from an unauthenticated client.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

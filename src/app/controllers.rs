@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    backoff::Backoff,
     links::{Links, ProbePace},
     ports::{Prober, Redeemer},
     reconcile::run,
     service::App,
     tokens::Tokens,
 };
+use crate::time::Backoff;
 
 /// How often controllers try.
 #[derive(Debug, Clone, Copy)]

@@ -4,7 +4,6 @@
 //! applied and probe the links, through [`ports`] that `client` implements.
 
 mod applied_sites;
-mod backoff;
 mod bundle;
 mod chain;
 mod conditions;
@@ -26,6 +25,7 @@ mod reconcile;
 mod redeem;
 mod service;
 mod sites;
+mod spread;
 mod sweep;
 #[cfg(test)]
 mod tests;

@@ -26,9 +26,9 @@ pub(super) enum Lane {
 /// How many calls may be in progress at once in a lane.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PermitLimits {
-    /// In all.
+    /// The most calls in all.
     pub(super) total: usize,
-    /// With one host.
+    /// The most calls to one host.
     pub(super) per_host: usize,
 }
 
@@ -77,7 +77,7 @@ impl Permits {
     }
 
     fn of_host(&self, lane: Lane, host: &str) -> Arc<Semaphore> {
-        // Nothing that is called with the lock held panics.
+        // No code that runs with the lock held can panic, so a poisoned lock guards sound data.
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (lane, host.to_ascii_lowercase());
         if let Some(found) = hosts.get(&key).and_then(Weak::upgrade) {

@@ -15,7 +15,7 @@ pub struct Check {
 /// All conditions, in a fixed order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Readiness {
-    /// Each condition.
+    /// The conditions, whether they hold or not.
     pub checks: Vec<Check>,
 }
 

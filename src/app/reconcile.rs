@@ -36,7 +36,7 @@ pub(super) enum Requeue {
     Forget,
     /// When the object changes, or another one that [concerns](Controller::concerns) it.
     OnEvent,
-    /// At this time.
+    /// At this time, or when it changes before.
     At(Instant),
 }
 
@@ -49,7 +49,7 @@ impl Requeue {
 
 /// What is done with objects of one kind.
 pub(super) trait Controller: Send + Sync + 'static {
-    /// What is kept of an object from one call to the next, in memory.
+    /// What the controller remembers of an object from one call to the next.
     type Memory: Default + Send + 'static;
     /// The objects to reconcile, and those whose change may be a reason to reconcile known ones of their namespace.
     const INTEREST: Interest;
@@ -82,7 +82,7 @@ pub(super) async fn run<C: Controller>(app: Arc<App>, controller: Arc<C>) {
     }
     drop(events);
     while queue.running.join_next().await.is_some() {}
-    // It ends now that its receiver is dropped.
+    // The follower ends now, because its receiver is dropped.
     let _ = following.await;
 }
 
@@ -217,7 +217,7 @@ mod tests {
     use super::*;
     use crate::store::ObjectKind;
 
-    /// Counts its calls; each waits for `go`, and asks for another one after a minute.
+    /// A controller that counts its calls. Each call waits for `go`, and asks for another one after a minute.
     #[derive(Default)]
     struct Slow {
         go: Notify,

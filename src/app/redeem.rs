@@ -13,13 +13,14 @@ use crate::{
     store::{CommitError, StoreError},
 };
 
-/// Why no bundle was made. Nothing was counted, save where [`Commit`](Self::Commit) says that the answer to a commit was lost.
+/// Why no bundle was made. Nothing was counted, except perhaps with [`Commit`](Self::Commit): the answer of the store to a
+/// commit can be lost.
 #[derive(Debug, thiserror::Error)]
 pub enum RedeemError {
     /// No grant has this id.
     #[error("no grant has this id")]
     Unknown,
-    /// The grant does not open to this request.
+    /// The grant refuses this request.
     #[error("the grant does not open")]
     Refused(#[source] Refusal),
     /// The grant's row breaks a rule.

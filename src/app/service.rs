@@ -22,9 +22,9 @@ use crate::{
 pub struct AppParts {
     /// The only reader of the time.
     pub clock: Clock,
-    /// Where what happens is counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// Where links lead, and their issuers.
+    /// The sites that links lead to, and their issuers.
     pub sites: Sites,
     /// The URL and certificate that tokens carry.
     pub publication: Publication,
@@ -86,7 +86,7 @@ impl App {
         &self.clock
     }
 
-    /// Where what happens is counted.
+    /// The metrics.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }

@@ -1,4 +1,4 @@
-//! What the server answers: objects, or a table of them.
+//! Answers of the server: objects, or a table of objects.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -10,14 +10,14 @@ use super::{
 };
 use crate::client::{AdminError, Form};
 
-/// Some objects of one answer: a page of a list, one object, or that of an event.
+/// The objects of one answer: a page of a list, a single object, or the object of an event.
 #[derive(Debug)]
 pub(super) struct Batch {
     metadata: Metadata,
     pub(super) content: Content,
 }
 
-/// In the form that was asked for.
+/// The objects, in the form that was asked for.
 #[derive(Debug)]
 pub(super) enum Content {
     Table { columns: Vec<Column>, rows: Vec<Row> },
@@ -35,7 +35,7 @@ struct Metadata {
 #[derive(Debug, Deserialize)]
 pub(super) struct Column {
     pub(super) name: String,
-    /// A column with one above 0 is not printed unless more is asked for.
+    /// The priority; a column with a priority above 0 is not printed.
     #[serde(default)]
     pub(super) priority: i64,
 }
@@ -53,7 +53,7 @@ pub(super) struct RowObject {
     pub(super) metadata: resource::Metadata,
 }
 
-/// Lists that are absent and lists that are null are empty.
+/// Reads a list that may be absent or null, which both mean an empty one.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct TableDocument {
@@ -77,7 +77,7 @@ struct ObjectDocument {
 }
 
 impl Batch {
-    /// A page of a list.
+    /// Reads a page of a list.
     ///
     /// # Errors
     /// [`AdminError::Malformed`].
@@ -91,7 +91,7 @@ impl Batch {
         }
     }
 
-    /// One object.
+    /// Reads a single object.
     ///
     /// # Errors
     /// [`AdminError::Malformed`].
@@ -121,7 +121,7 @@ impl Batch {
         }
     }
 
-    /// The list's, or that of the only object.
+    /// The version of the list or of the single object.
     pub(super) fn resource_version(&self) -> &str {
         match &self.content {
             Content::Table { rows, .. } if self.metadata.resource_version.is_empty() => {
@@ -131,7 +131,7 @@ impl Batch {
         }
     }
 
-    /// What the next page is asked for with.
+    /// The token for the next page.
     pub(super) fn next_page(&self) -> Option<&str> {
         Some(self.metadata.token.as_str()).filter(|token| !token.is_empty())
     }
@@ -141,7 +141,7 @@ fn malformed() -> CliError {
     CliError::Admin(AdminError::Malformed { what: "the answer is not of the kind that was asked for" })
 }
 
-/// The columns of a table that are printed, the namespace first where there may be several.
+/// The printed columns of a table; with the namespace as the first one if there may be several namespaces.
 #[derive(Debug)]
 pub(super) struct PrintedColumns {
     scope: Scope,
@@ -174,7 +174,7 @@ impl PrintedColumns {
     }
 }
 
-/// What is not known is left empty, as kubectl does.
+/// The text of a cell; empty if the value is unknown, as in kubectl.
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),

@@ -1,4 +1,4 @@
-//! The data directory: where it is, and where everything lies in it.
+//! The data directory: its default location, and the paths of the files in it.
 
 use std::{
     ffi::OsString,
@@ -11,7 +11,7 @@ use crate::{
     store::Location,
 };
 
-/// The data directory: its owner's alone, mode 0700.
+/// The data directory, which only its owner can read (mode 0700).
 #[derive(Debug, Clone)]
 pub(crate) struct DataDir(PathBuf);
 
@@ -34,10 +34,10 @@ impl PairFiles {
 }
 
 impl DataDir {
-    /// Makes the directory unless it is there.
+    /// Makes the directory if it does not exist.
     ///
     /// # Errors
-    /// [`FileError`] naming it.
+    /// [`FileError`] with the path.
     pub(crate) fn open(path: &Path) -> Result<Self, FileError> {
         file::create_private_directory(path)?;
         Ok(Self(path.to_owned()))
@@ -48,12 +48,12 @@ impl DataDir {
         &self.0
     }
 
-    /// Grants, objects and ledger: the database, and the lock that the one process holds that serves it.
+    /// The database with grants, objects and ledger, and its lock, which only one server at a time can hold.
     pub(crate) fn store(&self) -> Location {
         Location::Sqlite { database: self.0.join("grantd.db"), lock: self.0.join("grantd.lock") }
     }
 
-    /// What codes are sealed with.
+    /// The key that encrypts codes in the database.
     pub(crate) fn sealing_key(&self) -> PathBuf {
         self.0.join("sealing.key")
     }
@@ -94,12 +94,12 @@ impl DataDir {
     }
 }
 
-/// What is wrong when no data directory is named and there is no default.
+/// The message when no data directory is given and there is no default.
 pub(crate) const NO_DATA_DIR: &str = "must be given, because neither STATE_DIRECTORY nor XDG_DATA_HOME nor HOME is set";
 
-/// The data directory when no flag, variable or file names one.
+/// The default data directory.
 ///
-/// systemd sets `STATE_DIRECTORY`, with colons between several; the first is ours.
+/// systemd sets `STATE_DIRECTORY`; of several paths, separated by colons, the first is used.
 pub(crate) fn default_data_dir(environment: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let set = |name: &str| environment(name).filter(|value| !value.is_empty());
     if let Some(state) = set("STATE_DIRECTORY") {

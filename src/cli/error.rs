@@ -1,4 +1,4 @@
-//! What can go wrong on the command line, its message, its hint and its exit code.
+//! Errors of commands, with their messages, hints and exit codes.
 
 use std::{
     fmt::{self, Display},
@@ -21,22 +21,22 @@ use crate::{
     pki::PkiError,
 };
 
-/// Why a command did not do what it was asked to.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
-    /// What was typed is wrong; several faults are on lines of their own.
+    /// Wrong arguments; each of several faults is on its own line.
     #[error("{message}")]
     Usage {
-        /// What is wrong, and what would be right.
+        /// What is wrong, and what is right instead.
         message: String,
     },
     /// The configuration of the server has faults.
     #[error(transparent)]
     Config(ConfigError),
-    /// A file that should be read cannot be.
+    /// A file cannot be read.
     #[error(transparent)]
     Read(FileError),
-    /// A file that should be a token is not.
+    /// A file is not a token.
     #[error("{file}")]
     Document {
         /// The file.
@@ -45,7 +45,7 @@ pub(crate) enum CliError {
         #[source]
         source: DocumentError,
     },
-    /// A file that should be a Link or its Secret is not.
+    /// A file is not a Link or its Secret.
     #[error("{file}")]
     LinkFile {
         /// The file.
@@ -54,10 +54,10 @@ pub(crate) enum CliError {
         #[source]
         source: DocumentError,
     },
-    /// A file that should be written cannot be.
+    /// A file cannot be written.
     #[error(transparent)]
     Write(FileError),
-    /// What was asked for is not possible as things are.
+    /// The command is not possible in the present state of files or objects.
     #[error("{message}")]
     Refused {
         /// What was refused.
@@ -65,13 +65,13 @@ pub(crate) enum CliError {
         /// What to do next.
         hint: Option<String>,
     },
-    /// The server of this data directory did not do it.
+    /// The server of this data directory refused or failed.
     #[error(transparent)]
     Admin(AdminError),
-    /// The token's server did not do it, or cannot be trusted.
+    /// The server that the token names refused or failed, or cannot be trusted.
     #[error(transparent)]
     Redeem(RedeemTokenError),
-    /// A grant was made, but its token could not be handed over.
+    /// A grant was made, but its token could not be written.
     #[error("no token was issued, and grant {grant} {}", if left.is_some() { "is still there" } else { "was deleted again" })]
     NotIssued {
         /// The grant.
@@ -85,24 +85,24 @@ pub(crate) enum CliError {
     /// The token was redeemed, but not all of its files could be written.
     #[error("the token was redeemed and this redemption is spent, but not all of its files could be written")]
     Spent {
-        /// The files that were.
+        /// The files that were written.
         written: Vec<PathBuf>,
-        /// The file elsewhere that holds all of them, if one could be written.
+        /// A file in another directory with the Secret and all Links, if one could be written.
         rescued: Option<PathBuf>,
-        /// What went wrong with the next one.
+        /// Why the next file could not be written.
         #[source]
         source: FileError,
     },
     /// A document was not applied.
     #[error("{position}")]
     Applying {
-        /// Which one.
+        /// The document.
         position: DocumentPosition,
         /// What went wrong.
         #[source]
         cause: Box<CliError>,
     },
-    /// Several things were asked for, and more than one failed.
+    /// Several parts of the command failed.
     #[error("{} failures", .0.len())]
     Several(Vec<CliError>),
     /// Standard output or input failed.
@@ -117,9 +117,9 @@ pub(crate) enum CliError {
     /// Links were asked for, and not all of them are ready.
     #[error("{}", not_ready_of(*not_ready, *all))]
     LinksNotReady {
-        /// How many are not.
+        /// The number of links that are not ready.
         not_ready: usize,
-        /// How many there are.
+        /// The number of all links.
         all: usize,
     },
     /// The server did not start, or ended badly.
@@ -127,14 +127,14 @@ pub(crate) enum CliError {
     Serve(ServeError),
 }
 
-/// Which document of which file.
+/// The position of a document in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DocumentPosition {
     /// The file.
     pub(crate) file: String,
-    /// From 1.
+    /// The number of the document, from 1.
     pub(crate) number: usize,
-    /// Where it begins, from 1.
+    /// The line where the document begins, from 1.
     pub(crate) line: u64,
 }
 
@@ -145,20 +145,20 @@ impl Display for DocumentPosition {
 }
 
 impl CliError {
-    /// Wrong usage, with a message that says what is right.
+    /// An error of usage, with a message that also says what is right.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::Usage { message: message.into() }
     }
 
-    /// A refusal and its remedy.
+    /// A refusal, and what to do next.
     pub(crate) fn refused(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Refused { message: message.into(), hint: Some(hint.into()) }
     }
 
-    /// The failures of a command that did several things: none, one, or all of them together.
+    /// Combines the failures of a command that did several things.
     ///
     /// # Errors
-    /// When there is any.
+    /// The only failure, or all failures together.
     pub(crate) fn all(mut failures: Vec<Self>) -> Result<(), Self> {
         match failures.pop() {
             None => Ok(()),
@@ -170,12 +170,12 @@ impl CliError {
         }
     }
 
-    /// The HTTP status with which the server of this data directory refused.
+    /// The HTTP status of the refusal, if the server of this data directory refused.
     pub(crate) fn status(&self) -> Option<u16> {
         if let Self::Admin(AdminError::Refused(status)) = self { Some(status.code) } else { None }
     }
 
-    /// With which code the program ends; of several failures, the first decides.
+    /// The exit code; the first of several failures decides.
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Usage { .. } | Self::Config(_) | Self::Read(_) | Self::Document { .. } | Self::LinkFile { .. } => {
@@ -220,7 +220,7 @@ impl CliError {
         }
     }
 
-    /// Whether the reader of our output has gone away, which is the reader's right.
+    /// Whether the reader of the output has closed the pipe, which is not a failure.
     pub(crate) fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Console(error) if error.is_closed_pipe())
     }
@@ -278,7 +278,7 @@ fn write_hint(error: &FileError) -> String {
     let hint = if matches!(kind, NotFound | NotADirectory) {
         "choose a directory that exists, or make it first"
     } else if matches!(kind, StorageFull | QuotaExceeded) {
-        "make room, or choose another place"
+        "free some disk space, or choose another place"
     } else {
         "choose a place that you may write to"
     };
@@ -321,9 +321,9 @@ fn spent_hint(written: &[PathBuf], rescued: Option<&Path>) -> String {
              ({paths}) and use it with 'kubectl apply -f {0}', or move it to input/resources of the site's namespace",
             shell_word(file)
         ),
-        (None, true) => "nothing was written; make room for the files, and ask for a new token".to_owned(),
+        (None, true) => "nothing was written; free some disk space, and ask for a new token".to_owned(),
         (None, false) => {
-            format!("delete what was written ({paths}), make room for the files, and ask for a new token")
+            format!("delete what was written ({paths}), free some disk space, and ask for a new token")
         }
     }
 }

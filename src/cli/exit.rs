@@ -1,4 +1,4 @@
-//! With which code the program ends.
+//! Exit codes of the program.
 
 /// Exit codes, as `grantd --help` states them; 64, 69, 75 and 77 are those of sysexits.h.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,12 +11,12 @@ pub(crate) enum Exit {
     Unavailable,
     /// A link is not ready.
     NotReady,
-    /// The server of this data directory is not ours to talk to.
+    /// The user is not permitted to connect to the server of this data directory.
     NotPermitted,
 }
 
 impl Exit {
-    /// The code for the shell.
+    /// The number.
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Failure => 1,

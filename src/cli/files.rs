@@ -1,4 +1,5 @@
-//! Files that the user names: read within bounds, and checked for being writable before a command does what cannot be undone.
+//! Files that the user names: reading with a limit of length, and checks that a file can be written, which a command makes
+//! before a step that cannot be undone.
 
 use std::{
     io::{self, Read},
@@ -22,7 +23,7 @@ impl FileLocation {
         if path == Path::new("-") { Self::Standard } else { Self::File(path.to_owned()) }
     }
 
-    /// What messages call it.
+    /// The name in messages.
     pub(super) fn name(&self) -> String {
         match self {
             Self::Standard => "standard input".to_owned(),
@@ -30,7 +31,7 @@ impl FileLocation {
         }
     }
 
-    /// Reads all of it, at most [`file::MAX_BYTES`], as text.
+    /// Reads the whole text, of at most [`file::MAX_BYTES`].
     pub(super) fn read(&self) -> Result<Zeroizing<String>, CliError> {
         let mut bytes = match self {
             Self::File(path) => file::read(path).map_err(CliError::Read)?,
@@ -55,15 +56,15 @@ fn read_standard_input() -> Result<Zeroizing<Vec<u8>>, CliError> {
     Ok(bytes)
 }
 
-/// What `--force` means for a file.
+/// The treatment of an existing file that `--force` chooses.
 pub(super) fn existing(force: bool) -> Existing {
     if force { Existing::Replace } else { Existing::Keep }
 }
 
-/// More than a Secret and the longest Link have.
+/// More bytes than a Secret and the longest Link have.
 const LARGEST_FILE_BYTES: usize = 64 * 1024;
 
-/// Whether files could be written in this directory, found out by writing one.
+/// Checks that files can be written in this directory, by writing one.
 pub(super) fn check_directory(directory: &Path) -> Result<(), CliError> {
     file::check_writable(directory, LARGEST_FILE_BYTES).map_err(CliError::Write)
 }
@@ -89,7 +90,7 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
-/// Whether something is at this path, also a link that leads nowhere.
+/// Whether anything exists at this path, including a broken symbolic link.
 pub(super) fn is_taken(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }

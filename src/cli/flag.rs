@@ -8,12 +8,12 @@ use crate::grant::{Allowance, ExpirationWindow, Namespace, format_go_duration, p
 
 const WINDOW: &str = "expiration time (--expiration-window)";
 
-/// All that is wrong with a command's flags, one fault a line.
+/// All faults of a command's flags, one on each line.
 #[derive(Debug, Default)]
 pub(super) struct FlagFaults(Vec<String>);
 
 impl FlagFaults {
-    /// The value, or `None` and a fault added: what is wrong, then why.
+    /// Parses the value; returns `None` and adds a fault when it is not valid.
     pub(super) fn collect<T, E: Display>(&mut self, what: &str, parsed: Result<T, E>) -> Option<T> {
         parsed.map_err(|error| self.0.push(format!("{what} is not valid: {error}"))).ok()
     }
@@ -28,30 +28,30 @@ impl FlagFaults {
         self.collect(what, text.parse())
     }
 
-    /// How often a grant can be redeemed.
+    /// Parses how many times a grant can be redeemed.
     pub(super) fn redemptions(&mut self, text: &str) -> Option<u32> {
         let allowed = text.parse().ok().and_then(|allowed| Allowance::new(allowed, 0).ok());
         let parsed = allowed.ok_or_else(|| format!("must be a whole number from 1 to {}; got {text}", Allowance::MAX));
         self.collect("number of redemptions (--redemptions-allowed)", parsed).map(Allowance::allowed)
     }
 
-    /// How long a grant can be redeemed.
+    /// Parses how long a grant can be redeemed.
     pub(super) fn window(&mut self, text: &str) -> Option<ExpirationWindow> {
         self.parse(WINDOW, text)
     }
 
-    /// How long a token that a person carries can be redeemed: at least a minute, as carrying takes that long.
+    /// Parses how long a token can be redeemed: at least a minute, as a person must copy the file to the other site.
     pub(super) fn window_of_token(&mut self, text: &str) -> Option<ExpirationWindow> {
         self.at_least(WINDOW, text, Duration::from_secs(60))?;
         self.window(text)
     }
 
-    /// How long to wait.
+    /// Parses how long to wait.
     pub(super) fn timeout(&mut self, text: &str, least: Duration) -> Option<Duration> {
         self.at_least("timeout (--timeout)", text, least)
     }
 
-    /// How long a certificate is valid.
+    /// Parses how long a certificate is valid.
     pub(super) fn validity(&mut self, text: &str) -> Option<Duration> {
         const WHAT: &str = "validity (--valid-for)";
         let (hour, longest) = (Duration::from_secs(3600), Duration::from_secs(87_600 * 3600));
@@ -65,7 +65,7 @@ impl FlagFaults {
         self.collect(what, duration_of_at_least(text, least))
     }
 
-    /// What traffic over a link costs; `None` for 0, which leaves it to the other side.
+    /// Parses the cost of traffic over a link; the value is `None` for 0, with which the connecting site decides.
     pub(super) fn cost(&mut self, text: &str) -> Option<Option<u32>> {
         let parsed = match text.parse::<i64>() {
             Ok(number) if (0..=i64::from(i32::MAX)).contains(&number) => Ok(number),
@@ -75,7 +75,7 @@ impl FlagFaults {
         Some(u32::try_from(cost).ok().filter(|cost| *cost > 0))
     }
 
-    /// The faults as one error; to be called when a value is missing, so that there is at least one.
+    /// The faults as one error. Called when a value could not be parsed, so there is at least one fault.
     pub(super) fn into_error(self) -> CliError {
         CliError::usage(self.0.join("\n"))
     }

@@ -1,4 +1,4 @@
-//! A way in for fuzzers, which reach public items only. Built with `--cfg fuzzing` and in no other way.
+//! Public functions for fuzzers, which cannot call private ones. Built only with `--cfg fuzzing`.
 
 use clap::CommandFactory;
 

@@ -1,4 +1,4 @@
-//! What a command prints: results to standard output, all else to standard error.
+//! The output of commands: results go to standard output, everything else to standard error.
 
 use std::{
     fmt::Display,
@@ -11,7 +11,7 @@ use std::{
 use clap::ValueEnum;
 use serde::Serialize;
 
-/// How long a command works before it says what it waits for.
+/// After how long a command prints what it is waiting for.
 const QUIET_WAIT: Duration = Duration::from_secs(1);
 
 /// Standard input or output failed.
@@ -20,7 +20,7 @@ const QUIET_WAIT: Duration = Duration::from_secs(1);
 pub(crate) struct ConsoleError(#[source] pub(crate) io::Error);
 
 impl ConsoleError {
-    /// Whether the reader of our output has gone away, which is the reader's right.
+    /// Whether the reader of the output has closed the pipe, which is not a failure.
     pub(crate) fn is_closed_pipe(&self) -> bool {
         self.0.kind() == io::ErrorKind::BrokenPipe
     }
@@ -35,8 +35,8 @@ pub(crate) enum DocumentFormat {
     Yaml,
 }
 
-/// The two streams of a command. Everything is printed through it, so that a reader who has gone away (`| head`) ends the
-/// command quietly.
+/// The two streams of a command. Everything is printed through it, so that a command ends quietly when its
+/// reader closes the pipe (`| head`).
 pub(crate) struct Console<'a> {
     results: &'a mut dyn Write,
     notes: &'a mut dyn Write,
@@ -51,7 +51,7 @@ impl<'a> Console<'a> {
     /// Prints a result as it is.
     ///
     /// # Errors
-    /// [`ConsoleError`], also when the reader has gone away.
+    /// [`ConsoleError`], also when the reader has closed the pipe.
     pub(crate) fn print(&mut self, text: &str) -> Result<(), ConsoleError> {
         self.results.write_all(text.as_bytes()).and_then(|()| self.results.flush()).map_err(ConsoleError)
     }
@@ -74,7 +74,7 @@ impl<'a> Console<'a> {
         self.print("\n")
     }
 
-    /// Waits for `work`; when that takes longer than a second, a person at a terminal sees what is waited for.
+    /// Waits for `work`. When that takes longer than a second, prints to a terminal what it is waiting for.
     pub(crate) async fn wait<T>(&mut self, what: impl Display, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         tokio::select! {
@@ -87,7 +87,7 @@ impl<'a> Console<'a> {
         work.await
     }
 
-    /// Prints something that is not the result. That it cannot be printed is no failure.
+    /// Prints something other than the result. A failure to print it is ignored.
     pub(crate) fn note(&mut self, line: impl Display) {
         let _ = writeln!(self.notes, "{line}");
     }
@@ -101,7 +101,7 @@ pub(crate) fn document_text(document: &impl Serialize, format: DocumentFormat) -
     let text = match format {
         DocumentFormat::Json => serde_json::to_string_pretty(document).map_err(io::Error::other),
         DocumentFormat::Yaml => {
-            // A long text stays on one line, so that `grep` finds all of it.
+            // A long text is not wrapped, so that `grep` finds all of it.
             let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
             serde_saphyr::to_string_with_options(document, options).map_err(io::Error::other)
         }
@@ -109,8 +109,8 @@ pub(crate) fn document_text(document: &impl Serialize, format: DocumentFormat) -
     text.map_err(ConsoleError)
 }
 
-/// Text from elsewhere, fit for a terminal: control characters, which could move the cursor or change its title, are
-/// shown as `\u{fffd}`; line breaks stay.
+/// Makes text from another program safe for a terminal: control characters, which could move the cursor or change the
+/// title, become `\u{fffd}`; line breaks stay.
 pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() && c != '\n' && c != '\t' { char::REPLACEMENT_CHARACTER } else { c })
@@ -122,7 +122,7 @@ pub(crate) fn one_line(text: &str) -> String {
     printable(text).replace(['\n', '\t'], " ")
 }
 
-/// A path as a shell reads it back, for commands that are there to be copied.
+/// A path quoted for a shell, for commands that the user can copy.
 pub(crate) fn shell_word(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"./~-_+,:@%=".contains(&byte);
@@ -147,7 +147,7 @@ impl Table {
         Self { rows: vec![headings.iter().map(ToString::to_string).collect()] }
     }
 
-    /// Adds a row; an empty cell is shown as `-`, so that a script can tell columns apart.
+    /// Adds a row; an empty cell is shown as `-`, so that a script can split the columns.
     pub(crate) fn row(&mut self, cells: Vec<String>) {
         let fit = |cell: String| {
             let cell = one_line(&cell);
@@ -158,7 +158,7 @@ impl Table {
 }
 
 impl Display for Table {
-    /// One line a row, two spaces between columns, none at the end of a line, no line break after the last.
+    /// The lines of the table: two spaces between columns, none at the end of a line, no line break after the last.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or_default();
         let width = |column: usize| {

@@ -16,10 +16,10 @@ pub(super) const GRANT_KIND: &str = "accessgrant.skupper.io";
 /// The version of every object here.
 pub(super) const API_VERSION: &str = "skupper.io/v2alpha1";
 pub(super) const GROUP: &str = "/apis/skupper.io/v2alpha1";
-/// How many items are asked for at a time.
+/// How many items a command asks for in one request.
 pub(super) const PAGE: u32 = 500;
 
-/// A grant's name as it is typed: bare, or as this program and kubectl print it, with its kind.
+/// Parses a grant's name from an argument: the name alone, or with its kind, as this program and kubectl print it.
 pub(super) fn grant_name(text: &str) -> Result<GrantName, CliError> {
     let kinds = [GRANT_KIND, "accessgrants.skupper.io", "accessgrant", "accessgrants"];
     let name = match text.split_once('/') {
@@ -29,14 +29,14 @@ pub(super) fn grant_name(text: &str) -> Result<GrantName, CliError> {
     name.parse().map_err(|error| CliError::usage(format!("name {text:?} is not valid: it {error}")))
 }
 
-/// Which grants a list covers.
+/// The namespaces that a list covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Scope {
     Namespace(Namespace),
     All,
 }
 
-/// Where a list of sites is.
+/// The path of a list of sites.
 pub(super) fn sites_path(scope: &Scope) -> String {
     match scope {
         Scope::Namespace(namespace) => format!("{GROUP}/namespaces/{namespace}/sites"),
@@ -44,17 +44,17 @@ pub(super) fn sites_path(scope: &Scope) -> String {
     }
 }
 
-/// Where grants are created.
+/// The path for creating grants.
 pub(super) fn grants_path(namespace: &Namespace) -> String {
     format!("{GROUP}/namespaces/{namespace}/accessgrants")
 }
 
-/// Where one grant is.
+/// The path of one grant.
 pub(super) fn grant_path(namespace: &Namespace, name: &GrantName) -> String {
     format!("{GROUP}/namespaces/{namespace}/accessgrants/{name}")
 }
 
-/// Where a list of grants is.
+/// The path of a list of grants.
 pub(super) fn scope_path(scope: &Scope) -> String {
     match scope {
         Scope::Namespace(namespace) => grants_path(namespace),
@@ -62,7 +62,7 @@ pub(super) fn scope_path(scope: &Scope) -> String {
     }
 }
 
-/// Where a list of links is.
+/// The path of a list of links.
 pub(super) fn links_path(scope: &Scope) -> String {
     match scope {
         Scope::Namespace(namespace) => format!("{GROUP}/namespaces/{namespace}/links"),
@@ -70,12 +70,12 @@ pub(super) fn links_path(scope: &Scope) -> String {
     }
 }
 
-/// Where the ledger of a grant is.
+/// The path of the ledger of a grant.
 pub(super) fn redemptions_path(namespace: &Namespace, name: &GrantName) -> String {
     format!("{}/redemptions", grant_path(namespace, name))
 }
 
-/// The page of a list after `token`, which the page before gave.
+/// The path of a page of a list; `token` is from the previous page.
 pub(super) fn page_path(path: &str, token: Option<&str>) -> String {
     let mut page = format!("{path}?limit={PAGE}");
     if let Some(token) = token {
@@ -85,7 +85,7 @@ pub(super) fn page_path(path: &str, token: Option<&str>) -> String {
     page
 }
 
-/// Text as a segment of a path, or as a value of a query.
+/// Text encoded for a segment of a path, or for a value of a query.
 pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -99,7 +99,7 @@ pub(super) fn escaped(text: &str) -> String {
     escaped
 }
 
-/// An object of a list or an answer, read as far as a command needs it.
+/// An object, with the members that a command needs.
 pub(super) fn read<T: for<'de> Deserialize<'de>>(object: &Value) -> Result<T, CliError> {
     T::deserialize(object).map_err(|_| {
         CliError::Admin(AdminError::Malformed { what: "the answer is not of the kind that was asked for" })
@@ -138,7 +138,7 @@ pub(super) struct Metadata {
     pub(super) resource_version: String,
 }
 
-/// Its `Debug` would show the code, so it has none.
+/// It does not implement `Debug`, which would print the code.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct GrantStatus {

@@ -1,4 +1,4 @@
-//! From arguments to an exit code.
+//! Runs the command that the arguments name, and returns the exit code.
 
 use std::{
     ffi::OsString,
@@ -27,14 +27,14 @@ use super::{
     telemetry,
 };
 
-/// New files are the owner's alone, and a crash writes no memory to the disk.
+/// Sets the umask so that only the owner can read new files, and prevents core dumps, which would contain secrets.
 pub fn keep_secrets_in() {
     umask(Mode::from_raw_mode(0o077));
-    // Lowering a limit of one's own cannot be refused; if it were, there is nothing better to do than to go on.
+    // The system never refuses that a process lowers its own limit, so the result is ignored.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
 }
 
-/// Does what the arguments say; the first of them is the program's own name.
+/// Runs the program with these arguments, of which the first is the program's own name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let matches = match Cli::command().try_get_matches_from(arguments) {
         Ok(matches) => matches,
@@ -87,7 +87,7 @@ fn dispatch(cli: Cli, matches: &ArgMatches, console: &mut Console<'_>) -> Result
     }
 }
 
-/// One thread is enough for a command.
+/// A runtime with one thread, which is enough for a command.
 fn wait_for(command: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
     run_to_end(runtime, command)
@@ -101,7 +101,8 @@ fn run_to_end<T>(runtime: Runtime, work: impl Future<Output = T>) -> T {
     outcome
 }
 
-/// An empty environment variable counts as not set; an empty flag is a variable of the shell that was forgotten.
+/// The data directory. An empty environment variable counts as not set; an empty flag is refused, as it is probably an unset
+/// variable of the shell.
 fn data_dir(data_dir: Option<OsString>, matches: &ArgMatches) -> Result<PathBuf, CliError> {
     let typed = matches.value_source("data_dir") == Some(ValueSource::CommandLine);
     let data_dir = match data_dir {
@@ -121,9 +122,9 @@ fn serve_until_stopped(matches: &ArgMatches, console: &mut Console<'_>) -> Resul
     run_to_end(runtime, serve::run(config, console)).map_err(CliError::Serve)
 }
 
-/// Help and version are results; everything else is wrong usage, with the texts of the argument parser.
+/// Prints help or version as a result, and other texts of the argument parser as wrong usage.
 fn answer_without_a_command(error: &clap::Error) -> ExitCode {
-    // That it cannot be printed is no failure.
+    // A failure to print is ignored.
     if !error.use_stderr() {
         let _ = error.print();
         return ExitCode::SUCCESS;
@@ -144,7 +145,7 @@ fn report(error: &CliError, notes: &mut impl Write) {
     }
     let colours = io::stderr().is_terminal() && !telemetry::no_color();
     let (red, plain) = if colours { ("\u{1b}[31m", "\u{1b}[0m") } else { ("", "") };
-    // There is no other place to report that this cannot be printed.
+    // If this cannot be printed, there is nowhere else to report it.
     let _ = writeln!(notes, "{red}grantd:{plain} {}", printable(&error.chain()));
     if let Some(hint) = error.hint() {
         let _ = writeln!(notes, "hint: {}", printable(&hint));
@@ -162,7 +163,7 @@ mod tests {
 
     #[test]
     fn the_end_waits_for_no_blocking_task() {
-        // As a lookup by the system's resolver while the name server does not answer.
+        // Simulates a lookup by the system's resolver while the name server does not answer.
         let (answer, never_answers) = mpsc::channel::<()>();
         let (starts, started) = tokio::sync::oneshot::channel();
         let lookup = move || {

@@ -1,4 +1,4 @@
-//! The server of this data directory, asked through its admin socket.
+//! A client for the server of this data directory, through its admin socket.
 
 use std::{path::Path, time::Duration};
 
@@ -18,12 +18,12 @@ use crate::{
     grant::{GrantName, Namespace},
 };
 
-/// For one request; the server answers from memory or after one local transaction.
+/// The deadline of one request; the server answers from memory or after one local transaction.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
-/// More pages than any list has: a server whose list never ends must not keep a command running.
+/// The most pages of a list, more than any real list has, so that a command ends even if the server sends pages without end.
 pub(super) const MOST_PAGES: usize = 100_000;
 
-/// Whether the server makes a change, or only says whether it would.
+/// Whether the server makes a change, or only validates it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Write {
     Store,
@@ -31,7 +31,7 @@ pub(super) enum Write {
 }
 
 impl Write {
-    /// Unknown fields are refused in both cases: a field that is silently dropped is a mistake that is not seen.
+    /// The query. It demands strict validation, so that a misspelled field is reported and not dropped.
     fn query(self) -> &'static str {
         match self {
             Self::Store => "fieldValidation=Strict",
@@ -51,7 +51,7 @@ impl Server {
         Self { client: AdminClient::unix(DataDir::admin_socket_of(data_dir), REQUEST_DEADLINE) }
     }
 
-    /// Every site in scope.
+    /// All sites in scope.
     pub(super) async fn sites(&self, scope: &Scope) -> Result<Vec<resource::Site>, CliError> {
         self.all(&sites_path(scope)).await?.iter().map(resource::read).collect()
     }
@@ -72,7 +72,7 @@ impl Server {
         self.send(AdminMethod::Get, &grant_path(namespace, name), None).await
     }
 
-    /// The grant, or `None` when there is none.
+    /// The grant, or `None` when it does not exist.
     pub(super) async fn find_grant(&self, namespace: &Namespace, name: &GrantName) -> Result<Option<Value>, CliError> {
         match self.grant(namespace, name).await {
             Ok(grant) => Ok(Some(grant)),
@@ -96,12 +96,12 @@ impl Server {
         self.send(AdminMethod::Delete, &grant_path(namespace, name), None).await.map(|_| ())
     }
 
-    /// Every grant in scope.
+    /// All grants in scope.
     pub(super) async fn grants(&self, scope: &Scope) -> Result<Vec<Value>, CliError> {
         self.all(&scope_path(scope)).await
     }
 
-    /// Every grant in scope as rows of a table, page by page, with the columns that the server prints of them.
+    /// All grants in scope as rows of a table, page by page, with the server's columns.
     pub(super) async fn grant_rows(&self, scope: &Scope) -> Result<Vec<Batch>, CliError> {
         let (mut pages, mut token) = (Vec::new(), None::<String>);
         for _ in 0..MOST_PAGES {
@@ -125,7 +125,7 @@ impl Server {
         self.all(&redemptions_path(namespace, name)).await?.iter().map(resource::read).collect()
     }
 
-    /// Every link in scope.
+    /// All links in scope.
     pub(super) async fn links(&self, scope: &Scope) -> Result<Vec<Value>, CliError> {
         self.all(&links_path(scope)).await
     }
@@ -135,7 +135,7 @@ impl Server {
         self.client.read(form, path).await.map_err(CliError::Admin)
     }
 
-    /// What changes, as it happens.
+    /// A watch.
     pub(super) async fn watch(&self, form: Form, path: &str) -> Result<Lines, AdminError> {
         self.client.watch(form, path).await
     }
@@ -160,7 +160,7 @@ impl Server {
     }
 }
 
-/// A list with more pages than any has.
+/// The error about a list with too many pages.
 pub(super) fn endless() -> CliError {
     CliError::Admin(AdminError::Malformed { what: "the list has no end" })
 }

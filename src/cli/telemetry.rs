@@ -1,4 +1,4 @@
-//! Log lines: for people on a terminal, for machines elsewhere; always on standard error.
+//! Logging to standard error: text on a terminal, JSON elsewhere.
 
 use std::{
     env,
@@ -9,18 +9,18 @@ use std::{
 
 use tracing_subscriber::EnvFilter;
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LogFormat {
     /// Text on a terminal, JSON elsewhere.
     Auto,
-    /// For people.
+    /// Text, for people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object on each line.
     Json,
 }
 
-/// The text is no log format.
+/// The text is not a log format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be auto, text or json")]
 pub(crate) struct LogFormatError;
@@ -38,11 +38,11 @@ impl FromStr for LogFormat {
     }
 }
 
-/// What is logged, in the words of `tracing_subscriber::EnvFilter`; the text has been read as one.
+/// A filter for log lines: a text that `tracing_subscriber::EnvFilter` accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogFilter(String);
 
-/// The text is no log filter.
+/// The text is not a log filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be error, warn, info, debug, trace or off, or levels a module such as 'info,grantd::http=debug'")]
 pub(crate) struct LogFilterError;
@@ -62,7 +62,7 @@ impl Display for LogFilter {
 impl FromStr for LogFilter {
     type Err = LogFilterError;
 
-    /// Stricter than `EnvFilter` in one thing: a bare word must be a level, as `inof` is a typing error and not a module.
+    /// Stricter than `EnvFilter` in one respect: a single word must be a level, as `inof` is a typing error and not a module.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         // `EnvFilter` counts bytes without the blanks around a part and cuts them with those: a wrong filter, or a panic.
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -86,9 +86,9 @@ pub(crate) fn start(format: LogFormat, filter: &LogFilter) {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(&filter.0))
         .with_writer(io::stderr)
-        // It would report a failure to write to standard error on standard error, and panic when that fails too.
+        // Otherwise it would report a failed write to standard error on standard error, and panic when that fails too.
         .log_internal_errors(false);
-    // The one way this fails is that logging was started already.
+    // This fails only if logging was started already.
     let _ = if text {
         subscriber.with_ansi(terminal && !no_color()).try_init()
     } else {

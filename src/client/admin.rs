@@ -21,7 +21,7 @@ use super::{
     http_response::{HttpResponse, body},
 };
 
-/// Far more than a page of a list has.
+/// The longest answer, in bytes: far more than a page of a list has.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
 /// A client of the admin API: one connection for each request.
@@ -112,7 +112,7 @@ impl AdminClient {
         self.in_time(self.ask(request(AdminMethod::Get, form, path_and_query, None)?)).await
     }
 
-    /// Sends a request whose answer comes line by line for as long as the server likes. Only the head of the answer must
+    /// Sends a request whose answer comes line by line until the server ends it. Only the head of the answer must
     /// come within the deadline.
     ///
     /// # Errors

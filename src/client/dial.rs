@@ -14,7 +14,7 @@ use tokio::{
 use super::redeem_error::Step;
 use crate::link::{Host, Port};
 
-/// A name may have many addresses; of these, the first are tried.
+/// The most addresses of a name that are tried.
 const MAX_ADDRESSES: usize = 8;
 
 /// The time that all steps share.
@@ -24,7 +24,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// Begins now.
+    /// A deadline that begins to run now.
     pub(super) fn of(limit: Duration) -> Self {
         Self { began: Instant::now(), limit }
     }
@@ -34,7 +34,7 @@ impl Budget {
         self.limit
     }
 
-    /// What `work` comes to, unless the time is used up before.
+    /// The result of `work`, or an error when the time is used up before it ends.
     pub(super) async fn within<T>(&self, work: impl Future<Output = T>) -> Result<T, Elapsed> {
         timeout(self.left(), work).await
     }
@@ -47,9 +47,9 @@ impl Budget {
 /// Why there is no connection.
 #[derive(Debug)]
 pub(super) enum DialError {
-    /// The name is not known here; without a reason when it is, but has no address.
+    /// The host name has no address. The resolver's reason is absent when it knows the name.
     NameNotResolved(Option<io::Error>),
-    /// The last address that was tried, and what became of it.
+    /// No address accepted a connection: the last one that was tried, and its error.
     Connect(SocketAddr, io::Error),
     /// The time was used up in this step.
     Deadline(Step),
@@ -63,8 +63,8 @@ pub(super) async fn dial(host: &Host, port: Port, time: &Budget) -> Result<TcpSt
         let still_to_try = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
         match timeout(time.left() / still_to_try, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
-                // Small messages, each of which is waited for: nothing to gather. A socket without the option works
-                // as well.
+                // Every message is small and the other side waits for it, so delaying it to gather more is of no use.
+                // A failure to set the option is harmless.
                 let _ = stream.set_nodelay(true);
                 return Ok(stream);
             }

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::grant::Code;
 
-/// Enough for every header section that grantd and Skupper send.
+/// The longest header section, in bytes: enough for those that grantd and Skupper send.
 const MAX_HEADER_SECTION_BYTES: usize = 64 * 1024;
 
 /// A request's body; wiped when dropped, as it may hold a code.

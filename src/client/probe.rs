@@ -1,4 +1,4 @@
-//! Trying whether a router takes a link.
+//! Tests whether a router accepts a link.
 
 use std::{io, time::Duration};
 
@@ -19,22 +19,23 @@ use crate::{
     link::{Endpoint, TlsSecret},
 };
 
-/// For all of it.
+/// The time for the whole probe.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// With TLS 1.3 a server that does not like our certificate says so after our side of the handshake is done.
-const VERDICT: Duration = Duration::from_secs(1);
+/// How long to wait for an alert after the handshake: with TLS 1.3, a server rejects our certificate after our side of the
+/// handshake is done.
+const ALERT_WAIT: Duration = Duration::from_secs(1);
 
 /// Probes routers over the network, with TLS 1.3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NetworkProber {
     connected_within: Duration,
-    verdict_within: Duration,
+    alert_within: Duration,
 }
 
 impl Default for NetworkProber {
-    /// Takes 10 seconds at most; up to one of them is spent on waiting for what the router says about our certificate.
+    /// Takes 10 seconds at most; up to one of them is spent waiting for an alert about our certificate.
     fn default() -> Self {
-        Self { connected_within: DEADLINE.saturating_sub(VERDICT), verdict_within: VERDICT }
+        Self { connected_within: DEADLINE.saturating_sub(ALERT_WAIT), alert_within: ALERT_WAIT }
     }
 }
 
@@ -62,18 +63,18 @@ impl NetworkProber {
             .await
             .map_err(|_| late(Step::Handshake, &time))?
             .map_err(|error| not_agreed(&error, host.as_str()))?;
-        let time = Budget::of(self.verdict_within);
-        let verdict = verdict(&mut stream, &time).await;
-        // A courtesy to the router's log, for which no more time is spent; what it says to that changes nothing.
+        let time = Budget::of(self.alert_within);
+        let accepted = acceptance(&mut stream, &time).await;
+        // A proper end keeps errors out of the router's log. Whether it succeeds does not change the result.
         let _ = time.within(stream.shutdown()).await;
-        verdict
+        accepted
     }
 }
 
-/// What the router says about our certificate: routers that take it wait for us to speak.
-async fn verdict(stream: &mut TlsStream<TcpStream>, time: &Budget) -> Result<(), String> {
+/// Whether the router accepts our certificate: one that does waits for us to send first.
+async fn acceptance(stream: &mut TlsStream<TcpStream>, time: &Budget) -> Result<(), String> {
     match time.within(stream.read(&mut [0; 1])).await {
-        // Nothing in that time, a byte, or a proper end.
+        // Accepted: the router sent nothing in that time, or a byte, or ended the connection properly.
         Err(_) | Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(not_taken(&error)),
     }
@@ -97,7 +98,7 @@ fn late(step: Step, time: &Budget) -> String {
     format!("{what} within {} s", time.limit().as_secs_f32())
 }
 
-/// The system's reason as a word, without its number.
+/// The system's error as text, without its number.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the kinds are the standard library's, and grow")]
 fn plainly(error: &io::Error) -> String {
     let text = match error.kind() {
@@ -151,7 +152,7 @@ fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref().and_then(|inner| inner.downcast_ref())
 }
 
-/// What an alert about our certificate says.
+/// The text for an alert about our certificate.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the TLS library's enums, which grow")]
 fn refusal(error: &io::Error) -> Option<String> {
     let Some(rustls::Error::AlertReceived(alert)) = tls_error(error) else { return None };
@@ -164,7 +165,7 @@ fn refusal(error: &io::Error) -> Option<String> {
         AlertDescription::BadCertificate => "bad certificate",
         AlertDescription::CertificateUnknown => "certificate unknown",
         AlertDescription::AccessDenied => "access denied",
-        // Of a CA that has the name of theirs and another key, as is so of all that are called like the default.
+        // Our CA has the same name as the router's and another key. All CAs with the default name are like that.
         AlertDescription::DecryptError => "it does not know our CA, or our key",
         _ => return None,
     };

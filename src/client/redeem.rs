@@ -28,7 +28,7 @@ use crate::{
 const MAX_REFUSAL_BYTES: usize = 1024;
 const REFUSAL_TEXT_DEADLINE: Duration = Duration::from_secs(1);
 
-/// What a redeemer chooses.
+/// The options of a redemption.
 #[derive(Debug, Clone)]
 pub struct RedeemOptions {
     /// What the certificate is to be issued to: the name of the redeeming site. Empty for the token's name.
@@ -71,7 +71,7 @@ fn request(
     token: &AccessToken,
     options: &RedeemOptions,
 ) -> Result<Request<Full<Bytes>>, RedeemTokenError> {
-    // As bytes: a subject may be in any script, and goes out as it is.
+    // As bytes: a subject may have characters outside ASCII, and is sent as UTF-8.
     let subject = HeaderValue::from_bytes(options.subject.as_bytes()).map_err(|_| RedeemTokenError::BadSubject)?;
     let code = Zeroizing::new(token.code.expose().as_bytes().to_vec());
     Request::builder()
@@ -114,7 +114,7 @@ async fn handshake(
     })
 }
 
-/// Sends the code, and takes what comes back: exactly 200 is success.
+/// Sends the code and reads the answer: status 200 is success, and no other.
 async fn ask(
     stream: TlsStream<TcpStream>,
     request: Request<Full<Bytes>>,

@@ -1,4 +1,4 @@
-//! What can go wrong with a redemption, as the person at the keyboard needs to hear it.
+//! The errors of a redemption, with messages and hints for the user of the command line.
 
 use std::{fmt, io, net::SocketAddr, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::{
 /// Why a token was not redeemed. [`hint`](Self::hint) says what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum RedeemTokenError {
-    /// The token's URL leads nowhere.
+    /// The token's URL is not valid.
     #[error("the token's url {what}")]
     BadUrl {
         /// What is wrong with it.
@@ -40,7 +40,7 @@ pub enum RedeemTokenError {
         #[source]
         source: rustls::Error,
     },
-    /// The URL's host name is not known here.
+    /// The URL's host name has no address.
     #[error("cannot find the address of {host}")]
     NameNotResolved {
         /// The host.
@@ -60,14 +60,14 @@ pub enum RedeemTokenError {
         #[source]
         source: io::Error,
     },
-    /// No trusted, private connection.
+    /// The TLS handshake failed.
     #[error("cannot trust the server at {host}: {fault}")]
     Tls {
         /// Host and port of the URL.
         host: String,
-        /// In plain words.
+        /// What is wrong.
         fault: TlsFault,
-        /// In the words of the TLS library.
+        /// The message of the TLS library.
         #[source]
         source: io::Error,
     },
@@ -99,13 +99,13 @@ pub enum RedeemTokenError {
         #[source]
         source: io::Error,
     },
-    /// More than a bundle has.
+    /// The answer is longer than any bundle.
     #[error("the answer of {host} is larger than any bundle")]
     TooLarge {
         /// Host and port of the URL.
         host: String,
     },
-    /// The server points elsewhere. A code is for the server of the token alone.
+    /// The server redirects to another address. The code must be sent to the token's server only.
     #[error("{host} answered with a redirect ({status}) to {location}, which a token must not follow")]
     Redirect {
         /// Host and port of the URL.
@@ -115,7 +115,7 @@ pub enum RedeemTokenError {
         /// The `Location` of the answer.
         location: String,
     },
-    /// The server said no.
+    /// The server answered with another status than 200.
     #[error("{host} refused: {status} ({reason}){}{body}", if body.is_empty() { "" } else { " " })]
     Refused {
         /// Host and port of the URL.
@@ -124,12 +124,12 @@ pub enum RedeemTokenError {
         status: u16,
         /// What the status means.
         reason: &'static str,
-        /// What the server says, as one trimmed line of at most 1 KiB, without the code.
+        /// The text of the answer, as one trimmed line of at most 1 KiB, without the code.
         body: String,
-        /// How long the server asks to be left alone.
+        /// How long the client is asked to wait before it tries again (Retry-After).
         retry_after: Option<Duration>,
     },
-    /// The answer is something else.
+    /// The answer is not a bundle.
     #[error("the answer of {host} is not a bundle")]
     NotABundle {
         /// Host and port of the URL.
@@ -145,19 +145,19 @@ pub enum RedeemTokenError {
         host: String,
         /// The name that was asked for.
         expected: LinkName,
-        /// The name that came.
+        /// The name in the answer.
         found: ResourceName,
     },
 }
 
-/// What a redemption is doing.
+/// The step of a redemption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Looking up the host name.
     Resolve,
     /// Opening the connection.
     Connect,
-    /// Agreeing on keys and trust.
+    /// The TLS handshake.
     Handshake,
     /// Sending the code, and waiting for the bundle.
     Answer,
@@ -208,14 +208,14 @@ impl RedeemTokenError {
                 Some("check that the token's url leads to a grant server, and not to a proxy or another service")
             }
             Self::Redirect { .. } => Some(
-                "a proxy stands in the way, or the url is not a grant server's: ask for a token with the final address",
+                "a proxy is in the way, or the url is not a grant server's: ask for a token with the final address",
             ),
             Self::Refused { status, .. } => refusal_hint(*status),
         }
     }
 }
 
-/// The statuses of docs/protocol.md section 1.2, and those of a server that guards itself.
+/// The statuses of docs/protocol.md section 1.2, and those of a server that limits its clients.
 fn refusal_hint(status: u16) -> Option<&'static str> {
     match status {
         403 => Some("the code is wrong: the token file was changed, or belongs to another grant; ask for a new token"),
@@ -295,7 +295,7 @@ impl TlsFault {
         }
     }
 
-    /// In plain words what a failed handshake says.
+    /// The fault that a failed handshake shows.
     pub(super) fn of(error: &io::Error) -> Self {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             Some(error) => Self::of_tls(error),

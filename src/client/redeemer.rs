@@ -1,4 +1,4 @@
-//! Redeeming for the server itself, with failures as Skupper words them in a token's status
+//! Redeeming for the server itself, with the texts of Skupper for failures in a token's status
 //! (docs/protocol.md section 1.5).
 
 use std::time::Duration;
@@ -13,13 +13,13 @@ use crate::{
     link::{AccessToken, Bundle, DocumentError},
 };
 
-/// What Skupper's own clients wait (docs/protocol.md section 1.4).
+/// The time for a redemption, as in Skupper's own clients (docs/protocol.md section 1.4).
 const DEADLINE: Duration = Duration::from_secs(10);
-/// As much of a URL as a status shows.
+/// The most bytes of a URL in a status.
 const MAX_URL_BYTES: usize = 1024;
-/// As much of a failure as a status shows.
+/// The most bytes of a failure in a status.
 const MAX_MESSAGE_BYTES: usize = 4096;
-/// No other site sends us away for longer.
+/// The longest pause that another site can ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
 /// Redeems over the network.
@@ -42,8 +42,8 @@ impl Redeemer for NetworkRedeemer {
     }
 }
 
-/// What is wrong in the token, and the two answers that mean "not with this token", stay so. So does an answer that is
-/// no bundle: it was paid for with a redemption, and the next would be too.
+/// A fault of the token, and the two answers that mean "not with this token", are final. So is an answer that is not a
+/// bundle: it has used up a redemption, and the next attempt would use up another one.
 fn failure(error: &RedeemTokenError, token: &AccessToken) -> RedeemFailure {
     let (message, retry) = match error {
         RedeemTokenError::NoCa => ("token does not have a CA".to_owned(), Retry::Never),
@@ -81,7 +81,7 @@ fn failure(error: &RedeemTokenError, token: &AccessToken) -> RedeemFailure {
             (format!("Controller got error: Post \"{url}\": {}", chain(error)), Retry::Later)
         }
     };
-    // Much of it is the other side's choice, as are the names in its certificate.
+    // The other side chooses much of this text, for example the names in its certificate.
     let message = without(message.as_bytes(), token.code.expose().as_bytes());
     RedeemFailure { message: printable(&message, MAX_MESSAGE_BYTES), retry }
 }

@@ -2,8 +2,8 @@
 
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName};
 
-/// The names in a certificate that routers look at: every dNSName, then every common name of the subject. An iPAddress
-/// is none of them.
+/// The names in a certificate that routers compare: every dNSName, then every common name of the subject. They ignore
+/// every iPAddress.
 pub(super) fn names<'a>(certificate: &'a X509Certificate<'_>) -> Vec<&'a str> {
     let alternatives = match certificate.subject_alternative_name() {
         Ok(Some(extension)) => extension.value.general_names.as_slice(),
@@ -30,7 +30,7 @@ pub(super) fn covers(pattern: &str, host: &str) -> bool {
 
 fn covers_label(wanted: &str, label: &str) -> bool {
     let Some((before, after)) = wanted.split_once('*') else { return wanted.eq_ignore_ascii_case(label) };
-    // As bytes: a certificate may hold any text, and a length of it may end inside a character.
+    // As bytes: a certificate may hold any text, and a cut by length could be inside a character.
     let (before, after, label) = (before.as_bytes(), after.as_bytes(), label.as_bytes());
     !label.is_empty()
         && label.len() >= before.len() + after.len()

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::link::{Host, TlsSecret};
 
-/// Why a Secret's texts are no credentials.
+/// Why the texts of a Secret cannot be used as credentials.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CredentialsError {
     #[error("the Secret's ca.crt holds no certificate that can be read")]
@@ -37,13 +37,13 @@ pub(super) enum CredentialsError {
     Setup,
 }
 
-/// TLS 1.3 with the Secret's certificate, believing its CA alone, for a router at `host`. No ALPN and no resumption, as
-/// one handshake is all there is.
+/// TLS 1.3 with the Secret's certificate, which trusts the Secret's CA only, for a router at `host`. No ALPN and no
+/// resumption: there is only one handshake.
 pub(super) fn client_config(credentials: &TlsSecret, host: &Host) -> Result<Arc<ClientConfig>, CredentialsError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = RouterVerifier::new(&credentials.ca_pem, host, &provider)?;
     let chain = certificates(&credentials.certificate_pem).ok_or(CredentialsError::Certificate)?;
-    // PKCS#1, SEC1 or PKCS#8: routers take any.
+    // Routers accept keys in PKCS#1, SEC1 and PKCS#8.
     let key = PrivateKeyDer::from_pem_slice(credentials.key.expose().as_bytes()).map_err(|_| CredentialsError::Key)?;
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13])
@@ -71,7 +71,7 @@ fn certificates(pem: &str) -> Option<Vec<CertificateDer<'static>>> {
     (!found.is_empty()).then_some(found)
 }
 
-/// Believes what is issued by one of the Secret's CA certificates, or is one of them, and names the host.
+/// Trusts a certificate that names the host and that one of the Secret's CA certificates has issued, or is.
 #[derive(Debug)]
 struct RouterVerifier {
     host: Host,
@@ -84,7 +84,7 @@ impl RouterVerifier {
     fn new(ca: &str, host: &Host, provider: &CryptoProvider) -> Result<Self, CredentialsError> {
         let anchors = certificates(ca).ok_or(CredentialsError::Ca)?;
         let mut roots = RootCertStore::empty();
-        // One that is no certificate does not make the others worse.
+        // Text that is not a certificate is skipped: the others are still valid.
         let (added, _) = roots.add_parsable_certificates(anchors.iter().cloned());
         if added == 0 {
             return Err(CredentialsError::Ca);
@@ -115,7 +115,7 @@ impl RouterVerifier {
     }
 }
 
-/// The host as the TLS library names it, which sends names and keeps addresses to itself.
+/// The host in the form of the TLS library, which sends a name as SNI and does not send an address.
 pub(super) fn server_name(host: &Host) -> Option<ServerName<'static>> {
     ServerName::try_from(host.as_str().to_owned()).ok()
 }

@@ -51,7 +51,7 @@ pub(super) fn credential(certificate: &rcgen::Certificate, key: &KeyPair) -> Cre
 /// What the server does once it has read a request.
 pub(super) enum Then {
     Answer(Vec<u8>),
-    /// Answers, and does not end the connection before the client does.
+    /// Answers, and keeps the connection open until the client closes it.
     AnswerAndStay(Vec<u8>),
     SayNothing,
 }
@@ -79,7 +79,7 @@ pub(super) async fn serve(credential: Credential, then: Then) -> (SocketAddr, Jo
         request.truncate(length);
         match then {
             Then::Answer(answer) => {
-                // The client may have seen enough before all of it is written.
+                // The client may close the connection before all of the answer is written.
                 let _ = stream.write_all(&answer).await;
                 let _ = stream.shutdown().await;
             }

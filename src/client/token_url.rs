@@ -10,7 +10,7 @@ use crate::link::{Host, Port};
 pub(super) struct TokenUrl {
     pub(super) host: Host,
     pub(super) port: Port,
-    /// Host and port as the URL has them, for the `Host` header and for people.
+    /// Host and port as they are written in the URL, for the `Host` header and for messages.
     pub(super) authority: String,
     /// The path, and the query if there is one.
     pub(super) path: Uri,

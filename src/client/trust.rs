@@ -17,7 +17,7 @@ use rustls::{
 
 use super::redeem_error::RedeemTokenError;
 
-/// TLS 1.3 with the token's certificates as the only roots; no ALPN and no resumption, as one request is all there is.
+/// TLS 1.3 with the token's certificates as the only roots; no ALPN and no resumption: there is only one request.
 ///
 /// # Errors
 /// [`RedeemTokenError::NoCa`], [`RedeemTokenError::CaUnreadable`].
@@ -34,10 +34,10 @@ pub(super) fn client_config(ca: &str) -> Result<Arc<ClientConfig>, RedeemTokenEr
     Ok(Arc::new(config))
 }
 
-/// Believes a chain that ends in one of the token's certificates, and a server that presents one of them itself.
+/// Trusts a chain that ends in one of the token's certificates, and a server that presents one of them itself.
 ///
 /// The latter is what Go's clients do too (docs/protocol.md section 1.4): a self-signed serving certificate may be the
-/// token's CA. The plain verifier would ask that certificate to be no CA, and to have an issuer.
+/// token's CA. The library's own verifier requires that a server's certificate is not a CA and has an issuer.
 #[derive(Debug)]
 struct TokenVerifier {
     certificates: Vec<CertificateDer<'static>>,
@@ -53,9 +53,9 @@ impl TokenVerifier {
             .collect::<Result<_, _>>()
             .map_err(|_| RedeemTokenError::CaUnreadable)?;
         let mut roots = RootCertStore::empty();
-        // One that is no certificate does not make the others worse; Go's clients skip it too.
+        // Text that is not a certificate is skipped, as Go's clients do: the others are still valid.
         roots.add_parsable_certificates(certificates.iter().cloned());
-        // Fails without any root.
+        // Fails when there is no root certificate.
         let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
             .build()
             .map_err(|_| RedeemTokenError::CaUnreadable)?;
@@ -103,7 +103,7 @@ impl ServerCertVerifier for TokenVerifier {
     }
 }
 
-/// The dates and the purpose of a certificate that is itself believed; its issuer does not matter then.
+/// Checks dates and purpose of a certificate that is itself trusted, so that its issuer does not matter.
 pub(super) fn check_pinned(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
     let refuse = |error| Err(Error::InvalidCertificate(error));
     let Ok((_, certificate)) = x509_parser::parse_x509_certificate(certificate) else {

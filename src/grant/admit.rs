@@ -18,11 +18,11 @@ pub struct Grant {
     pub id: GrantId,
     /// The site's namespace.
     pub namespace: Namespace,
-    /// Unique in its namespace.
+    /// Its name, unique in its namespace.
     pub name: GrantName,
     /// Which of the site's issuers signs; the site's default when absent.
     pub issuer: Option<IssuerName>,
-    /// The secret.
+    /// The secret code.
     pub code: Code,
     /// Whether the operator chose the secret.
     pub code_origin: CodeOrigin,
@@ -32,7 +32,7 @@ pub struct Grant {
     pub window: ExpirationWindow,
     /// The first second in which it can no longer be redeemed.
     pub expires_at: Timestamp,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it was last redeemed.
     pub last_redeemed_at: Option<Timestamp>,
@@ -88,9 +88,9 @@ pub struct RedemptionRequest {
     pub link_name: Option<LinkName>,
     /// The `subject` header; the link's name when absent or empty.
     pub subject: Option<Subject>,
-    /// The body.
+    /// The code in the body.
     pub code: PresentedCode,
-    /// The address of the other end of the connection, when that is the client's.
+    /// The address of the client, when it is known.
     pub peer: Option<IpAddr>,
 }
 
@@ -158,7 +158,7 @@ impl Admission {
         self.issuer.as_ref()
     }
 
-    /// What the Secret and the Links will be called.
+    /// The name of the Secret and the Links.
     pub fn link_name(&self) -> &LinkName {
         &self.link_name
     }

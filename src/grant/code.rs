@@ -1,4 +1,4 @@
-//! The secret of a grant, and what a client presents as it.
+//! The secret code of a grant, and the code that a client presents.
 
 use std::{fmt, str::FromStr};
 
@@ -18,7 +18,7 @@ pub struct Code(String);
 /// Why a text is not a code. Never holds the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CodeError {
-    /// Nothing was given.
+    /// The text is empty.
     #[error("must not be empty")]
     Empty,
     /// More than [`Code::MAX_BYTES`].
@@ -35,7 +35,7 @@ impl Code {
 
     /// A fresh code of 24 alphanumerics (142.9 bits), made from the bytes that `fill` writes.
     ///
-    /// Bytes that would favour some letters are thrown away, so every letter is equally likely.
+    /// Bytes from 248 on are discarded, because they would make some letters more likely than others.
     pub fn generate(mut fill: impl FnMut(&mut [u8])) -> Self {
         // 248 is the greatest multiple of 62 that a byte can count to.
         let unbiased = 247;
@@ -95,7 +95,7 @@ impl FromStr for Code {
     }
 }
 
-/// Who chose a grant's code: shown in `spec.code` only when the operator did.
+/// The origin of a grant's code. `spec.code` shows the code only when the operator chose it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CodeOrigin {
     /// Made by [`Code::generate`].

@@ -1,4 +1,4 @@
-//! Level 1: the words of a grant and the rules that decide a redemption. Pure: no clock, no I/O, no randomness of its own.
+//! Level 1: the types of a grant and the rules that decide a redemption. Pure: no clock, no I/O, no random numbers.
 
 mod admit;
 mod allowance;

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 /// Why a text is not the name it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// Nothing was given.
+    /// The text is empty.
     #[error("must not be empty")]
     Empty,
     /// More bytes than the name may have.
@@ -115,7 +115,7 @@ name!(
 );
 
 impl Namespace {
-    /// The namespace that is meant when none is named.
+    /// The namespace when none is given.
     pub const DEFAULT: &'static str = "default";
 }
 
@@ -162,7 +162,7 @@ impl From<&LinkName> for Subject {
 /// Why a text is not a subject.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubjectError {
-    /// Nothing was given.
+    /// The text is empty.
     #[error("must not be empty")]
     Empty,
     /// More than [`Subject::MAX_BYTES`].

@@ -6,7 +6,7 @@ use super::{admit::Admission, record::CertificateRecord};
 
 /// A credential that can say what the ledger keeps of its certificate.
 pub trait Certified {
-    /// What the ledger keeps of this credential's own certificate.
+    /// The facts about this credential's own certificate that the ledger keeps.
     fn record(&self) -> &CertificateRecord;
 }
 
@@ -80,8 +80,8 @@ impl<C: Certified> Signed<C> {
     }
 }
 
-/// What a store is asked to count and to write into the ledger. Only a [`Signed`] makes one, so its certificate was signed
-/// for its admission.
+/// A redemption that a store is to count and to write into the ledger. Only a [`Signed`] makes one, so its certificate was
+/// signed for its admission.
 ///
 /// ```compile_fail,E0451
 /// use grantd::grant::{Admission, CertificateRecord, PendingRedemption};

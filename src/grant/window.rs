@@ -33,7 +33,7 @@ pub enum DurationError {
 /// An optional sign, then numbers with units (`1h30m`, `1.5h`, `.5m`); `0` alone needs no unit.
 ///
 /// # Errors
-/// [`DurationError`] with Go's words.
+/// [`DurationError`], with Go's texts.
 pub fn parse_go_duration(text: &str) -> Result<i64, DurationError> {
     let invalid = || DurationError::Invalid(text.to_owned());
     let (negative, mut rest) = match text.as_bytes().first() {
@@ -140,7 +140,7 @@ pub enum WindowError {
     NotPositive,
 }
 
-/// How long after its creation a grant can be redeemed: longer than nothing, kept in the words it was given in.
+/// How long after its creation a grant can be redeemed: more than zero. The text that the operator wrote is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpirationWindow {
     text: String,

@@ -1,4 +1,4 @@
-//! One connection of the redeem listener: one request, one answer, and an end that loses neither.
+//! One connection of the redeem listener: one request, one answer, and a close that loses neither.
 
 use std::{
     io,
@@ -35,9 +35,9 @@ use crate::{
     net::{BoundTcp, Connection, ConnectionHandler, Permit, Tls},
 };
 
-/// For a client to take an answer that was ready at the deadline.
+/// The time a client has to read an answer that was ready at the deadline.
 const FLUSH_ALLOWANCE: Duration = Duration::from_secs(1);
-/// The part of a request's time, one over this, that a commit under way has left to end and be answered.
+/// One part in this many of a request's time is reserved for a commit in progress to end and to be answered.
 const COMMIT_ALLOWANCE: u32 = 5;
 /// How long bytes that are not needed are read after an answer: closing a socket with unread bytes resets it, and a reset
 /// can destroy the answer on its way. No bytes are decrypted, so a sender pays more for them than the server.
@@ -96,7 +96,7 @@ impl ConnectionHandler for RedeemHandler {
                 served = &mut connection => return served,
                 () = closing.begun() => {}
             }
-            // Closes a connection on which nothing was said; lets any other finish.
+            // Closes a connection without a request; lets any other finish.
             Pin::new(&mut connection).graceful_shutdown();
             (&mut connection).await
         });
@@ -110,13 +110,13 @@ impl ConnectionHandler for RedeemHandler {
             debug!(%peer, %error, "connection ended early");
             if error.is_timeout() {
                 service.refused(&RequestFault::TooSlow, Duration::ZERO);
-                // Whether it arrives or not, the connection closes.
+                // The connection is closed also when this fails.
                 let _ = timeout(FLUSH_ALLOWANCE, tls.write_all(request_timeout().as_bytes())).await;
             } else if error.is_parse() {
                 service.refused(&RequestFault::Malformed, Duration::ZERO);
             }
         }
-        // Once more where hyper has done it: it does not for a request that asked for an upgrade.
+        // hyper does this by itself, except for a request that asked for an upgrade. Twice is harmless.
         let closed = timeout(FLUSH_ALLOWANCE, tls.shutdown()).await;
         let unread = !service.context.received.load(Ordering::Relaxed) || !parts.read_buf.is_empty();
         if unread && closed.is_ok() {
@@ -139,7 +139,7 @@ impl RedeemHandler {
     }
 }
 
-/// What hyper does not say by itself when a request's head does not arrive in time.
+/// The answer when the head of a request does not arrive in time: hyper sends none by itself.
 fn request_timeout() -> String {
     format!(
         "HTTP/1.1 408 Request Timeout\r\nContent-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n\
@@ -148,10 +148,10 @@ fn request_timeout() -> String {
     )
 }
 
-/// Throws away what still comes, until the other side closes too.
+/// Reads and discards bytes until the other side closes too.
 async fn linger(tls: TlsStream<TcpStream>) -> io::Result<()> {
     let (mut stream, _) = tls.into_inner();
-    // On the heap: every connection has this future, and few come here.
+    // On the heap: the buffer would be part of every connection's future, and few connections need it.
     let mut buffer = vec![0; 16 * 1024];
     while stream.read(&mut buffer).await? > 0 {}
     Ok(())

@@ -1,4 +1,4 @@
-//! A way in for fuzzers, which reach public items only. Built with `--cfg fuzzing` and in no other way.
+//! Entry points for fuzzers, which can call public items only. Built with `--cfg fuzzing` only.
 
 use super::request::{grant_id, link_name, subject};
 

@@ -1,7 +1,8 @@
-//! Level 4: the redeem listener and the observe listener, and what HTTP says about a redemption.
+//! Level 4: the redeem listener and the observe listener, and the answers of HTTP to a redemption.
 //!
 //! One connection of the redeem listener comes from [`net`](crate::net) to [`connection`] (deadlines, closing), then to
-//! [`redeem`] (the request), and, where it fails, to [`problem`], the only file that knows statuses and texts.
+//! [`redeem`] (the request), and, where it fails, to [`problem`], the only file that decides statuses, texts and
+//! Retry-After.
 
 mod connection;
 #[cfg(fuzzing)]

@@ -45,8 +45,8 @@ const LIMITS: NetLimits = NetLimits {
 const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
 const MAX_HEADERS: usize = 64;
 const MAX_HEADER_BYTES: usize = 8192;
-/// How long an answer of `/readyz` is given again. Each fresh one writes to the disk; no number of probes makes that more
-/// often.
+/// How long an answer of `/readyz` is reused. Each check writes to the disk, and this bounds how often that happens, however
+/// many probes come.
 const READINESS_HOLDS: Duration = Duration::from_secs(1);
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -103,7 +103,7 @@ impl ConnectionHandler for ObserveHandler {
         &Plain
     }
 
-    /// Twice a request's: once for the request to arrive, once for the answer to be made and taken.
+    /// Twice the deadline of a request: once for the request to arrive, once for the answer to be made and read.
     fn serving_deadline(&self, _: &TcpStream) -> Option<Duration> {
         Some(2 * REQUEST_DEADLINE)
     }
@@ -122,7 +122,7 @@ struct ObserveService {
     readiness: Arc<Mutex<Option<Seen>>>,
 }
 
-/// What the last look at readiness showed.
+/// The result of the last check of readiness.
 struct Seen {
     at: Instant,
     draining: bool,

@@ -1,7 +1,7 @@
-//! Everything that can go wrong with a redemption, as a status and a text: the only place that knows either.
+//! Everything that can go wrong with a redemption, as a status, a text and a Retry-After: the only place that decides them.
 //!
 //! The texts of docs/protocol.md section 1.2 are Skupper's to the letter, since they land in users' status messages.
-//! Every text is a constant here, so that no inner message leaks; one takes up the namespace, which Skupper's does too.
+//! Every text is a constant here, so that no internal message is sent; one contains the namespace, as Skupper's does.
 
 use std::borrow::Cow;
 
@@ -17,16 +17,20 @@ use crate::{
 const NO_SUCH_CLAIM: &str = "No such claim";
 const NO_SUCH_GRANT: &str = "No such access granted";
 const INTERNAL_ERROR: &str = "Internal error";
-/// Also written by hand where hyper has given up on a request.
+/// A Skupper site asks again after 30 s whatever is said here; other clients may follow it.
+const RETRY_AFTER_SECONDS: u16 = 5;
+/// The text when a request takes too long. [`connection`](super::connection) writes it too, when hyper ends a connection.
 pub(super) const TOO_SLOW: &str = "Request not received in time";
 
 /// An answer that is not a bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
-    /// Its status.
+    /// The status of the answer.
     pub(super) status: StatusCode,
-    /// Its body, before the newline.
+    /// Its body without the newline at the end.
     pub(super) text: Cow<'static, str>,
+    /// When a client may try again, in seconds (Retry-After); `None` when trying again is of no use.
+    pub(super) retry_after_seconds: Option<u16>,
 }
 
 /// Why there is no answer of the app to pass on.
@@ -38,8 +42,16 @@ pub(super) enum NoAnswer {
     Lost,
 }
 
-fn problem(status: StatusCode, text: &'static str) -> Problem {
-    Problem { status, text: Cow::Borrowed(text) }
+fn problem(status: StatusCode, text: impl Into<Cow<'static, str>>) -> Problem {
+    Problem { status, text: text.into(), retry_after_seconds: None }
+}
+
+/// The server cannot answer now, and may in a moment.
+fn unavailable() -> Problem {
+    Problem {
+        retry_after_seconds: Some(RETRY_AFTER_SECONDS),
+        ..problem(StatusCode::SERVICE_UNAVAILABLE, INTERNAL_ERROR)
+    }
 }
 
 impl From<&RequestFault> for Problem {
@@ -86,13 +98,11 @@ impl From<&RedeemError> for Problem {
                 problem(StatusCode::FORBIDDEN, "Redemption of access token refused")
             }
             RedeemError::Corrupt(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "Corrupted claim"),
-            RedeemError::Site(fault) => Self { status: StatusCode::INTERNAL_SERVER_ERROR, text: site_text(fault) },
+            RedeemError::Site(fault) => problem(StatusCode::INTERNAL_SERVER_ERROR, site_text(fault)),
             RedeemError::Issue(_) | RedeemError::SigningLost => {
                 problem(StatusCode::INTERNAL_SERVER_ERROR, "Could not issue requested certificate")
             }
-            RedeemError::Gone | RedeemError::Read(_) | RedeemError::Commit(_) | RedeemError::Overdue => {
-                problem(StatusCode::SERVICE_UNAVAILABLE, INTERNAL_ERROR)
-            }
+            RedeemError::Gone | RedeemError::Read(_) | RedeemError::Commit(_) | RedeemError::Overdue => unavailable(),
         }
     }
 }
@@ -109,13 +119,13 @@ fn site_text(fault: &SiteFault) -> Cow<'static, str> {
 impl From<NoAnswer> for Problem {
     fn from(why: NoAnswer) -> Self {
         match why {
-            NoAnswer::Overdue => problem(StatusCode::SERVICE_UNAVAILABLE, INTERNAL_ERROR),
+            NoAnswer::Overdue => unavailable(),
             NoAnswer::Lost => problem(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_ERROR),
         }
     }
 }
 
-/// Under which reason a request is counted that the app never sees.
+/// The reason in the metrics for a request that is refused before it reaches the app.
 pub(super) fn reason(fault: &RequestFault) -> RefusalReason {
     match fault {
         RequestFault::Method => RefusalReason::Method,

@@ -14,7 +14,7 @@ use std::{
 
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    HeaderMap, Method, Request, Response, StatusCode,
+    HeaderMap, Method, Request, Response,
     body::{Body, Bytes, Incoming},
     header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS},
 };
@@ -33,12 +33,11 @@ use crate::{
     net::Permit,
 };
 
-/// Skupper's own text for anything that starts like its answer; no client looks at it (docs/protocol.md section 1.2).
+/// The content type that Skupper's server sends, by guessing from the body. No client reads it (docs/protocol.md
+/// section 1.2).
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-/// A Skupper site asks again after 30 s whatever is said here; other clients may follow it.
-const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
-/// What the request of a connection is answered with.
+/// What is needed to answer the request of a connection.
 #[derive(Debug)]
 pub(super) struct RequestContext {
     /// Held until the work is done, also when the client has gone: so work in progress is bounded.
@@ -122,7 +121,7 @@ impl RedeemService {
         if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
             return Err(RequestFault::BodyTooLarge);
         }
-        // Whole from the start: a buffer that grows leaves copies of the code behind.
+        // Allocated with its final size: a buffer that grows leaves copies of the code in memory.
         let mut code = Zeroizing::new(Vec::with_capacity(limit));
         loop {
             let frame = match timeout_at(self.context.deadline.into(), body.frame()).await {
@@ -143,8 +142,8 @@ impl RedeemService {
 
     /// Hands the request to the app on a task of its own, which a client that hangs up does not stop half-way.
     ///
-    /// At the deadline it is given up: what still waits for a store that has stalled would be counted when the store goes on,
-    /// and the client would be gone by then.
+    /// At the deadline the work is cancelled. Otherwise, a redemption that waits for a stalled store would be counted when
+    /// the store continues, for a client that has gone.
     async fn redeem(self, id: GrantId, redemption: RedemptionRequest) -> Response<Full<Bytes>> {
         let (sender, receiver) = oneshot::channel();
         let Self { app, context } = self;
@@ -204,8 +203,8 @@ fn refusal(problem: Problem) -> Response<Full<Bytes>> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, TEXT);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if problem.status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+    if let Some(seconds) = problem.retry_after_seconds {
+        headers.insert(RETRY_AFTER, seconds.into());
     }
     response
 }

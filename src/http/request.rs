@@ -1,11 +1,11 @@
-//! What a redemption request says, read from its path and headers. Pure: from bytes to types of `grant`.
+//! Parses the path and headers of a redemption request into types of `grant`. Pure.
 
 use crate::grant::{GrantId, LinkName, NameError, Subject, SubjectError};
 
-/// Why a request is none.
+/// Why a request is refused before it reaches the app.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RequestFault {
-    /// Not HTTP, or more of it than is taken; hyper has answered 400 or 431 by itself.
+    /// Not HTTP, or a header section over a limit; hyper has answered 400 or 431 by itself.
     Malformed,
     /// Not POST.
     Method,
@@ -57,7 +57,7 @@ pub(super) fn subject<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Result<
     text.parse().map(Some).map_err(HeaderFault::Subject)
 }
 
-/// The one value, if it says anything. Two would leave open whom the certificate is for.
+/// The one value; `None` when there is none or it is empty. Two values would leave it open what the certificate is for.
 fn single<'a>(
     values: impl IntoIterator<Item = &'a [u8]>,
     repeated: HeaderFault,

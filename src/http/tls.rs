@@ -63,7 +63,7 @@ impl CurrentCertificate {
                 Ok(key) => loaded.key = key,
                 Err(cause) => error!(error = %cause, "the new serving certificate cannot be used; keeping the old one"),
             }
-            // Also when it failed: logged once, not for each handshake.
+            // Stored also after a failure, so that it is logged once and not for each handshake.
             loaded.identity = identity;
         }
         Arc::clone(&loaded.key)

@@ -1,4 +1,4 @@
-//! A way in for fuzzers, which reach public items only, and for property tests. No part of the program.
+//! Public functions for fuzzers, which cannot call private ones, and for property tests. They are not part of the program.
 
 mod shaped;
 
@@ -89,7 +89,7 @@ fn read(resource: &'static ResourceType, object: &Value) {
     }
 }
 
-/// What is read is shown in a form that is read as the same, also in the other version of the type.
+/// Checks that an object is shown in a form that is read back unchanged, also in the other version of the type.
 fn read_stored(kind: &'static StoredKind, object: &Value) {
     let Ok(manifest) = Stored(kind).manifest(object, FieldValidation::Ignore) else { return };
     let body = manifest.spec;
@@ -119,7 +119,7 @@ fn shown(kind: &StoredKind, body: &Body) -> Body {
     if std::ptr::eq(kind, &links_v1alpha1::STORED) { links_v1alpha1::shown(&stored) } else { stored.content.body }
 }
 
-/// The body that is kept when one is written over another.
+/// The body that is stored when one object replaces another.
 #[expect(clippy::panic, reason = "the fuzzer is to stop")]
 fn again(kind: &'static StoredKind, shown: &Body, before: &Body) -> Body {
     let mut object = shown.clone();
@@ -132,7 +132,7 @@ fn again(kind: &'static StoredKind, shown: &Body, before: &Body) -> Body {
     }
 }
 
-/// Any value is a table of something.
+/// Checks that a table can be made from any value.
 fn table(resource: &'static ResourceType, value: &Value) {
     for include in ["None", "Metadata", "Object"] {
         let mut headers = HeaderMap::new();
@@ -168,7 +168,7 @@ pub fn operations(bytes: &[u8]) {
 /// Reads a body in protobuf as the admin API does, whole and as the fields of a Secret.
 pub fn protobuf(bytes: &[u8]) {
     let _ = protobuf::object(&[b"k8s\0", bytes].concat());
-    // `v1` and `Secret`, and how many bytes follow.
+    // The envelope says `v1` and `Secret`, and the number of bytes that follow.
     let (low, high) = (bytes.len() & 0x7f | 0x80, bytes.len() >> 7);
     let (Ok(low), Ok(high @ 0..0x80)) = (u8::try_from(low), u8::try_from(high)) else { return };
     let secret = [b"k8s\0\x0a\x0c\x0a\x02v1\x12\x06Secret\x12", [low, high].as_slice(), bytes].concat();

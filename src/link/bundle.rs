@@ -12,11 +12,11 @@ use super::{
 };
 use crate::grant::LinkName;
 
-/// What a bundle is written from.
+/// The contents of a bundle that is written.
 pub struct BundleParts<'a> {
     /// The name of the Secret, and of the Link or Links.
     pub name: &'a LinkName,
-    /// What the client is to trust: the issuer's certificate.
+    /// The issuer's certificate, which the client is to trust.
     pub ca_pem: &'a str,
     /// The certificate that was issued.
     pub certificate_pem: &'a str,
@@ -137,7 +137,7 @@ fn check_credentials(link: &Link, secret: &ResourceName, fields: Fields) -> Resu
     })
 }
 
-/// One Link is called like the Secret, several get a number each; everything else lacks a part.
+/// Whether the Links are complete: a single one has the Secret's name, several have numbers without a gap.
 fn check_names(links: &[Link], secret: &ResourceName) -> Result<(), DocumentError> {
     if links.is_empty() {
         return Err(DocumentError::CutShort { missing: "the Secret is there, but no Link" });

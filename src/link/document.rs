@@ -1,4 +1,4 @@
-//! Reads documents from elsewhere: within limits, and with errors that give the position and what was expected.
+//! Reads documents of users and other servers: within limits, and with errors that give the position and what was expected.
 
 use std::fmt;
 
@@ -16,13 +16,13 @@ pub enum DocumentError {
     /// More than [`MAX_DOCUMENT_BYTES`].
     #[error("it is larger than {MAX_DOCUMENT_BYTES} bytes")]
     TooLarge,
-    /// Bytes that are no text.
+    /// The bytes are not UTF-8.
     #[error("it is not UTF-8 text")]
     NotText,
     /// Nothing but white space, comments or separators.
     #[error("it is empty; expected {expected}")]
     Empty {
-        /// What should have been there.
+        /// What was expected.
         expected: &'static str,
     },
     /// More documents than were asked for.
@@ -30,7 +30,7 @@ pub enum DocumentError {
     Several {
         /// How many there are.
         count: usize,
-        /// What should have been there.
+        /// What was expected.
         expected: &'static str,
     },
     /// Neither YAML nor JSON, or not of the right shape.
@@ -48,17 +48,17 @@ pub enum DocumentError {
         position: Position,
         /// The kind and version that it claims.
         found: String,
-        /// What should have been there.
+        /// What was expected.
         expected: &'static str,
     },
-    /// A field that must be there is not.
+    /// A required field is missing.
     #[error("{position}: {field} is missing; it must be {expected}")]
     Missing {
         /// Where the document begins that lacks the field.
         position: Position,
         /// The field, from the top of its document.
         field: String,
-        /// What should have been there.
+        /// What was expected.
         expected: &'static str,
     },
     /// A field holds something else than it must.
@@ -71,7 +71,7 @@ pub enum DocumentError {
         /// What should have been there, beginning with "must".
         expected: String,
     },
-    /// The beginning is right, the end is not there.
+    /// The document ends before it is complete.
     #[error("it is cut short: {missing}")]
     CutShort {
         /// The part that is missing.
@@ -101,7 +101,7 @@ impl From<Location> for Position {
     }
 }
 
-/// What every Kubernetes-shaped document begins with.
+/// The first fields of every document in the shape of Kubernetes.
 #[derive(Deserialize)]
 struct Header {
     #[serde(rename = "apiVersion")]
@@ -140,7 +140,7 @@ pub(super) fn parse_one<'text, T: Deserialize<'text>>(
     text: &'text str,
     kind: Kind,
 ) -> Result<(Position, T), DocumentError> {
-    // Counted first: in a stream of several, the kind of the second is not what is wrong.
+    // The number is checked first: when there are several documents, the kind of the second one is not the mistake.
     match parse::<serde::de::IgnoredAny>(text)?.len() {
         0 | 1 => {}
         count => return Err(DocumentError::Several { count, expected: kind.title }),
@@ -183,7 +183,7 @@ pub(super) fn parse<'text, T: Deserialize<'text>>(text: &'text str) -> Result<Ve
 
 fn options() -> serde_saphyr::Options {
     serde_saphyr::options! {
-        // An excerpt would show the lines around, and these hold codes and keys.
+        // An excerpt would show the lines around the error, which may hold codes and keys.
         with_snippet: false,
         budget: serde_saphyr::budget! {
             max_events: 20_000,
@@ -191,7 +191,7 @@ fn options() -> serde_saphyr::Options {
             max_depth: 32,
             flow_nesting_limit: 32,
             max_documents: 64,
-            // No document of ours has a use for them, and they are how small texts grow.
+            // No document here needs aliases, and with them a small text can expand to a huge one.
             max_aliases: 0,
             max_anchors: 0,
             max_merge_keys: 0,

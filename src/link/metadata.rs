@@ -1,4 +1,4 @@
-//! What a document is called, and in which namespace it is.
+//! The name and the namespace of a document.
 
 use std::{fmt, str::FromStr};
 

@@ -1,4 +1,4 @@
-//! Level 1: sites, endpoints, Links, and the documents they travel in. Pure: text in, values out, and back.
+//! Level 1: sites, endpoints, Links, and the documents that contain them. Pure: text in, values out, and back.
 
 mod bundle;
 mod document;

@@ -58,7 +58,7 @@ impl Link {
     }
 }
 
-/// What a Link document is written from.
+/// The contents of a Link document that is written.
 pub(super) struct LinkParts<'a, E> {
     pub(super) name: &'a str,
     pub(super) namespace: Option<&'a Namespace>,

@@ -84,7 +84,7 @@ impl TlsSecret {
     }
 }
 
-/// What a Secret document is written from.
+/// The contents of a Secret document that is written.
 pub(super) struct SecretParts<'a> {
     pub(super) name: &'a str,
     pub(super) namespace: Option<&'a Namespace>,
@@ -163,7 +163,7 @@ fn decode(
 ) -> Result<Zeroizing<String>, DocumentError> {
     const EXPECTED: &str = "must be PEM text in base64";
     let mut encoded = fields.need(encoded, name, "PEM text in base64")?;
-    // Base64 of many lines is as good.
+    // Base64 may be broken into lines.
     encoded.value.retain(|character| !character.is_ascii_whitespace());
     let decoded = STANDARD.decode(&encoded.value);
     encoded.value.zeroize();

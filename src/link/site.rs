@@ -1,4 +1,4 @@
-//! Where links lead.
+//! Sites and the endpoints of their routers.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 

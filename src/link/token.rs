@@ -1,4 +1,4 @@
-//! The AccessToken: what a person carries from one site to another (docs/protocol.md sections 4.3 and 5.1).
+//! The AccessToken, which a person copies from one site to another (docs/protocol.md sections 4.3 and 5.1).
 
 use serde::Deserialize;
 use zeroize::{Zeroize as _, Zeroizing};

@@ -9,7 +9,8 @@ use prometheus::{
 
 use super::label::Label;
 
-/// Instruments in the order of `L::ALL`; looking one up is an index, not a hash.
+/// Instruments in the order of `L::ALL`. One is found by comparing the label with each value, of which there are few;
+/// `prometheus` would hash the label's text and take a lock.
 #[derive(Debug)]
 pub(super) struct Family<L, I> {
     instruments: Vec<I>,

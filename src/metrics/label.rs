@@ -32,11 +32,11 @@ macro_rules! label {
 label!(
     /// How a redemption request ended.
     RedemptionOutcome {
-        /// With a bundle.
+        /// Answered with a bundle.
         Issued => "issued",
-        /// With an answer that is the caller's to act on.
+        /// Refused, and the client has to change something.
         Refused => "refused",
-        /// With an answer that is the operator's to act on.
+        /// Failed, and the operator has to act if it goes on.
         Failed => "failed",
     }
 );
@@ -55,7 +55,7 @@ label!(
         BadHeader => "bad_header",
         /// No grant has this id, or the path is no id.
         Unknown => "unknown",
-        /// The grant's time is over.
+        /// The grant has expired.
         Expired => "expired",
         /// The grant is used up.
         Exhausted => "exhausted",
@@ -114,7 +114,7 @@ label!(
     GrantStateLabel {
         /// Redeemable.
         Open => "open",
-        /// Its time is over.
+        /// Expired.
         Expired => "expired",
         /// Used up.
         Exhausted => "exhausted",
@@ -123,11 +123,11 @@ label!(
 label!(
     /// How an attempt to redeem an applied AccessToken ended.
     TokenOutcome {
-        /// What it gave is stored.
+        /// The redeemed objects are stored.
         Redeemed => "redeemed",
-        /// The other side refused for good.
+        /// The other site refused it for good.
         Refused => "refused",
-        /// It is tried again.
+        /// It failed, and will be tried again.
         Failed => "failed",
     }
 );
@@ -147,7 +147,7 @@ label!(
     ConnectionState {
         /// In the TLS handshake.
         Handshaking => "handshaking",
-        /// After it.
+        /// After the TLS handshake.
         Open => "open",
     }
 );
@@ -191,7 +191,7 @@ label!(
     }
 );
 label!(
-    /// What an admin request wanted.
+    /// The verb of an admin request.
     AdminVerb {
         /// One object.
         Get => "get",
@@ -212,7 +212,7 @@ label!(
     }
 );
 label!(
-    /// What an admin request was about.
+    /// The resource of an admin request.
     AdminResource {
         /// AccessGrants.
         AccessGrants => "accessgrants",
@@ -235,17 +235,18 @@ label!(
 label!(
     /// The class of an answer's status.
     StatusClass {
-        /// 200 to 299.
+        /// Below 400. The admin listeners answer with 200 and 201 only.
         Success => "2xx",
         /// 400 to 499.
         ClientError => "4xx",
-        /// 500 to 599.
+        /// 500 and above.
         ServerError => "5xx",
     }
 );
 
 impl StatusClass {
-    /// The class of this HTTP status; what is neither success nor the client's fault is the server's.
+    /// The class of this HTTP status. Statuses that the admin listeners never answer with have a class too: 1xx and 3xx are
+    /// counted as success, and a number that is no status as the server's error.
     pub fn of(status: u16) -> Self {
         match status {
             100..=399 => Self::Success,

@@ -15,10 +15,10 @@ pub use label::{
 };
 use prometheus::{Histogram, IntCounterVec, IntGauge, IntGaugeVec};
 
-/// From a refusal that reads one row to a commit on a struggling disk.
+/// Buckets in seconds, from a refusal that reads one row to a commit on a slow disk.
 const DURATION_BUCKETS: &[f64] =
     &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-/// From one refusal's row read to an RSA key.
+/// Buckets in seconds, from reading one row to making an RSA key.
 const PHASE_BUCKETS: &[f64] =
     &[0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0];
 const BATCH_BUCKETS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];

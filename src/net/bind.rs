@@ -1,4 +1,4 @@
-//! TCP sockets that listen, and what the operator can do when one cannot be had.
+//! TCP sockets that listen, and the errors, which say what the operator can do.
 
 use std::{
     io,
@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::{Acceptor, Peer};
 
-/// As many connections as the kernel keeps while the accept loop is busy; more are refused by the kernel.
+/// The most connections that the kernel queues while the accept loop is busy; it refuses more.
 const BACKLOG: u32 = 1024;
 
 /// Why an address cannot be listened on.
@@ -22,7 +22,7 @@ pub enum BindError {
         "cannot listen on {address}: the port is in use; stop the process that listens there or choose another address with {flag}"
     )]
     InUse {
-        /// What was asked for.
+        /// The address that was configured.
         address: SocketAddr,
         /// The flag that sets it.
         flag: &'static str,
@@ -32,7 +32,7 @@ pub enum BindError {
         "cannot listen on {address}: not permitted; choose a port from 1024 on with {flag}, or grant the process CAP_NET_BIND_SERVICE"
     )]
     NotPermitted {
-        /// What was asked for.
+        /// The address that was configured.
         address: SocketAddr,
         /// The flag that sets it.
         flag: &'static str,
@@ -40,19 +40,19 @@ pub enum BindError {
     /// No interface of this machine has the address.
     #[error("cannot listen on {address}: this machine does not have that address; choose another with {flag}")]
     NotLocal {
-        /// What was asked for.
+        /// The address that was configured.
         address: SocketAddr,
         /// The flag that sets it.
         flag: &'static str,
     },
-    /// Anything else.
+    /// Any other reason.
     #[error("cannot listen on {address}, which {flag} asks for")]
     Other {
-        /// What was asked for.
+        /// The address that was configured.
         address: SocketAddr,
         /// The flag that sets it.
         flag: &'static str,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },

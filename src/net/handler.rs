@@ -16,20 +16,20 @@ pub type Established<H> = <<H as ConnectionHandler>::Transport as Transport<Raw<
 pub trait ConnectionHandler: Send + Sync + 'static {
     /// The listener's name in the log.
     const NAME: &'static str;
-    /// Where connections come from.
+    /// The socket that accepts connections.
     type Socket: Acceptor;
-    /// What lies between the socket and HTTP.
+    /// The layer between the socket and HTTP: TLS or none.
     type Transport: Transport<Raw<Self>>;
 
-    /// The TLS, or none.
+    /// Makes a connection of the socket ready for HTTP.
     fn transport(&self) -> &Self::Transport;
 
-    /// Where connections are counted, if they are.
+    /// The metrics in which connections are counted; `None` when they are not counted.
     fn metrics(&self) -> Option<&Metrics> {
         None
     }
 
-    /// Says something to a connection that is not admitted, without waiting, before it is closed.
+    /// Sends an answer to a connection that is not admitted, without waiting, before it is closed.
     fn turn_away(&self, stream: &Raw<Self>, why: Rejection) {
         let _ = (stream, why);
     }
@@ -41,17 +41,17 @@ pub trait ConnectionHandler: Send + Sync + 'static {
     fn serve(&self, stream: Established<Self>, connection: Connection) -> impl Future<Output = ()> + Send;
 }
 
-/// What a connection is served with.
+/// An admitted connection, and what its handler needs to serve it.
 #[derive(Debug)]
 pub struct Connection {
     /// To be kept as long as the connection, or the work that it has caused, goes on: so that is bounded too.
     pub permit: Permit,
-    /// When to finish, since the listener is closing.
+    /// Shows when the listener closes, and the connection has to finish.
     pub closing: Closing,
 }
 
 impl Connection {
-    /// Where it comes from.
+    /// The address of its client.
     pub fn peer(&self) -> Peer {
         self.permit.peer()
     }

@@ -1,4 +1,4 @@
-//! Accepting connections, also when the system has none to give.
+//! Accepting connections, with pauses when the system has no descriptor or memory for one.
 
 use std::{
     future::poll_fn,
@@ -15,10 +15,10 @@ use tokio::{
 use tracing::warn;
 
 use super::Peer;
+use crate::time::Backoff;
 
-const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// A full descriptor table is logged once in this time, not once for each attempt.
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(10), longest: Duration::from_secs(1) };
+/// How often a failure to accept is logged at most.
 const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A socket that connections come from.
@@ -35,43 +35,47 @@ pub trait Acceptor: Send + Sync + 'static {
     /// Sets what every connection of this kind needs, before its first byte.
     ///
     /// # Errors
-    /// The connection is gone already.
+    /// The connection was closed already.
     fn prepare(stream: &Self::Stream) -> io::Result<()>;
 }
 
-/// What an attempt to accept brought.
+/// The result of an attempt to accept.
 #[derive(Debug)]
 pub(super) enum Accepted<S> {
     /// A connection.
     Connection(S, Peer),
     /// No descriptor or no memory is left for one; the next attempt waits.
     NoDescriptors,
-    /// Nothing to act on.
+    /// No connection, for a reason that needs no reaction.
     Nothing,
 }
 
-/// Connections of a socket. Never spins: an error that will come back is followed by a pause that grows to a second.
+/// The connections of a socket. It never loops without waiting: an error that may come back at once is followed by a pause,
+/// which grows to a second.
 #[derive(Debug)]
 pub(super) struct Incoming<A> {
     socket: A,
-    backoff: Backoff,
+    /// Attempts that failed since the last connection.
+    failures: u32,
+    /// The end of the pause. An instant, so that a wait that was cancelled goes on where it was.
+    pause_until: Option<Instant>,
     warned_at: Option<Instant>,
 }
 
 impl<A: Acceptor> Incoming<A> {
     pub(super) fn new(socket: A) -> Self {
-        Self { socket, backoff: Backoff::default(), warned_at: None }
+        Self { socket, failures: 0, pause_until: None, warned_at: None }
     }
 
     /// The next attempt's result. May be cancelled: neither a connection nor a pause is lost then.
     pub(super) async fn next(&mut self) -> Accepted<A::Stream> {
-        if let Some(until) = self.backoff.until {
+        if let Some(until) = self.pause_until {
             sleep_until(until).await;
-            self.backoff.until = None;
+            self.pause_until = None;
         }
         match poll_fn(|context| self.socket.poll_accept(context)).await {
             Ok((stream, peer)) => {
-                self.backoff = Backoff::default();
+                self.failures = 0;
                 Accepted::Connection(stream, peer)
             }
             Err(error) => self.failed(&error),
@@ -86,7 +90,8 @@ impl<A: Acceptor> Incoming<A> {
             AcceptFault::Other => Accepted::Nothing,
         };
         let now = Instant::now();
-        self.backoff.pause(now);
+        self.failures = self.failures.saturating_add(1);
+        self.pause_until = Some(now + BACKOFF.after(self.failures));
         if self.warned_at.is_none_or(|then| now.duration_since(then) >= WARNING_INTERVAL) {
             self.warned_at = Some(now);
             warn!(%error, "connections cannot be accepted; trying again with pauses");
@@ -98,11 +103,11 @@ impl<A: Acceptor> Incoming<A> {
 /// Whose fault a failed accept is (accept(2), ERRORS).
 #[derive(Debug, PartialEq, Eq)]
 enum AcceptFault {
-    /// It was gone before it was accepted; the next one may be well.
+    /// The connection was closed before it was accepted; the next one may succeed.
     OfTheConnection,
-    /// The process or the system is full.
+    /// The process or the system has no descriptor or memory left.
     Descriptors,
-    /// Anything else, which may come back at once.
+    /// Any other error, which may come back at once.
     Other,
 }
 
@@ -115,26 +120,6 @@ impl AcceptFault {
             Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => Self::Descriptors,
             Some(_) | None => Self::Other,
         }
-    }
-}
-
-/// Pauses that double. The end of one is kept as an instant, so that a cancelled wait goes on where it was.
-#[derive(Debug)]
-struct Backoff {
-    next: Duration,
-    until: Option<Instant>,
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self { next: SHORTEST_PAUSE, until: None }
-    }
-}
-
-impl Backoff {
-    fn pause(&mut self, now: Instant) {
-        self.until = Some(now + self.next);
-        self.next = (self.next * 2).min(LONGEST_PAUSE);
     }
 }
 
@@ -156,18 +141,6 @@ mod tests {
         assert_eq!(fault(Errno::NFILE), AcceptFault::Descriptors);
         assert_eq!(fault(Errno::CONNABORTED), AcceptFault::OfTheConnection);
         assert_eq!(fault(Errno::INVAL), AcceptFault::Other);
-    }
-
-    #[test]
-    fn pauses_grow_to_a_second_and_no_further() {
-        let mut backoff = Backoff::default();
-        let now = Instant::now();
-        let mut pauses = Vec::new();
-        for _ in 0..9 {
-            backoff.pause(now);
-            pauses.push((backoff.until.unwrap() - now).as_millis());
-        }
-        assert_eq!(pauses, [10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
     }
 
     /// Has no descriptor as often as `failures` says, and then a connection.

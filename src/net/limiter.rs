@@ -1,4 +1,4 @@
-//! How many connections there may be, and which one makes room for another.
+//! The limits on connections and handshakes, and which connection is closed in favour of a new one.
 
 use std::{
     collections::VecDeque,
@@ -32,7 +32,8 @@ pub(super) enum Stage {
 pub(super) struct ConnectionLimiter {
     capacity: Arc<Capacity>,
     max_connections: u32,
-    /// In the order in which their handshakes began. One that has left that stage goes when it comes to the front.
+    /// In the order in which their handshakes began. A connection that has left that stage is removed when it comes to the
+    /// front.
     handshaking: VecDeque<Weak<Admitted>>,
 }
 
@@ -65,7 +66,7 @@ impl ConnectionLimiter {
     /// Admits a connection, at [`Stage::Accepted`].
     ///
     /// # Errors
-    /// [`Rejection::Connections`]: there are as many as may be, and none of them makes room.
+    /// [`Rejection::Connections`]: the limit is reached.
     pub(super) fn admit(&self, peer: Peer) -> Result<Permit, Rejection> {
         self.capacity.connections.try_acquire().map_err(|_| Rejection::Connections)?.forget();
         let capacity = Arc::clone(&self.capacity);
@@ -73,9 +74,9 @@ impl ConnectionLimiter {
         Ok(Permit(Arc::new(Admitted { capacity, peer, stage, displaced: Notify::new() })))
     }
 
-    /// Lets an admitted connection begin its handshake. If there are as many as may be, the oldest makes room: an honest
-    /// client is done soon, and one that only holds its permit becomes the oldest. If the newest had to go, a few hundred
-    /// silent connections would keep all clients out.
+    /// Lets an admitted connection begin its handshake. At the limit, the oldest handshake loses its permit: an honest
+    /// client finishes soon, and one that only holds its permit becomes the oldest. If the newest were refused instead, a
+    /// few hundred silent connections would lock out all clients.
     ///
     /// # Errors
     /// [`Rejection::Handshakes`]: no handshake is allowed at all.
@@ -117,7 +118,7 @@ impl Permit {
         self.0.peer
     }
 
-    /// The connection is past its handshake, which makes room for another one's.
+    /// The handshake of the connection is over, which frees its permit for another handshake.
     pub(super) fn serve(&self) {
         if self.0.enter(Stage::Serving) == Stage::Handshaking as u8 {
             self.0.capacity.handshakes.add_permits(1);
@@ -135,7 +136,7 @@ impl Admitted {
         self.stage.load(Ordering::Acquire) == stage as u8
     }
 
-    /// The stage before.
+    /// Moves the connection to this stage, and returns the one before.
     fn enter(&self, stage: Stage) -> u8 {
         self.stage.swap(stage as u8, Ordering::AcqRel)
     }
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn beyond_the_limit_of_handshakes_the_oldest_makes_room() {
+    async fn beyond_the_limit_of_handshakes_the_oldest_is_displaced() {
         let mut limiter = ConnectionLimiter::new(10, 2);
         let oldest = handshaking(&mut limiter).unwrap();
         let younger = handshaking(&mut limiter).unwrap();
@@ -203,7 +204,7 @@ mod tests {
 
         assert!(is_displaced(&oldest).await);
         assert!(!is_displaced(&younger).await && !is_displaced(&newest).await);
-        // A displaced connection gives back no permit that it does not have any more.
+        // A displaced connection has lost its permit for the handshake, and must not give it back.
         drop(oldest);
         let _next = handshaking(&mut limiter).unwrap();
         assert!(is_displaced(&younger).await);

@@ -1,5 +1,5 @@
-//! A deadline for writes: a connection whose client reads nothing would keep its permit, and the answer in memory, for as
-//! long as the client likes.
+//! A deadline for writes. Without it, a client that reads nothing could keep the permit of its connection, and the answer in
+//! memory, for ever.
 
 use std::{
     future::Future,
@@ -19,7 +19,7 @@ use tokio::{
 pub struct Progressing<S> {
     stream: S,
     deadline: Duration,
-    /// Since the stream took something last; `None` while nothing waits.
+    /// Ends when the pending write has waited for too long; `None` while no write waits.
     stuck: Option<Pin<Box<Sleep>>>,
 }
 
@@ -31,7 +31,7 @@ impl<S> Progressing<S> {
 }
 
 impl<S: Unpin> Progressing<S> {
-    /// Does something that writes, and fails when it has waited for too long.
+    /// Polls an operation that writes, and fails when it has waited for too long.
     fn within<T>(
         &mut self,
         context: &mut Context<'_>,

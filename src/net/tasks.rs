@@ -1,4 +1,4 @@
-//! The tasks of a listener's connections: none ends without the listener knowing how.
+//! The tasks of a listener's connections. The listener learns how each of them ended.
 
 use std::future::Future;
 
@@ -13,7 +13,7 @@ pub(super) struct Tasks {
 }
 
 impl Tasks {
-    /// None yet.
+    /// An empty set of tasks.
     pub(super) fn of(listener: &'static str) -> Self {
         Self { listener, running: JoinSet::new() }
     }
@@ -30,7 +30,7 @@ impl Tasks {
         }
     }
 
-    /// Ends those that still run.
+    /// Aborts the tasks that still run.
     pub(super) async fn abort(mut self) {
         self.running.abort_all();
         while let Some(ended) = self.running.join_next().await {

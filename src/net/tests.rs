@@ -30,7 +30,7 @@ const SERVING_DEADLINE: Duration = Duration::from_secs(60);
 /// Longer than any deadline here; time is paused, so nothing takes that long.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Gives out what the test connects.
+/// A socket that accepts the connections that the test makes.
 struct Connections(Mutex<mpsc::UnboundedReceiver<DuplexStream>>);
 
 impl Acceptor for Connections {

@@ -1,4 +1,4 @@
-//! What TLS is on every listener; each adds its certificate, its client certificates and its protocols.
+//! The TLS settings of all listeners. Each listener adds its certificate, its client certificates and its protocols.
 
 use std::{future::Future, io, sync::Arc};
 
@@ -64,7 +64,7 @@ impl std::fmt::Debug for Tls {
     }
 }
 
-/// What lies between a socket and HTTP.
+/// The layer between a socket and HTTP: TLS or none.
 pub trait Transport<S>: Send + Sync + 'static {
     /// A connection that is ready for HTTP.
     type Stream: Send + 'static;

@@ -1,4 +1,4 @@
-//! Unix sockets that listen. Who may open the socket file may connect: its mode is 0600.
+//! Unix sockets that listen. A process that may open the socket file may connect: the mode of the file is 0600.
 
 use std::{
     fs::{self, Permissions},
@@ -17,29 +17,29 @@ use super::{Acceptor, Peer};
 
 /// `sun_path` has 108 bytes, the last of which is a zero (unix(7)).
 const LONGEST_PATH: usize = 107;
-/// As many connections wait in the kernel.
+/// The most connections that the kernel queues.
 const BACKLOG: u32 = 128;
 
 /// Why a path cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 pub enum UnixBindError {
-    /// A Unix socket's address is shorter than that.
+    /// The path is longer than the address of a Unix socket can be.
     #[error(
         "the path of the socket, {path}, has {length} bytes, and a Unix socket can have {LONGEST_PATH}: choose a shorter \
          {flag}"
     )]
     PathTooLong {
-        /// What was asked for.
+        /// The path that was configured.
         path: PathBuf,
-        /// Bytes of it.
+        /// The length of the path in bytes.
         length: usize,
         /// The flag that sets it.
         flag: &'static str,
     },
-    /// There is something else than a socket at the path.
+    /// The path names a file that is not a socket.
     #[error("{path} is in the way of a socket and is not one itself: move it away, or choose another {flag}")]
     NotASocket {
-        /// What was asked for.
+        /// The path that was configured.
         path: PathBuf,
         /// The flag that sets it.
         flag: &'static str,
@@ -49,9 +49,9 @@ pub enum UnixBindError {
     Socket {
         /// What was being done, as in "bind".
         action: &'static str,
-        /// What was asked for.
+        /// The path that was configured.
         path: PathBuf,
-        /// The system's own words.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -84,7 +84,7 @@ impl BoundUnix {
         let socket = UnixSocket::new_stream().map_err(failed("make"))?;
         socket.bind(path).map_err(failed("bind"))?;
         let file = SocketFile::at(path).map_err(failed("look at"))?;
-        // Before it listens: until then, a process that the umask lets in is refused.
+        // The mode is set before the socket listens: until then connections are refused, whatever the umask allows.
         fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(failed("protect"))?;
         let listener = socket.listen(BACKLOG).map_err(failed("listen on"))?;
         Ok(Self { listener, file })

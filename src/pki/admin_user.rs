@@ -16,7 +16,7 @@ use crate::{grant::Namespace, time::Timestamp};
 const LONGEST_NAME: usize = 64;
 /// The organization of every user's certificate begins with this.
 const PREFIX: &str = "grantd";
-/// Stands for all namespaces; no namespace has this name.
+/// The text for all namespaces; no namespace can have this name.
 const EVERYWHERE: &str = "*";
 
 /// A user's name: 1 to 64 printable ASCII characters, none of `:`, `/`, `,`, and no blank at either end.
@@ -36,7 +36,7 @@ impl fmt::Display for UserName {
     }
 }
 
-/// The text is no user name.
+/// The text is not a user name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to 64 printable ASCII characters, without ':', '/', ',' and without blanks at the ends")]
 pub struct ParseUserNameError;
@@ -80,7 +80,7 @@ impl fmt::Display for AdminScope {
     }
 }
 
-/// The text is no scope.
+/// The text is not a scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be 'grantd:NAMESPACE:write' or 'grantd:NAMESPACE:read', with '*' for all namespaces")]
 pub struct ParseAdminScopeError;

@@ -154,7 +154,7 @@ impl Writer {
 
     fn constructed(&mut self, tag: u8, contents: impl FnOnce(&mut Self)) {
         self.0.push(tag);
-        // Most lengths fit in one octet; the others make room when they are known.
+        // One octet is reserved, which is enough for most lengths; for a longer one the contents are moved.
         self.0.push(0);
         let start = self.0.len();
         contents(self);

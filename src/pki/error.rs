@@ -1,4 +1,4 @@
-//! What can be wrong with keys and certificates, and what to do about it.
+//! The errors of keys and certificates, with texts that say what to do.
 
 use std::path::PathBuf;
 
@@ -92,7 +92,7 @@ pub enum IssuerFault {
     },
 }
 
-/// Why the grant server cannot serve with these files. Each is what a client would stumble over
+/// Why the grant server cannot serve with these files. Each fault would make a client refuse the server
 /// (docs/protocol.md section 1.4).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ServingFault {
@@ -192,13 +192,13 @@ pub enum KeyFault {
 /// Why a file is not PEM.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PemFault {
-    /// Nothing in it.
+    /// The file is empty.
     #[error("it is empty")]
     Empty,
     /// Neither PEM nor DER.
     #[error("it is not a PEM file: no line starts with '-----BEGIN'")]
     NoBlocks,
-    /// The same thing in its binary form.
+    /// The certificate or key in binary form (DER).
     #[error(
         "it is binary (DER): convert it to PEM with 'openssl x509 -inform der -in FILE' or 'openssl pkey -inform der -in FILE'"
     )]

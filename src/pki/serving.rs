@@ -116,7 +116,7 @@ impl ServingIdentity {
     }
 
     /// Whether a client that connects to `host` finds it in the certificate: an address among the iPAddress names, a name
-    /// among the dNSName ones, where `*.` stands for one label.
+    /// among the dNSName ones, where `*.` matches one label.
     pub fn covers(&self, host: &Host) -> bool {
         match host.ip() {
             Some(address) => self.names.contains(&Name::Address(address)),

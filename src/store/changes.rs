@@ -20,25 +20,25 @@ use crate::grant::Revision;
 /// The recent changes. They are published in the order of their revisions, each after it is durable, and before the caller
 /// that asked for it gets its answer.
 ///
-/// It knows nothing from before the store was opened, and forgets the oldest entries when there are many of them or when
-/// what was removed takes much memory.
+/// It begins empty when the store is opened. It drops the oldest entries when there are too many of them, or when the last
+/// states of removed objects take too much memory.
 #[derive(Debug)]
 pub struct Changes {
     ring: Mutex<Ring>,
-    /// [`Ring::newest_entry`], for watchers that wait.
-    news: watch::Sender<Revision>,
+    /// [`Ring::newest_entry`], for watchers that wait for a greater one.
+    newest: watch::Sender<Revision>,
 }
 
 impl Changes {
     /// A ring that begins at this revision.
     pub(super) fn new(head: Revision) -> Self {
-        Self { ring: Mutex::new(Ring::new(head)), news: watch::Sender::new(head) }
+        Self { ring: Mutex::new(Ring::new(head)), newest: watch::Sender::new(head) }
     }
 
     /// Every change after `revision` that is still known, in order; none when it is the newest.
     ///
-    /// A revision that was read from the store is never [`Future`](ChangesError::Future), also when its changes are only
-    /// about to reach the ring.
+    /// A revision that was read from the store is never [`Future`](ChangesError::Future), even if the entries of
+    /// its changes are not in the ring yet.
     ///
     /// # Errors
     /// [`ChangesError`] when that would leave a gap.
@@ -48,41 +48,42 @@ impl Changes {
 
     /// The newest revision. Some revisions have no entry, so it can be greater than that of the last one.
     ///
-    /// A watcher that reports its position asks for this first and for the changes then: nothing up to it is missing.
+    /// A watcher that reports its position must read this before it reads the changes: then it has every change up to it.
     pub fn head(&self) -> Revision {
         self.ring().head()
     }
 
-    /// Waits until [`since`](Self::since) this revision has something to say, a change or that some are forgotten; does
-    /// not wait at all when it has already.
+    /// Waits until [`since`](Self::since) this revision answers with a change or an error; returns at once when it does so
+    /// already.
     pub async fn wait_past(&self, revision: Revision) {
-        // Fails only when the sender is gone, which is borrowed here.
-        let _ = self.news.subscribe().wait_for(|news| *news > revision).await;
+        // This fails only when the sender was dropped, and `self` owns the sender.
+        let _ = self.newest.subscribe().wait_for(|newest| *newest > revision).await;
     }
 
-    /// To be called before a transaction is committed: as soon as it is, readers can see its revisions, at most this many.
-    /// When the commit fails, they stay announced, as it may have been done all the same.
+    /// To be called before a transaction is committed, with the greatest number of its changes: readers can see their
+    /// revisions as soon as it is committed. They stay announced when the commit fails, as it may have succeeded and only
+    /// its answer was lost.
     pub(super) fn announce(&self, changes: u32) {
         self.ring().announce(changes);
     }
 
-    /// To be called when a transaction was committed without any change, or is surely rolled back.
+    /// To be called when a transaction was committed without any change, or is known to be rolled back.
     pub(super) fn withdraw(&self, changes: u32) {
         self.ring().withdraw(changes);
     }
 
-    /// To be called after the commit.
+    /// To be called after the commit, with its changes.
     pub(super) fn publish(&self, committed: Committed) {
         let mut ring = self.ring();
         ring.publish(committed);
-        let news = ring.newest_entry();
+        let newest = ring.newest_entry();
         drop(ring);
         // Costs a few uncontended locks when there are no watchers.
-        self.news.send_replace(news);
+        self.newest.send_replace(newest);
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
-        // Nothing that is called with the lock held panics.
+        // No code that runs with the lock held can panic, so a poisoned lock guards sound data.
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

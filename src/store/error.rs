@@ -1,4 +1,4 @@
-//! Why a store does not do what it was asked for.
+//! The errors of a store.
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -42,7 +42,7 @@ impl From<CorruptRow> for StoreError {
     }
 }
 
-/// What went wrong below.
+/// The cause of an operation that failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreFailure {
     /// The database refused.
@@ -51,7 +51,7 @@ pub enum StoreFailure {
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
-    /// More work is waiting than the store will queue.
+    /// The queue of writes is full.
     #[error("too many writes are waiting")]
     Overloaded,
     /// A secret could not be sealed.
@@ -73,7 +73,7 @@ pub enum StoreFailure {
 pub struct DatabaseError(Arc<dyn std::error::Error + Send + Sync>);
 
 impl DatabaseError {
-    /// Of an error of the database's driver, whose type stays inside.
+    /// Wraps an error of the database's driver. Its type is not part of the API.
     pub(in crate::store) fn new(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self(Arc::new(error))
     }
@@ -121,7 +121,7 @@ pub enum CommitError {
     Store(#[source] StoreError),
 }
 
-/// The randomness or the cipher of the system failed.
+/// The system's random numbers or its cipher failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("cannot be sealed: the system gives no randomness")]
 pub struct SealError;

@@ -1,4 +1,4 @@
-//! A way in for fuzzers, which reach public items only, and for property tests. No part of the program.
+//! Entry points for fuzzers, which can call public items only, and for property tests. Not part of the program.
 
 use super::{ObjectContent, sql::row};
 
@@ -6,7 +6,7 @@ use super::{ObjectContent, sql::row};
 pub fn content(json: &[u8]) -> Option<ObjectContent> {
     let content = row::object_content(json)?;
     let again = row::object_content(&row::object_json(&content));
-    // Not the body: a number with a fraction may be written shorter than it was.
+    // The body is not compared: a number with a fraction may be written in a shorter form than it was read.
     assert!(
         again.is_some_and(|again| {
             again.labels == content.labels

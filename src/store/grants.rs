@@ -100,7 +100,7 @@ pub struct NewGrant {
     pub issuer: Option<IssuerName>,
     /// The secret.
     pub code: Code,
-    /// Whether it was generated or given.
+    /// Whether the code was generated or given by the operator.
     pub code_origin: CodeOrigin,
     /// Redemptions allowed, at least 1.
     pub allowed: u32,
@@ -108,9 +108,9 @@ pub struct NewGrant {
     pub window: ExpirationWindow,
     /// When the window ends.
     pub expires_at: Timestamp,
-    /// Now.
+    /// The time of the creation.
     pub created_at: Timestamp,
-    /// What users attach.
+    /// Labels, annotations and settings.
     pub metadata: GrantMetadata,
 }
 
@@ -125,7 +125,7 @@ pub struct GrantChange {
     pub code_origin: CodeOrigin,
     /// The window as it is written now; `expires_at` does not move.
     pub window: ExpirationWindow,
-    /// What users attach.
+    /// Labels, annotations and settings.
     pub metadata: GrantMetadata,
     /// 1 greater than before when the spec changed, else as before.
     pub generation: u64,
@@ -134,9 +134,9 @@ pub struct GrantChange {
 /// Which grants a list shows.
 #[derive(Debug, Clone, Default)]
 pub struct GrantQuery {
-    /// Only this namespace's.
+    /// Only grants of this namespace; all when `None`.
     pub namespace: Option<Namespace>,
-    /// Only those ordered after this one: where the page before ended.
+    /// Only those ordered after this namespace and name, with which the page before ended.
     pub after: Option<(Namespace, GrantName)>,
     /// At most this many.
     pub limit: PageLimit,
@@ -147,10 +147,10 @@ pub struct GrantQuery {
 pub struct PageLimit(u32);
 
 impl PageLimit {
-    /// As many as one page holds.
+    /// A full page: as many as one page holds.
     pub const FULL: Self = Self(1_000);
 
-    /// At most this many; one when it is zero, as a page without items would have no end from which the next one starts.
+    /// At most this many; one when it is zero, as the next page starts after the last item of this one.
     pub fn at_most(items: u32) -> Self {
         Self(items.max(1))
     }
@@ -177,7 +177,7 @@ impl Default for PageLimit {
 pub struct GrantPage {
     /// The grants that could be read.
     pub grants: Vec<Grant>,
-    /// What there is to say of those that could not.
+    /// The uids of those that could not, and what is wrong with their rows.
     pub corrupt: Vec<CorruptRow>,
     /// The store's revision when the page was read.
     pub revision: Revision,
@@ -185,10 +185,10 @@ pub struct GrantPage {
     pub next: Option<(Namespace, GrantName)>,
 }
 
-/// What is left of a removed grant.
+/// A grant that was removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deleted {
-    /// Its uid, as it stood in the row.
+    /// Its uid, as it was stored: a corrupt row may hold any text.
     pub id: String,
     /// The revision of the removal.
     pub revision: Revision,
@@ -199,7 +199,7 @@ pub struct Deleted {
 pub struct GrantCounts {
     /// Redeemable.
     pub open: u64,
-    /// Their time is over.
+    /// Expired.
     pub expired: u64,
     /// Used up, and not expired.
     pub exhausted: u64,

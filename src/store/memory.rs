@@ -1,4 +1,5 @@
-//! The reference: a store without durability, sealing or speed, plain enough to be seen to be right.
+//! The reference implementation for tests: a store in memory without durability, sealing or speed, so simple that a reader
+//! can check it.
 
 mod objects;
 
@@ -60,7 +61,7 @@ impl MemoryStore {
         if state.closed { Err(StoreError::Unavailable { action, source: StoreFailure::Closed }) } else { Ok(state) }
     }
 
-    /// Another store with what this one remembers.
+    /// Another store with the contents of this one.
     pub(in crate::store) fn reopened(&self) -> Self {
         let state = self.state.lock().unwrap();
         let changes = Arc::new(Changes::new(Revision(state.revision)));

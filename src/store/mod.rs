@@ -1,4 +1,4 @@
-//! Level 2: what is remembered. The promises of a store, and the stores that keep them.
+//! Level 2: the database. The contract of a store, and its implementations.
 //!
 //! [`Store`] is the contract, of [`GrantStore`] and [`ObjectStore`]; `contract` is its test suite and runs on every
 //! implementation.
@@ -36,15 +36,15 @@ pub use receipt::{Receipt, Recorded};
 
 use crate::grant::{Certified, Revision, Signed};
 
-/// All that is remembered: grants, the ledger, and other objects, under one revision.
+/// A store of grants, the ledger, and other objects, with one revision for all of them.
 ///
 /// What it promises beyond [`GrantStore`]:
 ///
 /// 10. *All or none.* Writes of objects that are asked for together are done together, or none is.
 /// 11. *Every change is published once.* Each change of a grant or an object since the store was opened is published with
 ///     its revision, in the order of revisions, after it is durable and before it is answered; nothing else is.
-/// 12. *A gap is reported.* A caller that asks for changes since a revision gets all of them, or an error that some are
-///     forgotten.
+/// 12. *A gap is reported.* A caller that asks for changes since a revision gets all of them, or an error that says
+///     that some are no longer known.
 pub trait Store: GrantStore + ObjectStore {
     /// What has changed lately, of grants and of objects.
     fn changes(&self) -> &Arc<Changes>;

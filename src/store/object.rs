@@ -1,5 +1,5 @@
-//! Objects that are kept as callers wrote them: what the connecting side applies and is given, and sites that were made
-//! through the API.
+//! Objects that are stored as callers wrote them: AccessTokens, Links and Secrets of the connecting side, and Sites that
+//! were made through the API.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -16,21 +16,21 @@ use crate::{
 /// Labels of an object.
 pub type Labels = BTreeMap<String, String>;
 
-/// The kinds that are kept whole. AccessGrants are not among them: they have a table of their own.
+/// The kinds of objects in this table. AccessGrants have a table of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ObjectKind {
-    /// What a connecting site redeems.
+    /// A token that this server redeems at another site.
     AccessToken,
-    /// Where a router connects to.
+    /// A link: the endpoints that a router connects to.
     Link,
-    /// Credentials.
+    /// Credentials of a router.
     Secret,
     /// A site made through the API.
     Site,
 }
 
 impl ObjectKind {
-    /// As it is stored in the database.
+    /// The name of the kind in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AccessToken => "AccessToken",
@@ -41,14 +41,14 @@ impl ObjectKind {
     }
 }
 
-/// Which object. No two have the same.
+/// The key of an object. No two objects have the same.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectKey {
-    /// Of which kind.
+    /// Its kind.
     pub kind: ObjectKind,
-    /// In which namespace.
+    /// Its namespace.
     pub namespace: Namespace,
-    /// Under which name.
+    /// Its name.
     pub name: ResourceName,
 }
 
@@ -58,7 +58,7 @@ impl fmt::Display for ObjectKey {
     }
 }
 
-/// What is in an object. All of it is sealed in the database: any part may hold a secret.
+/// The content of an object. All of it is sealed in the database: any part may hold a secret.
 #[derive(Clone, PartialEq, Default)]
 pub struct ObjectContent {
     /// `metadata.labels`.
@@ -78,28 +78,28 @@ impl fmt::Debug for ObjectContent {
 /// An object as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredObject {
-    /// Which one.
+    /// Its kind, namespace and name.
     pub key: ObjectKey,
-    /// Never that of another object.
+    /// Its uid: no other object has or had it.
     pub uid: Uuid,
-    /// 1 at first; 1 more with every change of what is wanted, as against what is.
+    /// 1 at first; 1 more with every change of the specification. A change of the status alone leaves it.
     pub generation: u64,
-    /// Of its last change.
+    /// The revision of its last change.
     pub revision: Revision,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// What is in it.
+    /// Its content.
     pub content: ObjectContent,
 }
 
 /// Which objects a list shows.
 #[derive(Debug, Clone)]
 pub struct ObjectQuery {
-    /// Of this kind.
+    /// Only objects of this kind.
     pub kind: ObjectKind,
-    /// Only this namespace's.
+    /// Only objects of this namespace; all when `None`.
     pub namespace: Option<Namespace>,
-    /// Only those ordered after this one: where the page before ended.
+    /// Only those ordered after this namespace and name, with which the page before ended.
     pub after: Option<(Namespace, ResourceName)>,
     /// At most this many.
     pub limit: PageLimit,
@@ -110,7 +110,7 @@ pub struct ObjectQuery {
 pub struct ObjectPage {
     /// The objects that could be read.
     pub objects: Vec<StoredObject>,
-    /// What there is to say of those that could not.
+    /// The uids of those that could not, and what is wrong with their rows.
     pub corrupt: Vec<CorruptRow>,
     /// The store's revision when the page was read.
     pub revision: Revision,
@@ -123,33 +123,34 @@ pub struct ObjectPage {
 pub enum ObjectWrite {
     /// A new object, of generation 1.
     Create {
-        /// Not taken yet.
+        /// Its key, which no other object has.
         key: ObjectKey,
         /// Its uid.
         uid: Uuid,
-        /// Now.
+        /// The time of the creation.
         created_at: Timestamp,
-        /// What is in it.
+        /// Its content.
         content: ObjectContent,
     },
     /// Replaces what is in an object that is still at `expected`.
     Update {
-        /// Which one.
+        /// The key of the object.
         key: ObjectKey,
-        /// The state that was read.
+        /// The revision that the caller has read.
         expected: Revision,
-        /// As before, or 1 more.
+        /// Its generation: as before, or 1 more.
         generation: u64,
-        /// What is in it from now on.
+        /// Its new content.
         content: ObjectContent,
-        /// The labels it had, when they change: watchers that select by label get an event for what they no longer select.
+        /// Its labels until now, when they change: a watcher that selects by label gets an event for an object that it
+        /// no longer selects.
         labels_before: Option<Labels>,
     },
     /// Removes an object, if `expected` is given only at that state.
     Delete {
-        /// Which one.
+        /// The key of the object.
         key: ObjectKey,
-        /// The state that was read.
+        /// The revision that the caller has read.
         expected: Option<Revision>,
     },
 }
@@ -163,10 +164,10 @@ impl ObjectWrite {
     }
 }
 
-/// Why a write, and with it all that were to be done together, was not done.
+/// Why a write failed, and with it all that were to be done together.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteObjectsError {
-    /// There is one of that name.
+    /// An object of that name exists.
     #[error("{0} exists already")]
     Exists(ObjectKey),
     /// It was deleted.

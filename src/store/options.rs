@@ -1,11 +1,11 @@
-//! What a store is opened with, and why it cannot be.
+//! The options of opening a store, and the errors.
 
 use std::{path::PathBuf, time::Duration};
 
 use super::DatabaseError;
 use crate::file::FileError;
 
-/// What a store needs.
+/// The options of opening a store.
 pub struct StoreOptions {
     /// Where everything is kept.
     pub location: Location,
@@ -28,7 +28,7 @@ pub enum Location {
     },
 }
 
-/// What a group commit came to, for metrics.
+/// The result of a group commit, for metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CommitReport {
     /// How many operations the transaction held.
@@ -44,7 +44,7 @@ pub struct CommitReport {
 pub enum CommitOutcome {
     /// Everything in it is durable; single operations may have been refused.
     Committed,
-    /// Nothing of it was kept.
+    /// Nothing of it was stored.
     Failed,
 }
 
@@ -54,7 +54,7 @@ pub type OnCommit = Box<dyn Fn(CommitReport) + Send + Sync>;
 /// Why a store cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another process serves this database. Two would each count for themselves.
+    /// Another process serves this database. Two processes would give out each redemption twice.
     #[error("another process holds the lock {}", lock.display())]
     Locked {
         /// The lock file.
@@ -114,7 +114,7 @@ pub enum OpenError {
     Migration {
         /// The database.
         database: String,
-        /// What the migrator says.
+        /// The migrator's own message.
         #[source]
         source: DatabaseError,
     },

@@ -71,12 +71,12 @@ impl<C> Receipt<C> {
         self.recorded.redemption.admission().namespace()
     }
 
-    /// What the Secret and the Links are called.
+    /// The name of the Secret and the Links.
     pub fn link_name(&self) -> &LinkName {
         self.recorded.redemption.admission().link_name()
     }
 
-    /// Whom the certificate is for.
+    /// The subject that the certificate was issued to.
     pub fn subject(&self) -> &Subject {
         self.recorded.redemption.admission().subject()
     }

@@ -188,7 +188,7 @@ async fn under_more_slow_signatures_than_can_be_made_those_that_are_made_are_in_
 
     let won_steadily = won_steadily.load(Ordering::Relaxed);
     assert!(won_steadily >= 3, "of {won} served, {won_steadily} came after the first");
-    assert_eq!(server.ledger(&token).len(), won, "counted for nobody");
+    assert_eq!(server.ledger(&token).len(), won, "a redemption was counted that no client got");
     // Nothing is signed for clients that have disconnected: that would take longer than three deadlines. One deadline
     // may pass while other processes use the cores.
     let mut after = Vec::new();

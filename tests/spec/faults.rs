@@ -14,7 +14,7 @@ use crate::{
     wire::Client,
 };
 
-/// The database of a server, opened by somebody else.
+/// The database of a server, opened by another process.
 pub async fn database(server: &Server) -> SqliteConnection {
     SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(server.data_dir.join("grantd.db")))
         .await
@@ -86,7 +86,7 @@ fn all_faults_of_a_configuration_are_reported_and_nothing_is_created() {
     assert_eq!(output.status.code(), Some(64));
     let said = String::from_utf8_lossy(&output.stderr);
     for fault in ["--listen", "--public-url", "--issuer-key", "GRANTD_RETENTION"] {
-        assert!(said.contains(fault), "{fault} is not told of: {said}");
+        assert!(said.contains(fault), "{fault} is not reported: {said}");
     }
     assert!(!data.exists());
 }

@@ -75,8 +75,8 @@ fn kubectl_works_with_the_kubeconfig_as_it_is() {
             (vec!["patch", "gr", "offer", "--type=merge", "-p", r#"{"spec":{"redemptionsAllowed":5}}"#], "patched"),
             (vec!["delete", "gr", "offer"], "deleted"),
         ] {
-            let (told, complained) = text(&kubectl(&binary, &admin, &arguments));
-            assert!(told.contains(expected), "{} {arguments:?}: {told}{complained}", binary.display());
+            let (printed, errors) = text(&kubectl(&binary, &admin, &arguments));
+            assert!(printed.contains(expected), "{} {arguments:?}: {printed}{errors}", binary.display());
         }
         assert!(server.log().contains(r#""user":"admin""#), "who changed something is in the log: {}", server.log());
     }
@@ -165,14 +165,14 @@ fn both_versions_of_http_are_spoken_and_the_kubectl_on_the_path_is_content() {
                 .env("GODEBUG", "http2debug=1")
                 .output()
                 .unwrap();
-            let (told, frames) = text(&output);
-            assert_eq!(told, "site.skupper.io/west\n", "{}: {frames}", binary.display());
+            let (printed, frames) = text(&output);
+            assert_eq!(printed, "site.skupper.io/west\n", "{}: {frames}", binary.display());
             let sent = frames.contains(r#"header ":path" = "/apis/skupper.io/v2alpha1/namespaces/west/sites"#);
             assert_eq!(sent, http2.is_empty(), "{}: {frames}", binary.display());
         }
     }
-    let (told, complained) = text(&kubectl(&PathBuf::from("kubectl"), &admin, &["version"]));
-    assert!(told.contains("Server Version") && told.contains("+grantd"), "{told}{complained}");
+    let (printed, errors) = text(&kubectl(&PathBuf::from("kubectl"), &admin, &["version"]));
+    assert!(printed.contains("Server Version") && printed.contains("+grantd"), "{printed}{errors}");
 }
 
 #[test]
@@ -183,8 +183,8 @@ fn a_certificate_opens_what_it_says_and_nothing_else() {
     let east = kubeconfig(&server, &["--user", "bob", "--namespace", "east"]);
     fs::write(reader.0.file("grant.yaml"), GRANT).unwrap();
 
-    let (told, _) = text(&kubectl(&binary, &reader, &["get", "sites", "-A", "-o", "name"]));
-    assert_eq!(told, "site.skupper.io/west\n");
+    let (printed, _) = text(&kubectl(&binary, &reader, &["get", "sites", "-A", "-o", "name"]));
+    assert_eq!(printed, "site.skupper.io/west\n");
     let (_, refused) = text(&kubectl(&binary, &reader, &["create", "-n", "west", "-f", "grant.yaml"]));
     assert!(
         refused.contains(
@@ -197,8 +197,8 @@ fn a_certificate_opens_what_it_says_and_nothing_else() {
     assert!(refused.contains("User \"bob\" cannot list resource \"accessgrants\""), "{refused}");
     let (_, refused) = text(&kubectl(&binary, &east, &["get", "accessgrants", "-A"]));
     assert!(refused.contains("at the cluster scope"), "{refused}");
-    let (_, told) = text(&kubectl(&binary, &east, &["get", "accessgrants"]));
-    assert!(told.contains("No resources found in east namespace"), "{told}");
+    let (_, errors) = text(&kubectl(&binary, &east, &["get", "accessgrants"]));
+    assert!(errors.contains("No resources found in east namespace"), "{errors}");
 }
 
 #[test]
@@ -222,8 +222,8 @@ fn each_part_of_a_kubeconfig_is_a_line_so_that_curl_can_use_it_too() {
         .env("PATH", std::env::var_os("PATH").unwrap())
         .output()
         .unwrap();
-    let (told, complained) = text(&output);
-    assert_eq!(told, "401 2 200", "{complained}");
+    let (printed, errors) = text(&output);
+    assert_eq!(printed, "401 2 200", "{errors}");
 }
 
 #[test]
@@ -237,11 +237,11 @@ fn a_user_can_ask_for_its_own_name_and_rights() {
         (["list", "accessgrants", "-n", "east"], "no"),
     ] {
         let arguments: Vec<&str> = ["auth", "can-i"].iter().chain(&question).copied().collect();
-        let (told, complained) = text(&kubectl(&binary, &reader, &arguments));
-        assert_eq!(told.split_whitespace().next(), Some(answer), "{question:?}: {told}{complained}");
+        let (printed, errors) = text(&kubectl(&binary, &reader, &arguments));
+        assert_eq!(printed.split_whitespace().next(), Some(answer), "{question:?}: {printed}{errors}");
     }
-    let (told, complained) = text(&kubectl(&binary, &reader, &["auth", "whoami"]));
-    assert!(told.contains("alice") && told.contains("grantd:west:read"), "{told}{complained}");
+    let (printed, errors) = text(&kubectl(&binary, &reader, &["auth", "whoami"]));
+    assert!(printed.contains("alice") && printed.contains("grantd:west:read"), "{printed}{errors}");
 }
 
 #[test]
@@ -256,8 +256,8 @@ fn impersonation_is_refused_over_the_network_too() {
 #[test]
 fn a_kubeconfig_in_a_file_is_its_owner_s_alone_and_replaces_nothing_unasked() {
     let server = listening();
-    let told = server.ok(&["kubeconfig", "--output", "admin config"]);
-    assert_eq!(told, "Kubeconfig of user \"admin\" written to admin config\n");
+    let printed = server.ok(&["kubeconfig", "--output", "admin config"]);
+    assert_eq!(printed, "Kubeconfig of user \"admin\" written to admin config\n");
     let file = server.scratch().file("admin config");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     let first = fs::read_to_string(&file).unwrap();
@@ -302,8 +302,8 @@ fn without_its_ca_no_kubeconfig_opens_the_server_any_more() {
         config =
             config.lines().filter(|line| !line.contains("certificate-authority-data")).collect::<Vec<_>>().join("\n");
         fs::write(&stolen.1, config).unwrap();
-        let (told, refused) = text(&kubectl(&binary, &stolen, &arguments));
-        assert_eq!(told, "", "{revocation}: {refused}");
+        let (printed, refused) = text(&kubectl(&binary, &stolen, &arguments));
+        assert_eq!(printed, "", "{revocation}: {refused}");
         assert!(!refused.is_empty());
         assert!(server.log().contains("kubeconfigs that were made before no longer work"), "{}", server.log());
         stolen = new;
@@ -318,31 +318,31 @@ fn a_ca_without_its_key_is_refused_with_the_files_named() {
     fs::remove_file(server.data_dir.join("admin-ca/tls.key")).unwrap();
     let listen = ["--listen", "127.0.0.1:0", "--observe-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
     let output = server.run(&[&["serve"], &listen[..]].concat());
-    let (told, complained) = text(&output);
-    assert_eq!((output.status.code(), told.as_str()), (Some(64), ""), "{complained}");
+    let (printed, errors) = text(&output);
+    assert_eq!((output.status.code(), printed.as_str()), (Some(64), ""), "{errors}");
     for file in ["admin-ca/tls.crt", "admin-ca/tls.key"] {
-        assert!(complained.contains(server.data_dir.join(file).to_str().unwrap()), "{complained}");
+        assert!(errors.contains(server.data_dir.join(file).to_str().unwrap()), "{errors}");
     }
-    assert!(complained.contains("put the key back, or remove"), "{complained}");
+    assert!(errors.contains("put the key back, or remove"), "{errors}");
 }
 
 #[test]
 fn a_server_that_does_not_listen_for_kubectl_says_how_it_would() {
     let server = Server::start();
     let output = server.run(&["kubeconfig"]);
-    let (told, complained) = text(&output);
-    assert_eq!((output.status.code(), told.as_str()), (Some(1), ""));
-    assert!(complained.contains("--admin-listen"), "{complained}");
+    let (printed, errors) = text(&output);
+    assert_eq!((output.status.code(), printed.as_str()), (Some(1), ""));
+    assert!(errors.contains("--admin-listen"), "{errors}");
 }
 
 #[test]
 fn faulty_flags_are_reported_together() {
     let server = listening();
     let output = server.run(&["kubeconfig", "--user", "a:b", "--valid-for", "1m", "--namespace", "West"]);
-    let (_, complained) = text(&output);
+    let (_, errors) = text(&output);
     assert_eq!(output.status.code(), Some(64));
     for flag in ["--user", "--valid-for", "--namespace"] {
-        assert!(complained.contains(flag), "{complained}");
+        assert!(errors.contains(flag), "{errors}");
     }
 }
 

@@ -123,9 +123,9 @@ impl Kubectl {
     /// What a command that must succeed prints, and what it warns of.
     async fn says_and_warns(&self, arguments: &[&str]) -> (String, String) {
         let output = self.run(arguments).await;
-        let (told, warned) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
-        assert!(output.status.success(), "{} {arguments:?}: {warned}{told}", self.binary.display());
-        (told, warned)
+        let (printed, warned) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert!(output.status.success(), "{} {arguments:?}: {warned}{printed}", self.binary.display());
+        (printed, warned)
     }
 
     async fn says(&self, arguments: &[&str]) -> String {

@@ -72,7 +72,7 @@ impl Router {
             .unwrap();
         let stdout = BufReader::new(process.stdout.take().unwrap());
         let (sender, receiver) = mpsc::channel();
-        // Reads on, so that the router never waits for somebody to take what it prints.
+        // Reads on, so that the router never blocks on a full pipe.
         std::thread::spawn(move || {
             let mut lines = stdout.lines().map_while(Result::ok);
             let port = lines.find_map(|line| line.strip_prefix("ACCEPT 127.0.0.1:").map(str::to_owned));

@@ -62,8 +62,8 @@ fn a_file_that_is_no_token_is_not_to_be_made_private() {
     fs::set_permissions(server.scratch().file("a token"), fs::Permissions::from_mode(0o644)).unwrap();
     let output = server.run(&["token", "redeem", "a token"]);
     assert!(output.status.success() && said(&output).contains("'chmod 600 'a token''"), "{}", said(&output));
-    let told = String::from_utf8(output.stdout).unwrap();
-    assert!(told.contains("kubectl apply -f ./Secret-offer.yaml -f ./Link-offer.yaml"), "{told}");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.contains("kubectl apply -f ./Secret-offer.yaml -f ./Link-offer.yaml"), "{printed}");
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn normal(line: &str) -> String {
     line.split_whitespace().map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// Whether the printed lines are the shown ones, where `...` stands for any number of lines, or a part of one.
+/// Whether the printed lines are the shown ones, where `...` means any number of lines, or a part of one.
 fn fits(shown: &[String], printed: &[&str]) -> bool {
     let Some((first, rest)) = shown.split_first() else { return printed.is_empty() };
     if first.trim() == "..." {

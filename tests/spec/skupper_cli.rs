@@ -222,7 +222,7 @@ fn skupper_token_redeem_gets_every_answer_it_needs_and_link_status_shows_the_lin
     assert_eq!((name, &link["spec"]["cost"]), (token.name.as_str(), &1.into()));
     let one = connection.get(&format!("{BASE}/links/{name}")).object();
     assert_eq!((&one["kind"], &one["spec"]), (&"Link".into(), &link["spec"]));
-    assert!(!east.log().contains(token.code.expose()), "the code is in the log of whoever redeemed it");
+    assert!(!east.log().contains(token.code.expose()), "the code is in the log of the redeeming server");
 }
 
 #[test]

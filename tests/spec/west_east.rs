@@ -22,7 +22,7 @@ use crate::{
 /// Where the west's router is; nothing else of these tests uses this address.
 const ROUTER_HOST: &str = "127.0.0.2";
 
-/// One of the two: a server, and somebody with a kubeconfig for it and a shell.
+/// One of the two sites: a server, and a user with a kubeconfig for it and a shell.
 struct Side {
     server: Server,
     home: Scratch,
@@ -73,9 +73,9 @@ impl Side {
     #[track_caller]
     fn sh(&self, script: &str) -> String {
         let output = self.run(script);
-        let (told, complained) = (text(&output.stdout), text(&output.stderr));
-        assert!(output.status.success(), "{}: {script}: {complained}{told}", self.kubectl());
-        told
+        let (printed, errors) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{}: {script}: {errors}{printed}", self.kubectl());
+        printed
     }
 
     /// What a script that must fail complains of.

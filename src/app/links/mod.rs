@@ -11,7 +11,6 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::{
-    backoff::{Backoff, spread},
     chain::chain,
     conditions::{Basis, State, aggregate, state_at},
     follow::Interest,
@@ -20,12 +19,14 @@ use super::{
     ports::{ProbeFailure, Prober},
     reconcile::{Controller, Requeue},
     service::App,
+    spread::spread,
 };
 use crate::{
     grant::Revision,
     link::{Endpoint, ResourceName, TlsSecret},
     metrics::{LinkState, Metrics, Occupancy},
     store::{ObjectKey, ObjectKind, StoreError, StoredObject},
+    time::Backoff,
 };
 
 /// Probes in progress at once. A successful one takes a second, because it waits for what the router may still send.
@@ -91,9 +92,9 @@ struct Ready {
 
 /// What to do next for a Link.
 enum Step {
-    /// Nothing now.
+    /// Wait for a change, or for the time of the next probe.
     Wait(Requeue),
-    /// Probe it.
+    /// Probe the Link.
     Probe(Box<Ready>),
 }
 

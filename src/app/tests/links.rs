@@ -1,4 +1,4 @@
-//! Links that are tried.
+//! The controller of Links.
 
 use std::sync::{
     Arc,

@@ -1,4 +1,4 @@
-//! AccessTokens that are applied.
+//! The controller of AccessTokens.
 
 use std::{sync::Arc, time::Duration};
 

@@ -16,7 +16,7 @@ use super::filling::Filling;
 pub(super) use super::scripted::{Answer, Scripted};
 use crate::{
     app::{
-        App, AppParts, ConfiguredSite, Prober, Publication, RedeemFailure, Redeemer, Retry, Sites, backoff::Backoff,
+        App, AppParts, ConfiguredSite, Prober, Publication, RedeemFailure, Redeemer, Retry, Sites,
         controllers::Schedule, links::ProbePace,
     },
     grant::Revision,
@@ -27,7 +27,7 @@ use crate::{
         self, Location, ObjectContent, ObjectKey, ObjectKind, ObjectWrite, Store, StoreOptions, StoredObject,
         WriteObjectsError,
     },
-    time::{Clock, Timestamp},
+    time::{Backoff, Clock, Timestamp},
 };
 
 /// 2023-11-14T22:13:20Z
@@ -37,7 +37,7 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 pub(super) const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 pub(super) const KEY: &str = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
 
-/// A directory that goes with the test.
+/// A directory for one test, removed at the end.
 struct Scratch(PathBuf);
 
 impl Drop for Scratch {

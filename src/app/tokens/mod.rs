@@ -16,7 +16,6 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::{
-    backoff::{Backoff, spread},
     chain::chain,
     follow::Interest,
     object_status::{self, Noted, is_same_spec, status_write},
@@ -24,11 +23,13 @@ use super::{
     ports::{RedeemFailure, Redeemer, Retry},
     reconcile::{Controller, Requeue},
     service::App,
+    spread::spread,
 };
 use crate::{
     link::{AccessToken, Bundle},
     metrics::TokenOutcome,
     store::{ObjectKey, ObjectKind, StoreError, StoredObject, WriteObjectsError},
+    time::Backoff,
 };
 
 /// Calls in progress at once: more than a few, as any of the servers may not answer.
@@ -77,7 +78,7 @@ struct Held {
 
 /// What to do next for a token.
 enum Step {
-    /// Nothing now.
+    /// Wait for a change, or for the time of the next call.
     Wait(Requeue),
     /// Call the other site.
     Redeem(Box<(StoredObject, AccessToken)>),
@@ -248,7 +249,8 @@ impl Tokens {
         for attempt in 1..=STORE_ATTEMPTS {
             let now = self.app.clock().now();
             let Some(objects) = RedeemedObjects::new(&stored, bundle, link_cost) else {
-                // No bundle of the allowed size has so many: a token's name leaves room for a number of seven digits.
+                // Cannot happen: a number of seven digits can be appended to a token's name, and no bundle of the allowed
+                // size has that many Links.
                 fault = Some("it came with too many links".to_owned());
                 break;
             };

@@ -73,7 +73,7 @@ fn link_body(link: &Link, tls_credentials: &ResourceName, cost: Option<u32>) -> 
 /// The keys that a redemption needs in every case: the Secret's, and those of a single Link and of the first of several.
 pub(super) fn likely_keys(namespace: &Namespace, name: &LinkName) -> Vec<ObjectKey> {
     let whole = ResourceName::from(name);
-    // A LinkName leaves room for the number.
+    // A LinkName is short enough that a number can be appended.
     let numbered = format!("{name}-1").parse().ok();
     let links = [Some(whole.clone()), numbered].into_iter().flatten();
     let key = |kind, name| ObjectKey { kind, namespace: namespace.clone(), name };

@@ -20,9 +20,9 @@ Getting started:
   grantd serve                        run the server with a site CA of its own
   grantd token issue west.yaml        make a grant and write its token to a file
   grantd token redeem west.yaml       on the other site: turn the token into a link
-  grantd link status --from .         there: see whether the link would come up
-  grantd grant list                   see what is open, used up or expired
-  grantd kubeconfig --output config   let kubectl in (serve --admin-listen)
+  grantd link status --from .         on the other site: see whether the link would come up
+  grantd grant list                   see which grants are open, used up or expired
+  grantd kubeconfig --output config   let kubectl use the server (serve --admin-listen)
 
 Exit codes:
   0   done
@@ -35,14 +35,14 @@ Exit codes:
 /// Turns a short-lived Skupper access token into a link certificate, exactly as often as you allowed.
 ///
 /// `grantd serve` is the server; it runs beside a Skupper site and needs no Kubernetes. The other commands make and
-/// inspect grants on that server, redeem the tokens of any, and try the links that come of them.
+/// inspect grants on that server, redeem tokens of any server, and test the links made from them.
 #[derive(Debug, Parser)]
 #[command(name = "grantd", version, after_help = AFTER_HELP, subcommand_required = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
-    /// Where the server keeps its database, keys and admin socket
+    /// The directory with the server's database, keys and admin socket
     ///
-    /// Every command finds the server by it. The default is $STATE_DIRECTORY, else $XDG_DATA_HOME/grantd, else
-    /// ~/.local/share/grantd.
+    /// Every command finds the server through the socket in this directory. The default is $STATE_DIRECTORY, else
+    /// $XDG_DATA_HOME/grantd, else ~/.local/share/grantd.
     #[arg(long, global = true, env = "GRANTD_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<OsString>,
 
@@ -94,9 +94,9 @@ pub(crate) enum Command {
 const APPLY_ABOUT: &str = "\
 Create or change access grants from a file
 
-Reads one or more YAML or JSON documents of kind AccessGrant. The server validates all of them before the first one is stored. A grant
-that does not exist is created; one that does is changed where the document says something else. For other kinds, let
-kubectl in: see 'grantd kubeconfig --help'.";
+Reads one or more YAML or JSON documents of kind AccessGrant. The server validates all of them before the first one is
+stored. A grant that does not exist is created; a grant that exists is changed where the document differs from it. For
+other kinds, use kubectl: see 'grantd kubeconfig --help'.";
 
 const APPLY_EXAMPLES: &str = "\
 Examples:
@@ -106,11 +106,11 @@ Examples:
 /// `grantd apply`.
 #[derive(Debug, Args)]
 pub(crate) struct ApplyArgs {
-    /// The documents; '-' reads standard input
+    /// The file with the documents; '-' reads standard input
     #[arg(short = 'f', long = "filename", value_name = "FILE")]
     pub(crate) file: PathBuf,
 
-    /// Where documents without a namespace go.
+    /// The namespace of documents that name none.
     #[command(flatten)]
     pub(crate) namespace: NamespaceArg,
 }
@@ -118,7 +118,7 @@ pub(crate) struct ApplyArgs {
 /// `grantd version`.
 #[derive(Debug, Args)]
 pub(crate) struct VersionArgs {
-    /// Print a document instead of a line
+    /// Print the version as a JSON or YAML document [default: one line of text]
     #[arg(short, long, value_name = "FORMAT")]
     pub(crate) output: Option<DocumentFormat>,
 }
@@ -126,11 +126,11 @@ pub(crate) struct VersionArgs {
 /// `grantd completion`.
 #[derive(Debug, Args)]
 pub(crate) struct CompletionArgs {
-    /// Your shell
+    /// The shell that you use
     pub(crate) shell: Shell,
 }
 
-/// The shells that can be taught.
+/// The shells for which there is a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Shell {
     /// GNU Bash
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn wrong_usage_is_refused() {
         for line in [
             "grantd",
             "grantd token",
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn every_command_teaches_with_an_example() {
+    fn every_command_shows_an_example() {
         let mut waiting = vec![Cli::command()];
         while let Some(mut command) = waiting.pop() {
             command.build();

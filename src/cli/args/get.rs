@@ -7,14 +7,14 @@ use super::shared::NamespaceArg;
 pub(super) const ABOUT: &str = "\
 Show the objects of the server as kubectl does, and follow them
 
-KIND is one of accessgrants, accesstokens, links, sites and secrets, in the plural, in the singular, or by Skupper's short
-names: grant, gr; token, to; ln; st.
+KIND is one of accessgrants, accesstokens, links, sites and secrets, in the plural, in the singular, or by Skupper's
+short names: grant, gr; token, to; ln; st.
 
-With -w the command goes on after the list and prints an object each time it changes, also when it is deleted, until you
-stop it with Ctrl-C. When the server goes away it waits for it.
+With -w the command continues after the list and prints an object each time it changes, also when it is deleted, until
+you stop it with Ctrl-C. When the server stops, the command waits until it is back.
 
-The documents of -o json and -o yaml are the server's own objects: the codes of grants and tokens and the data of secrets
-are in them.";
+The documents of -o json and -o yaml are the server's own objects: they contain the codes of grants and tokens and the
+data of secrets.";
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -27,26 +27,26 @@ Examples:
 /// `grantd get`.
 #[derive(Debug, Args)]
 pub(crate) struct GetArgs {
-    /// What to show
+    /// The kind of objects to show
     #[arg(value_enum, ignore_case = true)]
     pub(crate) kind: ObjectKind,
-    /// The one to show [default: all of them]
+    /// The name of the object to show [default: all objects]
     #[arg(conflicts_with_all = ["all_namespaces", "selector"])]
     pub(crate) name: Option<String>,
 
-    /// Whose objects.
+    /// The namespace of the objects.
     #[command(flatten)]
     pub(crate) namespace: NamespaceArg,
     /// Show the objects of all namespaces, whatever -n says
     #[arg(short = 'A', long)]
     pub(crate) all_namespaces: bool,
-    /// Show only those with these labels, as in 'side=left,tier!=test' or 'side in (left,right)'
+    /// Show only objects with these labels, as in 'side=left,tier!=test' or 'side in (left,right)'
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     pub(crate) selector: Option<String>,
-    /// Go on, and print what changes
+    /// Continue after the list, and print each object that changes
     #[arg(short, long)]
     pub(crate) watch: bool,
-    /// How to print them
+    /// The form in which objects are printed
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     pub(crate) output: GetFormat,
 }
@@ -54,19 +54,19 @@ pub(crate) struct GetArgs {
 /// The kinds of objects that a server has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ObjectKind {
-    /// Offers of a link, and how often they were taken
+    /// Offers of a link, and how often each was redeemed
     #[value(name = "accessgrants", aliases = ["accessgrant", "grants", "grant", "gr"])]
     AccessGrants,
-    /// Tokens that the server redeems, and what came of it
+    /// Tokens that the server redeems, and the results
     #[value(name = "accesstokens", aliases = ["accesstoken", "tokens", "token", "to"])]
     AccessTokens,
     /// Links to other sites, and whether a router could connect
     #[value(name = "links", aliases = ["link", "ln"])]
     Links,
-    /// Sites that grants are made for, and where their links lead
+    /// Sites that grants are made for, and the addresses of their routers
     #[value(name = "sites", aliases = ["site", "st"])]
     Sites,
-    /// Credentials, among them those of links
+    /// Credentials, for example those of links
     #[value(name = "secrets", aliases = ["secret"])]
     Secrets,
 }
@@ -74,13 +74,13 @@ pub(crate) enum ObjectKind {
 /// How objects are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum GetFormat {
-    /// A row for each
+    /// A table with a row for each object
     Table,
     /// JSON, indented
     Json,
     /// YAML
     Yaml,
-    /// One KIND.GROUP/NAME a line
+    /// One KIND.GROUP/NAME on each line
     Name,
 }
 
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_answers_to_all_of_its_names() {
+    fn a_kind_is_found_by_each_of_its_names() {
         for (kind, names) in [
             (ObjectKind::AccessGrants, "accessgrants accessgrant AccessGrant grant gr"),
             (ObjectKind::AccessTokens, "accesstokens accesstoken AccessToken token to"),

@@ -10,8 +10,8 @@ use crate::{cli::output::DocumentFormat, grant::ExpirationWindow};
 const CREATE_ABOUT: &str = "\
 Make a grant
 
-Afterwards 'grantd grant show NAME -o yaml' gives its url, code and ca. 'grantd token issue' makes a grant and its token file
-in one step.";
+Afterwards 'grantd grant show NAME -o yaml' prints its url, code and ca. 'grantd token issue' makes a grant and its
+token file in one step.";
 
 const CREATE_EXAMPLES: &str = "\
 Examples:
@@ -28,8 +28,8 @@ Examples:
 const SHOW_ABOUT: &str = "\
 Show a grant and the record of its redemptions
 
-The code is a secret and is left out unless you ask for it with --show-code. The documents of -o json and -o yaml are the
-server's own objects, code included.";
+The code is a secret and is not shown without --show-code. The documents of -o json and -o yaml are the server's own
+objects, with the code.";
 
 const SHOW_EXAMPLES: &str = "\
 Examples:
@@ -40,7 +40,8 @@ Examples:
 const DELETE_ABOUT: &str = "\
 Delete grants
 
-Their tokens can no longer be redeemed. Links made with them stay, and so does the record of their redemptions.";
+Their tokens can no longer be redeemed. Links made with them continue to work, and the record of their redemptions is
+kept.";
 
 const DELETE_EXAMPLES: &str = "\
 Examples:
@@ -73,19 +74,19 @@ pub(crate) struct CreateArgs {
     /// The grant's name
     pub(crate) name: String,
 
-    /// How often it can be redeemed
+    /// How many times the grant can be redeemed
     #[arg(long, value_name = "COUNT", default_value = "1", help_heading = "Grant", allow_hyphen_values = true)]
     pub(crate) redemptions_allowed: String,
-    /// How long it can be redeemed, as in 90s, 15m or 2h30m
+    /// How long the grant can be redeemed, as in 90s, 15m or 2h30m
     #[arg(long, value_name = "DURATION", default_value_t = ExpirationWindow::default().to_string(), help_heading = "Grant", allow_hyphen_values = true)]
     pub(crate) expiration_window: String,
     /// A file with the code to use; '-' reads standard input [default: a random code]
     #[arg(long, value_name = "FILE", help_heading = "Grant")]
     pub(crate) code_file: Option<PathBuf>,
-    /// Which of the site's issuers signs [default: the site's default]
+    /// The issuer (CA) of the site that signs the certificates [default: the site's default issuer]
     #[arg(long, value_name = "ISSUER", help_heading = "Grant")]
     pub(crate) issuer: Option<String>,
-    /// Whose grant it is.
+    /// The namespace of the grant.
     #[command(flatten)]
     pub(crate) namespace: NamespaceArg,
 }
@@ -93,13 +94,13 @@ pub(crate) struct CreateArgs {
 /// `grantd grant list`.
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
-    /// Whose grants.
+    /// The namespace of the grants to list.
     #[command(flatten)]
     pub(crate) namespace: NamespaceArg,
     /// List the grants of all namespaces, whatever -n says
     #[arg(short = 'A', long)]
     pub(crate) all_namespaces: bool,
-    /// Print something else than a table
+    /// Print JSON, YAML or names [default: a table]
     #[arg(short, long, value_name = "FORMAT")]
     pub(crate) output: Option<ListFormat>,
 }
@@ -109,13 +110,13 @@ pub(crate) struct ListArgs {
 pub(crate) struct ShowArgs {
     /// The grant's name
     pub(crate) name: String,
-    /// Whose grant it is.
+    /// The namespace of the grant.
     #[command(flatten)]
     pub(crate) namespace: NamespaceArg,
-    /// Show the code, which is a secret
+    /// Show the code too, which is a secret
     #[arg(long)]
     pub(crate) show_code: bool,
-    /// Print the server's object instead
+    /// Print the server's object as JSON or YAML [default: text]
     #[arg(short, long, value_name = "FORMAT")]
     pub(crate) output: Option<DocumentFormat>,
 }
@@ -123,10 +124,10 @@ pub(crate) struct ShowArgs {
 /// `grantd grant delete`.
 #[derive(Debug, Args)]
 pub(crate) struct DeleteArgs {
-    /// The grants' names
+    /// The names of the grants
     #[arg(value_name = "NAME", required = true)]
     pub(crate) names: Vec<String>,
-    /// Whose grants they are.
+    /// The namespace of the grants to delete.
     #[command(flatten)]
     pub(crate) namespace: NamespaceArg,
 }

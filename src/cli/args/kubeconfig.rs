@@ -7,14 +7,15 @@ use clap::Args;
 pub(super) const ABOUT: &str = "\
 Make a kubeconfig with which kubectl and the skupper CLI reach the server
 
-The server must listen for them: start it with --admin-listen. The kubeconfig holds a new client certificate and its key,
-signed by the admin CA in the data directory: keep it as you keep a password. --output writes it for you alone (mode 0600);
-a file to which a shell redirects standard output is readable by others on most systems.
+The server must listen for these clients: start it with --admin-listen. The kubeconfig holds a new client certificate
+and its key, signed by the admin CA in the data directory: keep it as you keep a password. --output writes a file
+that only you can read (mode 0600); a file to which a shell redirects standard output is readable by others on most
+systems.
 
-What the user may do is written into the certificate. A user who may write, in one namespace or in all, can let other sites
-link to the site. A single certificate cannot be revoked: let it be short-lived. All of them together can: stop the server,
-remove the directory admin-ca from the data directory, and start it again; it makes a new CA, and accepts no certificate of
-the former one.";
+What the user may do is written into the certificate. A user who may write, in one namespace or in all, can let other
+sites link to the site. A single certificate cannot be revoked: choose a short --valid-for. To revoke all certificates
+together, stop the server, remove the directory admin-ca from the data directory, and start the server again; it makes a
+new CA, and accepts no certificate of the old one.";
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -30,15 +31,16 @@ pub(crate) struct KubeconfigArgs {
     #[arg(long, value_name = "NAME", default_value = "admin")]
     pub(crate) user: String,
 
-    /// Nothing outside this namespace [default: every namespace]
+    /// Permit access to this namespace only [default: to every namespace]
     #[arg(short, long, value_name = "NAMESPACE")]
     pub(crate) namespace: Option<String>,
 
-    /// Permit reading only: of everything but Secrets, so also of the codes of grants and tokens, which redeem them
+    /// Permit reading only, of everything except Secrets; the codes of grants and tokens, which redeem
+    /// them, can be read
     #[arg(long)]
     pub(crate) read_only: bool,
 
-    /// Where the server is reached [default: where it last listened for this]
+    /// The URL of the server's admin API [default: the one where it last listened]
     #[arg(long, value_name = "URL")]
     pub(crate) server: Option<String>,
 
@@ -46,7 +48,7 @@ pub(crate) struct KubeconfigArgs {
     #[arg(long, value_name = "DURATION", default_value = "8760h")]
     pub(crate) valid_for: String,
 
-    /// Where the kubeconfig goes; '-' is standard output
+    /// The file to write; '-' is standard output
     #[arg(long, value_name = "FILE", default_value = "-", help_heading = "File")]
     pub(crate) output: PathBuf,
     /// Replace the file if it exists

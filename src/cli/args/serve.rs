@@ -5,13 +5,13 @@ use clap::Args;
 pub(super) const ABOUT: &str = "\
 Run the server
 
-With nothing configured it works: it makes a site CA, a CA for the grant server and a serving certificate in the data
+It works without configuration: it makes a site CA, a CA for the grant server and a serving certificate in the data
 directory, and listens on port 9090 for redemptions. Settings come from flags, else from the environment, else from the
 file that --config names, else from the defaults. An empty environment variable counts as not set. All faults of a
 configuration are reported together.
 
-With --admin-listen it serves kubectl, too. AccessTokens that are applied to it are redeemed, and Links are tried: on a
-connecting site that is all it is for, and --listen may keep to 127.0.0.1.";
+With --admin-listen it also serves kubectl. It redeems AccessTokens that are applied, and tests Links. A connecting site
+needs nothing else, so there --listen may be 127.0.0.1:9090.";
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -41,14 +41,14 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "GRANTD_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<String>,
 
-    /// Where connecting sites redeem tokens [default: 0.0.0.0:9090]
+    /// The address and port on which connecting sites redeem tokens [default: 0.0.0.0:9090]
     #[arg(long, env = "GRANTD_LISTEN", value_name = "ADDRESS", help_heading = "Listeners")]
     pub(crate) listen: Option<String>,
-    /// Where /metrics, /livez and /readyz are served, without TLS [default: 127.0.0.1:9091]
+    /// The address and port of /metrics, /livez and /readyz, without TLS [default: 127.0.0.1:9091]
     #[arg(long, env = "GRANTD_OBSERVE_LISTEN", value_name = "ADDRESS", help_heading = "Listeners")]
     pub(crate) observe_listen: Option<String>,
-    /// Where kubectl and other Kubernetes clients reach the admin API, with certificates from 'grantd kubeconfig'
-    /// [default: nowhere; the admin socket alone]
+    /// The address and port of the admin API for kubectl and other Kubernetes clients, with certificates from 'grantd
+    /// kubeconfig' [default: none; only the admin socket]
     #[arg(long, env = "GRANTD_ADMIN_LISTEN", value_name = "ADDRESS", help_heading = "Listeners")]
     pub(crate) admin_listen: Option<String>,
 
@@ -59,10 +59,10 @@ pub(crate) struct ServeArgs {
     /// The serving certificate and its chain, PEM; with --tls-key and --tls-ca [default: self-made]
     #[arg(long, env = "GRANTD_TLS_CERT", value_name = "FILE", help_heading = "Serving certificate")]
     pub(crate) tls_cert: Option<String>,
-    /// The key of the serving certificate, PEM
+    /// The private key of the serving certificate, PEM
     #[arg(long, env = "GRANTD_TLS_KEY", value_name = "FILE", help_heading = "Serving certificate")]
     pub(crate) tls_key: Option<String>,
-    /// The CA that tokens carry, PEM: clients trust the serving certificate by it and by nothing else
+    /// The CA that tokens carry, PEM: clients trust only serving certificates that this CA signed
     #[arg(long, env = "GRANTD_TLS_CA", value_name = "FILE", help_heading = "Serving certificate")]
     pub(crate) tls_ca: Option<String>,
 
@@ -81,10 +81,11 @@ pub(crate) struct ServeArgs {
     /// The site's CA certificate, PEM; with --issuer-key [default: self-made]
     #[arg(long, env = "GRANTD_ISSUER_CERT", value_name = "FILE", help_heading = "Site (one; many go in the file)")]
     pub(crate) issuer_cert: Option<String>,
-    /// The key of the site's CA, PEM
+    /// The private key of the site's CA, PEM
     #[arg(long, env = "GRANTD_ISSUER_KEY", value_name = "FILE", help_heading = "Site (one; many go in the file)")]
     pub(crate) issuer_key: Option<String>,
-    /// A host at which the site's router accepts links; given again, each becomes a Link [default: the public URL's host]
+    /// A host at which the site's router accepts links; several hosts make several Links [default: the public URL's
+    /// host]
     #[arg(
         long,
         env = "GRANTD_LINK_HOST",
@@ -105,48 +106,50 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "GRANTD_EDGE_PORT", value_name = "PORT", help_heading = "Site (one; many go in the file)")]
     pub(crate) edge_port: Option<String>,
 
-    /// The key of issued certificates: ecdsa-p256, rsa-2048, rsa-3072 or ed25519 [default: ecdsa-p256]
+    /// The type of the keys of issued certificates: ecdsa-p256, rsa-2048, rsa-3072 or ed25519 [default: ecdsa-p256]
     #[arg(long, env = "GRANTD_CLIENT_KEY_TYPE", value_name = "TYPE", help_heading = "Certificates")]
     pub(crate) client_key_type: Option<String>,
     /// How long issued certificates are valid, 1h to 87600h [default: 43800h]
     #[arg(long, env = "GRANTD_CERTIFICATE_VALIDITY", value_name = "DURATION", help_heading = "Certificates")]
     pub(crate) certificate_validity: Option<String>,
-    /// The key of self-made CAs: ecdsa-p256 or rsa-2048, which Skupper needs to sign with it [default: ecdsa-p256]
+    /// The type of the keys of self-made CAs: ecdsa-p256, or rsa-2048 if Skupper is to sign with them too [default:
+    /// ecdsa-p256]
     #[arg(long, env = "GRANTD_CA_KEY_TYPE", value_name = "TYPE", help_heading = "Certificates")]
     pub(crate) ca_key_type: Option<String>,
 
-    /// How long an expired or used-up grant stays visible; its ledger stays for ever [default: 24h]
+    /// How long an expired or used-up grant is kept, 0s to 87600h; its ledger is kept for ever [default: 24h]
     #[arg(long, env = "GRANTD_RETENTION", value_name = "DURATION", help_heading = "Operation")]
     pub(crate) retention: Option<String>,
-    /// How long redemptions in progress may take when the server stops [default: 25s]
+    /// How long redemptions in progress may still take when the server stops, 0s to 1h [default: 25s]
     #[arg(long, env = "GRANTD_DRAIN_TIMEOUT", value_name = "DURATION", help_heading = "Operation")]
     pub(crate) drain_timeout: Option<String>,
-    /// What is logged: a level, or levels a module as in 'info,grantd::http=debug' [default: info]
+    /// The least severe level that is logged, for all modules or for each, as in 'info,grantd::http=debug' [default:
+    /// info]
     #[arg(long, env = "GRANTD_LOG", value_name = "FILTER", help_heading = "Operation")]
     pub(crate) log: Option<String>,
-    /// How it is logged: text, json, or auto: text on a terminal [default: auto]
+    /// The format of the log: text, json, or auto, which is text on a terminal and else json [default: auto]
     #[arg(long, env = "GRANTD_LOG_FORMAT", value_name = "FORMAT", help_heading = "Operation")]
     pub(crate) log_format: Option<String>,
 
-    /// How long a TLS handshake may take [default: 5s]
+    /// How long a TLS handshake may take, 100ms to 1m [default: 5s]
     #[arg(long, env = "GRANTD_HANDSHAKE_DEADLINE", value_name = "DURATION", help_heading = "Limits")]
     pub(crate) handshake_deadline: Option<String>,
-    /// How long a whole request may take [default: 10s]
+    /// How long a whole request may take, 100ms to 1m [default: 10s]
     #[arg(long, env = "GRANTD_REQUEST_DEADLINE", value_name = "DURATION", help_heading = "Limits")]
     pub(crate) request_deadline: Option<String>,
-    /// The most bytes of a request body, up to 16384 [default: 1024]
+    /// The most bytes of a request body, 1 to 16384 [default: 1024]
     #[arg(long, env = "GRANTD_MAX_BODY_BYTES", value_name = "BYTES", help_heading = "Limits")]
     pub(crate) max_body_bytes: Option<String>,
-    /// The most bytes of a request's headers [default: 8192]
+    /// The most bytes of a request's headers, 8192 to 65536 [default: 8192]
     #[arg(long, env = "GRANTD_MAX_HEADER_BYTES", value_name = "BYTES", help_heading = "Limits")]
     pub(crate) max_header_bytes: Option<String>,
-    /// The most headers of a request [default: 32]
+    /// The most headers of a request, 8 to 256 [default: 32]
     #[arg(long, env = "GRANTD_MAX_HEADERS", value_name = "COUNT", help_heading = "Limits")]
     pub(crate) max_headers: Option<String>,
-    /// The most connections at a time [default: 4096]
+    /// The most connections at the same time, 1 to 1000000 [default: 4096]
     #[arg(long, env = "GRANTD_MAX_CONNECTIONS", value_name = "COUNT", help_heading = "Limits")]
     pub(crate) max_connections: Option<String>,
-    /// The most TLS handshakes at a time [default: 256]
+    /// The most TLS handshakes at the same time, 1 to 1000000 [default: 256]
     #[arg(long, env = "GRANTD_MAX_HANDSHAKES", value_name = "COUNT", help_heading = "Limits")]
     pub(crate) max_handshakes: Option<String>,
 }

@@ -10,7 +10,7 @@ use crate::{
 /// `-n`, for the commands that work in one namespace.
 #[derive(Debug, Args)]
 pub(crate) struct NamespaceArg {
-    /// The namespace to work in
+    /// The namespace of the objects that the command works on
     #[arg(short, long, env = "GRANTD_NAMESPACE", value_name = "NAMESPACE", default_value = Namespace::DEFAULT)]
     pub(crate) namespace: String,
 }
@@ -38,6 +38,6 @@ pub(crate) enum ListFormat {
     Json,
     /// YAML
     Yaml,
-    /// One 'accessgrant.skupper.io/NAME' a line
+    /// One 'accessgrant.skupper.io/NAME' on each line
     Name,
 }

@@ -10,8 +10,8 @@ use crate::grant::ExpirationWindow;
 const ISSUE_ABOUT: &str = "\
 Make a grant and write its token to a file
 
-The file holds a secret: anyone who has it can redeem it, until it is used up or expires. It is written for you alone (mode
-0600). Nothing is made on the server when the file cannot be written.";
+The file holds a secret: anyone who has it can redeem it, until it is used up or expires. Only you can read it (mode
+0600). No grant is made on the server when the file cannot be written.";
 
 const ISSUE_EXAMPLES: &str = "\
 Examples:
@@ -22,10 +22,10 @@ Examples:
 const REDEEM_ABOUT: &str = "\
 Turn a token into a Secret and Links for a connecting site
 
-Needs neither a server nor Skupper here: it talks to the server that the token names, trusts the CA in the token and
-nothing else, and writes Secret-NAME.yaml and Link-NAME.yaml. Load them with 'skupper system reload' or 'kubectl apply';
-'grantd link status --from DIR' says whether the link would come up. Every redemption counts, so it is checked that the
-files can be written before the token is used.";
+Needs neither a server nor Skupper on this host: it connects to the server that the token names, trusts only the CA in
+the token, and writes Secret-NAME.yaml and Link-NAME.yaml. Load them with 'skupper system reload' or 'kubectl apply';
+'grantd link status --from DIR' shows whether the link would come up. Every redemption counts, so the command checks
+that the files can be written before it uses the token.";
 
 const REDEEM_EXAMPLES: &str = "\
 Examples:
@@ -49,23 +49,23 @@ pub(crate) enum TokenCommand {
 /// `grantd token issue`.
 #[derive(Debug, Args)]
 pub(crate) struct IssueArgs {
-    /// Where the token goes; '-' is standard output
+    /// The file to write; '-' is standard output
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
 
-    /// How often the token can be redeemed
+    /// How many times the token can be redeemed
     #[arg(long, value_name = "COUNT", default_value = "1", help_heading = "Grant", allow_hyphen_values = true)]
     pub(crate) redemptions_allowed: String,
     /// How long the token can be redeemed, as in 90s, 15m or 2h30m; at least 1m
     #[arg(long, value_name = "DURATION", default_value_t = ExpirationWindow::default().to_string(), help_heading = "Grant", allow_hyphen_values = true)]
     pub(crate) expiration_window: String,
-    /// The cost of the link that comes of it; 0 leaves it to the connecting site
+    /// The cost of links made with the token; 0 lets the connecting site decide
     #[arg(long, value_name = "COST", default_value = "1", help_heading = "Grant", allow_hyphen_values = true)]
     pub(crate) cost: String,
     /// The name of the grant and of the link [default: the site's name and a random part]
     #[arg(long, value_name = "NAME", help_heading = "Grant")]
     pub(crate) name: Option<String>,
-    /// Whose token it is.
+    /// The namespace of the grant.
     #[command(flatten)]
     pub(crate) namespace: NamespaceArg,
 
@@ -80,28 +80,28 @@ pub(crate) struct IssueArgs {
 /// `grantd token redeem`.
 #[derive(Debug, Args)]
 pub(crate) struct RedeemArgs {
-    /// The token; '-' reads standard input
+    /// The file with the token; '-' reads standard input
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
 
-    /// The directory for the files
+    /// The directory to write the files to
     #[arg(long, value_name = "DIR", default_value = ".", help_heading = "Files")]
     pub(crate) output: PathBuf,
     /// The namespace to write into the documents [default: none, which Skupper without Kubernetes reads as 'default']
     ///
-    /// A site in another namespace than 'default' needs it: Skupper without Kubernetes reads a document without a namespace as
-    /// one for 'default', and does not start a site whose files name several namespaces. 'kubectl apply' puts a document
-    /// without a namespace into its current one, and refuses one whose namespace differs from its -n.
+    /// A site in another namespace than 'default' needs this flag: Skupper without Kubernetes reads a document without
+    /// a namespace as one for 'default', and does not start a site whose files name several namespaces. 'kubectl apply'
+    /// puts a document without a namespace into its current one, and refuses one whose namespace differs from its -n.
     #[arg(short, long, value_name = "NAMESPACE", help_heading = "Files")]
     pub(crate) namespace: Option<String>,
-    /// Replace files that exist
+    /// Replace the files if they exist
     #[arg(long, help_heading = "Files")]
     pub(crate) force: bool,
 
-    /// Who the certificate is for, as the other site's ledger will show it [default: the token's name]
+    /// The subject of the certificate, which the other site's ledger shows [default: the token's name]
     #[arg(long, value_name = "SUBJECT", default_value = "", hide_default_value = true)]
     pub(crate) subject: String,
-    /// How long the server may take; at least 1s
+    /// How long to wait for the server; at least 1s
     #[arg(long, value_name = "DURATION", default_value = "10s", allow_hyphen_values = true)]
     pub(crate) timeout: String,
 }

@@ -11,7 +11,7 @@ use crate::cli::{
 
 pub(crate) fn run(args: &CompletionArgs, console: &mut Console<'_>) -> Result<(), CliError> {
     let (mut command, mut script) = (Cli::command(), Vec::new());
-    // Into memory first: clap panics when it cannot write.
+    // Written to memory first, as clap panics when it cannot write.
     match args.shell {
         Shell::Bash => generate(shells::Bash, &mut command, "grantd", &mut script),
         Shell::Zsh => generate(shells::Zsh, &mut command, "grantd", &mut script),

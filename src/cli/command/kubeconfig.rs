@@ -22,7 +22,7 @@ use crate::{
     time::Clock,
 };
 
-/// What the cluster and the context are called; the user is called what it is.
+/// The name of the cluster and of the context.
 const NAME: &str = "grantd";
 
 pub(crate) fn run(args: &KubeconfigArgs, data_dir: &Path, console: &mut Console<'_>) -> Result<(), CliError> {
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &KubeconfigArgs, data_dir: &Path, console: &mut Console<
     let location =
         if args.output.as_os_str().is_empty() { Err("must not be empty") } else { Ok(FileLocation::new(&args.output)) };
     let location = faults.collect("file name (--output)", location);
-    // `Some(None)`: given, and faulty.
+    // `Some(None)` means that a flag is given, but not valid.
     let (Some(name), Some(validity), Some(location), None | Some(Some(_)), None | Some(Some(_))) =
         (name, validity, location, &namespace, &server)
     else {
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &KubeconfigArgs, data_dir: &Path, console: &mut Console<
     }
 }
 
-/// A file that the server makes when it first listens for kubectl.
+/// Reads a file that the server makes when it first listens for kubectl.
 fn read_admin(path: &Path) -> Result<Zeroizing<Vec<u8>>, CliError> {
     if path.symlink_metadata().is_ok() {
         return file::read(path).map_err(CliError::Read);
@@ -95,7 +95,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// `v1/Config` of kubectl, with one of each.
+/// kubectl's `v1/Config` with one cluster, one user and one context.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Kubeconfig<'a> {

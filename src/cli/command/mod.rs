@@ -1,4 +1,4 @@
-//! What the commands do: a file for each, laid out as they are typed. The one that stays is in [`serve`](super::serve).
+//! The commands: one file for each, in directories as the commands are typed. `grantd serve` is in [`serve`](super::serve).
 
 pub(crate) mod apply;
 pub(crate) mod completion;

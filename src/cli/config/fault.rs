@@ -1,22 +1,22 @@
-//! Settings as text, where each was set, and what is wrong with them.
+//! Settings as text, their origins, and their faults.
 
 use std::{fmt, fmt::Display};
 
-/// Where a setting was set, or would be.
+/// The place where a setting was set, or could be set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// `--listen`.
+    /// A flag, such as `--listen`.
     Flag(String),
-    /// `GRANTD_LISTEN`.
+    /// An environment variable, such as `GRANTD_LISTEN`.
     Variable(String),
     /// A field of the file, as in `sites[1].endpoints[0].port`.
     Field {
-        /// Its path from the top.
+        /// The path of the field from the root of the file.
         path: String,
-        /// Its line, from 1.
+        /// The line of the field, from 1.
         line: u64,
     },
-    /// It was not set, and there is no default on this machine.
+    /// A setting that was not set and has no default on this host.
     Default(String),
     /// The file as a whole.
     File,
@@ -32,12 +32,12 @@ impl Display for Origin {
     }
 }
 
-/// One thing that is wrong, where, and what would be right.
+/// A fault of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
-    /// Where it was set.
+    /// The place of the fault.
     pub(crate) origin: Origin,
-    /// What is wrong with it, and what would be right.
+    /// What is wrong, and what is right instead.
     pub(crate) message: String,
 }
 
@@ -47,14 +47,14 @@ impl Display for Fault {
     }
 }
 
-/// A setting that was set, not yet parsed.
+/// A setting as text, not parsed yet.
 #[derive(Debug, Clone)]
 pub(super) struct Setting {
     pub(super) text: String,
     pub(super) origin: Origin,
 }
 
-/// All that is wrong so far. Parsing goes on after a fault, so that an operator sees all faults at once.
+/// The faults found so far. Parsing continues after a fault, so that an operator sees all faults together.
 #[derive(Debug, Default)]
 pub(super) struct Faults(pub(super) Vec<Fault>);
 
@@ -63,7 +63,7 @@ impl Faults {
         self.0.push(Fault { origin, message: message.into() });
     }
 
-    /// The setting's value, or `None` and a fault added.
+    /// Parses the setting; returns `None` and adds a fault when it is not valid.
     pub(super) fn parse<T, E: Display>(
         &mut self,
         setting: &Setting,

@@ -1,4 +1,4 @@
-//! What `grantd serve` is to do: flags, environment and file become one [`ServeConfig`], or all their faults together.
+//! The configuration of `grantd serve`: flags, environment and file become a [`ServeConfig`], or a list of all faults.
 //!
 //! Flags win over the environment, the environment over the file, the file over the defaults.
 
@@ -32,51 +32,50 @@ use super::{
 };
 use crate::{
     file,
+    http::Limits,
     link::PublicUrl,
     pki::{CaKeyType, ClientKeyType},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
 const SECOND: Duration = Duration::from_secs(1);
-/// Ten years of 365 days: longer than any link should live, and short of every clock's end.
+/// Ten years of 365 days: longer than a link should be used, and too short to overflow any clock.
 const LONGEST: Duration = Duration::from_secs(87_600 * 3600);
 
-/// The settings of `grantd serve`, each valid in itself. Files are named, not yet read.
+/// The settings of `grantd serve`, each of which is valid. Files are not read yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServeConfig {
-    /// Database, keys and admin socket; made if it is not there.
+    /// The directory of database, keys and admin socket; it is made if it does not exist.
     pub(crate) data_dir: PathBuf,
-    /// Where the redeem listener is.
+    /// The address of the redeem listener.
     pub(crate) listen: SocketAddr,
-    /// Where the observe listener is.
+    /// The address of the observe listener.
     pub(crate) observe_listen: SocketAddr,
-    /// Where the admin API is served with TLS; `None`: on the Unix socket alone.
+    /// The address of the admin API over TLS; `None` to serve it on the Unix socket only.
     pub(crate) admin_listen: Option<SocketAddr>,
-    /// What tokens carry; `None`: the first name or address of this host with the redeem listener's port.
+    /// The URL in tokens; `None` for the first name or address of this host with the redeem listener's port.
     pub(crate) public_url: Option<PublicUrl>,
-    /// The serving certificate; `None`: self-made.
+    /// The files of the serving certificate; `None` for a self-made one.
     pub(crate) tls: Option<TlsFiles>,
-    /// The kind of key of issued certificates.
+    /// The type of the keys of issued certificates.
     pub(crate) client_key_type: ClientKeyType,
-    /// The kind of key of self-made CAs.
+    /// The type of the keys of self-made CAs.
     pub(crate) ca_key_type: CaKeyType,
     /// How long issued certificates are valid, 1 hour to 10 years.
     pub(crate) certificate_validity: Duration,
     /// How long an expired or used-up grant stays visible before it is removed. Its ledger rows stay for ever.
     pub(crate) retention: Duration,
-    /// How long redemptions in progress may take after the server was asked to stop.
-    pub(crate) drain_timeout: Duration,
-    /// How log lines look.
+    /// The format of log lines.
     pub(crate) log_format: LogFormat,
-    /// What is logged.
+    /// The filter for log lines.
     pub(crate) log_filter: LogFilter,
     /// The limits of the redeem listener.
     pub(crate) limits: Limits,
-    /// At least one; one a namespace.
+    /// The sites: at least one, and no two in the same namespace.
     pub(crate) sites: Vec<SiteConfig>,
 }
 
-/// Where the serving certificate is.
+/// The files of the serving certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TlsFiles {
     /// The certificate and its chain, PEM.
@@ -87,32 +86,13 @@ pub(crate) struct TlsFiles {
     pub(crate) ca_file: PathBuf,
 }
 
-/// The limits of the redeem listener.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Limits {
-    /// The longest that a TLS handshake may take.
-    pub(crate) handshake_deadline: Duration,
-    /// The longest that a whole request may take, handshake excluded.
-    pub(crate) request_deadline: Duration,
-    /// The most bytes of a request body, at most 16 KiB.
-    pub(crate) max_body_bytes: usize,
-    /// The most bytes of the header section; at least 8 KiB, below which the HTTP library cannot go.
-    pub(crate) max_header_bytes: usize,
-    /// The most headers of one request.
-    pub(crate) max_headers: usize,
-    /// The most connections at a time.
-    pub(crate) max_connections: usize,
-    /// The most handshakes at a time; not more than connections.
-    pub(crate) max_handshakes: usize,
-}
-
-/// All that is wrong with a configuration.
+/// All faults of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.report())]
 pub(crate) struct ConfigError {
-    /// The file that was named, if one was.
+    /// The configuration file, if one was given.
     pub(crate) file: Option<PathBuf>,
-    /// At least one: flags and environment as they were asked for, then the file's.
+    /// The faults, at least one: first those of flags and environment, then those of the file.
     pub(crate) faults: Vec<Fault>,
 }
 
@@ -130,18 +110,18 @@ impl ConfigError {
     }
 }
 
-/// What a configuration depends on besides arguments and file; tests give their own.
+/// The environment that a configuration depends on besides arguments and file; tests replace it.
 pub(crate) struct Surroundings<'a> {
-    /// The environment variable of this name.
+    /// Returns the environment variable of this name.
     pub(crate) environment: &'a dyn Fn(&str) -> Option<OsString>,
-    /// This host's name, as the system knows it.
+    /// The system's name for this host.
     pub(crate) host_name: String,
 }
 
-/// Makes a configuration of the arguments of `grantd serve`, the environment, and the file that they name.
+/// Makes the configuration from the arguments of `grantd serve`, the environment, and the configuration file.
 ///
 /// # Errors
-/// [`ConfigError`] with every fault there is, not the first alone.
+/// [`ConfigError`] with all faults.
 pub(crate) fn resolve(flags: &ArgMatches, surroundings: &Surroundings<'_>) -> Result<ServeConfig, ConfigError> {
     let mut faults = Faults::default();
     let environment = |name: &str| (surroundings.environment)(name).map(|text| text.to_string_lossy().into_owned());
@@ -166,12 +146,12 @@ fn read_file(path: &Path, faults: &mut Faults) -> Table {
             return Table::default();
         }
     };
-    // A snippet of the file could put a secret that does not belong there into a log.
+    // Errors must not quote the file: it may contain a secret by mistake, and errors are logged.
     let options = serde_saphyr::options! { with_snippet: false };
     match serde_saphyr::from_slice_with_options::<Spanned<Value>>(&bytes, options) {
         Ok(value) => Table::root(value, faults),
         Err(error) => {
-            // The words for users: the others speak of the library's own options.
+            // The formatter for users, as the other messages mention options of the library.
             let error = error.render_with_formatter(&UserMessageFormatter);
             faults.add(Origin::File, format!("{} is not YAML: {error}", path.display()));
             Table::default()
@@ -179,7 +159,7 @@ fn read_file(path: &Path, faults: &mut Faults) -> Table {
     }
 }
 
-/// Asks for every setting, whatever was wrong with those before it. `None` only together with a fault.
+/// Reads every setting, also after a fault in another one. Returns `None` only after adding a fault.
 fn build(s: &mut Sources<'_>, surroundings: &Surroundings<'_>, faults: &mut Faults) -> Option<ServeConfig> {
     let default_listen = SocketAddr::from(([0, 0, 0, 0], 9090));
     let default_observe = SocketAddr::from(([127, 0, 0, 1], 9091));
@@ -219,7 +199,6 @@ fn build(s: &mut Sources<'_>, surroundings: &Surroundings<'_>, faults: &mut Faul
             duration(HOUR..=LONGEST),
         ),
         retention: s.value("retention", "retention", 24 * HOUR, faults, duration(Duration::ZERO..=LONGEST)),
-        drain_timeout: s.value("drain_timeout", "drainTimeout", 25 * SECOND, faults, duration(Duration::ZERO..=HOUR)),
         log_format: s.value("log_format", "logFormat", LogFormat::Auto, faults, str::parse),
         log_filter: s.value("log", "log", LogFilter::default(), faults, str::parse),
         limits: limits(s, faults),
@@ -229,18 +208,47 @@ fn build(s: &mut Sources<'_>, surroundings: &Surroundings<'_>, faults: &mut Faul
 }
 
 fn limits(s: &mut Sources<'_>, faults: &mut Faults) -> Limits {
+    let default = Limits::default();
     let deadline = || duration(Duration::from_millis(100)..=60 * SECOND);
+    let drain = duration(Duration::ZERO..=HOUR);
+    // The HTTP library cannot take less than 8 KiB.
+    let header_bytes = number(8192..=64 * 1024);
     let count = || number(1..=1_000_000);
     let limits = Limits {
-        handshake_deadline: s.value("handshake_deadline", "limits.handshakeDeadline", 5 * SECOND, faults, deadline()),
-        request_deadline: s.value("request_deadline", "limits.requestDeadline", 10 * SECOND, faults, deadline()),
-        max_body_bytes: s.value("max_body_bytes", "limits.maxBodyBytes", 1024, faults, number(1..=16 * 1024)),
-        max_header_bytes: s.value("max_header_bytes", "limits.maxHeaderBytes", 8192, faults, number(8192..=64 * 1024)),
-        max_headers: s.value("max_headers", "limits.maxHeaders", 32, faults, number(8..=256)),
-        max_connections: s.value("max_connections", "limits.maxConnections", 4096, faults, count()),
-        max_handshakes: s.value("max_handshakes", "limits.maxHandshakes", 256, faults, count()),
+        handshake_deadline: s.value(
+            "handshake_deadline",
+            "limits.handshakeDeadline",
+            default.handshake_deadline,
+            faults,
+            deadline(),
+        ),
+        request_deadline: s.value(
+            "request_deadline",
+            "limits.requestDeadline",
+            default.request_deadline,
+            faults,
+            deadline(),
+        ),
+        drain_deadline: s.value("drain_timeout", "drainTimeout", default.drain_deadline, faults, drain),
+        max_body_bytes: s.value(
+            "max_body_bytes",
+            "limits.maxBodyBytes",
+            default.max_body_bytes,
+            faults,
+            number(1..=16 * 1024),
+        ),
+        max_header_bytes: s.value(
+            "max_header_bytes",
+            "limits.maxHeaderBytes",
+            default.max_header_bytes,
+            faults,
+            header_bytes,
+        ),
+        max_headers: s.value("max_headers", "limits.maxHeaders", default.max_headers, faults, number(8..=256)),
+        max_connections: s.value("max_connections", "limits.maxConnections", default.max_connections, faults, count()),
+        max_handshakes: s.value("max_handshakes", "limits.maxHandshakes", default.max_handshakes, faults, count()),
     };
-    // A smaller number of connections is a limit on handshakes too, and not a fault.
+    // A limit of connections below the limit of handshakes is not a fault; it limits handshakes too.
     Limits { max_handshakes: limits.max_handshakes.min(limits.max_connections), ..limits }
 }
 

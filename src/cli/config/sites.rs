@@ -1,4 +1,4 @@
-//! The sites: one by flags, or many in the file.
+//! The sites: one from flags, or several from the file.
 
 use std::{collections::HashSet, path::PathBuf};
 
@@ -13,32 +13,32 @@ use crate::{
     link::{Endpoint, EndpointName, Group, Host, Port},
 };
 
-/// The arguments that describe a site, none of which goes with `sites` in the file.
+/// The arguments that describe a site. They cannot be combined with `sites` in the file.
 const SITE_ARGUMENTS: [&str; 7] =
     ["site_name", "namespace", "issuer_cert", "issuer_key", "link_host", "inter_router_port", "edge_port"];
-/// The name of the one issuer that flags describe, or that grantd makes itself: Skupper's own.
+/// The name of the issuer from flags, or of the self-made one; it is the name that Skupper uses.
 const DEFAULT_ISSUER: &str = "skupper-site-ca";
 const INTER_ROUTER_PORT: u16 = 55671;
 const EDGE_PORT: u16 = 45671;
 
-/// A site as configured.
+/// A configured site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SiteConfig {
     /// Its name.
     pub(crate) name: GrantName,
-    /// Its namespace, which no other site has.
+    /// Its namespace; no other site has the same.
     pub(crate) namespace: Namespace,
     /// Whether it is an edge site, which cannot accept links.
     pub(crate) edge: bool,
-    /// Its CAs, with different names; none: one self-made, called `skupper-site-ca`.
+    /// Its CAs, with different names; if empty, the site gets a self-made CA named `skupper-site-ca`.
     pub(crate) issuers: Vec<IssuerFiles>,
-    /// Which of them signs for a grant that names none: one of `issuers`, or the self-made one.
+    /// The CA that signs for grants that name none: one of `issuers`, or the self-made one.
     pub(crate) default_issuer: IssuerName,
-    /// Where its router accepts links.
+    /// The addresses at which its router accepts links.
     pub(crate) endpoints: SiteEndpoints,
 }
 
-/// Where a CA is.
+/// The name and files of a CA.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct IssuerFiles {
     /// Its name.
@@ -49,21 +49,21 @@ pub(crate) struct IssuerFiles {
     pub(crate) key_file: PathBuf,
 }
 
-/// Where a site's router accepts links.
+/// The addresses at which a site's router accepts links.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SiteEndpoints {
-    /// Exactly here; when there are none, the site is not ready.
+    /// These endpoints; without any, the site is not ready.
     Listed(Vec<Endpoint>),
-    /// At the public URL's host, or this host's first name or address, on these ports: decided at start.
+    /// These ports at the public URL's host, or at this host's first name or address; decided when the server starts.
     OnThisHost {
-        /// For interior routers.
+        /// The port for interior routers.
         inter_router: Port,
-        /// For edge routers.
+        /// The port for edge routers.
         edge: Port,
     },
 }
 
-/// The configured sites; fewer than asked for only together with a fault.
+/// The configured sites. Adds a fault for each site that is not valid and leaves it out.
 pub(super) fn sites(s: &mut Sources<'_>, host_name: &str, faults: &mut Faults) -> Vec<SiteConfig> {
     let Some(tables) = s.file.tables("sites", faults) else {
         return site_of_flags(s, host_name, faults).into_iter().collect();
@@ -144,8 +144,8 @@ fn issuer_of_flags(s: &Sources<'_>, faults: &mut Faults) -> Option<Vec<IssuerFil
     }
 }
 
-/// Both endpoints at every host, each host in a group of its own and so in a Link of its own: of several endpoints of one
-/// name in one group, a client uses the first and no other (docs/protocol.md section 2.3).
+/// Both endpoints at every host. Each host is a separate group, and so a separate Link: of several endpoints with the same
+/// name in one group, a client uses only the first (docs/protocol.md section 2.3).
 fn endpoints_at(hosts: &[Host], inter_router: Port, edge: Port) -> Vec<Endpoint> {
     let at = |(index, host): (usize, &Host)| {
         let group = group_number(index + 1);
@@ -159,7 +159,7 @@ fn endpoints_at(hosts: &[Host], inter_router: Port, edge: Port) -> Vec<Endpoint>
     hosts.iter().enumerate().flat_map(at).collect()
 }
 
-/// `skupper-router`, `skupper-router-2`, …: Skupper's own groups (docs/protocol.md section 2.2).
+/// The name of a group: `skupper-router`, `skupper-router-2`, …, as in Skupper (docs/protocol.md section 2.2).
 fn group_number(number: usize) -> Group {
     let first = Group::default();
     if number == 1 { first } else { format!("{first}-{number}").parse().unwrap_or(first) }
@@ -170,7 +170,7 @@ fn default_issuer() -> IssuerName {
     DEFAULT_ISSUER.parse().expect("a valid constant")
 }
 
-/// The host's name as a site's name: its first label in lower case, or `grantd` when that is no name.
+/// The default name of a site: the first label of the host's name in lower case, or `grantd` if that is not a valid name.
 #[expect(clippy::expect_used, reason = "the constant is a DNS-1123 subdomain")]
 fn name_of_host(host_name: &str) -> GrantName {
     let label = host_name.split('.').next().unwrap_or_default().to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! Where a setting comes from: a flag, else the environment, else the file.
+//! The sources of settings: flags, environment, and file.
 
 use std::fmt::Display;
 
@@ -9,7 +9,7 @@ use super::{
     tree::Table,
 };
 
-/// The three places, in their order of precedence.
+/// The three sources, in the order of precedence.
 pub(super) struct Sources<'a> {
     pub(super) flags: &'a ArgMatches,
     pub(super) environment: &'a dyn Fn(&str) -> Option<String>,
@@ -17,20 +17,20 @@ pub(super) struct Sources<'a> {
 }
 
 impl Sources<'_> {
-    /// The setting with the argument's `id` or the file's `field` (dots lead into tables), wherever it is set first.
+    /// The setting with the argument's `id` or the file's `field` (dots separate tables), from the first source that has it.
     pub(super) fn find(&mut self, id: &str, field: &'static str, faults: &mut Faults) -> Option<Setting> {
-        // The field counts as known, and is checked for its shape, also when a flag wins.
+        // Read also when a flag has precedence, so that the field counts as known and its form is checked.
         let from_file = self.file.text(field, faults);
         self.given(id).or(from_file)
     }
 
-    /// The setting, when a flag or the environment has it.
+    /// The setting from a flag or the environment, if one of them has it.
     pub(super) fn given(&self, id: &str) -> Option<Setting> {
         self.flag(id).or_else(|| self.variable(id))
     }
 
     fn flag(&self, id: &str) -> Option<Setting> {
-        // What clap takes from the environment itself, for its help, is read again below, where tests can set it.
+        // Values that clap read from the environment are ignored here and read again below, where tests can set them.
         let typed = self.flags.value_source(id) == Some(ValueSource::CommandLine);
         let values = self.flags.get_raw(id).filter(|_| typed)?;
         let text: Vec<_> = values.map(|value| value.to_string_lossy()).collect();
@@ -43,7 +43,7 @@ impl Sources<'_> {
         Some(Setting { text, origin: Origin::Variable(name) })
     }
 
-    /// The value of a setting; its default when it is not set or has a fault.
+    /// The value of a setting, or its default when it is not set or not valid.
     pub(super) fn value<T, E: Display>(
         &mut self,
         id: &str,
@@ -55,7 +55,7 @@ impl Sources<'_> {
         self.optional(id, field, faults, parse).unwrap_or(default)
     }
 
-    /// The value of a setting, when it is set.
+    /// The value of a setting, if it is set.
     pub(super) fn optional<T, E: Display>(
         &mut self,
         id: &str,

@@ -78,7 +78,7 @@ fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
     assert_eq!(config.listen.to_string(), "10.0.0.1:1");
     assert_eq!(config.observe_listen.to_string(), "10.0.0.2:22");
     assert_eq!(config.retention, 3 * HOUR);
-    assert_eq!(config.drain_timeout, 25 * SECOND);
+    assert_eq!(config.limits.drain_deadline, 25 * SECOND);
 }
 
 #[test]

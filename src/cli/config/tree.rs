@@ -1,4 +1,4 @@
-//! The configuration file as a tree that knows its lines, so that every unknown field and every bad value is found.
+//! The configuration file as a tree with line numbers, in which every unknown field and every bad value is found.
 
 use std::fmt::{self, Display};
 
@@ -10,7 +10,7 @@ use serde_saphyr::Spanned;
 
 use super::fault::{Faults, Origin, Setting};
 
-/// A value in the file. Scalars are text, whatever YAML takes them for: a port is `55671` or `"55671"`.
+/// A value in the file. Scalars are texts, whatever type YAML gives them: a port is `55671` or `"55671"`.
 #[derive(Debug)]
 pub(super) enum Value {
     Nothing,
@@ -79,7 +79,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 }
 
-/// A table being read: fields are taken out by name, and what is left at the end is unknown.
+/// A table that is being read: fields are taken out by name, and fields left at the end are unknown.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     path: String,
@@ -96,13 +96,13 @@ struct Entry {
 }
 
 impl Table {
-    /// The whole file. Tables in it become dotted names: `tls: {certFile: x}` is the entry `tls.certFile`.
+    /// The whole file. Nested tables become dotted names: `tls: {certFile: x}` is the entry `tls.certFile`.
     pub(super) fn root(value: Spanned<Value>, faults: &mut Faults) -> Self {
         let mut root = Self::new(String::new(), value, faults).unwrap_or_default();
         let mut flat = Vec::new();
         for Entry { name, line, value } in root.entries {
             match value {
-                // An empty table stays one, so that it is noticed where it does not belong.
+                // An empty table is kept, so that an unknown one is reported.
                 Value::Table(inner) if !inner.is_empty() => {
                     flat.extend(inner.into_iter().map(|(key, value)| Entry {
                         name: format!("{name}.{}", key.value),
@@ -119,7 +119,7 @@ impl Table {
         root
     }
 
-    /// The table at `path`; `None` and a fault added when it is something else.
+    /// The table at `path`; returns `None` and adds a fault when the value is not a table.
     pub(super) fn new(path: String, value: Spanned<Value>, faults: &mut Faults) -> Option<Self> {
         let line = value.referenced.line();
         let entries = match value.value {
@@ -153,7 +153,7 @@ impl Table {
         }
     }
 
-    /// The value of a scalar field that must be there.
+    /// The value of a required scalar field.
     pub(super) fn required<T, E: Display>(
         &mut self,
         name: &'static str,
@@ -200,16 +200,16 @@ impl Table {
         }
     }
 
-    /// Where the table itself is.
+    /// The place of the table itself.
     pub(super) fn origin(&self) -> Origin {
         Origin::Field { path: self.path.clone(), line: self.line }
     }
 
-    /// Adds a fault for every field that is not known.
+    /// Adds a fault for every unknown field.
     pub(super) fn finish(self, faults: &mut Faults) {
         let mut reported = None;
         for entry in &self.entries {
-            // A table where a list belongs has become dotted names.
+            // A table in the place of a list has become dotted names.
             let list = entry.name.split_once('.').map(|(table, _)| table).filter(|table| self.known.contains(table));
             if let Some(list) = list {
                 if reported.replace(list) != Some(list) {

@@ -1,10 +1,10 @@
-//! How the texts of settings become values.
+//! Parsing of settings.
 
-use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{fmt::Display, net::SocketAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
 use crate::grant::{format_go_duration, parse_go_duration};
 
-/// A text that breaks the rule of its setting; the message says the rule.
+/// The error about a text that breaks the rule of its setting; the message states the rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct ValueError(String);
@@ -27,7 +27,7 @@ pub(super) fn yes_or_no(text: &str) -> Result<bool, ValueError> {
     text.parse().map_err(|_| ValueError::rule("must be true or false"))
 }
 
-/// A duration in Go's words within `bounds`.
+/// Parses a duration in Go's format within `bounds`.
 pub(super) fn duration(bounds: RangeInclusive<Duration>) -> impl Fn(&str) -> Result<Duration, ValueError> {
     move |text| {
         let read = parse_go_duration(text).ok().and_then(|nanoseconds| u64::try_from(nanoseconds).ok());
@@ -38,8 +38,10 @@ pub(super) fn duration(bounds: RangeInclusive<Duration>) -> impl Fn(&str) -> Res
     }
 }
 
-/// A whole number within `bounds`.
-pub(super) fn number(bounds: RangeInclusive<usize>) -> impl Fn(&str) -> Result<usize, ValueError> {
+/// Parses a whole number within `bounds`.
+pub(super) fn number<N: FromStr + PartialOrd + Display>(
+    bounds: RangeInclusive<N>,
+) -> impl Fn(&str) -> Result<N, ValueError> {
     move |text| {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         text.parse().ok().filter(|number| digits && bounds.contains(number)).ok_or_else(|| {

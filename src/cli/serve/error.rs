@@ -1,4 +1,4 @@
-//! Why the server did not start, or does not run any more.
+//! Errors with which the server does not start, or stops.
 
 use std::fmt::Write as _;
 
@@ -15,8 +15,8 @@ use crate::{
 
 /// Why the server did not start, or ended badly.
 #[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// Files of keys and certificates are wrong, each for its own reason.
+pub(crate) enum ServeError {
+    /// Files of keys and certificates cannot be used; there is one error for each.
     #[error("{}", list(.0))]
     Files(Vec<PkiError>),
     /// A self-made key or certificate could not be made.
@@ -34,7 +34,7 @@ pub enum ServeError {
     /// Two sites share a namespace.
     #[error(transparent)]
     Sites(DuplicateSite),
-    /// An address cannot be listened on.
+    /// The server cannot listen on an address.
     #[error(transparent)]
     Bind(BindError),
     /// An admin listener could not start.
@@ -43,11 +43,11 @@ pub enum ServeError {
     /// No public URL was given for tokens, and this host does not know its own name.
     #[error("cannot find out under which address other sites reach this host: give --public-url https://HOST:PORT")]
     NoPublicUrl,
-    /// Signals cannot be waited for.
+    /// The system does not deliver signals.
     #[error("cannot listen for signals")]
     Signals(#[source] std::io::Error),
     /// The banner could not be printed.
-    #[error("cannot tell where everything is")]
+    #[error("cannot print the addresses of the server")]
     Banner(#[source] ConsoleError),
     /// The redeem listener's certificate cannot be used.
     #[error(transparent)]
@@ -58,8 +58,8 @@ pub enum ServeError {
 }
 
 impl ServeError {
-    /// With which code the program ends.
-    pub fn exit(&self) -> Exit {
+    /// The exit code of the program.
+    pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Files(_) | Self::Sites(_) | Self::NoPublicUrl => Exit::Usage,
             Self::Make(_)
@@ -75,8 +75,8 @@ impl ServeError {
         }
     }
 
-    /// The next step, where the message does not say it.
-    pub fn hint(&self) -> Option<&'static str> {
+    /// The next step, if the message does not say it.
+    pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Files(_) => Some("nothing was created; correct the files and start again"),
             Self::NoPublicUrl => Some("for example --public-url https://grants.example.com:9090"),

@@ -5,12 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use crate::link::{Host, Port, PublicUrl};
 
 /// This host's name as the system knows it, in lower case.
-pub fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().to_lowercase()
 }
 
-/// This host's name and addresses, those that others can reach first, loopback last; without duplicates.
-pub fn known_as() -> Vec<Host> {
+/// This host's name and addresses without duplicates: first those that other hosts can reach, loopback last.
+pub(super) fn known_as() -> Vec<Host> {
     let addresses = if_addrs::get_if_addrs().unwrap_or_default();
     let mut outside: Vec<IpAddr> = addresses.iter().filter(|a| !a.is_loopback()).map(if_addrs::Interface::ip).collect();
     outside.retain(|ip| !is_link_local(*ip));
@@ -18,7 +18,7 @@ pub fn known_as() -> Vec<Host> {
     outside.sort_by_key(|ip| (ip.is_ipv6(), *ip));
     let mut hosts: Vec<Host> = Vec::new();
     let name = host_name();
-    // A name without a dot rarely resolves elsewhere; an address does.
+    // On other hosts a name without a dot rarely resolves, so addresses are better.
     let (first, last) = if name.contains('.') { (Some(name), None) } else { (None, Some(name)) };
     let texts = first.into_iter().chain(outside.iter().map(ToString::to_string)).chain(last);
     for text in texts.chain(["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()]) {
@@ -31,9 +31,9 @@ pub fn known_as() -> Vec<Host> {
     hosts
 }
 
-/// The URL that tokens carry when none is configured: the address listened on, or when that is every address, the first this host is
-/// known as.
-pub fn default_public_url(listening: SocketAddr, known_as: &[Host]) -> Option<PublicUrl> {
+/// The URL that tokens carry when none is configured: the address of the listener or, if that is the unspecified address,
+/// the first of `known_as`.
+pub(super) fn default_public_url(listening: SocketAddr, known_as: &[Host]) -> Option<PublicUrl> {
     let port = Port::try_from(listening.port()).ok()?;
     let host = if listening.ip().is_unspecified() {
         known_as.first()?.clone()
@@ -43,7 +43,7 @@ pub fn default_public_url(listening: SocketAddr, known_as: &[Host]) -> Option<Pu
     Some(PublicUrl::new(host, port))
 }
 
-/// Such an address means something on its own link only, and needs a zone that no token can carry.
+/// Whether the address is link-local. Other networks cannot reach it, and an IPv6 one needs a zone, which no token can carry.
 fn is_link_local(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => ip.is_link_local(),

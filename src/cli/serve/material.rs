@@ -1,4 +1,4 @@
-//! Keys and certificates: those that were given, and those that grantd makes itself.
+//! Keys and certificates: configured ones, and those that grantd makes itself.
 
 use std::{io, path::Path, time::Duration};
 
@@ -18,24 +18,24 @@ use crate::{
     time::Timestamp,
 };
 
-/// How long a self-made serving certificate is valid; it is renewed at two thirds.
+/// How long a self-made serving certificate is valid; it is renewed after two thirds of that time.
 const SERVING_VALIDITY: Duration = Duration::from_secs(365 * 24 * 3600);
-/// How long the certificate of the admin API's TLS listener is valid: longer, as it is renewed at a start only.
+/// How long the certificate of the admin API's TLS listener is valid. Longer, as it is renewed only when the server starts.
 const ADMIN_VALIDITY: Duration = Duration::from_secs(5 * 365 * 24 * 3600);
 /// The name of the redeem listener's own CA, as in Skupper (docs/protocol.md section 7).
 const SERVER_CA_NAME: &str = "SkupperGrantServerCA";
 /// The name of the CA of the admin API's TLS listener.
 const ADMIN_CA_NAME: &str = "grantd admin CA";
 
-/// What the configuration names, loaded and checked, before anything is created.
+/// The configured files, loaded and checked before any file is created.
 pub(crate) struct Given {
-    /// For each configured site its issuers, in order.
+    /// The issuers of each configured site, in the order of the configuration.
     issuers: Vec<Vec<(IssuerName, Issuer)>>,
     /// The serving certificate, if one was given.
     serving: Option<ServingIdentity>,
 }
 
-/// Where an issuer was loaded from, to be watched.
+/// The files that an issuer was loaded from, to be watched for changes.
 #[derive(Debug, Clone)]
 pub(crate) struct IssuerSource {
     /// The site's namespace.
@@ -44,17 +44,17 @@ pub(crate) struct IssuerSource {
     pub(crate) files: IssuerFiles,
 }
 
-/// Sites with their issuers, and what of it is to be watched.
+/// Sites with their issuers, and the files to be watched for changes.
 pub(crate) struct Material {
     /// The sites.
     pub(crate) sites: Vec<ConfiguredSite>,
-    /// The files of issuers that were given.
+    /// The files of configured issuers.
     pub(crate) sources: Vec<IssuerSource>,
     /// The serving certificate, if one was given.
     pub(crate) serving: Option<ServingIdentity>,
 }
 
-/// Loads every file the configuration names; all faults are reported at once.
+/// Loads every configured file; all faults are reported together.
 ///
 /// # Errors
 /// [`ServeError::Files`] with a fault for each file that is wrong.
@@ -76,7 +76,7 @@ pub(crate) fn load_given(config: &ServeConfig, now: Timestamp) -> Result<Given, 
     if faults.is_empty() { Ok(Given { issuers, serving }) } else { Err(ServeError::Files(faults)) }
 }
 
-/// Loads a serving certificate that was given.
+/// Loads a configured serving certificate.
 ///
 /// # Errors
 /// [`PkiError`] naming the file that is wrong.
@@ -85,7 +85,7 @@ pub(crate) fn load_serving(files: &TlsFiles, now: Timestamp) -> Result<ServingId
 }
 
 impl Given {
-    /// Puts the sites together; a site that was given no issuer gets a self-made one.
+    /// Makes the sites; one without a configured issuer gets a self-made one.
     ///
     /// # Errors
     /// [`ServeError`] when a self-made CA cannot be made, written or read back.
@@ -126,8 +126,8 @@ fn endpoints_of(site: &SiteConfig, reachable_at: &Host) -> Vec<Endpoint> {
     }
 }
 
-/// The CA in these files, made first if there is none. It is there when its certificate is, as [`write_pair`] writes that
-/// last; a key without a certificate is replaced.
+/// The CA in these files, which is made if its certificate does not exist. [`write_pair`] writes the certificate last, so a
+/// key without a certificate comes from an interrupted start and is replaced.
 fn self_made_ca(files: &PairFiles, name: &str, key_type: CaKeyType, now: Timestamp) -> Result<Issuer, ServeError> {
     if !exists(&files.certificate) {
         let ca = pki::make_ca(name, key_type, now).map_err(ServeError::Make)?;
@@ -152,7 +152,8 @@ fn without_key(files: &PairFiles) -> FileError {
     }
 }
 
-/// The redeem listener's own certificate: the one on disk, or a new one when that is missing, due, or not for these hosts.
+/// The redeem listener's self-made certificate: the one on disk, or a new one if that is missing, due for renewal, or not for
+/// these hosts.
 ///
 /// # Errors
 /// [`ServeError`] when it cannot be made, written or read back.
@@ -172,8 +173,8 @@ pub(crate) fn self_made_serving(
 
 /// The certificate of the admin API's TLS listener, below the CA that its users' certificates come from.
 ///
-/// That CA is trusted for clients, so the one in its own directory decides: when it has been removed or replaced, this
-/// certificate is made anew below the CA that is there now, and certificates of the former one are no longer accepted.
+/// The listener trusts that CA for clients, so the CA in its own directory decides: after it was removed or replaced, this
+/// certificate is made again with the present CA, and client certificates of the old one are no longer accepted.
 ///
 /// # Errors
 /// [`ServeError`] when it cannot be made, written or read back, and when the CA has a certificate and no key.
@@ -191,13 +192,13 @@ pub(crate) fn admin_serving(data_dir: &DataDir, hosts: &[Host], now: Timestamp) 
     Ok(serving)
 }
 
-/// The serving certificate in these files, if it can be used, is not due, and covers these hosts.
+/// The serving certificate in these files, if it is valid, is not due for renewal, and covers these hosts.
 fn serving_on_disk(files: &PairFiles, hosts: &[Host], now: Timestamp) -> Option<ServingIdentity> {
     let on_disk = ServingIdentity::load(&files.certificate, &files.key, &files.ca, now).ok()?;
     (!on_disk.is_due(now) && hosts.iter().all(|host| on_disk.covers(host))).then_some(on_disk)
 }
 
-/// A new serving certificate below a self-made CA, written to these files.
+/// Makes a serving certificate signed by a self-made CA, and writes it to these files.
 fn make_serving(
     (ca_files, ca): (&PairFiles, &Issuer),
     files: &PairFiles,
@@ -213,7 +214,7 @@ fn make_serving(
         .map_err(|fault| ServeError::Files(vec![fault]))
 }
 
-/// The key first and the certificate last: a pair is there when its certificate is.
+/// Writes the key first and the certificate last, so that a certificate on disk always has its key.
 fn write_pair(files: &PairFiles, certificate: &str, key: &PrivateKeyPem, ca: &str) -> Result<(), ServeError> {
     let write = |path: &Path, text: &str, access| {
         file::write(path, text.as_bytes(), access, Existing::Replace).map_err(ServeError::File)

@@ -1,4 +1,4 @@
-//! `grantd serve`: the server put together, run, and stopped in order.
+//! `grantd serve`: builds the server, runs it, and stops its parts in order.
 
 mod error;
 mod hosts;
@@ -8,8 +8,8 @@ mod signals;
 
 use std::{fmt::Write as _, net::SocketAddr, sync::Arc};
 
-pub use error::ServeError;
-pub use hosts::host_name;
+pub(crate) use error::ServeError;
+pub(crate) use hosts::host_name;
 use material::Material;
 use refresh::{Refresher, Seen, ServingSource};
 use tokio::{
@@ -28,7 +28,7 @@ use crate::{
     client::{NetworkProber, NetworkRedeemer},
     file::{self, Access, Existing},
     grant::Namespace,
-    http::{Limits, ObserveListener, RedeemListener},
+    http::{ObserveListener, RedeemListener},
     kube::{AdminSocketListener, AdminTlsListener},
     link::{Host, PublicUrl},
     metrics::Metrics,
@@ -41,8 +41,8 @@ use crate::{
 /// start it again. A second signal ends it at once, whatever it waits for; so does one while it starts.
 ///
 /// # Errors
-/// [`ServeError`] when it cannot start or go on; nothing is created when what was given is wrong.
-pub async fn run(config: ServeConfig, console: &mut Console<'_>) -> Result<(), ServeError> {
+/// [`ServeError`] when the server cannot start or continue. No file is created when the configured files are wrong.
+pub(crate) async fn run(config: ServeConfig, console: &mut Console<'_>) -> Result<(), ServeError> {
     let mut stop = signals::Stop::listen().map_err(ServeError::Signals)?;
     let server = tokio::select! {
         built = Server::build(&config) => built?,
@@ -89,7 +89,7 @@ async fn shut_down(app: &App, report: JoinHandle<()>, mut listeners: JoinSet<Res
     }
 }
 
-/// Writes what /readyz says to the log once, where an operator looks after starting the server.
+/// Logs the answer of /readyz once, as an operator reads the log after starting the server.
 async fn report_readiness(app: Arc<App>) {
     let readiness = app.readiness().await;
     let faults = readiness.checks.iter().filter_map(|check| Some((check.name, check.fault.as_ref()?)));
@@ -99,7 +99,7 @@ async fn report_readiness(app: Arc<App>) {
     }
 }
 
-/// Everything that was opened, before it serves.
+/// All parts of the server, opened but not serving yet.
 struct Server {
     app: Arc<App>,
     data_dir: DataDir,
@@ -118,7 +118,7 @@ struct AdminNetwork {
 }
 
 impl AdminNetwork {
-    /// Binds it, makes its certificate, and writes its URL where `grantd kubeconfig` finds it.
+    /// Binds the listener, makes its certificate, and writes its URL to the file that `grantd kubeconfig` reads.
     fn open(
         address: SocketAddr,
         data_dir: &DataDir,
@@ -138,11 +138,12 @@ impl AdminNetwork {
 }
 
 impl Server {
-    /// Store, keys and certificates, sockets: in the order in which a fault is cheapest.
+    /// Loads and opens all parts: first the configured files, before any file is created, then the store, sockets, and
+    /// self-made keys and certificates.
     async fn build(config: &ServeConfig) -> Result<Self, ServeError> {
         let clock = Clock::system();
         let now = clock.now();
-        // Before they are loaded: what changes in between is loaded again.
+        // Read before the files are loaded, so that a file that changes in between is loaded again.
         let seen = Seen::of(config);
         let given = material::load_given(config, now)?;
         let metrics = Arc::new(Metrics::new());
@@ -187,7 +188,7 @@ impl Server {
         Ok(Self { app, data_dir, redeem, observe, admin, admin_network, refresher })
     }
 
-    /// Prints where everything is, and what to type next.
+    /// Prints the addresses and paths of the server, and the next command to run.
     fn announce(&self, config: &ServeConfig, console: &mut Console<'_>) -> Result<(), ConsoleError> {
         let default = default_data_dir(|name| std::env::var_os(name));
         let mut command = "grantd".to_owned();
@@ -217,11 +218,11 @@ impl Server {
         console.print(&text)
     }
 
-    /// Starts the listeners, and what runs beside them.
+    /// Starts the listeners and the background tasks.
     fn open(self, config: &ServeConfig, closing: &watch::Receiver<bool>) -> JoinSet<Result<(), ServeError>> {
         let mut listeners = JoinSet::new();
         let app = self.app;
-        let redeem = self.redeem.serve(Arc::clone(&app), limits(config), closed(closing));
+        let redeem = self.redeem.serve(Arc::clone(&app), config.limits.clone(), closed(closing));
         listeners.spawn(async { redeem.await.map(drop).map_err(ServeError::Tls) });
         let admin = self.admin.serve(Arc::clone(&app), closed(closing));
         listeners.spawn(async {
@@ -232,14 +233,14 @@ impl Server {
             let admin = listener.serve(Arc::clone(&app), identity, closed(closing));
             listeners.spawn(async { admin.await.map(drop).map_err(ServeError::AdminListener) });
         }
-        // With the listeners: it ends when they do, and what it has redeemed is stored before the store closes.
+        // Stops together with the listeners, so that redeemed objects are stored before the store closes.
         let controllers =
             Arc::clone(&app).run_controllers(Arc::new(NetworkRedeemer::default()), Arc::new(NetworkProber::default()));
         listeners.spawn(async {
             controllers.await;
             Ok(())
         });
-        // Probes and metrics are answered until the very end.
+        // The observe listener answers probes and metrics until the process ends.
         tokio::spawn(self.observe.serve(Arc::clone(&app), std::future::pending()));
         tokio::spawn(Arc::clone(&app).sweep_forever());
         tokio::spawn(self.refresher.run());
@@ -271,26 +272,11 @@ fn covered(public: &Host, known_as: Vec<Host>) -> Vec<Host> {
     hosts
 }
 
-fn limits(config: &ServeConfig) -> Limits {
-    let configured = &config.limits;
-    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    Limits {
-        handshake_deadline: configured.handshake_deadline,
-        request_deadline: configured.request_deadline,
-        drain_deadline: config.drain_timeout,
-        max_body_bytes: configured.max_body_bytes,
-        max_header_bytes: configured.max_header_bytes,
-        max_headers: configured.max_headers,
-        max_connections: count(configured.max_connections),
-        max_handshakes: count(configured.max_handshakes),
-    }
-}
-
-/// Completes when the listeners are to close.
+/// Completes when the listeners must close.
 fn closed(closing: &watch::Receiver<bool>) -> impl Future<Output = ()> + Send + use<> {
     let mut closing = closing.clone();
     async move {
-        // A sender that is gone means the same as one that has sent it.
+        // A dropped sender also means that the listeners must close.
         let _ = closing.wait_for(|closing| *closing).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Keys and certificates that change on disk, or grow old, while the server runs.
+//! Reloading of keys and certificates that change on disk, and renewal of self-made ones, while the server runs.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -22,29 +22,30 @@ use crate::{
     pki::{Issuer, PkiError},
 };
 
-/// How often files are looked at. Contents are compared, not dates: a Kubernetes mount swaps a symlink two levels up.
+/// How often files are checked. Contents are compared and not dates, as a Kubernetes mount replaces a symbolic link two
+/// levels up.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Where the serving certificate comes from.
+/// The origin of the serving certificate.
 #[derive(Debug)]
 pub(crate) enum ServingSource {
-    /// From files that are renewed outside this program.
+    /// Files that other programs renew.
     Given(TlsFiles),
-    /// From the data directory, renewed here.
+    /// A self-made certificate in the data directory, which this program renews.
     SelfMade {
-        /// Where it lies.
+        /// Its files.
         data_dir: DataDir,
-        /// What it must cover.
+        /// The hosts that it must cover.
         hosts: Vec<Host>,
     },
 }
 
-/// What the watched files held when they were last looked at.
+/// Hashes of the watched files at the last check.
 #[derive(Debug, Default)]
 pub(crate) struct Seen(HashMap<PathBuf, u64>);
 
 impl Seen {
-    /// Everything the configuration names, as it is on disk now.
+    /// The present contents of all configured files.
     pub(crate) fn of(config: &ServeConfig) -> Self {
         let issuers = config.sites.iter().flat_map(|site| &site.issuers);
         let issuers = issuers.flat_map(|issuer| [&issuer.cert_file, &issuer.key_file]);
@@ -56,7 +57,7 @@ impl Seen {
         seen
     }
 
-    /// Whether the file's contents differ from those seen last; a file that cannot be read now is looked at again later.
+    /// Whether the contents of the file have changed since the last check. A file that cannot be read is checked again later.
     fn changed(&mut self, path: &Path) -> bool {
         let Ok(contents) = file::read(path) else { return false };
         let mut hasher = DefaultHasher::new();
@@ -66,24 +67,24 @@ impl Seen {
     }
 }
 
-/// Watches what was loaded and loads it again.
+/// Watches the loaded files, and loads changed ones again.
 pub(crate) struct Refresher {
     app: Arc<App>,
     issuers: Vec<IssuerSource>,
     serving: ServingSource,
     seen: Seen,
-    /// Certificate files that changed and could not be loaded. Tried again each time: what they lack may be time, as a new
-    /// certificate can be dated a few seconds ahead of this clock, or a file that could not be read for a moment.
+    /// Changed certificate files that could not be loaded. They are tried again at each check: a new certificate can be
+    /// valid only from a few seconds later by this clock, or a file can be unreadable for a moment.
     pending: HashSet<PathBuf>,
 }
 
 impl Refresher {
-    /// Watches what was loaded after `seen` was taken.
+    /// Watches files that were loaded after `seen` was read.
     pub(crate) fn new(app: Arc<App>, issuers: Vec<IssuerSource>, serving: ServingSource, seen: Seen) -> Self {
         Self { app, issuers, serving, seen, pending: HashSet::new() }
     }
 
-    /// Looks at everything from time to time, until cancelled. File work is done where it may block.
+    /// Checks all files at intervals until cancelled. Reading is done on a thread that may block.
     pub(crate) async fn run(mut self) {
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -119,7 +120,7 @@ impl Refresher {
         }
     }
 
-    /// Loads these files when one of them has changed, or did before and could not be loaded.
+    /// Loads these files if one of them has changed, or if the last load failed.
     fn reload_if_changed(
         &mut self,
         certificate: &Path,
@@ -127,7 +128,7 @@ impl Refresher {
         what: &'static str,
         reload: impl FnOnce(&App) -> Result<(), PkiError>,
     ) {
-        // All of them are looked at, also after the first that has changed.
+        // Every file is checked, also after one that has changed, so that each change is noticed once.
         let changed = files.iter().filter(|path| self.seen.changed(path)).count() > 0;
         if !changed && !self.pending.contains(certificate) {
             return;
@@ -138,7 +139,7 @@ impl Refresher {
                 self.pending.remove(certificate);
             }
             Err(fault) => {
-                // The files change one after the other, so this is not yet a fault; it is logged once for each change.
+                // Files of a pair change one after the other, so this may be temporary; it is logged once for each change.
                 if changed {
                     warn!(error = %chain(&fault), "changed {what} not loaded; the old one stays until it can be");
                 }

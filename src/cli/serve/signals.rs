@@ -1,4 +1,4 @@
-//! Signals that stop the server, and what a supervisor is notified of.
+//! Signals that stop the server, and notifications to systemd.
 
 use std::{future::Future, io};
 
@@ -7,22 +7,22 @@ use tracing::warn;
 
 /// SIGTERM and SIGINT.
 #[derive(Debug)]
-pub struct Stop {
+pub(super) struct Stop {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Stop {
-    /// From now on the signals no longer end the process by themselves.
+    /// Starts listening; from now on the signals no longer end the process by themselves.
     ///
     /// # Errors
-    /// The system's reason for not delivering them.
-    pub fn listen() -> io::Result<Self> {
+    /// The system's error when it does not deliver signals.
+    pub(super) fn listen() -> io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Waits for the next one.
-    pub async fn asked(&mut self) {
+    /// Waits for the next of these signals.
+    pub(super) async fn asked(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
@@ -30,8 +30,8 @@ impl Stop {
     }
 }
 
-/// Waits for `last`, what is left to do before the process ends, but not after one more signal.
-pub async fn unless_asked_again(stop: &mut Stop, last: impl Future<Output = ()>) {
+/// Waits for `last`, the last work before the process ends, or for one more signal, whichever comes first.
+pub(super) async fn unless_asked_again(stop: &mut Stop, last: impl Future<Output = ()>) {
     tokio::select! {
         () = last => {}
         () = stop.asked() => warn!("asked a second time; stopping at once"),
@@ -39,13 +39,13 @@ pub async fn unless_asked_again(stop: &mut Stop, last: impl Future<Output = ()>)
 }
 
 /// Notifies systemd, if it started this process, that requests are answered now.
-pub fn notify_systemd_ready() {
-    // Not being started by systemd is not a fault.
+pub(super) fn notify_systemd_ready() {
+    // The call fails when systemd did not start this process, which is not a fault.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 }
 
 /// Notifies systemd, if it started this process, that it is stopping.
-pub fn notify_systemd_stopping() {
+pub(super) fn notify_systemd_stopping() {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
 }
 
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_second_signal_ends_whatever_is_waited_for() {
+    async fn a_second_signal_ends_the_wait_for_the_last_work() {
         let mut stop = Stop::listen().unwrap();
 
         unless_asked_again(&mut stop, ready(())).await;

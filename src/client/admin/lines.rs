@@ -53,10 +53,10 @@ impl Lines {
     }
 }
 
-/// Bytes in, lines out, wherever the bytes were cut. Wiped when dropped: an object may hold a secret.
+/// Collects bytes, however they were cut, and returns lines. Wiped when dropped: an object may hold a secret.
 pub(in crate::client) struct LineBuffer {
     bytes: Zeroizing<Vec<u8>>,
-    /// How many of them hold no line break, as far as is known.
+    /// How many of the first bytes were searched already and hold no line break.
     searched: usize,
     limit: usize,
 }

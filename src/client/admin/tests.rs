@@ -11,7 +11,7 @@ use super::*;
 
 const SOON: Duration = Duration::from_secs(10);
 
-/// A directory of its own, removed at the end.
+/// A directory for one test, removed at the end.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -174,7 +174,7 @@ async fn a_path_is_one_before_anything_is_sent() {
     }
 }
 
-/// What a watch gives that is answered with these bytes.
+/// The lines of a watch whose answer is these bytes.
 async fn watched(answer: Vec<u8>) -> (Vec<Value>, Result<(), AdminError>) {
     let scratch = Scratch::new();
     let server = answer_once(&scratch, "\r\n\r\n", answer);

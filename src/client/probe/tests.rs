@@ -13,7 +13,7 @@ use crate::client::tls_server::{Authority, Credential, authority, serving};
 
 const SOON: Duration = Duration::from_secs(10);
 
-/// What a router does with a connection that it has taken.
+/// What a router does with a connection that it has accepted.
 #[derive(Clone, Copy)]
 enum Then {
     Wait,
@@ -45,14 +45,14 @@ async fn router(credential: Credential, clients: &Authority, then: Then) -> (Soc
             Then::Close => stream.shutdown().await.unwrap(),
             Then::HangUp => return None,
         }
-        // Until the other side has said goodbye.
+        // Reads until the other side closes the connection.
         while stream.read(&mut [0; 64]).await.is_ok_and(|read| read > 0) {}
         stream.get_ref().1.server_name().map(str::to_owned)
     });
     (address, router)
 }
 
-/// The Secret of a link whose certificate `clients` has issued and whose router `ca` vouches for.
+/// The Secret of a link whose certificate `clients` has issued and whose CA certificate is `ca`.
 fn secret(ca: &Authority, clients: &Authority) -> TlsSecret {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
@@ -76,12 +76,12 @@ fn endpoint(host: &str, port: u16) -> Endpoint {
     }
 }
 
-/// With less patience than there is for real routers, for those that are silent.
+/// A prober with shorter deadlines, so that tests of silent routers are quick.
 fn prober() -> NetworkProber {
-    NetworkProber { connected_within: Duration::from_secs(5), verdict_within: Duration::from_millis(300) }
+    NetworkProber { connected_within: Duration::from_secs(5), alert_within: Duration::from_millis(300) }
 }
 
-/// What becomes of a link to a router with this certificate, which is asked for as `host`.
+/// The result of probing a router with this certificate at the name `host`.
 async fn linking(host: &str, credential: Credential, ca: &Authority) -> Result<(), String> {
     let (address, router) = router(credential, ca, Then::Wait).await;
     let outcome = prober().probe(&endpoint(host, address.port()), &secret(ca, ca)).await;
@@ -256,7 +256,7 @@ async fn an_endpoint_that_is_no_router_is_reported_in_plain_words() {
 
     let unknown = timeout(SOON, prober().probe(&endpoint("nowhere.invalid", 1), &credentials)).await.unwrap();
     let message = unknown.unwrap_err().message;
-    // The latter where the name server is slow to say so, or there is none.
+    // The deadline passes where the name server is slow or there is none.
     assert!(message.contains("does not resolve") || message.contains("name server did not answer"), "{message}");
 }
 

@@ -48,7 +48,7 @@ fn http(status: &str, headers: &str, body: &[u8]) -> Then {
     Then::Answer([head.as_bytes(), body].concat())
 }
 
-/// What a redeemer makes of this answer of a server that it trusts.
+/// The result of a redemption when a trusted server sends this answer.
 async fn redeem_from(then: Then, deadline: Duration) -> (Result<Bundle, RedeemTokenError>, String) {
     let ca = authority();
     let (address, server) = serve(serving(&ca, &["127.0.0.1"], |_| ()), then).await;
@@ -99,7 +99,7 @@ async fn a_chunked_answer_is_read() {
     assert!(matches!(cut, RedeemTokenError::CutShort { .. }), "{cut:?}");
 }
 
-/// How a redeemer judges a server that presents this credential, when its token holds this CA.
+/// The result of a redemption from a server that presents this credential, with a token that holds this CA.
 async fn trusting(credential: Credential, ca: &str) -> Result<Bundle, RedeemTokenError> {
     let (address, server) = serve(credential, http("200 OK", "", &bundle_named("west"))).await;
     let outcome = redeem(&token_for(address, ca), &options(SOON)).await;
@@ -252,7 +252,7 @@ async fn a_server_without_tls_is_refused() {
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
     let (outcome, _) = redeem_from(http("302 Found", "location: https://evil.example.com/\u{1b}\r\n", b""), SOON).await;
-    // An escape in a header is no header for an HTTP parser.
+    // An HTTP parser refuses an escape character in a header.
     assert!(matches!(outcome, Err(RedeemTokenError::Connection { .. })), "{outcome:?}");
 
     for status in ["301 Moved", "302 Found", "303 See", "307 Temporary", "308 Permanent"] {
@@ -323,7 +323,7 @@ async fn a_silent_server_costs_no_more_than_the_deadline() {
     let silent = redeem_from(Then::SayNothing, limit).await.0.unwrap_err();
     assert!(matches!(silent, RedeemTokenError::Deadline { step: Step::Answer, .. }), "{silent:?}");
 
-    // Accepts, as the kernel does for it, and never says a word of TLS.
+    // The kernel accepts the connection, and the server never answers the handshake.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let token = token_for(listener.local_addr().unwrap(), &authority().as_ref().pem());
     let mute = timeout(SOON, redeem(&token, &options(limit))).await.unwrap().unwrap_err();
@@ -351,7 +351,7 @@ async fn a_name_without_an_address_is_an_error_in_time() {
 
     let error = timeout(SOON, redeem(&token, &options(Duration::from_secs(2)))).await.unwrap().unwrap_err();
 
-    // The latter where the name server is slow to say so, or there is none.
+    // The deadline passes where the name server is slow or there is none.
     let expected = matches!(
         error,
         RedeemTokenError::NameNotResolved { .. } | RedeemTokenError::Deadline { step: Step::Resolve, .. }

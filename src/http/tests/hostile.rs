@@ -133,7 +133,7 @@ async fn beyond_the_limit_of_connections_a_caller_is_closed_out_at_once() {
 }
 
 #[tokio::test]
-async fn beyond_the_limit_of_handshakes_the_oldest_makes_room() {
+async fn beyond_the_limit_of_handshakes_the_oldest_is_displaced() {
     let server = Server::start_with(Limits { max_handshakes: 2, ..Limits::default() }).await;
     let grant = server.grant(2).await;
     let mut oldest = TcpStream::connect(server.address).await.unwrap();

@@ -1,4 +1,4 @@
-//! Which clients there are.
+//! Clients of the admin API: authenticated ones and others.
 
 use crate::pki::AdminUser;
 
@@ -10,26 +10,26 @@ pub(crate) enum Peer {
     /// A client with the certificate of this user.
     Certificate(AdminUser),
     /// A client without a certificate.
-    Nobody,
+    Unauthenticated,
 }
 
 impl Peer {
-    /// How logs name it; the owner and unauthenticated clients have no name.
+    /// The user name for logs; empty for the owner and for unauthenticated clients.
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Certificate(user) => user.name.as_str(),
-            Self::Owner | Self::Nobody => "",
+            Self::Owner | Self::Unauthenticated => "",
         }
     }
 }
 
 impl Peer {
-    /// The caller that reviews answer; an unauthenticated client gets no answer.
+    /// The caller for reviews; `None` for an unauthenticated client.
     pub(crate) fn caller(&self) -> Option<Caller> {
         match self {
             Self::Owner => Some(Caller::Owner),
             Self::Certificate(user) => Some(Caller::User(user.clone())),
-            Self::Nobody => None,
+            Self::Unauthenticated => None,
         }
     }
 }
@@ -44,7 +44,7 @@ pub(crate) enum Caller {
 }
 
 impl Caller {
-    /// As `kubectl auth whoami` shows it.
+    /// The user name that `kubectl auth whoami` shows.
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Owner => "grantd:owner",
@@ -52,7 +52,7 @@ impl Caller {
         }
     }
 
-    /// As `kubectl auth whoami` shows them.
+    /// The groups that `kubectl auth whoami` shows.
     pub(crate) fn groups(&self) -> Vec<String> {
         let authenticated = "system:authenticated".to_owned();
         match self {

@@ -1,4 +1,4 @@
-//! Which callers there are, what each may do, and the reviews that answer questions about it.
+//! Callers, their permissions, and the reviews that answer questions about both.
 
 pub(super) mod caller;
 pub(super) mod review;

@@ -5,20 +5,20 @@ use crate::kube::catalog::resource_type::GroupVersion;
 /// A kind of question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Review {
-    /// May I do this?
+    /// `SelfSubjectAccessReview`: may I do this?
     Access,
-    /// What may I do?
+    /// `SelfSubjectRulesReview`: what may I do?
     Rules,
-    /// Who am I?
+    /// `SelfSubjectReview`: who am I?
     Myself,
-    /// The same, as kubectl 1.27 asks it.
+    /// `SelfSubjectReview` in the older version that kubectl 1.27 uses.
     MyselfBeta,
 }
 
 impl Review {
     pub(crate) const ALL: [Self; 4] = [Self::Access, Self::Rules, Self::Myself, Self::MyselfBeta];
 
-    /// The question that is asked at this path.
+    /// The review that is created at this path.
     pub(crate) fn find(group: &str, version: &str, plural: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|review| {
             let own = review.group_version();

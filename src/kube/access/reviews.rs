@@ -9,10 +9,11 @@ use crate::kube::problem::{
     type_meta::{cannot_be_handled, check_kind},
 };
 
-/// Answers a question, and says what was dropped of it; a dry run of one is the same, as nothing is stored.
+/// Answers a question, with warnings about fields that were dropped. A dry run is answered in the same way, as nothing is
+/// stored.
 ///
 /// # Errors
-/// 400 for what is no such question.
+/// 400 for an invalid question.
 pub(crate) fn answer(
     review: Review,
     caller: &Caller,
@@ -80,10 +81,10 @@ fn may_i(caller: &Caller, faults: &mut Faults, spec: &Map<String, Value>) -> Ans
     }
 }
 
-/// The texts that are there, of those that may be.
+/// The texts of the members with these names, as far as they are present.
 fn texts(faults: &mut Faults, prefix: &str, members: &Map<String, Value>, names: &[&str]) -> Map<String, Value> {
-    // Label and field selectors among what is unknown: they can only narrow what is asked about, and all that is allowed
-    // here is allowed for every object.
+    // Label and field selectors are among the unknown fields: they can only narrow the question, and a permission here is
+    // always for all objects.
     faults.only(prefix, members, names);
     let mut found = Map::new();
     for name in names {

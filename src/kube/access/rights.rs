@@ -1,4 +1,4 @@
-//! What each caller may do. Reviews (`kubectl auth can-i`) are answered from rules, which are made from the type table.
+//! Permissions of callers. Reviews (`kubectl auth can-i`) are answered from rules, which are made from the type table.
 
 use super::{caller::Caller, review::Review};
 use crate::{
@@ -11,14 +11,14 @@ use crate::{
     pki::{AdminAccess, AdminScope},
 };
 
-/// What can be done with a resource here, if one may.
+/// The verbs of one resource, and the callers who may use them.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Rule {
     pub(crate) group: &'static str,
     /// `PLURAL` or `PLURAL/SUBRESOURCE`.
     pub(crate) resource: String,
     pub(crate) verbs: Vec<Verb>,
-    /// Why the other verbs are not there.
+    /// The message about verbs that the resource does not have.
     other_verbs: &'static str,
     applies_to: AppliesTo,
 }
@@ -35,7 +35,7 @@ enum AppliesTo {
 /// Documents that every authenticated caller may read.
 pub(crate) const DOCUMENTS: [&str; 6] = ["/api", "/api/*", "/apis", "/apis/*", "/openapi/v2", "/version"];
 
-/// What this caller may do in this namespace; the empty text means all of them.
+/// The rules for this caller in this namespace; the empty text means all namespaces.
 pub(crate) fn rules(caller: &Caller, namespace: &str) -> Vec<Rule> {
     let permitted = |mut rule: Rule| {
         let verbs = rule.verbs.iter().copied().filter(|verb| rule.permits(caller, *verb, namespace)).collect();
@@ -45,7 +45,7 @@ pub(crate) fn rules(caller: &Caller, namespace: &str) -> Vec<Rule> {
     all_rules().into_iter().filter_map(permitted).collect()
 }
 
-/// Whether this caller may do this. Without a namespace (empty) it is about all of them.
+/// Whether this caller may do this in this namespace; the empty text means all namespaces.
 pub(crate) fn allows(
     caller: &Caller,
     verb: &str,
@@ -60,14 +60,14 @@ pub(crate) fn allows(
         .any(|rule| rule.verbs.iter().any(|own| own.as_str() == verb))
 }
 
-/// Whether this caller may do this with a path that is no resource.
+/// Whether this caller may use the verb on a path that is not a resource.
 pub(crate) fn allows_path(caller: &Caller, verb: &str, path: &str) -> bool {
     match caller {
         Caller::Owner | Caller::User(_) => verb == "get" && Document::read(path).is_some(),
     }
 }
 
-/// Why something is not allowed.
+/// The reason why something is not permitted.
 pub(crate) fn refusal(group: &str, resource: &str, subresource: &str) -> String {
     match all_rules().iter().find(|rule| rule.is_about(group, resource, subresource)) {
         Some(rule) => rule.other_verbs.to_owned(),
@@ -76,7 +76,7 @@ pub(crate) fn refusal(group: &str, resource: &str, subresource: &str) -> String 
 }
 
 impl Rule {
-    /// Whether this caller may use the verb in this namespace; the empty text means all of them.
+    /// Whether this caller may use the verb in this namespace; the empty text means all namespaces.
     fn permits(&self, caller: &Caller, verb: Verb, namespace: &str) -> bool {
         match (caller, self.applies_to) {
             (Caller::Owner, AppliesTo::Permitted(_) | AppliesTo::Everyone) | (Caller::User(_), AppliesTo::Everyone) => {
@@ -94,7 +94,7 @@ impl Rule {
     }
 }
 
-/// Whether this scope covers the verb in this namespace, or in all of them when there is none, on what these may read.
+/// Whether this scope permits the verb on a type with this audience, in this namespace or, for `None`, in all.
 pub(crate) fn permits(scope: &AdminScope, namespace: Option<&str>, audience: Audience, verb: Verb) -> bool {
     let here = scope.namespace.as_ref().is_none_or(|own| namespace == Some(own.as_str()));
     let writes = match scope.access {
@@ -108,7 +108,7 @@ pub(crate) fn permits(scope: &AdminScope, namespace: Option<&str>, audience: Aud
     }
 }
 
-/// Everything that can be done here.
+/// The rules of all resources.
 fn all_rules() -> Vec<Rule> {
     let mut rules = Vec::new();
     for resource_type in TYPES {
@@ -119,7 +119,7 @@ fn all_rules() -> Vec<Rule> {
         let all = std::iter::once(own).chain(parts);
         let applies_to = AppliesTo::Permitted(resource_type.audience);
         let all = all.map(|(resource, verbs)| Rule { group, resource, verbs, other_verbs: NOT_ALLOWED, applies_to });
-        // Rules know no versions: another one of a type is allowed as the first is.
+        // Permissions do not depend on versions, so one rule for all versions of a type is enough.
         let new =
             all.filter(|rule| !rules.iter().any(|own: &Rule| own.group == group && own.resource == rule.resource));
         let new: Vec<Rule> = new.collect();

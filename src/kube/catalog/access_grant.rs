@@ -55,15 +55,19 @@ pub(crate) static ACCESS_GRANTS: ResourceType = ResourceType {
     fields: FIELDS,
 };
 
-/// What `redemptionsAllowed` is when it is left out, as Skupper writes it back since 2.2.
+/// The default of `redemptionsAllowed`, which Skupper also writes into the spec since 2.2.
 pub(crate) const DEFAULT_REDEMPTIONS_ALLOWED: u32 = 1;
 
 const DESCRIPTION: &str = "An AccessGrant offers links to the site of its namespace. A client that presents its code at its URL before it \
      expires is given the certificate for a link, as often as the grant allows.";
 
 const FIELDS: &[Field] = &[
-    field("spec", FieldKind::Object(SPEC), "What is offered. Every field may be left out."),
-    field("status", FieldKind::Object(GRANT_STATUS), "The state of the grant, and what a token is made of. Read-only."),
+    field("spec", FieldKind::Object(SPEC), "What the grant offers. Every field is optional."),
+    field(
+        "status",
+        FieldKind::Object(GRANT_STATUS),
+        "The state of the grant, and the values for its token. Read-only.",
+    ),
 ];
 
 pub(crate) const SPEC: &[Field] = &[
@@ -84,22 +88,22 @@ pub(crate) const SPEC: &[Field] = &[
     field(
         "code",
         FieldKind::Text,
-        "The secret that a caller must present. Left out, a random one is made. It cannot change later.",
+        "The secret that a caller must present. Default: a random code. It cannot be changed later.",
     ),
     field(
         "issuer",
         FieldKind::Text,
-        "The name of the certificate authority of the site that is to sign. Default: the site's defaultIssuer.",
+        "The name of the site's certificate authority that signs the certificates. Default: the site's defaultIssuer.",
     ),
-    field("settings", FieldKind::Texts, "Free settings, kept and shown. None has a meaning here."),
+    field("settings", FieldKind::Texts, "Free settings, which are stored and have no effect."),
 ];
 
 const GRANT_STATUS: &[Field] = &[
-    field("url", FieldKind::Text, "Where the grant is redeemed."),
-    field("code", FieldKind::Text, "The secret that a caller must present: spec.code, or the one that was made."),
-    field("ca", FieldKind::Text, "The certificates, in PEM, by which a caller knows the server at the URL."),
+    field("url", FieldKind::Text, "The URL at which the grant is redeemed."),
+    field("code", FieldKind::Text, "The secret that a caller must present: spec.code, or the generated code."),
+    field("ca", FieldKind::Text, "The CA certificates, in PEM, with which a caller verifies the server at the URL."),
     field("redemptions", FieldKind::Integer, "How often the grant was redeemed."),
-    field("expirationTime", FieldKind::Text, "When the grant expires, as RFC 3339 writes it."),
+    field("expirationTime", FieldKind::Text, "When the grant expires, in the format of RFC 3339."),
     STATUS,
     MESSAGE,
     CONDITIONS,

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::metrics::AdminResource;
 
-/// AccessTokens: what is redeemed here.
+/// AccessTokens: the tokens that this server redeems.
 pub(crate) static ACCESS_TOKENS: ResourceType = ResourceType {
     id: TypeId::AccessTokens,
     group_version: SKUPPER,
@@ -46,19 +46,19 @@ const DESCRIPTION: &str = "An AccessToken is what another site's grant is redeem
 
 const FIELDS: &[Field] = &[
     required("spec", FieldKind::Object(SPEC), "Where the grant is, and what opens it."),
-    field("status", FieldKind::Object(TOKEN_STATUS), "How far the redemption is. Read-only."),
+    field("status", FieldKind::Object(TOKEN_STATUS), "The progress of the redemption. Read-only."),
 ];
 
 const SPEC: &[Field] = &[
-    required("url", FieldKind::Text, "Where the grant is redeemed: status.url of the AccessGrant."),
+    required("url", FieldKind::Text, "The URL at which the grant is redeemed: status.url of the AccessGrant."),
     required("code", FieldKind::Text, "The secret that must be presented: status.code of the AccessGrant."),
     required(
         "ca",
         FieldKind::Text,
         "The certificates, in PEM, by which the server at the URL is known: status.ca of the AccessGrant.",
     ),
-    field("linkCost", FieldKind::Integer, "What traffic over the Links costs. Default: 1, and 0 means the same."),
-    field("settings", FieldKind::Texts, "Free settings, kept and shown. None has a meaning here."),
+    field("linkCost", FieldKind::Integer, "The cost of traffic over the Links. Default: 1, and 0 means the same."),
+    field("settings", FieldKind::Texts, "Free settings, which are stored and have no effect."),
 ];
 
 const TOKEN_STATUS: &[Field] =

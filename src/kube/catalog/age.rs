@@ -1,4 +1,4 @@
-//! How long ago something was, as kubectl's tables write it: the longer ago, the less exactly.
+//! Ages as kubectl's tables show them: less exact the longer they are.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 const YEAR: u64 = 365 * DAY;
 
-/// One unit or two: `119s`, `2m30s`, `12m`, `3h20m`, `25h`, `3d4h`, `12d`, `2y10d`, `9y`. The smaller one of two is left out
-/// when there is none of it.
+/// One unit or two: `119s`, `2m30s`, `12m`, `3h20m`, `25h`, `3d4h`, `12d`, `2y10d`, `9y`. The smaller
+/// unit is left out when it is zero.
 pub(crate) fn age(passed: Duration) -> String {
     let seconds = passed.as_secs();
     let one = |unit: u64, sign: &str| format!("{}{sign}", seconds / unit);

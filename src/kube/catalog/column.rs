@@ -3,7 +3,7 @@
 /// A column of the table that `kubectl get` prints.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Column {
-    /// As headed; kubectl writes it in capitals.
+    /// The heading; kubectl prints it in capitals.
     pub(crate) name: &'static str,
     /// A type of OpenAPI: `string` or `integer`.
     pub(crate) value_type: &'static str,
@@ -11,14 +11,14 @@ pub(crate) struct Column {
     pub(crate) cell: Cell,
 }
 
-/// What a cell shows: nothing where the object has no such member.
+/// The content of a cell, which is empty when the object does not have the member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cell {
-    /// What the object holds there: the member of the object, that member's member, and so on.
+    /// The value at this path of member names.
     Path(&'static [&'static str]),
-    /// How many members or items the object holds there: 0 also where it has no such member.
+    /// The number of members or items at this path, and 0 when there is nothing at it.
     CountOf(&'static [&'static str]),
-    /// How long ago the instant there was, in words.
+    /// The age of the timestamp at this path.
     AgeOf(&'static [&'static str]),
 }
 

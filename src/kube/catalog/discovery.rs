@@ -11,16 +11,16 @@ use super::{
     types::{TYPES, groups, versions},
 };
 
-/// What is in a document.
+/// The content of a document.
 pub(crate) enum Content {
     Json(Value),
     OpenApi(&'static OpenApiDocument),
-    /// Kept beside OpenAPI v3, which lists and unknown kinds never ask (docs/kubernetes-api.md section 3.2). It has no
-    /// bytes.
+    /// OpenAPI v2, an empty document: kubectl asks for it, and not for OpenAPI v3, about lists and unknown kinds
+    /// (docs/kubernetes-api.md section 3.2).
     OpenApiV2,
 }
 
-/// What is in this document; `None` for a version of a group that has no types.
+/// The content of this document; `None` for a version of a group that has no types.
 pub(crate) fn content(document: Document) -> Option<Content> {
     let object = match document {
         Document::CoreVersions => json!({"kind": "APIVersions", "versions": [CORE.version]}),
@@ -35,7 +35,7 @@ pub(crate) fn content(document: Document) -> Option<Content> {
             group
         }
         Document::Resources(group_version) => resources(group_version),
-        // A minor version that kubectl's front ends know: some pick the client by it
+        // A minor version that wrappers of kubectl know: some choose the kubectl by it
         // (docs/kubernetes-api.md section 3.1).
         Document::Version => json!({
             "major": "1", "minor": "32", "gitVersion": concat!("v1.32.0+grantd", env!("CARGO_PKG_VERSION")),
@@ -63,7 +63,7 @@ fn resources(group_version: GroupVersion) -> Value {
     })
 }
 
-/// Namespaces are no type of the table, as they have none themselves.
+/// The entry of namespaces. They are not in the type table, as they are not in a namespace themselves.
 fn namespace_entry() -> Value {
     let verbs = namespaces::VERBS.map(Verb::as_str);
     json!({
@@ -72,7 +72,7 @@ fn namespace_entry() -> Value {
     })
 }
 
-/// The entry of a type, and those of its subresources.
+/// The entries of a type and of its subresources.
 fn entries(resource: &'static ResourceType) -> Vec<Value> {
     let verbs: Vec<&str> = resource.verbs.iter().map(|verb| verb.as_str()).collect();
     let own = json!({

@@ -1,4 +1,4 @@
-//! The documents of discovery, and where they are.
+//! The documents of discovery, and their paths.
 
 use super::{
     path::segments,
@@ -28,7 +28,7 @@ pub(crate) enum Document {
 }
 
 impl Document {
-    /// The document at this path, which is decoded and split; `None` where there is another thing or nothing.
+    /// The document at this path, given as decoded segments; `None` when there is no document at it.
     pub(crate) fn at(segments: &[&str]) -> Option<Self> {
         match segments {
             ["api"] => Some(Self::CoreVersions),
@@ -45,7 +45,7 @@ impl Document {
         }
     }
 
-    /// The document at this path, which is as it came, without its query.
+    /// The document at this path, given as the client sent it, without the query.
     pub(crate) fn read(path: &str) -> Option<Self> {
         let segments = segments(path.strip_prefix('/')?)?;
         Self::at(&segments.iter().map(String::as_str).collect::<Vec<_>>())

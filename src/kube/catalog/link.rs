@@ -7,7 +7,7 @@ use super::{
 };
 use crate::metrics::AdminResource;
 
-/// Links: where sites connect to.
+/// Links: connections to other sites.
 pub(crate) static LINKS: ResourceType = ResourceType {
     id: TypeId::Links,
     group_version: SKUPPER,
@@ -43,14 +43,18 @@ const FIELDS: &[Field] = &[
 ];
 
 const SPEC: &[Field] = &[
-    required("endpoints", FieldKind::List(LINK_ENDPOINT), "Where the routers of the other site take links."),
+    required(
+        "endpoints",
+        FieldKind::List(LINK_ENDPOINT),
+        "The addresses at which the routers of the other site accept links.",
+    ),
     field("tlsCredentials", FieldKind::Text, "The name of the Secret to connect with."),
-    field("cost", FieldKind::Integer, "What traffic over this link costs, 1 or more. Default: 1."),
-    field("settings", FieldKind::Texts, "Free settings, kept and shown. None has a meaning here."),
+    field("cost", FieldKind::Integer, "The cost of traffic over this link, 1 or more. Default: 1."),
+    field("settings", FieldKind::Texts, "Free settings, which are stored and have no effect."),
 ];
 
 const LINK_ENDPOINT: &[Field] = &[
-    required("name", FieldKind::Text, "Which routers connect to it: inter-router or edge."),
+    required("name", FieldKind::Text, "The kind of routers that connect to it: inter-router or edge."),
     required("host", FieldKind::Text, "Its host name or address."),
     required("port", FieldKind::Text, "Its port, written as a text."),
     field("group", FieldKind::Text, "The group of routers that it belongs to."),

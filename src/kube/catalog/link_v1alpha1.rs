@@ -7,7 +7,7 @@ use super::{
 };
 use crate::metrics::AdminResource;
 
-/// The same Links in their oldest form.
+/// The objects of the type Link, in their oldest form.
 pub(crate) static LINKS_V1ALPHA1: ResourceType = ResourceType {
     id: TypeId::LinksV1alpha1,
     group_version: SKUPPER_V1ALPHA1,
@@ -61,18 +61,18 @@ const FIELDS: &[Field] = &[
 
 const SPEC: &[Field] = &[
     field("tlsSecret", FieldKind::Text, "The name of the Secret to connect with."),
-    field("cost", FieldKind::Integer, "What traffic over this link costs, 1 or more. Default: 1."),
+    field("cost", FieldKind::Integer, "The cost of traffic over this link, 1 or more. Default: 1."),
     required(
         "options",
         FieldKind::Texts,
-        "Where the routers of the other site take links: inter-router-host, inter-router-port, edge-host and edge-port. \
+        "The addresses at which the routers of the other site accept links: inter-router-host, inter-router-port, edge-host and edge-port. \
          Any other option is a setting, kept and shown.",
     ),
 ];
 
 const STATUS: &[Field] = &[
     field("configured", FieldKind::Boolean, "Whether the router has the link in its configuration."),
-    field("url", FieldKind::Text, "Where the link goes to: HOST:PORT."),
+    field("url", FieldKind::Text, "The address that the link connects to: HOST:PORT."),
     field("site", FieldKind::Text, "The name of the other site."),
-    field("status", FieldKind::Text, "OK, or what keeps the link from working, in words."),
+    field("status", FieldKind::Text, "OK, or a sentence about the fault of the link."),
 ];

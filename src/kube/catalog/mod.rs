@@ -1,4 +1,4 @@
-//! What is served: the type table, and the documents and tables that come from it.
+//! The type table, and the documents and tables that are made from it.
 
 pub(super) mod access_grant;
 pub(super) mod access_token;

@@ -1,8 +1,8 @@
-//! What can be done with namespaces, which are no type of the table: they have no namespace themselves.
+//! The verbs of namespaces, which are not in the type table, as they are not in a namespace themselves.
 
 use super::resource_type::Verb;
 
-/// What can be done with them.
+/// The verbs of namespaces.
 pub(crate) const VERBS: [Verb; 3] = [Verb::Create, Verb::Get, Verb::List];
-/// Why the other verbs are not there.
+/// The message about all other verbs.
 pub(crate) const OTHER_VERBS: &str = "namespaces exist implicitly and cannot be changed here";

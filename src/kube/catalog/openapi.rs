@@ -12,11 +12,11 @@ use super::{
 };
 use crate::app::fnv1a;
 
-/// What describes the types of one version of a group.
+/// The document about the types of one version of a group.
 #[derive(Debug)]
 pub(crate) struct OpenApiDocument {
     group_version: GroupVersion,
-    /// The JSON, as it is sent.
+    /// The JSON text.
     pub(crate) text: String,
     /// Changes whenever the document does.
     pub(crate) hash: String,
@@ -32,7 +32,7 @@ static DOCUMENTS: LazyLock<Vec<OpenApiDocument>> = LazyLock::new(|| {
     group_versions().into_iter().map(document).collect()
 });
 
-/// `/openapi/v3`: the documents there are, each with the hash of what it says.
+/// `/openapi/v3`: the index of all documents, each with the hash of its content.
 pub(crate) fn index() -> Value {
     let entry = |document: &OpenApiDocument| {
         let path = document.group_version.path();
@@ -56,7 +56,8 @@ fn document_of(types: &[&'static ResourceType]) -> Value {
     })
 }
 
-/// Group backwards, version and kind, as Kubernetes names schemas; its own have a name in front.
+/// The name of a schema, as in Kubernetes: the reversed group, the version and the kind, with a prefix for Kubernetes' own
+/// types.
 fn schema_name(resource: &ResourceType) -> String {
     let GroupVersion { group, version } = resource.group_version;
     let group = if resource.group_version == CORE {
@@ -87,7 +88,7 @@ fn schema(resource: &ResourceType) -> Value {
     schema
 }
 
-/// An object with these fields, of which some must be there.
+/// The schema of an object with these fields, some of them required.
 fn object(fields: &[Field]) -> Value {
     let required = fields.iter().filter(|field| field.presence == Presence::Required);
     let required: Vec<&str> = required.map(|field| field.name).collect();
@@ -124,7 +125,7 @@ fn property(kind: &FieldKind) -> Value {
     }
 }
 
-/// The collection and the object of a type, with an operation for each verb. kubectl finds a type by its operations.
+/// The paths of a type, with an operation for each verb, by which kubectl finds the type.
 fn paths(resource: &'static ResourceType) -> [(String, Value); 2] {
     let collection = format!("/{}/namespaces/{{namespace}}/{}", resource.group_version.path(), resource.plural);
     let object = format!("{collection}/{{name}}");
@@ -137,7 +138,7 @@ fn paths(resource: &'static ResourceType) -> [(String, Value); 2] {
             Verb::Get => (&mut of_one, "get", "get"),
             Verb::Patch => (&mut of_one, "patch", "patch"),
             Verb::Update => (&mut of_one, "put", "put"),
-            // The parameters of a list say how.
+            // A watch is the list operation with the parameter `watch`.
             Verb::Watch => continue,
         };
         operations.insert(method.to_owned(), operation(resource, *verb, action));
@@ -152,7 +153,7 @@ fn paths(resource: &'static ResourceType) -> [(String, Value); 2] {
 
 fn operation(resource: &ResourceType, verb: Verb, action: &str) -> Value {
     let parameters: &[&str] = match verb {
-        // kubectl looks for `fieldValidation` at the patch and leaves validation to the server that has it.
+        // kubectl looks for the parameter `fieldValidation` of patch; if it exists, kubectl lets the server validate.
         Verb::Create | Verb::Patch | Verb::Update => &["dryRun", "fieldValidation"],
         Verb::Delete => &["dryRun"],
         Verb::List => &[

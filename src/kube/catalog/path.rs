@@ -6,9 +6,9 @@ use percent_encoding::percent_decode_str;
 
 /// Decodes `%XX`.
 ///
-/// Answers `None` when an escape is broken or the result is not UTF-8.
+/// Returns `None` when an escape is invalid or the result is not UTF-8.
 pub(crate) fn percent_decode(text: &str) -> Option<String> {
-    // The crate leaves a broken escape as it is: two readers could disagree about what was meant.
+    // The crate leaves an invalid escape unchanged: two programs could disagree about its meaning.
     let is_escape =
         |rest: &str| rest.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
     if !text.split('%').skip(1).all(is_escape) {
@@ -17,7 +17,7 @@ pub(crate) fn percent_decode(text: &str) -> Option<String> {
     percent_decode_str(text).decode_utf8().ok().map(Cow::into_owned)
 }
 
-/// The segments of a path without the slash that it begins with, decoded; `None` where one cannot be.
+/// The decoded segments of a path, which is given without its leading slash; `None` when one cannot be decoded.
 pub(crate) fn segments(path: &str) -> Option<Vec<String>> {
     path.split('/').map(percent_decode).collect()
 }

@@ -1,11 +1,11 @@
-//! What of an object is kept: the fields that its type has, as they were written.
+//! Removal of the fields that a type does not have, before an object is stored.
 
 use serde_json::{Map, Value};
 
 use super::schema::{Field, FieldKind};
 
-/// The members that are among these fields, and of those likewise; not what is null, which is absent, and not the
-/// status, which is not the caller's to write.
+/// The members that are among these fields, pruned in the same way. Null members count as absent; the status is left out, as
+/// only the server writes it.
 pub(crate) fn prune(fields: &[Field], members: &Map<String, Value>) -> Map<String, Value> {
     let mut kept = known(fields, members);
     kept.remove("status");

@@ -1,4 +1,4 @@
-//! What an entry of the type table says of a type: data only. What the type does is in [`kinds`](crate::kube::kinds).
+//! Entries of the type table: data only. The behaviour of types is in [`kinds`](crate::kube::kinds).
 
 use super::{column::Column, schema::Field};
 use crate::metrics::{AdminResource, AdminVerb};
@@ -17,7 +17,7 @@ impl GroupVersion {
         if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
     }
 
-    /// Where its types are, without the slash before: `apis/GROUP/VERSION`, or `api/v1` for the core group.
+    /// The path of its types without the leading slash: `apis/GROUP/VERSION`, or `api/v1` for the core group.
     pub(crate) fn path(self) -> String {
         let root = if self.group.is_empty() { "api" } else { "apis" };
         format!("{root}/{}", self.api_version())
@@ -31,7 +31,7 @@ pub(crate) const SKUPPER_V1ALPHA1: GroupVersion = GroupVersion { group: "skupper
 /// Kubernetes' core group.
 pub(crate) const CORE: GroupVersion = GroupVersion { group: "", version: "v1" };
 
-/// What can be done with a resource, in Kubernetes' words.
+/// The verbs of Kubernetes' API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verb {
     Create,
@@ -72,7 +72,7 @@ impl Verb {
         }
     }
 
-    /// Whether it changes anything.
+    /// Whether the verb changes objects.
     pub(crate) fn writes(self) -> bool {
         match self {
             Self::Create | Self::Delete | Self::Patch | Self::Update => true,
@@ -81,7 +81,7 @@ impl Verb {
     }
 }
 
-/// Names a type in a `match`, so that what is to be known of each type is known of every one.
+/// Identifies a type in a `match`, so that the compiler refuses code that forgets a type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TypeId {
     AccessGrants,
@@ -92,47 +92,47 @@ pub(crate) enum TypeId {
     Sites,
 }
 
-/// Who defines a type. It decides what clients know of its fields.
+/// The project that defines a type, which decides what clients know about its fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// Skupper. Clients know none of its fields, as of every custom resource.
+    /// Skupper. Clients know none of the fields, as with every custom resource.
     Skupper,
-    /// Kubernetes. Clients know all fields: some write the type in protobuf, and some send a strategic merge patch. Here that
-    /// is a merge patch, so the type must have no lists.
+    /// Kubernetes. Clients know all fields: some send protobuf, and some send strategic merge patches. This server applies
+    /// those as merge patches, so the type must not have lists.
     Kubernetes,
 }
 
 /// Which users, of those whose scope covers the namespace, may use the objects of a type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Audience {
-    /// They read and write as their scope says.
+    /// Reading and writing, as the user's scope permits.
     Scoped,
-    /// Only users who may write, also for reading: Kubernetes' role `view` shows no Secrets either.
+    /// Reading and writing only for users who may write; Kubernetes' role `view` cannot read Secrets either.
     Writers,
-    /// They read as their scope says; only users of all namespaces write.
+    /// Reading as the user's scope permits; writing only for users of all namespaces.
     WritersEverywhere,
 }
 
-/// A subresource: a part of an object with a path of its own.
+/// A subresource: a part of an object that has its own path.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Subresource {
     pub(crate) name: &'static str,
-    /// The kind of the object that it answers with.
+    /// The kind of the object in its answers.
     pub(crate) kind: &'static str,
     pub(crate) label: AdminResource,
     pub(crate) shows: Shows,
 }
 
-/// What a subresource shows.
+/// The content of a subresource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shows {
     /// The ledger of a grant.
     Redemptions,
-    /// The whole object, which has its status; only the server writes one.
+    /// The whole object, with the status, which only the server writes.
     Status,
 }
 
-/// `/status`, as Kubernetes has it, but to be read only.
+/// The subresource `/status`, as in Kubernetes, but read-only.
 pub(crate) const fn status_of(kind: &'static str, label: AdminResource) -> Subresource {
     Subresource { name: "status", kind, label, shows: Shows::Status }
 }
@@ -152,15 +152,15 @@ pub(crate) struct ResourceType {
     pub(crate) short_names: &'static [&'static str],
     pub(crate) audience: Audience,
     pub(crate) verbs: &'static [Verb],
-    /// Each answers to `get` and nothing else.
+    /// The subresources; each has only the verb `get`.
     pub(crate) subresources: &'static [Subresource],
-    /// The columns of its table behind the name, which every type has; the headings are those of Skupper's CRDs.
+    /// The columns of its table after the name, which every type has. The headings are those of Skupper's CRDs.
     pub(crate) columns: &'static [Column],
-    /// The texts beside the metadata by which a list can be narrowed, as Kubernetes can for this type.
+    /// The fields, besides namespace and name, that a field selector may refer to; for this type Kubernetes has the same.
     pub(crate) selectable: &'static [&'static str],
     pub(crate) label: AdminResource,
     pub(crate) description: &'static str,
-    /// Those besides `apiVersion`, `kind` and `metadata`.
+    /// The fields besides `apiVersion`, `kind` and `metadata`.
     pub(crate) fields: &'static [Field],
 }
 

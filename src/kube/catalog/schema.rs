@@ -1,5 +1,5 @@
-//! The fields of the types this API serves, with their descriptions: `kubectl explain` shows them, and what a caller writes
-//! is held against them. Those of one type are in the file of its entry, and those that several types have are here.
+//! The fields of the types this API serves, with their descriptions: `kubectl explain` shows them, and objects from
+//! callers are checked against them. The fields of one type are in the file of its entry, common ones are here.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use crate::grant::format_go_duration;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Field {
     pub(crate) name: &'static str,
-    /// `{default}` in it is replaced by the default.
+    /// The description; `{default}` in it is replaced by the default.
     description: &'static str,
     pub(crate) kind: FieldKind,
     pub(crate) presence: Presence,
     default: Option<DefaultValue>,
 }
 
-/// What a field has when it is left out.
+/// The value of a field that is absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DefaultValue {
     Number(u32),
@@ -24,7 +24,7 @@ pub(crate) enum DefaultValue {
 }
 
 impl Field {
-    /// What `kubectl explain` shows.
+    /// The description that `kubectl explain` shows.
     pub(crate) fn description(&self) -> String {
         let default = match self.default {
             None => return self.description.to_owned(),
@@ -39,15 +39,15 @@ impl Field {
     }
 }
 
-/// Whether a field can be left out.
+/// Whether a field may be absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Presence {
     Optional,
-    /// It must be there whenever the object is that it is a field of.
+    /// The field must be present whenever the object that it belongs to is.
     Required,
 }
 
-/// What a field holds.
+/// The type of a field.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum FieldKind {
     Text,
@@ -57,14 +57,14 @@ pub(crate) enum FieldKind {
     Duration,
     /// A map of texts.
     Texts,
-    /// What a Secret holds: a map of secret texts, or of bytes.
+    /// The data of a Secret: a map from keys to secret values.
     Data(Encoding),
     Object(&'static [Field]),
     /// A list of objects.
     List(&'static [Field]),
 }
 
-/// How what a Secret holds is written.
+/// The encoding of the data of a Secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encoding {
     Plain,
@@ -81,17 +81,24 @@ pub(crate) const fn required(name: &'static str, kind: FieldKind, description: &
 }
 
 pub(crate) const STATUS: Field = field("status", FieldKind::Text, "Ready or Error.");
-/// The status of what takes time.
+/// The status of an object whose processing takes time.
 pub(crate) const STATUS_OR_PENDING: Field = field("status", FieldKind::Text, "Ready, Pending or Error.");
-pub(crate) const MESSAGE: Field = field("message", FieldKind::Text, "OK, or what is wrong, in words.");
-pub(crate) const CONDITIONS: Field =
-    field("conditions", FieldKind::List(CONDITION), "What the status adds up from. The one named Ready is their sum.");
+pub(crate) const MESSAGE: Field = field("message", FieldKind::Text, "OK, or a sentence about what is wrong.");
+pub(crate) const CONDITIONS: Field = field(
+    "conditions",
+    FieldKind::List(CONDITION),
+    "The parts of the status. The condition Ready is true when all others are.",
+);
 
 const CONDITION: &[Field] = &[
-    field("type", FieldKind::Text, "Its name."),
+    field("type", FieldKind::Text, "The name of the condition."),
     field("status", FieldKind::Text, "True or False."),
-    field("reason", FieldKind::Text, "Why, in one word."),
-    field("message", FieldKind::Text, "Why, in words."),
-    field("observedGeneration", FieldKind::Integer, "The generation of the object that it speaks of."),
-    field("lastTransitionTime", FieldKind::Text, "Since when it is so, as RFC 3339 writes it."),
+    field("reason", FieldKind::Text, "The reason for the status, in one word."),
+    field("message", FieldKind::Text, "The reason for the status, in a sentence."),
+    field("observedGeneration", FieldKind::Integer, "The generation of the object that the condition is about."),
+    field(
+        "lastTransitionTime",
+        FieldKind::Text,
+        "The time of the last change of the status, in the format of RFC 3339.",
+    ),
 ];

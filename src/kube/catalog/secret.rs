@@ -7,7 +7,7 @@ use super::{
 };
 use crate::metrics::AdminResource;
 
-/// Secrets: credentials, among them those of links.
+/// Secrets: credentials, for example those of links.
 pub(crate) static SECRETS: ResourceType = ResourceType {
     id: TypeId::Secrets,
     group_version: CORE,
@@ -47,18 +47,18 @@ const FIELDS: &[Field] = &[
     field(
         "data",
         FieldKind::Data(Encoding::Base64),
-        "What is secret, in base64, by keys of letters, digits, '-', '_' and '.': 1 MiB in all at most.",
+        "The secret values in base64, 1 MiB in all at most. Keys consist of letters, digits, '-', '_' and '.'.",
     ),
     field(
         "stringData",
         FieldKind::Data(Encoding::Plain),
-        "The same as plain texts, to be written only: each is kept in data, in the place of what is there.",
+        "Secret values as plain texts, write-only: each is stored in data and replaces the value of the same key there.",
     ),
     field(
         "type",
         FieldKind::Text,
-        "What the keys are for. Default: Opaque. One of type kubernetes.io/tls has the keys tls.crt and tls.key. It cannot \
+        "The purpose of the data. Default: Opaque. One of type kubernetes.io/tls has the keys tls.crt and tls.key. It cannot \
          change later.",
     ),
-    field("immutable", FieldKind::Boolean, "Only false, or left out: that a Secret never changes is not supported."),
+    field("immutable", FieldKind::Boolean, "Must be false or absent: immutable Secrets are not supported."),
 ];

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::metrics::AdminResource;
 
-/// Sites: where links lead.
+/// Sites: parts of the application network that other sites can link to.
 pub(crate) static SITES: ResourceType = ResourceType {
     id: TypeId::Sites,
     group_version: SKUPPER,
@@ -16,7 +16,7 @@ pub(crate) static SITES: ResourceType = ResourceType {
     singular: "site",
     kind: "Site",
     short_names: &["st"],
-    // A site that is created here signs with the issuer of another namespace: a user of one namespace must not.
+    // Grants of a created site are signed with the issuer of another namespace, which a user of one namespace must not use.
     audience: Audience::WritersEverywhere,
     verbs: ALL_VERBS,
     subresources: &[status_of("Site", AdminResource::Sites)],
@@ -40,40 +40,40 @@ const DESCRIPTION: &str = "A Site is where links lead: the routers of one namesp
      here; one that is made here shares the endpoints and the issuers of the site that was configured first.";
 
 const FIELDS: &[Field] = &[
-    field("spec", FieldKind::Object(SPEC), "How the site should be. Every field may be left out."),
-    field("status", FieldKind::Object(SITE_STATUS), "The state of the site, and where links reach it. Read-only."),
+    field("spec", FieldKind::Object(SPEC), "The wanted state of the site. Every field is optional."),
+    field(
+        "status",
+        FieldKind::Object(SITE_STATUS),
+        "The state of the site, and the addresses for links to it. Read-only.",
+    ),
 ];
 
 const SPEC: &[Field] = &[
     field("defaultIssuer", FieldKind::Text, "The certificate authority that signs for grants that name none."),
-    field(
-        "edge",
-        FieldKind::Boolean,
-        "Whether it is an edge site, which no link can lead to. Left out when it is not.",
-    ),
-    field("ha", FieldKind::Boolean, "Whether routers run in pairs. Kept and shown: grantd runs no routers."),
+    field("edge", FieldKind::Boolean, "Whether it is an edge site, which accepts no links. Absent means false."),
+    field("ha", FieldKind::Boolean, "Whether routers run in pairs. Stored without effect, as grantd runs no routers."),
     field(
         "linkAccess",
         FieldKind::Text,
-        "Whether links can lead to the site: \"none\", or left out, when they cannot. Every other value means the configured \
+        "Whether the site accepts links: not if it is \"none\" or absent. Every other value means the configured \
          endpoints.",
     ),
-    field("serviceAccount", FieldKind::Text, "Kept and shown. Has no meaning here."),
-    field("settings", FieldKind::Texts, "Free settings, kept and shown. None has a meaning here."),
+    field("serviceAccount", FieldKind::Text, "Stored without effect."),
+    field("settings", FieldKind::Texts, "Free settings, which are stored and have no effect."),
 ];
 
 const SITE_STATUS: &[Field] = &[
     field("defaultIssuer", FieldKind::Text, "The certificate authority that signs for grants that name none."),
-    field("endpoints", FieldKind::List(ENDPOINT), "Where links reach the routers of the site."),
+    field("endpoints", FieldKind::List(ENDPOINT), "The addresses at which the routers of the site accept links."),
     STATUS,
     MESSAGE,
     CONDITIONS,
 ];
 
 const ENDPOINT: &[Field] = &[
-    field("name", FieldKind::Text, "The role of the links that it takes: inter-router or edge."),
+    field("name", FieldKind::Text, "The role of the links that it accepts: inter-router or edge."),
     field("host", FieldKind::Text, "Its host name or address."),
-    field("port", FieldKind::Text, "Its port, written as a text."),
+    field("port", FieldKind::Text, "Its port, as a text."),
     field(
         "group",
         FieldKind::Text,

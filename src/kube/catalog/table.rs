@@ -1,4 +1,4 @@
-//! Objects as a table: the form in which `kubectl get` asks for what it prints (docs/kubernetes-api.md section 4.3).
+//! Objects as a table, the form that `kubectl get` asks for and prints (docs/kubernetes-api.md section 4.3).
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::time::Timestamp;
 
-/// The column that comes first, whatever the type.
+/// The first column of every type.
 static NAME: Column = Column {
     name: "Name",
     value_type: "string",
@@ -17,23 +17,23 @@ static NAME: Column = Column {
     cell: Cell::Path(&["metadata", "name"]),
 };
 
-/// What a row says of its object's metadata. Not the annotations: kubectl keeps the manifest that was applied in one of
-/// them, and a manifest may hold a code.
+/// The members of an object's metadata that a row of a list has. Annotations are left out: kubectl stores the applied
+/// manifest in one of them, and a manifest may contain a code.
 const ROW_METADATA: [&str; 7] =
     ["name", "namespace", "uid", "labels", "creationTimestamp", "resourceVersion", "generation"];
 
-/// What the table of one object keeps of its metadata.
+/// The members of an object's metadata that a table with one object has.
 const TABLE_METADATA: [&str; 1] = ["resourceVersion"];
 
 /// The table that a caller asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TableForm {
-    /// Of the table, and of the metadata in its rows.
+    /// The version of the table, and of the metadata in its rows.
     pub(crate) api_version: &'static str,
     pub(crate) include: IncludeObject,
 }
 
-/// What each row holds beside its cells.
+/// The content of each row besides its cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum IncludeObject {
     Nothing,
@@ -42,7 +42,7 @@ pub(crate) enum IncludeObject {
 }
 
 impl TableForm {
-    /// The table of one object, with the ages that it has `now`.
+    /// The table of one object, with ages as of `now`.
     pub(crate) fn table(self, resource: &ResourceType, object: Value, now: Timestamp) -> Value {
         let metadata: Map<String, Value> = TABLE_METADATA
             .iter()
@@ -55,14 +55,14 @@ impl TableForm {
         table
     }
 
-    /// How the table of a list begins: rows come next, then `],"metadata":`, and the end.
+    /// The beginning of the table of a list; the rows follow, then `],"metadata":`, the metadata and the end.
     pub(crate) fn beginning(self, resource: &ResourceType) -> String {
         let definitions: Value = columns(resource).map(definition).collect();
         let version = self.api_version;
         format!(r#"{{"kind":"Table","apiVersion":"{version}","columnDefinitions":{definitions},"rows":["#)
     }
 
-    /// The row of an object, with the ages that it has `now`.
+    /// The row of an object, with ages as of `now`.
     pub(crate) fn row(self, resource: &ResourceType, object: Value, now: Timestamp) -> Value {
         let cells: Value = columns(resource).map(|column| cell(&object, column.cell, now)).collect();
         let mut row = json!({});
@@ -75,7 +75,7 @@ impl TableForm {
         row
     }
 
-    /// Kubernetes' PartialObjectMetadata. Without its kind and version kubectl would throw the whole table away
+    /// Kubernetes' PartialObjectMetadata. Without its kind and version kubectl would discard the whole table
     /// (docs/kubernetes-api.md section 3.5).
     fn partial(self, mut object: Value) -> Value {
         let mut partial = json!({"kind": "PartialObjectMetadata", "apiVersion": self.api_version});
@@ -92,7 +92,7 @@ fn columns(resource: &ResourceType) -> impl Iterator<Item = &'static Column> {
     std::iter::once(&NAME).chain(resource.columns)
 }
 
-/// As clients with types expect it: Kubernetes leaves no member out.
+/// A column in Kubernetes' form. All members are present, as typed clients expect.
 fn definition(column: &Column) -> Value {
     let format = if column.cell == NAME.cell { "name" } else { "" };
     json!({
@@ -101,7 +101,7 @@ fn definition(column: &Column) -> Value {
     })
 }
 
-/// Null where the object has no such member.
+/// The value of a cell; null when the object does not have the member.
 fn cell(object: &Value, cell: Cell, now: Timestamp) -> Value {
     match cell {
         Cell::Path(path) => at(object, path).cloned().unwrap_or_default(),

@@ -1,7 +1,7 @@
-//! The types this API serves: the one table that discovery, routing and messages come from.
+//! The type table: all types that this API serves. Discovery, routing and messages are made from it.
 //!
-//! A new kind is one entry, in a file beside this one, and its behaviour in [`kinds`](crate::kube::kinds), which the compiler
-//! asks for; besides, the store keeps an object kind for what it holds, and metrics a label.
+//! A new kind needs one entry, in its own file in this directory, and its behaviour in [`kinds`](crate::kube::kinds), which
+//! the compiler demands; further, an object kind in the store, and a label in the metrics.
 
 use super::{
     access_grant::ACCESS_GRANTS,
@@ -13,16 +13,16 @@ use super::{
     site::SITES,
 };
 
-/// Every type, in the order that discovery lists them; of the versions of a group, the preferred one first.
+/// Every type, in the order of discovery; the preferred version of a group comes first.
 pub(crate) static TYPES: [&ResourceType; 6] =
     [&ACCESS_GRANTS, &SITES, &ACCESS_TOKENS, &LINKS, &LINKS_V1ALPHA1, &SECRETS];
 
-/// The versions of a group, the preferred one first; none of a group that is not served.
+/// The versions of a group, the preferred one first; empty for a group that is not served.
 pub(crate) fn versions(group: &str) -> Vec<GroupVersion> {
     group_versions().into_iter().filter(|version| version.group == group).collect()
 }
 
-/// The groups that are served beside the core group.
+/// The groups that are served besides the core group.
 pub(crate) fn groups() -> Vec<&'static str> {
     let mut groups = Vec::new();
     for group in TYPES.into_iter().map(|resource| resource.group_version.group) {
@@ -62,7 +62,7 @@ mod tests {
         for resource in TYPES {
             let names = [resource.plural, resource.singular].into_iter().chain(resource.short_names.iter().copied());
             for name in names {
-                // Another version of a type is the same type.
+                // All versions of a type share its names.
                 let kind = seen.entry(name).or_insert_with(|| resource.qualified_kind());
                 assert_eq!(*kind, resource.qualified_kind(), "{name} names two types");
             }

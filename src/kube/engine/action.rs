@@ -1,4 +1,4 @@
-//! A request for a type: what is to be done, and its options.
+//! A request for objects of a type: the action and its options.
 
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// One request to a resource type. Names are as they came, and may be no names at all.
+/// One request for objects of a type. Names are as the client sent them, and may be invalid.
 #[derive(Debug)]
 pub(crate) enum Action {
     Get { namespace: Namespace, name: String },
@@ -26,15 +26,15 @@ pub(crate) enum Action {
     Delete { namespace: Namespace, name: String, options: DeleteOptions },
 }
 
-/// How an object is removed. What Kubernetes knows besides (`propagationPolicy`, `gracePeriodSeconds`) is about
-/// dependents and shutdown, and a grant has neither.
+/// How an object is removed. Kubernetes' other options (`propagationPolicy`, `gracePeriodSeconds`) are about
+/// dependent objects and the end of processes; objects here have neither.
 #[derive(Debug)]
 pub(crate) struct DeleteOptions {
     pub(crate) effect: Effect,
     pub(crate) preconditions: Preconditions,
 }
 
-/// What must be so for a removal.
+/// Conditions under which an object is removed.
 #[derive(Debug, Default)]
 pub(crate) struct Preconditions {
     pub(crate) uid: Option<String>,
@@ -42,10 +42,10 @@ pub(crate) struct Preconditions {
 }
 
 impl DeleteOptions {
-    /// Reads the body of a DELETE; kubectl puts the dry run there, and others into the query.
+    /// Reads the body of a DELETE. kubectl sends `dryRun` in the body, other clients in the query.
     ///
     /// # Errors
-    /// 400 for what cannot be understood: a precondition that is ignored removes the wrong object.
+    /// 400 for unknown preconditions too: if one were ignored, the wrong object could be removed.
     pub(crate) fn read(body: Option<&Value>, query: Effect) -> Result<Self, Problem> {
         let member = |name: &str| body.and_then(|body| body.get(name)).filter(|value| !value.is_null());
         let malformed = |what: &str| Problem::BadRequest(format!("DeleteOptions: {what}"));
@@ -85,7 +85,7 @@ impl Preconditions {
         self.uid.is_none() && self.revision.is_none()
     }
 
-    /// Compares with what is there.
+    /// Compares the conditions with the object that exists.
     ///
     /// # Errors
     /// 409 in Kubernetes' words.

@@ -16,10 +16,10 @@ use crate::kube::problem::{
 
 /// The most operations of one patch.
 const MOST_OPERATIONS: usize = 1000;
-/// How much the `copy` and `move` operations of one patch may carry, about in bytes of JSON: each copy can double the
-/// object, and a thousand would fill any memory.
+/// The most that the `copy` and `move` operations of one patch may copy together, in about bytes of JSON: each copy can
+/// double the object, so a thousand copies would need more memory than any host has.
 const MOST_CARRIED: usize = 1024 * 1024;
-/// The deepest place that a patch reaches, as deep as a body can be nested: whatever walks through the object recurses.
+/// The deepest nesting that a patch may produce, equal to that of bodies: functions that visit the whole object recurse.
 const DEEPEST: usize = 128;
 
 /// The operations of a patch, in their order.
@@ -30,7 +30,7 @@ impl Operations {
     /// Reads the operations of a body.
     ///
     /// # Errors
-    /// 400 for what is no operation, 413 for too many.
+    /// 400 for an invalid operation, 413 for too many.
     pub(crate) fn read(items: Vec<Value>) -> Result<Self, Problem> {
         if items.len() > MOST_OPERATIONS {
             return Err(Problem::TooManyOperations { limit: MOST_OPERATIONS, found: items.len() });
@@ -41,7 +41,7 @@ impl Operations {
         read.collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether they name the version of the object that they are for: applied to another one, they are out of date.
+    /// Whether the operations name the version of the object that they are for; they must not be applied to another one.
     pub(crate) fn name_a_version(&self) -> bool {
         self.0.iter().any(|operation| match operation {
             PatchOperation::Test(_)
@@ -90,7 +90,7 @@ fn words(kind: &PatchErrorKind) -> &'static str {
         PatchErrorKind::InvalidPointer => "there is no such place",
         PatchErrorKind::InvalidFromPointer => "there is nothing at the place that \"from\" names",
         PatchErrorKind::CannotMoveInsideItself => "a value cannot be moved into itself",
-        // The crate may add to its enum.
+        // The enum of the crate is `non_exhaustive`.
         _ => "it cannot be done",
     }
 }
@@ -118,26 +118,27 @@ fn operation(item: Value) -> Result<PatchOperation, String> {
 
 fn pointer(members: &mut Map<String, Value>, name: &str) -> Result<PointerBuf, String> {
     let Some(Value::String(text)) = members.remove(name) else { return Err(format!("has no {name:?}")) };
-    let rule = "is no JSON pointer: it must be empty or begin with '/', and '~' stands as '~0' or '~1' only (RFC 6901)";
+    let rule =
+        "is no JSON pointer: it must be empty or begin with '/', and '~' must be followed by '0' or '1' (RFC 6901)";
     PointerBuf::parse(text.as_str()).map_err(|_| format!("has a {name:?} that {rule}"))
 }
 
-/// Null is a value; nothing is none.
+/// The member `value`, which may be null but must not be missing.
 fn value(members: &mut Map<String, Value>) -> Result<Value, String> {
     members.remove("value").ok_or_else(|| "has no \"value\"".to_owned())
 }
 
-/// Refuses an operation that would make the object too deep, or carry too much.
+/// Refuses an operation that would nest the object too deeply, or copy too much.
 fn check_size(object: &Value, operation: &PatchOperation, carried: &mut usize) -> Result<(), &'static str> {
     match operation {
         PatchOperation::Move(MoveOperation { from, path }) | PatchOperation::Copy(CopyOperation { from, path }) => {
-            // That nothing is there is reported by the operation itself.
+            // The operation itself reports a path that does not exist.
             let Some(source) = object.pointer(from.as_str()) else { return Ok(()) };
             check_depth(source, path)?;
             *carried += json::size(source);
             if *carried > MOST_CARRIED { Err("the patch copies and moves too much") } else { Ok(()) }
         }
-        // No more bytes than the body held, which has the same bound.
+        // The value was in the body, whose length is limited.
         PatchOperation::Add(AddOperation { value, path })
         | PatchOperation::Replace(ReplaceOperation { value, path }) => check_depth(value, path),
         PatchOperation::Remove(_) | PatchOperation::Test(_) => Ok(()),

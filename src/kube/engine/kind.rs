@@ -1,4 +1,4 @@
-//! What a type of the table does: everything that reading, writing and watching need to know of it.
+//! The behaviour of a type in the type table: everything that reading, writing and watching its objects need.
 
 use std::{fmt, future::Future, str::FromStr};
 
@@ -18,23 +18,23 @@ use crate::{
     store::{ChangeSubject, CorruptRow, LastState},
 };
 
-/// One type's behaviour. Verbs are written once, against this.
+/// The behaviour of one type. Each verb is written once, for every implementation of this trait.
 pub(crate) trait Kind: Copy + Send + Sync + 'static {
-    /// What its objects are called.
+    /// The type of the objects' names.
     type Name: FromStr<Err = NameError> + fmt::Display + Clone + PartialEq + Send + Sync + 'static;
-    /// An object as it is kept.
+    /// An object as it is stored.
     type State: Send + Sync + 'static;
-    /// What a caller wants an object to be, read and valid.
+    /// What a caller wants an object to be, parsed and valid.
     type Spec: Clone + Send + Sync + 'static;
 
-    /// Its entry in the table.
+    /// The entry in the type table.
     fn resource(self) -> &'static ResourceType;
 
-    /// The most bytes of a name: no more than a [`Name`](Self::Name) has.
+    /// The most bytes of a name, not more than a [`Name`](Self::Name) can have.
     fn longest_name(self) -> usize;
 
-    /// Reads the spec of an object whose fields are known to be there and of the types that the table gives them. `None`, and
-    /// at least one fault, when a value breaks a rule.
+    /// Reads the spec of an object whose required fields exist and whose fields have the types that the table says.
+    /// Returns `None`, and adds at least one fault, when a value breaks a rule.
     fn spec(self, faults: &mut Faults, members: &Map<String, Value>) -> Option<Self::Spec>;
 
     /// Reads an object that a caller wrote.
@@ -50,7 +50,7 @@ pub(crate) trait Kind: Copy + Send + Sync + 'static {
         Manifest::read(self.resource(), self.longest_name(), written, validation, read_spec)
     }
 
-    /// What every object has.
+    /// The metadata that every object has.
     fn meta(self, state: &Self::State) -> ObjectMeta<'_>;
 
     /// The object as callers see it.
@@ -71,10 +71,10 @@ pub(crate) trait Kind: Copy + Send + Sync + 'static {
         query: PageQuery<Self::Name>,
     ) -> impl Future<Output = Result<Page<Self::State, Self::Name>, Problem>> + Send;
 
-    /// How many objects a list of this query has, counted up to its limit.
+    /// The number of objects that this query finds, counted up to its limit.
     fn count(self, app: &App, query: PageQuery<Self::Name>) -> impl Future<Output = Result<u32, Problem>> + Send;
 
-    /// Makes an object, or says what it would be like.
+    /// Creates an object or, in a dry run, returns the object that would be created.
     fn create(
         self,
         app: &App,
@@ -82,8 +82,8 @@ pub(crate) trait Kind: Copy + Send + Sync + 'static {
         effect: Effect,
     ) -> impl Future<Output = Result<Created, Problem>> + Send;
 
-    /// Changes an object, as it was read, to what the manifest says, or says what it would be like. Nothing is written when
-    /// nothing differs.
+    /// Changes an object from the state that was read to what the manifest says or, in a dry run, returns the changed object.
+    /// Nothing is written when nothing differs.
     fn replace(
         self,
         app: &App,
@@ -92,7 +92,7 @@ pub(crate) trait Kind: Copy + Send + Sync + 'static {
         effect: Effect,
     ) -> impl Future<Output = Result<Replaced, Problem>> + Send;
 
-    /// Removes an object, if `expected` is given only at that state.
+    /// Removes an object; when `expected` is given, only if the object is in that state.
     fn remove(
         self,
         app: &App,
@@ -101,10 +101,10 @@ pub(crate) trait Kind: Copy + Send + Sync + 'static {
         expected: Option<Revision>,
     ) -> impl Future<Output = Result<Removal, Problem>> + Send;
 
-    /// Which of its objects a change is about, if about one.
+    /// The object of this type that a change is about; `None` when it is about another type.
     fn subject(self, subject: &ChangeSubject) -> Option<Subject<'_>>;
 
-    /// A removed object of this type as it was last.
+    /// The last state of a removed object of this type.
     fn last(self, last: &LastState) -> Option<Self::State>;
 }
 
@@ -120,16 +120,16 @@ pub(crate) struct Subject<'a> {
 #[derive(Debug)]
 pub(crate) struct PageQuery<N> {
     pub(crate) namespace: Option<Namespace>,
-    /// Only those ordered after this one.
+    /// Only objects ordered after this one.
     pub(crate) after: Option<(Namespace, N)>,
     pub(crate) limit: u32,
 }
 
-/// Some of the objects.
+/// A page of objects.
 #[derive(Debug)]
 pub(crate) struct Page<S, N> {
     pub(crate) items: Vec<S>,
-    /// Those that could not be read.
+    /// The rows of objects that could not be read.
     pub(crate) corrupt: Vec<CorruptRow>,
     /// The store's revision when the page was read.
     pub(crate) revision: Revision,
@@ -137,7 +137,7 @@ pub(crate) struct Page<S, N> {
     pub(crate) next: Option<(Namespace, N)>,
 }
 
-/// An object to be made.
+/// An object to be created.
 pub(crate) struct Draft<'a, N, S> {
     pub(crate) namespace: &'a Namespace,
     pub(crate) name: &'a N,
@@ -147,30 +147,30 @@ pub(crate) struct Draft<'a, N, S> {
 /// How a creation ended.
 #[derive(Debug)]
 pub(crate) enum Created {
-    /// With this object.
+    /// The object was created, or would be.
     Done(Value),
-    /// There is one of that name.
+    /// An object of that name exists already.
     NameTaken,
 }
 
 /// How a replacement ended.
 #[derive(Debug)]
 pub(crate) enum Replaced {
-    /// With this object, and what there is to say about it.
+    /// The object was replaced, or would be; with warnings for the client.
     Done { object: Value, warnings: Vec<String> },
-    /// The object was changed since it was read.
+    /// The object has changed since it was read.
     Stale,
-    /// It was removed.
+    /// The object has been removed since it was read.
     Gone,
 }
 
 /// How a removal ended.
 #[derive(Debug)]
 pub(crate) enum Removal {
-    /// The object with this uid is no more.
+    /// The object with this uid was removed.
     Done { uid: String },
-    /// It is not at the expected state.
+    /// The object is not in the expected state.
     Stale,
-    /// There is none.
+    /// No such object exists.
     Gone,
 }

@@ -22,11 +22,11 @@ use crate::{
     time::Timestamp,
 };
 
-/// The most items of one answer, also when no limit is given.
+/// The most items of one answer, whatever `limit` the client asks for.
 const MOST_ITEMS: u32 = 5_000;
-/// Objects that are counted behind the end of an answer; whether there are even more is left open.
+/// The most objects that are counted for `remainingItemCount`; if more remain, the answer gives no count.
 const MOST_COUNTED: u32 = 10_000;
-/// An answer ends once it is as long, whatever its limit: continued, it goes on.
+/// The length at which an answer ends, in bytes, whatever its limit; its `continue` token gets the rest.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 /// How a list is answered.
@@ -36,7 +36,7 @@ pub(crate) struct ListForm {
     pub(crate) memory: Memory,
 }
 
-/// Objects by namespace and name, of one namespace or of all.
+/// A list of objects of one namespace or of all, ordered by namespace and name.
 ///
 /// # Errors
 /// 429 when the answers of all callers take too much memory, 503 when the store does not answer.
@@ -59,7 +59,7 @@ pub(crate) async fn list<K: Kind>(
     let mut metadata = json!({"resourceVersion": revision.to_string()});
     if let Some(rest) = rest {
         metadata["continue"] = rest.to_string().into();
-        // The number of selected objects is unknown without reading all of them; Kubernetes leaves it out there too.
+        // With a selector the number of objects is unknown without reading all of them. Kubernetes leaves it out then too.
         if options.selector.selects_all() {
             let after = Some(rest.position(kind.resource(), scope.as_ref())?);
             let count = kind.count(app, PageQuery { namespace: scope, after, limit: MOST_COUNTED + 1 }).await?;
@@ -71,7 +71,7 @@ pub(crate) async fn list<K: Kind>(
     Ok(items.outcome(&metadata).warning(warnings))
 }
 
-/// The items of an answer, written one by one: as values, all together would take several times the memory.
+/// The items of an answer, converted to text one by one: all of them as JSON values would take several times the memory.
 struct Items {
     resource: &'static ResourceType,
     table: Option<TableForm>,
@@ -104,7 +104,7 @@ impl Items {
         }
         self.text.push_str(&item.to_string());
         self.count += 1;
-        // Small answers are many, and bounded otherwise.
+        // The memory of small answers is bounded by the limits of connections and streams.
         if self.text.len() > UNCOUNTED {
             self.permit.grow_to(self.text.capacity()).map_err(|NoMemory| Problem::Overloaded)?;
         }
@@ -122,7 +122,7 @@ impl Items {
 }
 
 struct Collected {
-    /// Where the list goes on, when it does.
+    /// Where the list continues; `None` at its end.
     rest: Option<Continue>,
     corrupt: Vec<CorruptRow>,
     revision: Revision,
@@ -144,7 +144,7 @@ async fn collect<K: Kind>(
     loop {
         let missing = (most - items.count).saturating_add(1);
         let full = PageLimit::FULL.items();
-        // Most objects may not be selected: pages of what is missing would be as many as there are objects.
+        // Full pages, as most objects may not be selected: pages of the missing number could be one for each object.
         let wanted = if options.selector.selects_all() { missing } else { full };
         let query = PageQuery { namespace: namespace.clone(), after, limit: wanted.min(full) };
         let page: Page<K::State, K::Name> = kind.page(app, query).await?;
@@ -170,14 +170,15 @@ async fn collect<K: Kind>(
     }
 }
 
-/// The token of a list of `scope` that goes on after this object; `None` when its name is none, as of no object.
+/// The token of a list of `scope` that continues after this object; `None` when its name is not valid for any object.
 fn continue_after<K: Kind>(kind: K, scope: Option<Namespace>, revision: Revision, last: &K::State) -> Option<Continue> {
     let ObjectMeta { namespace, name, .. } = kind.meta(last);
     let plural = kind.resource().plural.to_owned();
     Some(Continue { revision, plural, scope, namespace: namespace.clone(), name: name.parse().ok()? })
 }
 
-/// A list that hides what it cannot read would say that all is well; one that fails would hide everything else.
+/// The warning about a corrupt object. A list that left it out without a warning would look complete, and a list that
+/// failed would hide all other objects.
 fn corruption(object: &CorruptRow) -> String {
     let (id, what) = (object.id.escape_debug(), object.what);
     error!(object.id = %id, what, "a stored object is corrupt");

@@ -1,4 +1,4 @@
-//! An object as a caller writes it, checked: every fault at once, in Kubernetes' words.
+//! Objects as callers write them: validation, which reports every fault at once and in Kubernetes' words.
 
 use std::{collections::BTreeMap, str::FromStr};
 
@@ -24,17 +24,17 @@ use crate::{
 /// How many characters the server adds to `generateName`.
 const SUFFIX_LENGTH: usize = 8;
 
-/// What a caller calls an object.
+/// The name that a caller gives an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ManifestName<N> {
     /// `metadata.name`.
     Given(N),
-    /// `metadata.generateName`: a beginning that makes a name with any suffix of lower-case hex digits.
+    /// `metadata.generateName`: a prefix that is a valid name with every suffix of lower-case hex digits.
     Generate(String),
 }
 
 impl<N: FromStr<Err = NameError> + Clone> ManifestName<N> {
-    /// Reads a name of at most `longest` bytes; `None` when there is a fault. Too long a beginning is cut, as in
+    /// Reads a name of at most `longest` bytes; `None` when there is a fault. A prefix that is too long is cut, as in
     /// Kubernetes.
     fn read(longest: usize, identity: &Identity, faults: &mut Faults) -> Option<Self> {
         match (&identity.given_name, &identity.prefix) {
@@ -55,7 +55,7 @@ impl<N: FromStr<Err = NameError> + Clone> ManifestName<N> {
         None
     }
 
-    /// The name; a generated one is another every time.
+    /// The name; a generated one differs with every call.
     pub(crate) fn resolve(&self) -> N {
         match self {
             Self::Given(name) => name.clone(),
@@ -70,7 +70,7 @@ impl<N: FromStr<Err = NameError> + Clone> ManifestName<N> {
     }
 }
 
-/// A whole object without its status, which is ours to write and is ignored where a caller wrote it.
+/// A whole object without its status, which only the server writes; a status from a caller is ignored.
 #[derive(Debug)]
 pub(crate) struct Manifest<N, S> {
     pub(crate) name: ManifestName<N>,
@@ -81,13 +81,13 @@ pub(crate) struct Manifest<N, S> {
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) annotations: BTreeMap<String, String>,
     pub(crate) spec: S,
-    /// For the caller, about what was dropped.
+    /// Warnings for the caller about fields that were dropped.
     pub(crate) warnings: Vec<String>,
 }
 
 impl<N: FromStr<Err = NameError> + Clone, S> Manifest<N, S> {
     /// Reads an object of this type, with a name of at most `longest_name` bytes. `read_spec` is given the object, whose
-    /// fields are of the types of the table, and notes what is wrong with their values.
+    /// fields are of the types of the table, and adds the faults of their values.
     ///
     /// # Errors
     /// 400 for another type, and for unknown fields when `validation` is strict; 422 with every field at fault.

@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// What all answers together may hold that are being made or wait for their clients; more are answered 429.
+/// The most bytes of all answers together that are being made or wait for their clients; further requests get a 429.
 const MOST_HELD: usize = 96 * 1024 * 1024;
-/// Answers up to here are not counted: connections and streams bound how many there are.
+/// Answers of at most this many bytes are not counted: the limits of connections and streams bound their number.
 pub(crate) const UNCOUNTED: usize = 16 * 1024;
-/// In which memory is counted, as a semaphore counts no further than 32 bits.
+/// Memory is counted in units of this many bytes, as a semaphore counts with 32 bits.
 const UNIT: usize = 1024;
 
 /// Memory for answers, shared by all connections of a listener.
 #[derive(Debug, Clone)]
 pub(crate) struct Memory(Arc<Semaphore>);
 
-/// What one answer holds of it, until it is dropped.
+/// The memory that one answer holds, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct MemoryPermit {
     memory: Arc<Semaphore>,
@@ -44,10 +44,10 @@ impl Memory {
 }
 
 impl MemoryPermit {
-    /// Holds so many bytes in all, or what it holds already if that is more.
+    /// Makes the permit one for at least this many bytes in all.
     ///
     /// # Errors
-    /// [`NoMemory`], at once: an answer that waited would keep the memory that others wait for.
+    /// [`NoMemory`], without waiting: an answer that waited would hold memory that other answers wait for.
     pub(crate) fn grow_to(&mut self, bytes: usize) -> Result<(), NoMemory> {
         let held = self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let missing = u32::try_from(bytes.div_ceil(UNIT).saturating_sub(held)).map_err(|_| NoMemory)?;

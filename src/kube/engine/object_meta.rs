@@ -11,7 +11,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// What lists, watches and changes need to know of an object, whatever its type.
+/// The metadata of an object of any type, as far as lists, watches and changes need it.
 #[derive(Debug)]
 pub(crate) struct ObjectMeta<'a> {
     pub(crate) namespace: &'a Namespace,
@@ -19,11 +19,11 @@ pub(crate) struct ObjectMeta<'a> {
     pub(crate) uid: String,
     pub(crate) revision: Revision,
     pub(crate) labels: &'a BTreeMap<String, String>,
-    /// Its members beside the metadata, where it is kept as they are: what it can be selected by is among them.
+    /// The other members of an object that is stored as its caller wrote it; field selectors can refer to them.
     pub(crate) members: Option<&'a Map<String, Value>>,
 }
 
-/// The part of the metadata that says which object is meant.
+/// The part of the metadata that identifies an object.
 #[derive(Debug, Default)]
 pub(crate) struct Identity {
     /// `metadata.name`.
@@ -36,7 +36,7 @@ pub(crate) struct Identity {
     pub(crate) revision: Option<Revision>,
 }
 
-/// What Kubernetes' ObjectMeta has. Those that are not read are the server's to set.
+/// The fields of Kubernetes' ObjectMeta. Only the server sets those that are not read here.
 const METADATA_FIELDS: &[&str] = &[
     "annotations",
     "creationTimestamp",
@@ -56,7 +56,7 @@ const METADATA_FIELDS: &[&str] = &[
 ];
 
 impl Identity {
-    /// Reads the metadata, but for what is attached.
+    /// Reads the metadata without labels and annotations.
     pub(crate) fn read(faults: &mut Faults, members: &Map<String, Value>) -> Self {
         faults.only("metadata.", members, METADATA_FIELDS);
         let mut text = |name: &str| faults.text(&format!("metadata.{name}"), members.get(name)).map(str::to_owned);
@@ -74,7 +74,7 @@ impl Identity {
             parsed.ok()
         });
         for field in ["finalizers", "ownerReferences"] {
-            // If they were stored, they would promise something that this server does not do.
+            // Storing them would promise an effect that this server does not provide.
             if members.get(field).is_some_and(|value| !is_empty(value)) {
                 faults.add(Cause::forbidden(&format!("metadata.{field}"), "not supported"));
             }
@@ -124,7 +124,7 @@ pub(crate) struct Metadata<'a> {
 }
 
 impl Metadata<'_> {
-    /// Without what only an object has that exists.
+    /// The metadata of an object that does not exist: without uid, version and times.
     pub(crate) fn unstored(self) -> Value {
         let Self { namespace, name, labels, annotations } = self;
         let mut metadata = json!({"name": name, "namespace": namespace.as_str()});
@@ -137,7 +137,7 @@ impl Metadata<'_> {
         metadata
     }
 
-    /// With what every object has that exists.
+    /// The metadata of an object that exists: with uid, version and times.
     pub(crate) fn stored(self, uid: impl Display, created_at: Timestamp, revision: Revision) -> Value {
         let mut metadata = self.unstored();
         metadata["uid"] = uid.to_string().into();

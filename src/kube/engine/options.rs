@@ -1,4 +1,4 @@
-//! What a caller says of how something is to be done.
+//! The options of requests.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct ListOptions {
     pub(crate) limit: Option<u32>,
-    /// Where the page before ended.
+    /// Where the previous page ended.
     pub(crate) start: Option<Continue>,
     pub(crate) selector: Selector,
 }
@@ -22,7 +22,7 @@ pub(crate) struct ListOptions {
 pub(crate) struct WatchOptions {
     pub(crate) selector: Selector,
     pub(crate) start: Start,
-    /// Whether the client asks for a mark after the initial events.
+    /// Whether the client asks for a bookmark at the end of the initial events.
     pub(crate) end_of_initial_events: EndOfInitialEvents,
     pub(crate) bookmarks: Bookmarks,
     pub(crate) lasts: Duration,
@@ -31,9 +31,9 @@ pub(crate) struct WatchOptions {
 /// Where a watch begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Start {
-    /// With everything there is, at this revision or later.
+    /// With all existing objects, at this revision or later.
     All { at_least: Option<Revision> },
-    /// With what changes from now on.
+    /// With the changes from now on.
     Now,
     /// With the first change after this revision.
     After(Revision),
@@ -42,17 +42,17 @@ pub(crate) enum Start {
 /// Whether the end of the initial events is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EndOfInitialEvents {
-    /// A bookmark follows the last of them.
+    /// A bookmark follows the last initial event.
     Sent,
-    /// Nothing follows the last of them.
+    /// They end without a mark.
     NotSent,
 }
 
-/// Whether bookmarks are sent: events without an object, which say how far a watch has come.
+/// Whether bookmarks are sent: events without an object that say up to which revision everything was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bookmarks {
     Sent,
-    /// The client would not understand them.
+    /// No bookmarks, as the client did not ask for them.
     NotSent,
 }
 
@@ -61,7 +61,7 @@ pub(crate) enum Bookmarks {
 pub(crate) enum Effect {
     /// The change is stored.
     Lasting,
-    /// The change is checked and shown, and not stored.
+    /// The change is checked and shown, but not stored.
     DryRun,
 }
 

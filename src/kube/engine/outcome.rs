@@ -1,15 +1,15 @@
-//! What a request for a type ends in, when it ends well.
+//! The result of a request for objects of a type that succeeded.
 
 use hyper::body::Bytes;
 use serde_json::Value;
 
 use super::{memory::MemoryPermit, watch::stream::EventStream};
 
-/// The result of a request that was done.
+/// The result of a request that succeeded.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) content: Content,
-    /// What there is to say about it.
+    /// Warnings for the client.
     pub(crate) warnings: Vec<String>,
 }
 
@@ -18,11 +18,11 @@ pub(crate) struct Outcome {
 pub(crate) enum Content {
     /// An object that was found, changed or removed.
     Object(Value),
-    /// An object that was made.
+    /// An object that was created.
     Created(Value),
-    /// A list as it is sent, and the memory that it was written in.
+    /// The JSON of a list, and the permit for its memory.
     List(Bytes, MemoryPermit),
-    /// Events, for as long as the watch lasts.
+    /// The events of a watch.
     Events(EventStream),
 }
 

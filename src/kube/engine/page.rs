@@ -1,4 +1,4 @@
-//! Where a list goes on: the opaque `continue` token.
+//! The opaque `continue` token: where the next page of a list starts.
 
 use std::{fmt, str::FromStr};
 
@@ -10,26 +10,26 @@ use crate::{
     link::ResourceName,
 };
 
-/// The last item of the page before, and the revision of the first page.
+/// The last item of the previous page, and the revision of the first page.
 ///
-/// All pages of one list carry the first page's revision: a watch that starts there misses nothing that changed while
+/// All pages of one list carry the first page's revision: a watch that starts at it misses no change that was made while
 /// the list was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Continue {
     pub(crate) revision: Revision,
     /// The plural name of the type that is listed.
     pub(crate) plural: String,
-    /// The namespace that is listed; none when all are.
+    /// The namespace that is listed; `None` for all namespaces.
     pub(crate) scope: Option<Namespace>,
     pub(crate) namespace: Namespace,
     pub(crate) name: ResourceName,
 }
 
 impl Continue {
-    /// Where a list of this type and scope goes on.
+    /// Where a list of this type and scope continues.
     ///
     /// # Errors
-    /// 400 for the token of another list: it would leave out what comes before that object.
+    /// 400 for the token of another list: the objects ordered before that position would be missing.
     pub(crate) fn position<N: FromStr>(
         &self,
         resource: &ResourceType,
@@ -43,7 +43,7 @@ impl Continue {
     }
 }
 
-/// In the place of a namespace: none is called so.
+/// Means all namespaces in a token; it is not a valid name of a namespace.
 const EVERYWHERE: &str = "*";
 const NOT_OURS: &str = "continue key is not valid: not one that this server gave";
 
@@ -56,7 +56,7 @@ impl fmt::Display for Continue {
 }
 
 impl FromStr for Continue {
-    /// A sentence for the caller.
+    /// A sentence that says to the caller what is wrong.
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {

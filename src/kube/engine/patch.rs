@@ -1,4 +1,4 @@
-//! Patches: what kinds there are, and what they make of an object.
+//! Patches: their kinds, and their application to an object.
 
 use serde_json::Value;
 
@@ -42,7 +42,7 @@ impl Patch {
         Err(Problem::UnsupportedMediaType(message))
     }
 
-    /// Whether it says which version of the object it is for.
+    /// Whether the patch names the version of the object that it is for.
     pub(crate) fn names_a_version(&self) -> bool {
         match self {
             Self::Merge(patch) => !matches!(patch.pointer("/metadata/resourceVersion"), None | Some(Value::Null)),
@@ -53,11 +53,11 @@ impl Patch {
     /// The object with the patch applied.
     ///
     /// # Errors
-    /// The operation that cannot be done. A merge patch can always be.
+    /// The operation that cannot be done. A merge patch can always be applied.
     pub(crate) fn apply(&self, mut object: Value) -> Result<Value, OperationFault> {
         match self {
             Self::Merge(patch) => {
-                // Recurses as deep as the patch does; the reader of bodies bounds that.
+                // Recurses as deeply as the patch is nested, which the parser of bodies limits.
                 json_patch::merge(&mut object, patch);
                 Ok(object)
             }
@@ -66,11 +66,11 @@ impl Patch {
     }
 }
 
-/// The longest object that a patch makes, in bytes of JSON: more than any that is written at once. No body is that long,
-/// but patches add up.
+/// The longest object that a patch may produce, in bytes of JSON. A single body is always shorter, but an object can grow
+/// with every patch.
 const LONGEST_OBJECT: usize = 3 * 1024 * 1024;
 
-/// Refuses an object that has grown too long, patch by patch.
+/// Refuses an object that several patches have made too long.
 ///
 /// # Errors
 /// 413.
@@ -78,8 +78,8 @@ pub(crate) fn check_length(object: &Value) -> Result<(), Problem> {
     if json::size(object) > LONGEST_OBJECT { Err(Problem::TooLarge { limit: LONGEST_OBJECT }) } else { Ok(()) }
 }
 
-/// A strategic merge patch of an object without lists is a merge patch, but for its directives: members that say how to
-/// merge. kubectl writes none into such a patch.
+/// Reads a strategic merge patch of an object without lists. It is a merge patch, except for directives: members that say
+/// how to merge. kubectl writes none into such a patch.
 fn strategic(patch: Value) -> Result<Value, Problem> {
     if has_directive(&patch) {
         let message = "directives such as $patch are not supported in a strategic merge patch; use --type=merge";
@@ -88,7 +88,7 @@ fn strategic(patch: Value) -> Result<Value, Problem> {
     Ok(patch)
 }
 
-/// No body is nested so deeply that this could not recurse.
+/// Recursion is safe here: the parser of bodies limits the nesting.
 fn has_directive(value: &Value) -> bool {
     match value {
         Value::Object(members) => members.iter().any(|(name, member)| name.starts_with('$') || has_directive(member)),

@@ -1,7 +1,7 @@
-//! Which items of a list are meant: label selectors and field selectors, in Kubernetes' grammar.
+//! Label selectors and field selectors, in Kubernetes' grammar: they select items of a list.
 //!
-//! What is not understood is refused: a selector that is ignored selects everything, and `kubectl wait` would then
-//! report on the wrong object (docs/kubernetes-api.md section 3.6).
+//! An unknown selector is refused: if it were ignored, every item would be selected, and `kubectl wait` would report on
+//! the wrong object (docs/kubernetes-api.md section 3.6).
 
 use std::collections::BTreeMap;
 
@@ -9,14 +9,14 @@ use serde_json::{Map, Value};
 
 use crate::{grant::IssuerName, kube::problem::cause::shortened};
 
-/// What an item must be like.
+/// The conditions that an item must fulfil to be selected.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Selector {
     labels: Vec<Requirement>,
     fields: Vec<FieldRequirement>,
 }
 
-/// One demand on the labels.
+/// One condition on the labels.
 #[derive(Debug, PartialEq, Eq)]
 struct Requirement {
     key: String,
@@ -28,16 +28,16 @@ enum Test {
     Exists,
     Absent,
     In(Vec<String>),
-    /// Also of an item without the label, as in Kubernetes.
+    /// Also fulfilled by an item without the label, as in Kubernetes.
     NotIn(Vec<String>),
 }
 
-/// The fields that can be selected by.
+/// The fields that a field selector can refer to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Field {
     Name,
     Namespace,
-    /// A text beside the metadata; absent is empty.
+    /// A text outside the metadata; an absent one counts as empty.
     Member(&'static str),
 }
 
@@ -49,7 +49,7 @@ struct FieldRequirement {
 }
 
 impl Selector {
-    /// Reads both kinds of selector, for items that can be selected by these texts too.
+    /// Parses both selectors; `selectable` are the fields outside the metadata that a field selector may refer to.
     ///
     /// # Errors
     /// A sentence for the caller.
@@ -63,12 +63,12 @@ impl Selector {
         Ok(Self { labels, fields })
     }
 
-    /// Whether every item is meant.
+    /// Whether every item is selected.
     pub(crate) fn selects_all(&self) -> bool {
         self.labels.is_empty() && self.fields.is_empty()
     }
 
-    /// Whether the item is meant.
+    /// Whether the item is selected.
     pub(crate) fn selects(
         &self,
         namespace: &str,
@@ -79,12 +79,12 @@ impl Selector {
         self.selects_place(namespace, name) && self.selects_members(members) && self.selects_labels(labels)
     }
 
-    /// Whether an item with these labels is meant, if all else is such.
+    /// Whether these labels fulfil the conditions on labels.
     pub(crate) fn selects_labels(&self, labels: &BTreeMap<String, String>) -> bool {
         self.labels.iter().all(|requirement| requirement.is_met_by(labels))
     }
 
-    /// Whether an item there is meant, if its labels and members are such.
+    /// Whether this namespace and name fulfil the conditions on them.
     pub(crate) fn selects_place(&self, namespace: &str, name: &str) -> bool {
         self.fields.iter().all(|requirement| match requirement.field {
             Field::Name => requirement.is_met_by(name),
@@ -93,7 +93,7 @@ impl Selector {
         })
     }
 
-    /// Whether an item with these members is meant, if its name and labels are such.
+    /// Whether these members fulfil the conditions on fields outside the metadata.
     pub(crate) fn selects_members(&self, members: Option<&Map<String, Value>>) -> bool {
         self.fields.iter().all(|requirement| match requirement.field {
             Field::Name | Field::Namespace => true,
@@ -156,7 +156,7 @@ fn read_labels(text: &str) -> Result<Vec<Requirement>, String> {
     split_outside_parentheses(text)?.into_iter().map(read_requirement).collect()
 }
 
-/// Splits at the commas that are not within a set.
+/// Splits at commas, except within the parentheses of a set.
 fn split_outside_parentheses(text: &str) -> Result<Vec<&str>, String> {
     let mut terms = Vec::new();
     let (mut start, mut inside) = (0, false);

@@ -1,4 +1,4 @@
-//! What a caller writes, held against the fields of the type table: what there is, what must be there, and of which type.
+//! Compares an object from a caller with the fields of the type table: unknown fields, missing fields, and wrong types.
 
 use serde_json::{Map, Value};
 
@@ -16,8 +16,8 @@ use crate::kube::{
 /// The members that every object has, whatever its type.
 const OF_EVERY_TYPE: [&str; 3] = ["apiVersion", "kind", "metadata"];
 
-/// Notes what is unknown, missing, or of another type than the table says. What the server writes (`status`) is ignored,
-/// whatever it holds.
+/// Adds a fault for each field that is unknown, missing, or of another type than the table says. The `status`, which only
+/// the server writes, is not checked.
 pub(crate) fn validate(faults: &mut Faults, resource: &ResourceType, members: &Map<String, Value>) {
     let known: Vec<&str> = OF_EVERY_TYPE.into_iter().chain(resource.fields.iter().map(|field| field.name)).collect();
     faults.only("", members, &known);
@@ -27,8 +27,8 @@ pub(crate) fn validate(faults: &mut Faults, resource: &ResourceType, members: &M
 }
 
 fn check(faults: &mut Faults, path: &str, field: &Field, value: Option<&Value>) {
-    // Null is absent, everywhere: clients write what they do not set as null. So is the empty text, as Go's clients
-    // leave it out.
+    // Null counts as absent everywhere, as clients write it for fields that are not set. The empty text does too, as Go's
+    // clients do not send it.
     let absent = match value {
         None | Some(Value::Null) => true,
         Some(Value::String(text)) => text.is_empty(),
@@ -66,7 +66,7 @@ fn check(faults: &mut Faults, path: &str, field: &Field, value: Option<&Value>) 
             Value::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
                     let path = format!("{path}[{index}]");
-                    // A field that is null is absent; an item that is null is still an item.
+                    // A field that is null counts as absent, but an item of a list that is null is an item.
                     match item {
                         Value::Object(members) => check_members(faults, &path, fields, members),
                         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {

@@ -1,4 +1,4 @@
-//! What is done with objects, whatever their type.
+//! The verbs (get, create, update, patch, delete), for objects of every type.
 
 use serde_json::{Value, json};
 
@@ -18,11 +18,11 @@ use crate::{
     kube::problem::{cause::Cause, status::Problem},
 };
 
-/// How often a change is tried on an object that is changed meanwhile. Kubernetes tries 5 times; here every redemption is
-/// such a change, and a grant that is redeemed by many at once must still be within reach of its operator.
+/// How often a change is tried when other changes of the object come first. Kubernetes tries 5 times; here every
+/// redemption is such a change, and an operator must be able to change a grant that many clients redeem at the same time.
 const ATTEMPTS: usize = 20;
 
-/// Does what the action says.
+/// Executes the action.
 pub(crate) async fn perform<K: Kind>(app: &App, kind: K, action: Action) -> Result<Outcome, Problem> {
     match action {
         Action::Get { namespace, name } => {
@@ -41,7 +41,7 @@ pub(crate) async fn perform<K: Kind>(app: &App, kind: K, action: Action) -> Resu
     }
 }
 
-/// The object of this name; a text that is no name names nothing.
+/// The object of this name. Of a text that is not a valid name there is no object.
 pub(crate) async fn find<K: Kind>(
     app: &App,
     kind: K,
@@ -107,8 +107,8 @@ async fn update<K: Kind>(
         .map_or_else(|| Err(Problem::modified(kind.resource(), name)), Ok)
 }
 
-/// A patch: applied to the object as it is now, again if it changes meanwhile, unless the patch says which state it is
-/// for.
+/// A patch: applied to the present state of the object, and applied again if another change came first, unless the patch
+/// names the version that it is for.
 async fn apply_patch<K: Kind>(
     app: &App,
     kind: K,
@@ -135,7 +135,7 @@ async fn apply_patch<K: Kind>(
     Err(Problem::modified(kind.resource(), name))
 }
 
-/// The answer, or `None` when the object was changed since it was read.
+/// The answer, or `None` when the object has changed since it was read.
 async fn replace<K: Kind>(
     app: &App,
     kind: K,
@@ -161,7 +161,7 @@ fn check_namespace<N, S>(manifest: &Manifest<N, S>, namespace: &Namespace) -> Re
     }
 }
 
-/// Name, namespace and uid are what an object is; the version says which state of it is meant.
+/// Checks that the manifest is about this object (name, namespace, uid) and, if it names a version, about this state.
 fn check_identity<K: Kind>(
     kind: K,
     name: &K::Name,
@@ -189,7 +189,7 @@ async fn delete<K: Kind>(
 ) -> Result<Outcome, Problem> {
     let parsed: K::Name = name.parse().map_err(|_| not_found(kind, name))?;
     for _ in 0..ATTEMPTS {
-        // Without a condition nothing is read first: an object whose row is corrupt can be removed too.
+        // Without a condition the object is not read first, so that an object whose row is corrupt can be removed too.
         let mut expected = None;
         if options.effect == Effect::DryRun || !options.preconditions.is_empty() {
             let (_, current) = find(app, kind, namespace, name).await?;

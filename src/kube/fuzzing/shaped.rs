@@ -1,4 +1,5 @@
-//! Objects made out of any bytes: mostly of the fields that a type has, so that more than the first check is reached.
+//! Objects made from arbitrary bytes, mostly of the fields that a type has, so that a fuzzer reaches code behind the first
+//! checks.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
@@ -8,10 +9,10 @@ use crate::kube::catalog::{
     schema::{Encoding, Field, FieldKind},
 };
 
-/// The deepest that values without a rule are nested.
+/// The deepest nesting of arbitrary values.
 const DEEPEST: u8 = 4;
 
-/// Texts that mean something somewhere.
+/// Texts that have a meaning in some field.
 const WORDS: [&str; 32] = [
     "a",
     "west",
@@ -47,7 +48,7 @@ const WORDS: [&str; 32] = [
     "",
 ];
 
-/// Bytes that decide.
+/// The input bytes, from which every choice is made.
 pub(super) struct Shaped<'b>(&'b [u8]);
 
 impl<'b> Shaped<'b> {
@@ -55,7 +56,7 @@ impl<'b> Shaped<'b> {
         Self(bytes)
     }
 
-    /// 0 when there are no more.
+    /// The next byte; 0 at the end of the input.
     fn byte(&mut self) -> u8 {
         match self.0.split_first() {
             Some((first, rest)) => {
@@ -102,7 +103,7 @@ impl<'b> Shaped<'b> {
         Value::Object((0..count).map(|_| (key(self), value(self))).collect())
     }
 
-    /// Any JSON.
+    /// An arbitrary JSON value.
     pub(super) fn anything(&mut self, depth: u8) -> Value {
         match self.byte() % 8 {
             0 => Value::Null,

@@ -1,4 +1,4 @@
-//! An AccessGrant as callers see it (docs/protocol.md section 4.1).
+//! AccessGrants as callers see them (docs/protocol.md section 4.1).
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// The grant with its status, which is complete from its creation on: no client has to wait for the code or the URL.
+/// The grant with its status. The status is complete from the start: no client has to wait for the code or the URL.
 pub(crate) fn object(app: &App, grant: &Grant) -> Value {
     let metadata = metadata(&grant.namespace, &grant.name, &grant.metadata);
     let mut metadata = metadata.stored(grant.id, grant.created_at, grant.revision);
@@ -25,7 +25,7 @@ pub(crate) fn object(app: &App, grant: &Grant) -> Value {
     })
 }
 
-/// A grant that does not exist, as a dry run shows it: no uid, no status, nothing that only a stored grant has.
+/// The grant in the answer to a dry run: without uid, status, and everything else that only a stored grant has.
 pub(crate) fn unstored(
     namespace: &Namespace,
     name: &GrantName,
@@ -59,9 +59,10 @@ fn status(app: &App, grant: &Grant) -> Value {
     })
 }
 
-/// `Processed`: can the spec be honoured; `Resolved`: does it lead anywhere; `Ready`: can it be redeemed now.
+/// The conditions. `Processed`: the spec can be fulfilled; `Resolved`: the site has endpoints; `Ready`: the grant can be
+/// redeemed now.
 ///
-/// `Ready` is the first of the others that fails, as in Skupper, and then the grant's own state.
+/// As in Skupper, `Ready` repeats the first other condition that is false; if none is, it shows the grant's own state.
 fn conditions(app: &App, grant: &Grant) -> [(&'static str, State, Timestamp); 3] {
     let readiness = app.grant_readiness(grant);
     let (processed, resolved, ready) = match &readiness {

@@ -1,4 +1,4 @@
-//! The spec of an AccessGrant, as a caller writes it and as callers see it (docs/protocol.md section 4.1).
+//! The spec of an AccessGrant: parsing, and conversion to JSON (docs/protocol.md section 4.1).
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// The most bytes of a duration: more than any useful one has, so that a stored text has a bound.
+/// The most bytes of a duration: longer than any useful one, so that the stored text is limited.
 const LONGEST_WINDOW: usize = 64;
 
 /// What a caller wants a grant to be.
@@ -43,7 +43,7 @@ impl AccessGrantSpec {
         Self { grant: GrantSpec { allowed: grant.allowance.allowed(), window, code, issuer }, settings }
     }
 
-    /// As callers see it.
+    /// The spec as JSON.
     pub(crate) fn object(&self) -> Value {
         let Self { grant: GrantSpec { allowed, window, code, issuer }, settings } = self;
         let mut spec = json!({"redemptionsAllowed": allowed, "expirationWindow": window.to_string()});
@@ -60,13 +60,13 @@ impl AccessGrantSpec {
     }
 }
 
-/// What is attached to the grant.
+/// The labels, annotations and settings of the grant.
 pub(crate) fn attached(manifest: &Manifest<GrantName, AccessGrantSpec>) -> GrantMetadata {
     let Manifest { labels, annotations, spec: AccessGrantSpec { settings, .. }, .. } = manifest;
     GrantMetadata { labels: labels.clone(), annotations: annotations.clone(), settings: settings.clone() }
 }
 
-/// Reads a spec; `None` when a fault was found. The types of the fields are checked already.
+/// Parses a spec whose fields have the right types; `None` when a fault was found.
 pub(crate) fn read_spec(faults: &mut Faults, members: &Map<String, Value>) -> Option<AccessGrantSpec> {
     let settings = members.get("settings").map(|settings| faults.texts("spec.settings", Some(settings)));
     let allowed = redemptions_allowed(faults, members.get("redemptionsAllowed"));
@@ -84,7 +84,7 @@ pub(crate) fn read_spec(faults: &mut Faults, members: &Map<String, Value>) -> Op
     }
 }
 
-/// Absent and 0 are the default, as Skupper writes it back since 2.2.
+/// Absent and 0 mean the default, which is also what Skupper writes into the spec since 2.2.
 fn redemptions_allowed(faults: &mut Faults, value: Option<&Value>) -> Option<u32> {
     const FIELD: &str = "spec.redemptionsAllowed";
     let Some(Value::Number(number)) = value else { return Some(DEFAULT_REDEMPTIONS_ALLOWED) };
@@ -100,7 +100,7 @@ fn redemptions_allowed(faults: &mut Faults, value: Option<&Value>) -> Option<u32
     None
 }
 
-/// Absent is the default. The text of a fault is Skupper's, since it is what users know (docs/protocol.md section 4.1).
+/// Absent means the default. The text of a fault is Skupper's, which users know (docs/protocol.md section 4.1).
 fn expiration_window(faults: &mut Faults, text: Option<&str>) -> Option<ExpirationWindow> {
     const FIELD: &str = "spec.expirationWindow";
     let Some(text) = text else { return Some(ExpirationWindow::default()) };

@@ -1,4 +1,4 @@
-//! AccessGrants: read, made and changed.
+//! AccessGrants: reading, creating and changing them.
 
 use serde_json::{Map, Value};
 
@@ -175,7 +175,7 @@ impl Kind for AccessGrants {
     }
 }
 
-/// A rule that only the use case knows, as a fault of the object.
+/// The fault of an object that breaks a rule of the module `app`.
 fn invalid(name: &GrantName, error: SpecError, spec: &GrantSpec) -> Problem {
     let cause = match error {
         SpecError::Allowed(rule) => Cause::invalid(error.field(), &spec.allowed, rule),

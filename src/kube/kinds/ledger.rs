@@ -12,7 +12,7 @@ use crate::{
 /// The most rows of the ledger in one answer.
 const MOST_REDEMPTIONS: u32 = 1_000;
 
-/// Which rows of the ledger are shown.
+/// Selects rows of the ledger.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LedgerOptions {
     /// The ordinal of the last row seen; 0 before the first.
@@ -22,8 +22,8 @@ pub(crate) struct LedgerOptions {
 
 /// The ledger of a grant, oldest first. `continue` is the ordinal of the last row seen.
 ///
-/// Looked up by name, so only of a grant that exists: the rows of a removed grant do not say which namespace they belong
-/// to, and the right to read is a matter of the namespace.
+/// The grant is found by its name, so it must exist: the rows of a removed grant do not name its namespace, on which the
+/// permission to read depends.
 pub(crate) async fn redemptions(
     app: &App,
     namespace: &Namespace,

@@ -16,7 +16,7 @@ use crate::{
     store::{ObjectKind, StoredObject},
 };
 
-/// Links as they are stored: in this form.
+/// The behaviour of Links; they are stored in this form.
 pub(crate) static STORED: StoredKind = StoredKind {
     resource: &LINKS,
     object: ObjectKind::Link,
@@ -28,8 +28,8 @@ pub(crate) static STORED: StoredKind = StoredKind {
     show,
 };
 
-/// The most endpoints of one Link: many times what a site with several routers has. Patches could else make a list of
-/// any length, piece by piece.
+/// The most endpoints of one Link: many times the number of a site with several routers. Without a limit, repeated patches
+/// could make a list of any length.
 const MOST_ENDPOINTS: usize = 128;
 
 fn read_spec(faults: &mut Faults, members: &Map<String, Value>) -> Body {
@@ -60,7 +60,7 @@ fn check_endpoint(faults: &mut Faults, index: usize, endpoint: &Map<String, Valu
     check_value::<Group>(faults, &field("group"), text(endpoint, "group"));
 }
 
-/// Notes when a text that is there is no `T`.
+/// Adds a fault when the text is present and is not a valid `T`.
 pub(crate) fn check_value<T>(faults: &mut Faults, field: &str, text: Option<&str>)
 where
     T: std::str::FromStr<Err: std::fmt::Display>,
@@ -72,7 +72,7 @@ where
     }
 }
 
-/// Notes when `spec.cost` is none.
+/// Adds a fault when `spec.cost` is present and is not a valid cost.
 pub(crate) fn check_cost(faults: &mut Faults, spec: &Map<String, Value>) {
     if let Some(Value::Number(cost)) = spec.get("cost")
         && cost.as_u64().and_then(|cost| u32::try_from(cost).ok()).is_none_or(|cost| cost == 0)
@@ -85,7 +85,7 @@ fn show(_: &App, link: &StoredObject) -> Body {
     shown(link)
 }
 
-/// A link that no controller has looked at yet is pending, in Skupper's words for it.
+/// The body of the link. If no controller has processed the link yet, its status is pending, in Skupper's words.
 pub(crate) fn shown(link: &StoredObject) -> Body {
     let mut body = link.content.body.clone();
     body.entry("status").or_insert_with(|| json!({"status": "Pending", "message": "Not Operational"}));

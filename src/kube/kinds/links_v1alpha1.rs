@@ -1,7 +1,7 @@
-//! Links in their oldest form, `skupper.io/v1alpha1` (docs/protocol.md section 4.4): read and written in the terms of
-//! the stored one.
+//! Links in their oldest form, `skupper.io/v1alpha1` (docs/protocol.md section 4.4), converted
+//! from and to the stored form.
 //!
-//! An option is what v2alpha1 calls a setting, but for four that say where the link goes to, one endpoint of each kind.
+//! Its options are the settings of v2alpha1, except four that give host and port of one endpoint of each kind.
 
 use serde_json::{Map, Value, json};
 
@@ -22,7 +22,7 @@ use crate::{
     store::{ObjectKind, StoredObject},
 };
 
-/// The same Links as those of v2alpha1.
+/// The behaviour of Links in this form; the objects are those of v2alpha1.
 pub(crate) static STORED: StoredKind = StoredKind {
     resource: &LINKS_V1ALPHA1,
     object: ObjectKind::Link,
@@ -34,7 +34,7 @@ pub(crate) static STORED: StoredKind = StoredKind {
     show,
 };
 
-/// The endpoints that there are options for; the link's `url` is the first that it has.
+/// The kinds of endpoints that have options. A link's `url` is that of the first kind for which it has an endpoint.
 const ROLES: [Role; 2] = [
     Role { name: "inter-router", host: "inter-router-host", port: "inter-router-port" },
     Role { name: "edge", host: "edge-host", port: "edge-port" },
@@ -50,7 +50,7 @@ fn is_of_a_role(option: &str) -> bool {
     ROLES.iter().any(|role| option == role.host || option == role.port)
 }
 
-/// The members of the form that is stored.
+/// Members of the stored form.
 const ENDPOINTS: &str = "endpoints";
 const CREDENTIALS: &str = "tlsCredentials";
 const COST: &str = "cost";
@@ -101,7 +101,8 @@ fn endpoints(faults: &mut Faults, options: &Map<String, Value>) -> Vec<Value> {
     endpoints
 }
 
-/// Groups, endpoints beyond the first of a kind, and settings that are called like one of the four options.
+/// Keeps what this form cannot express: groups, further endpoints of a kind, and settings with the name of one of the four
+/// options.
 fn keep(mut written: Body, before: &Body) -> Body {
     let (mut spec, before) = (members(&written, "spec"), members(before, "spec"));
     let endpoints = keep_endpoints(list(&spec), list(&before));
@@ -129,8 +130,8 @@ fn is_called(endpoint: &Value, name: &str) -> bool {
     endpoint.get("name").and_then(Value::as_str) == Some(name)
 }
 
-/// The first endpoint of each kind goes where it is written to; those that no option speaks of stay, unless their whole
-/// kind is gone. A new one joins the group of the others: a link goes to endpoints of one group.
+/// Changes the first endpoint of each kind to what was written, and keeps further endpoints of the same kind. All endpoints
+/// of a kind that was not written are removed. A new endpoint joins the group of the others, as a link uses one group.
 fn keep_endpoints(written: &[Value], before: &[Value]) -> Vec<Value> {
     let mut missing: Vec<&Value> = written.iter().collect();
     let mut kept = Vec::new();
@@ -184,7 +185,7 @@ pub(crate) fn shown(link: &StoredObject) -> Body {
     Map::from_iter([("spec".to_owned(), shown.into()), ("status".to_owned(), status)])
 }
 
-/// `status` is what v2alpha1 calls its message.
+/// The status; its member `status` is the `message` of v2alpha1.
 fn status(stored: &Map<String, Value>, endpoint: Option<&Value>) -> Value {
     let is_configured = |condition: &Value| condition["type"] == "Configured" && condition["status"] == "True";
     let conditions = stored.get("conditions").and_then(Value::as_array);

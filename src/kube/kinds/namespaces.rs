@@ -1,5 +1,5 @@
-//! Namespaces, and what they have besides objects of the type table. They exist implicitly: nothing about them is stored,
-//! and every name is that of a namespace.
+//! Namespaces, and the events in them. Namespaces exist implicitly: nothing about them is stored, and every valid name is
+//! that of a namespace.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +31,7 @@ pub(crate) fn find(name: &Namespace) -> Outcome {
     Outcome::object(namespace(name))
 }
 
-/// The namespaces that are known without reading objects: those of the sites, and the default one.
+/// The list of namespaces: those of the sites, and the default one.
 ///
 /// # Errors
 /// 503 when the store does not answer.
@@ -45,10 +45,10 @@ pub(crate) async fn list(app: &App, options: &ListOptions) -> Result<Outcome, Pr
     Ok(Outcome::object(list_of(app, "NamespaceList", items).await?))
 }
 
-/// A creation, which changes nothing: known namespaces exist already, and every other one exists as before.
+/// The answer to a creation, which changes nothing, as every namespace exists.
 ///
 /// # Errors
-/// 400 for what is no namespace, and 409 for one that is in the list.
+/// 400 for an invalid namespace, and 409 for one that is in the list.
 pub(crate) fn create(app: &App, object: &Value, options: WriteOptions) -> Result<Outcome, Problem> {
     check_kind(CORE, KIND, object)?;
     let refused = |why: &str| cannot_be_handled(CORE, KIND, why);
@@ -74,7 +74,7 @@ pub(crate) fn create(app: &App, object: &Value, options: WriteOptions) -> Result
     Ok(Outcome::created(namespace(&name)).warning(warnings))
 }
 
-/// The events of a namespace, of which there are none, so that `kubectl describe` has something to look at.
+/// The events of a namespace: always an empty list, which `kubectl describe` needs.
 ///
 /// # Errors
 /// 503 when the store does not answer.

@@ -1,4 +1,4 @@
-//! Which behaviour belongs to which entry of the type table.
+//! The behaviour for each entry of the type table.
 
 use super::{
     grants::AccessGrants,
@@ -14,11 +14,11 @@ use crate::kube::catalog::resource_type::TypeId;
 pub(crate) enum Behaviour {
     AccessGrants(AccessGrants),
     Sites(Sites),
-    /// Objects that are stored as callers wrote them.
+    /// A type whose objects are stored as callers wrote them.
     Stored(Stored),
 }
 
-/// The behaviour of this type. One without does not compile.
+/// The behaviour of this type. A type without behaviour does not compile.
 pub(crate) fn behaviour(id: TypeId) -> Behaviour {
     let stored = |kind: &'static StoredKind| Behaviour::Stored(Stored(kind));
     match id {
@@ -31,7 +31,7 @@ pub(crate) fn behaviour(id: TypeId) -> Behaviour {
     }
 }
 
-/// Does something with the [`Kind`](crate::kube::engine::kind::Kind) in a [`Behaviour`], whichever that is.
+/// Evaluates an expression with the [`Kind`](crate::kube::engine::kind::Kind) in a [`Behaviour`].
 macro_rules! with_kind {
     ($behaviour:expr, $kind:ident => $done:expr) => {
         match $behaviour {

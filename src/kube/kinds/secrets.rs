@@ -1,4 +1,4 @@
-//! Secrets, as Kubernetes has them: bytes by keys, of a type. They are stored as they are shown, in base64.
+//! Secrets, as in Kubernetes: a type, and a map from keys to bytes. They are stored as they are shown, in base64.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value};
@@ -17,7 +17,7 @@ use crate::{
     store::{ObjectKind, StoredObject},
 };
 
-/// Secrets as they are stored: in this form.
+/// The behaviour of Secrets; they are stored in this form.
 pub(crate) static STORED: StoredKind = StoredKind {
     resource: &SECRETS,
     object: ObjectKind::Secret,
@@ -31,7 +31,7 @@ pub(crate) static STORED: StoredKind = StoredKind {
 
 /// The type of a Secret that names none.
 const OPAQUE: &str = "Opaque";
-/// The type of a certificate with its key, and what it must hold.
+/// The type of a Secret with a certificate and its key, and the keys that its data must have.
 const TLS: &str = "kubernetes.io/tls";
 const TLS_KEYS: [&str; 2] = ["tls.crt", "tls.key"];
 /// The most bytes that all values may have, as in Kubernetes.
@@ -39,7 +39,7 @@ const LONGEST_DATA: usize = 1024 * 1024;
 /// The most bytes of a key, as in Kubernetes.
 const LONGEST_KEY: usize = 253;
 
-/// No fault repeats a value, but for the type, which is no secret.
+/// No fault repeats a value, except the type, which is not secret.
 fn read_spec(faults: &mut Faults, members: &Map<String, Value>) -> Body {
     let data = read_data(faults, members);
     let secret_type = text(members, "type").unwrap_or(OPAQUE);
@@ -49,7 +49,7 @@ fn read_spec(faults: &mut Faults, members: &Map<String, Value>) -> Body {
         }
     }
     if members.get("immutable") == Some(&Value::Bool(true)) {
-        // If it were stored, it would promise something that this server does not do.
+        // Storing it would promise an effect that this server does not provide.
         faults.add(Cause::forbidden("immutable", "not supported"));
     }
     let mut body = Map::from_iter([("type".to_owned(), secret_type.into())]);
@@ -59,7 +59,7 @@ fn read_spec(faults: &mut Faults, members: &Map<String, Value>) -> Body {
     body
 }
 
-/// What the Secret is to hold, in base64; a key of `stringData` replaces the same key of `data`.
+/// The data of the Secret, in base64; a key in `stringData` replaces the same key in `data`.
 fn read_data(faults: &mut Faults, members: &Map<String, Value>) -> Map<String, Value> {
     let mut data = Map::new();
     for (field, encoding) in [("data", Encoding::Base64), ("stringData", Encoding::Plain)] {
@@ -84,8 +84,7 @@ fn read_data(faults: &mut Faults, members: &Map<String, Value>) -> Map<String, V
     data
 }
 
-/// A value in the one form that base64 of it has. Line breaks in what is base64 already mean nothing, as to Kubernetes:
-/// many programs write them.
+/// A value in canonical base64. Line breaks in a base64 value are ignored, as in Kubernetes: many programs write them.
 fn encoded(text: &str, encoding: Encoding) -> Option<String> {
     match encoding {
         Encoding::Plain => Some(STANDARD.encode(text)),
@@ -96,12 +95,12 @@ fn encoded(text: &str, encoding: Encoding) -> Option<String> {
     }
 }
 
-/// How many bytes this is of; it is valid and padded.
+/// The number of bytes that a valid and padded base64 text encodes.
 fn decoded_length(base64: &str) -> usize {
     base64.len() / 4 * 3 - base64.bytes().rev().take_while(|byte| *byte == b'=').count()
 }
 
-/// Whether a text can be a key. A key becomes the name of a file where a Secret is mounted.
+/// Whether a text is a valid key. Where a Secret is mounted, each key becomes the name of a file.
 fn is_key(key: &str) -> bool {
     (1..=LONGEST_KEY).contains(&key.len())
         && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))

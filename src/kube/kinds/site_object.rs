@@ -1,4 +1,4 @@
-//! A Site as callers see it (docs/protocol.md section 4.5).
+//! Sites as callers see them (docs/protocol.md section 4.5).
 
 use std::collections::BTreeMap;
 
@@ -15,10 +15,10 @@ use crate::{
     time::Timestamp,
 };
 
-/// What configured sites have for labels and annotations.
+/// The labels and annotations of configured sites, of which there are none.
 pub(crate) static NOTHING: BTreeMap<String, String> = BTreeMap::new();
 
-/// A running server's configuration does not change, so its sites have one generation.
+/// The generation of configured sites: the configuration of a running server does not change.
 const GENERATION: u64 = 1;
 
 /// A site of the configuration.
@@ -67,7 +67,7 @@ pub(crate) fn applied_status(app: &App, object: &StoredObject) -> Value {
     status(Some(site), processed, resolved, object.generation, object.created_at)
 }
 
-/// `Resolved` is about endpoints; a site that asks for none has no such condition (docs/protocol.md section 4.5).
+/// The conditions. `Resolved` is about endpoints; a site without any has no such condition (docs/protocol.md section 4.5).
 fn status(
     site: Option<&ConfiguredSite>,
     processed: State,

@@ -1,5 +1,5 @@
-//! Sites: those of the configuration, which are read-only, and those that are created through this API, which share the
-//! configured endpoints and issuers.
+//! Sites: the configured ones, which are read-only, and those created through this API, which use the endpoints and issuers
+//! of a configured one.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use crate::{
     store::{ChangeSubject, LastState, ObjectKind, StoredObject},
 };
 
-/// Sites that are created through this API, as they are stored.
+/// The behaviour of Sites that are created through this API and stored.
 pub(crate) static APPLIED: StoredKind = StoredKind {
     resource: &SITES,
     object: ObjectKind::Site,
@@ -52,12 +52,12 @@ fn show(app: &App, site: &StoredObject) -> Body {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sites;
 
-/// A site, wherever it comes from.
+/// A site of either origin.
 #[derive(Debug, Clone)]
 pub(crate) enum SiteState {
-    /// From the configuration.
+    /// A site of the configuration.
     Configured(Arc<ConfiguredSite>, Revision),
-    /// Created through this API.
+    /// A site that was created through this API.
     Applied(Box<StoredObject>),
 }
 
@@ -76,7 +76,7 @@ impl SiteState {
     }
 }
 
-/// Whether a list of this namespace, or of all, that goes on after this name has the site.
+/// Whether the site is in a list of this namespace, or of all, that continues after this position.
 fn is_within(site: &SiteState, namespace: Option<&Namespace>, after: Option<&(Namespace, ResourceName)>) -> bool {
     let key = site.key();
     namespace.is_none_or(|namespace| key.0 == namespace)
@@ -130,8 +130,7 @@ impl Kind for Sites {
         Ok(applied.map(|object| SiteState::Applied(Box::new(object))))
     }
 
-    /// A page of the store, with the configured sites that sort into it. There are only as many of them as the configuration
-    /// names.
+    /// A page of the store, with the configured sites that belong between its objects. There are few configured sites.
     async fn page(self, app: &App, query: PageQuery<ResourceName>) -> Result<Page<SiteState, ResourceName>, Problem> {
         let (namespace, after) = (query.namespace.clone(), query.after.clone());
         let Page { items, corrupt, revision, next } = APPLIED_SITES.page(app, query).await?;
@@ -153,7 +152,7 @@ impl Kind for Sites {
         let configured =
             configured.filter(|site| is_within(site, query.namespace.as_ref(), query.after.as_ref())).count();
         let made = APPLIED_SITES.count(app, query).await?;
-        // A site that is hidden by a configured one is counted too: clients take the number for an estimate.
+        // A created site that a configured one hides is counted too: clients use the number as an estimate.
         Ok(made.saturating_add(u32::try_from(configured).unwrap_or(u32::MAX)))
     }
 

@@ -25,26 +25,26 @@ use crate::{
     },
 };
 
-/// The members of an object beside `apiVersion`, `kind` and `metadata`.
+/// The members of an object without `apiVersion`, `kind` and `metadata`.
 pub(crate) type Body = Map<String, Value>;
 
-/// What makes one type of stored objects different from another.
+/// The differences between the types of stored objects.
 ///
-/// Two types may show the same objects, each in its own form: what is stored is in the form of one of them.
+/// Two types may show the same objects, each in its own form. The objects are stored in the form of one of the two.
 pub(crate) struct StoredKind {
     pub(crate) resource: &'static ResourceType,
     pub(crate) object: ObjectKind,
     /// The most bytes of a name, [`ResourceName::MAX_BYTES`] or fewer.
     pub(crate) longest_name: usize,
     pub(crate) generation: Generation,
-    /// Reads what a caller wrote, whose fields are of the types of the table, into the stored form, without a status.
-    /// Where a value breaks a rule there is a fault, and what is answered is not used.
+    /// Converts an object from a caller, whose fields have the types of the table, to the stored form without a status.
+    /// When a value breaks a rule it adds a fault, and its result is not used.
     pub(crate) read_spec: fn(&mut Faults, &Map<String, Value>) -> Body,
-    /// Adds to a new body those parts of the stored form that this type cannot express: a change keeps them.
+    /// Copies the parts that this type cannot express from the old body to the new one, so that a change keeps them.
     pub(crate) keep: fn(Body, &Body) -> Body,
     /// The faults of a change from one body to another.
     pub(crate) check_change: fn(&Body, &Body) -> Vec<Cause>,
-    /// The body as callers see it.
+    /// The body in the form that callers see.
     pub(crate) show: fn(&App, &StoredObject) -> Body,
 }
 
@@ -52,17 +52,17 @@ pub(crate) struct StoredKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Generation {
     Shown,
-    /// Kubernetes counts none for Secrets.
+    /// Kubernetes has no generation for Secrets.
     Hidden,
 }
 
 impl StoredKind {
-    /// For types that express all that is stored.
+    /// The `keep` of types that can express everything that is stored.
     pub(crate) fn keep_nothing(written: Body, _: &Body) -> Body {
         written
     }
 
-    /// For types all of whose fields may change.
+    /// The `check_change` of types all of whose fields may change.
     pub(crate) fn change_anything(_: &Body, _: &Body) -> Vec<Cause> {
         Vec::new()
     }
@@ -70,7 +70,7 @@ impl StoredKind {
 
 impl fmt::Debug for StoredKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The functions have no names to show.
+        // Function pointers would be printed as addresses.
         f.debug_tuple("StoredKind").field(&self.object).finish()
     }
 }
@@ -233,7 +233,7 @@ impl Kind for Stored {
     }
 }
 
-/// What the server alone writes.
+/// The member that only the server writes.
 const STATUS: &str = "status";
 
 impl Stored {
@@ -249,7 +249,7 @@ impl Stored {
         Value::Object(body)
     }
 
-    /// An object that does not exist, as a dry run shows it: no uid, no status, nothing that only a stored one has.
+    /// The object in the answer to a dry run: without uid, status, and everything else that only a stored object has.
     fn unstored(self, app: &App, object: &StoredObject) -> Value {
         let mut body = (self.0.show)(app, object);
         body.remove(STATUS);
@@ -270,7 +270,7 @@ fn content(manifest: &Manifest<ResourceName, Body>, body: Body) -> ObjectContent
     ObjectContent { labels: manifest.labels.clone(), annotations: manifest.annotations.clone(), body }
 }
 
-/// How one write ended.
+/// The result of one write.
 enum Written {
     Done(StoredObject),
     Exists,
@@ -299,7 +299,7 @@ impl Stored {
     }
 }
 
-/// An answer of the store that it does not give to such a write.
+/// The problem of a result that the store never returns for this kind of write.
 fn unexpected(done: &str) -> Problem {
     Problem::Internal(format!("the object could not be {done}"))
 }

@@ -18,11 +18,11 @@ use crate::{
     store::{ObjectKind, StoredObject},
 };
 
-/// AccessTokens as they are stored: in this form.
+/// The behaviour of AccessTokens; they are stored in this form.
 pub(crate) static STORED: StoredKind = StoredKind {
     resource: &ACCESS_TOKENS,
     object: ObjectKind::AccessToken,
-    // The Secret and the Links that a token brings are called like it.
+    // The Secret and the Links made from a token get its name.
     longest_name: LinkName::MAX_BYTES,
     generation: Generation::Shown,
     read_spec,
@@ -31,7 +31,7 @@ pub(crate) static STORED: StoredKind = StoredKind {
     show,
 };
 
-/// No fault repeats a value: a user who confuses two fields may have written the code into the other one.
+/// No fault repeats a value: a user who confuses two fields may have written the code into the wrong one.
 fn read_spec(faults: &mut Faults, members: &Map<String, Value>) -> Body {
     let spec = object(members, "spec");
     let mut refuse = |field: &str, why: &str| {
@@ -54,11 +54,11 @@ fn read_spec(faults: &mut Faults, members: &Map<String, Value>) -> Body {
     prune(ACCESS_TOKENS.fields, members)
 }
 
-/// Skupper finds a wrong scheme only when it redeems; the words are its own.
+/// Checks the URL. Skupper reports a wrong scheme only when it redeems; the message is Skupper's.
 fn check_url(url: &str) -> Result<(), &'static str> {
     let uri: Uri = url.parse().map_err(|_| "must be the address to redeem the token at, 'https://...'")?;
     match (uri.scheme_str(), uri.host()) {
-        // It is shown in a column, and no grant server asks for it.
+        // A column shows the URL to all readers, and no grant server needs credentials in it.
         (Some("https"), Some(_)) if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) => {
             Err("must hold no user name and no password")
         }
@@ -68,7 +68,8 @@ fn check_url(url: &str) -> Result<(), &'static str> {
     }
 }
 
-/// A token that has not been tried yet is pending, so that output templates have something to print.
+/// The body of the token. Before the first attempt to redeem it, its status is pending, so that output templates have a
+/// value to print.
 fn show(_: &App, token: &StoredObject) -> Body {
     let mut body = token.content.body.clone();
     body.entry("status").or_insert_with(|| json!({"redeemed": false, "status": "Pending", "message": "Pending"}));

@@ -1,4 +1,4 @@
-//! HTTP on an admin connection, whatever the connection below.
+//! HTTP on the connections of both admin listeners.
 
 use std::{pin::pin, time::Duration};
 
@@ -15,17 +15,16 @@ use crate::{
     net::{Connection, Progressing},
 };
 
-/// For the header of each request, and so for an idle connection too.
+/// How long the header of a request may take, and so how long a connection may be idle.
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
-/// The header section, which is where selectors are.
+/// The most bytes of the header section, which contains the path with its selectors.
 const LONGEST_HEADER: u32 = 32 * 1024;
-/// Requests at once on one HTTP/2 connection.
+/// The most requests at the same time on one HTTP/2 connection.
 const MOST_STREAMS: u32 = 64;
-/// How long a connection of HTTP/2 may say nothing before it is asked whether it is there, and how long it may then
-/// take to say so.
+/// After how much silence an HTTP/2 client is sent a PING, and how long it may take to answer it.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_DEADLINE: Duration = Duration::from_secs(10);
-/// How long a client may take nothing of what is written to it.
+/// How long a write to the connection may wait for a client that reads nothing.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 
 /// The version of HTTP on a connection.
@@ -40,7 +39,7 @@ pub(super) async fn serve<S>(stream: S, protocol: Protocol, service: AdminServic
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    // The permit is kept until the end.
+    // The permit is held until the connection is closed.
     let Connection { permit: _permit, mut closing } = connection;
     let http = http(protocol);
     let (service, answers) = service.on_one_connection();
@@ -64,7 +63,7 @@ where
 }
 
 fn http(protocol: Protocol) -> auto::Builder<TokioExecutor> {
-    // Fixed rather than guessed from the first bytes: a guess waits for them without a deadline.
+    // The version is fixed: hyper's detection would wait for the first bytes of the client without a deadline.
     let mut http = match protocol {
         Protocol::Http1 => auto::Builder::new(TokioExecutor::new()).http1_only(),
         Protocol::Http2 => auto::Builder::new(TokioExecutor::new()).http2_only(),

@@ -1,4 +1,4 @@
-//! How requests come in: a Unix socket for the owner of its file, and TLS for users with certificates.
+//! The admin listeners: a Unix socket for the owner of its file, and TLS for users with certificates.
 
 mod connection;
 mod tls;
@@ -9,7 +9,7 @@ use std::time::Duration;
 pub use self::{tls::AdminTlsListener, unix::AdminSocketListener};
 use crate::net::{BindError, UnixBindError};
 
-/// Somewhat more than one request may take.
+/// How long a closing listener waits for requests: a little longer than one request may take.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(22);
 
 /// Why an admin listener cannot start.

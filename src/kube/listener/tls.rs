@@ -29,12 +29,12 @@ const LIMITS: NetLimits = NetLimits {
     max_connections: 256,
     max_handshakes: 256,
     handshake_deadline: Duration::from_secs(5),
-    // An administrator can repeat what the end of the server cuts short.
+    // Requests that the end of the server interrupts can be repeated by the administrator.
     grace: Duration::ZERO,
     drain_deadline: DRAIN_DEADLINE,
 };
-/// How long a client without a certificate is served. HTTP/2 knows no idle connection: without this, such clients could
-/// keep all permits.
+/// How long a client without a certificate is served. Without a limit, such clients could keep all permits, as HTTP/2 has no
+/// timeout for idle connections.
 const UNAUTHENTICATED_DEADLINE: Duration = Duration::from_secs(30);
 const HTTP_2: &[u8] = b"h2";
 const HTTP_1: &[u8] = b"http/1.1";
@@ -44,7 +44,8 @@ const HTTP_1: &[u8] = b"http/1.1";
 pub struct AdminTlsListener(BoundTcp);
 
 impl AdminTlsListener {
-    /// Listens; connections wait in the kernel until [`serve`](Self::serve). To be called within a Tokio runtime.
+    /// Binds the address and listens; connections wait in the kernel until [`serve`](Self::serve). Must be called within a
+    /// Tokio runtime.
     ///
     /// # Errors
     /// [`AdminListenerError::Bind`].
@@ -52,7 +53,7 @@ impl AdminTlsListener {
         BoundTcp::bind(address, "--admin-listen").map(Self).map_err(AdminListenerError::Bind)
     }
 
-    /// Where it listens: the port the kernel chose, if 0 was asked for.
+    /// The bound address, with the port that the kernel chose if port 0 was asked for.
     pub fn local_addr(&self) -> SocketAddr {
         self.0.local_addr()
     }
@@ -89,7 +90,7 @@ impl ConnectionHandler for AdminTlsHandler {
 
     fn serving_deadline(&self, stream: &TlsStream<TcpStream>) -> Option<Duration> {
         match peer(stream) {
-            Peer::Nobody => Some(UNAUTHENTICATED_DEADLINE),
+            Peer::Unauthenticated => Some(UNAUTHENTICATED_DEADLINE),
             Peer::Owner | Peer::Certificate(_) => None,
         }
     }
@@ -104,17 +105,18 @@ impl ConnectionHandler for AdminTlsHandler {
     }
 }
 
-/// The user of a connection. The handshake has verified the certificate; one that names no user opens nothing.
+/// The user of a connection. The handshake has verified the certificate; a client whose certificate names no user counts as
+/// unauthenticated.
 fn peer(stream: &TlsStream<TcpStream>) -> Peer {
     let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-    certificate.and_then(|der| AdminUser::of_certificate(der)).map_or(Peer::Nobody, Peer::Certificate)
+    certificate.and_then(|der| AdminUser::of_certificate(der)).map_or(Peer::Unauthenticated, Peer::Certificate)
 }
 
-/// HTTP/1.1 and HTTP/2, and client certificates for those that have one.
+/// The TLS configuration: HTTP/1.1 and HTTP/2, and optional client certificates.
 fn tls(identity: &ServingIdentity) -> Result<Tls, AdminListenerError> {
     let provider = Tls::provider();
     let mut roots = RootCertStore::empty();
-    // What cannot be read is no CA, and without any the verifier below refuses.
+    // A certificate that cannot be parsed is no CA; without any CA, building the verifier below fails.
     roots.add_parsable_certificates(CertificateDer::pem_slice_iter(identity.ca_pem().as_bytes()).flatten());
     let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
         .allow_unauthenticated()

@@ -1,4 +1,4 @@
-//! The admin listener on a Unix socket. Who may open the socket file may do everything.
+//! The admin listener on a Unix socket. A client that may open the socket file has every permission.
 
 use std::{future::Future, path::Path, sync::Arc, time::Duration};
 
@@ -17,14 +17,14 @@ use crate::{
 
 const LIMITS: NetLimits = NetLimits {
     max_connections: 64,
-    // There are no handshakes.
+    // A Unix socket has no TLS handshakes, so the next two limits have no effect.
     max_handshakes: 0,
     handshake_deadline: Duration::ZERO,
     grace: Duration::ZERO,
     drain_deadline: DRAIN_DEADLINE,
 };
 
-/// To the connection that is one too many.
+/// The body of the answer to a connection above the limit.
 const TURNED_AWAY: &str = r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","code":503,"reason":"ServiceUnavailable","message":"too many connections, please try again later","details":{"retryAfterSeconds":1}}"#;
 
 /// The admin listener for the owner of the socket file, bound and not yet serving.
@@ -35,15 +35,15 @@ impl AdminSocketListener {
     /// Binds the socket, mode 0600, and listens. A socket left over at this path is replaced: the caller holds the
     /// data directory's lock, so no process serves it any more.
     ///
-    /// To be called within a Tokio runtime. When the listener is dropped the socket file goes.
+    /// Must be called within a Tokio runtime. Dropping the listener removes the socket file.
     ///
     /// # Errors
-    /// [`AdminListenerError::Socket`]; then nothing was left behind.
+    /// [`AdminListenerError::Socket`]; then no file was left behind.
     pub fn bind(path: &Path) -> Result<Self, AdminListenerError> {
         BoundUnix::bind(path, "--data-dir").map(Self).map_err(AdminListenerError::Socket)
     }
 
-    /// Where the socket is.
+    /// The path of the socket.
     pub fn path(&self) -> &Path {
         self.0.path()
     }
@@ -69,14 +69,14 @@ impl ConnectionHandler for AdminSocketHandler {
         &Plain
     }
 
-    /// Answers without waiting for the request, which would take the permit that there is not.
+    /// Refuses a connection above the limit, without reading its request: reading would need a permit.
     fn turn_away(&self, stream: &UnixStream, _: Rejection) {
         let answer = format!(
             "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\nConnection: close\r\n\
              Content-Length: {}\r\n\r\n{TURNED_AWAY}",
             TURNED_AWAY.len()
         );
-        // A client that is gone already, or does not read, misses it.
+        // A client that has disconnected, or does not read, does not get the answer.
         let _ = stream.try_write(answer.as_bytes());
     }
 

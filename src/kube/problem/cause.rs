@@ -1,4 +1,4 @@
-//! What is wrong with one field, and how much of what a caller sent is repeated to it.
+//! Faults of single fields, and how much of a request an answer repeats.
 
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ impl Cause {
         }
     }
 
-    /// A value that breaks a rule and must not be repeated, or that the text repeats already.
+    /// A value that breaks a rule, and that the message must not repeat or repeats already in `text`.
     pub(crate) fn invalid_unshown(field: &str, text: impl Into<String>) -> Self {
         Self { field: field.to_owned(), reason: "FieldValueInvalid", message: text.into() }
     }
@@ -40,12 +40,12 @@ impl Cause {
         }
     }
 
-    /// A value that must be there.
+    /// A required value that is missing.
     pub(crate) fn required(field: &str, why: &str) -> Self {
         Self { field: field.to_owned(), reason: "FieldValueRequired", message: format!("Required value: {why}") }
     }
 
-    /// A value that must not be there, or must not change.
+    /// A value that must be absent, or must not change.
     pub(crate) fn forbidden(field: &str, why: impl std::fmt::Display) -> Self {
         Self { field: field.to_owned(), reason: "FieldValueForbidden", message: format!("Forbidden: {why}") }
     }
@@ -77,18 +77,18 @@ impl Cause {
 /// An operation of a JSON patch that cannot be done on an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OperationFault {
-    /// Its place in the list, from 0.
+    /// The index of the operation, from 0.
     pub(crate) index: usize,
-    /// What it is, where, and what is wrong. Never a value, which may be a secret.
+    /// The name of the operation, its path, and what is wrong. Never a value, which may be a secret.
     pub(crate) why: String,
 }
 
-/// A place in a map, as messages name it: `data[tls.key]`.
+/// A key of a map, as messages name it: `data[tls.key]`.
 pub(crate) fn keyed(map: &str, key: &str) -> String {
     format!("{map}[{}]", shortened_name(key).escape_debug())
 }
 
-/// How a wrong value is repeated: quoted as Go quotes strings, and cut.
+/// Values that messages repeat: quoted as Go quotes strings, and cut.
 pub(crate) trait Shown {
     fn shown(&self) -> String;
 }
@@ -115,17 +115,17 @@ impl Shown for u32 {
     }
 }
 
-/// As much of a text from a request as an answer repeats.
+/// The part of a text from a request that an answer repeats.
 pub(crate) fn shortened(text: &str) -> String {
     cut(text, MOST_SHOWN)
 }
 
-/// As much of a name from a request as an answer repeats.
+/// The part of a name from a request that an answer repeats.
 pub(crate) fn shortened_name(name: &str) -> String {
     cut(name, LONGEST_NAME)
 }
 
-/// The first characters of a text.
+/// The first `most` characters of a text.
 pub(crate) fn cut(text: &str, most: usize) -> String {
     text.chars().take(most).collect()
 }

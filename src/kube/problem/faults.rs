@@ -1,4 +1,4 @@
-//! Reading the fields of an object, collecting every fault on the way.
+//! Reading the fields of an object, and collecting all faults.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -6,30 +6,30 @@ use serde_json::{Map, Value};
 
 use super::cause::{Cause, shortened};
 
-/// The most faults of one object that are noted: an object made of faults would make an answer greater than itself.
+/// The most faults that are collected for one object, as an object with a fault in every byte would make a huge answer.
 const MOST_FAULTS: usize = 32;
 /// The most bytes that all keys and values of one map may have, as Kubernetes limits annotations.
 const LONGEST_MAP: usize = 256 * 1024;
 
-/// The text of a member whose type is known; the empty text is absent, as Go's clients leave it out.
+/// The text of a member that is known to be a text. The empty text counts as absent, as Go's clients do not send it.
 pub(crate) fn text<'v>(members: &'v Map<String, Value>, name: &str) -> Option<&'v str> {
     members.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
-/// The members of a member whose type is known; none where it is absent.
+/// The members of a member that is known to be an object; no members when it is absent.
 pub(crate) fn object<'v>(members: &'v Map<String, Value>, name: &str) -> &'v Map<String, Value> {
     static NONE: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
     members.get(name).and_then(Value::as_object).unwrap_or(&NONE)
 }
 
-/// What happens to fields that the type does not have.
+/// The treatment of unknown fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FieldValidation {
     /// The request is refused.
     Strict,
-    /// They are dropped, with a warning.
+    /// Unknown fields are dropped, with a warning.
     Warn,
-    /// They are dropped.
+    /// Unknown fields are dropped silently.
     Ignore,
 }
 
@@ -41,14 +41,14 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    /// Notes a fault, once: a field is looked at for its type, and again for its rules.
+    /// Adds a fault, unless it was added before: the type of a field and its rules are checked separately.
     pub(crate) fn add(&mut self, cause: Cause) {
         if self.causes.len() < MOST_FAULTS && !self.causes.contains(&cause) {
             self.causes.push(cause);
         }
     }
 
-    /// The object at `field`. Null is absent, everywhere: clients write what they do not set as null.
+    /// The object at `field`. Null counts as absent, as clients write it for fields that are not set.
     pub(crate) fn object<'v>(&mut self, field: &str, value: Option<&'v Value>) -> Option<&'v Map<String, Value>> {
         match value {
             None | Some(Value::Null) => None,
@@ -57,7 +57,7 @@ impl Faults {
         }
     }
 
-    /// The text at `field`; the empty text is absent, as Go's clients leave it out.
+    /// The text at `field`. The empty text counts as absent, as Go's clients do not send it.
     pub(crate) fn text<'v>(&mut self, field: &str, value: Option<&'v Value>) -> Option<&'v str> {
         match value {
             None | Some(Value::Null) => None,
@@ -66,7 +66,7 @@ impl Faults {
         }
     }
 
-    /// The map of texts at `field`; absent is empty.
+    /// The map of texts at `field`; an absent one counts as empty.
     pub(crate) fn texts(&mut self, field: &str, value: Option<&Value>) -> BTreeMap<String, String> {
         let mut texts = BTreeMap::new();
         let mut size = 0;
@@ -84,7 +84,7 @@ impl Faults {
         texts
     }
 
-    /// Notes every member that is not one of `known`.
+    /// Collects the names of members that are not in `known`.
     pub(crate) fn only(&mut self, prefix: &str, members: &Map<String, Value>, known: &[&str]) {
         let unknown = members.keys().filter(|name| !known.contains(&name.as_str()));
         self.unknown.extend(unknown.map(|name| format!("unknown field \"{prefix}{}\"", shortened(name))));
@@ -95,10 +95,10 @@ impl Faults {
         None
     }
 
-    /// What the caller's choice makes of unknown fields: warnings, or one sentence that refuses them.
+    /// The warnings about unknown fields, as the caller's `fieldValidation` chooses.
     ///
     /// # Errors
-    /// The sentence.
+    /// The message that refuses the request because of them.
     pub(crate) fn unknown_fields(&mut self, validation: FieldValidation) -> Result<Vec<String>, String> {
         let unknown = std::mem::take(&mut self.unknown);
         match validation {

@@ -1,4 +1,4 @@
-//! Reading bodies: JSON without ambiguity.
+//! Parsing of bodies: JSON without ambiguity.
 
 use std::fmt;
 
@@ -9,11 +9,11 @@ use super::{cause::shortened, status::Problem};
 
 /// Reads a body as one JSON object.
 ///
-/// A name that comes twice in one object is refused whatever `fieldValidation` says: two readers could disagree about
-/// what was meant. Nesting ends at serde_json's 128 levels.
+/// A name that comes twice in one object is refused whatever `fieldValidation` says: two parsers could disagree about its
+/// value. Nesting is limited to serde_json's 128 levels.
 ///
 /// # Errors
-/// 400, with the position and without the text there.
+/// 400, with the position but without the text at it.
 pub(crate) fn object(bytes: &[u8]) -> Result<Value, Problem> {
     match value(bytes)? {
         object @ Value::Object(_) => Ok(object),
@@ -36,8 +36,8 @@ pub(crate) fn array(bytes: &[u8]) -> Result<Vec<Value>, Problem> {
     }
 }
 
-/// About how many bytes a value has as JSON, and never more. No value that is read or patched is nested so deeply that this
-/// could not recurse.
+/// About how many bytes a value has as JSON, and never more than it has. Recursion is safe, as the nesting of bodies and of
+/// patched objects is limited.
 pub(crate) fn size(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => 1,
@@ -47,12 +47,12 @@ pub(crate) fn size(value: &Value) -> usize {
     }
 }
 
-/// The same of an object with these members.
+/// The same for an object with these members.
 pub(crate) fn size_of_members(members: &Map<String, Value>) -> usize {
     1 + members.len().max(1) + members.iter().map(|(name, member)| 3 + name.len() + size(member)).sum::<usize>()
 }
 
-/// How deeply values are nested in this one: 0 where there are none in it.
+/// The depth of nesting: 0 for a value that contains no other one.
 pub(crate) fn depth(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,

@@ -1,4 +1,4 @@
-//! What is wrong with a request, and how that is answered.
+//! Faults of requests, and the answers that report them.
 
 pub(super) mod cause;
 pub(super) mod faults;

@@ -1,4 +1,4 @@
-//! What goes wrong, as Kubernetes' `Status` objects: the one place that knows codes, reasons and wording
+//! Failed requests as Kubernetes' `Status` objects: the only place that knows codes, reasons and messages
 //! (docs/kubernetes-api.md section 4.5).
 
 use hyper::StatusCode;
@@ -16,43 +16,43 @@ use crate::{
 /// The most characters of a sentence that repeats parts of the request.
 const LONGEST_MESSAGE: usize = 2048;
 
-/// Why a request was not done.
+/// Why a request failed.
 #[derive(Debug)]
 pub(crate) enum Problem {
     /// Nothing is served at this path. Plain text: client-go then words it as a missing resource type
     /// (docs/kubernetes-api.md section 3.18).
     NoSuchPath,
-    /// The request itself makes no sense.
+    /// The request is malformed, whatever it is about.
     BadRequest(String),
-    /// Understood, and never done here.
+    /// A request that this server never does, for any user.
     Forbidden(&'static str),
     /// The client is not authenticated, or not in a way that is accepted here.
     Unauthorized(&'static str),
-    /// The caller may not do this; the name is empty where there is none.
+    /// This user has no permission for the request; `name` is empty when the request names no object.
     NotPermitted { group: &'static str, resource: &'static str, name: String, why: String },
     /// No object of this name.
     NotFound { resource: &'static ResourceType, name: String },
-    /// Not with this method; `allow` lists those there are.
+    /// The path does not have this method; `allow` lists the methods that it has.
     MethodNotAllowed { message: &'static str, allow: String },
-    /// The name is taken.
+    /// An object of this name exists already.
     AlreadyExists { resource: &'static ResourceType, name: String },
-    /// A namespace that is there without being made.
+    /// A namespace that a client tries to create although it exists: every namespace exists implicitly.
     NamespaceExists(Namespace),
-    /// Not in the state that the caller expects.
+    /// The object is not in the state that the caller expects.
     Conflict { resource: &'static ResourceType, name: String, why: String },
     /// Fields that break rules.
     Invalid { resource: &'static ResourceType, name: String, causes: Vec<Cause> },
-    /// A JSON patch with an operation that the object does not bear.
+    /// A JSON patch with an operation that cannot be applied to the object.
     Inapplicable { resource: &'static ResourceType, name: String, fault: OperationFault },
-    /// A JSON patch of more operations than that.
+    /// A JSON patch with `found` operations, more than `limit`.
     TooManyOperations { limit: usize, found: usize },
-    /// A body in a form that is not read.
+    /// A body of a media type that is not supported.
     UnsupportedMediaType(&'static str),
     /// A body longer than this many bytes.
     TooLarge { limit: usize },
     /// A body that did not arrive in time.
     BodyTimedOut,
-    /// Work that was not done in time; whether it will be is not known.
+    /// The request took longer than its deadline; whether its change is still made is unknown.
     TimedOut,
     /// The changes after this revision cannot be sent: it is too old, or is not reached yet. Sent as an event, this makes every
     /// client list again (docs/kubernetes-api.md section 3.10).
@@ -63,29 +63,25 @@ pub(crate) enum Problem {
     TooManyWatches,
     /// The store did not answer.
     Unavailable,
-    /// A fault of ours.
+    /// A fault of the server.
     Internal(String),
 }
 
-/// Kubernetes' `Status`, of a request that was not done.
+/// Kubernetes' `Status` object of a request that failed.
 #[derive(Debug)]
 pub(crate) struct Status {
     pub(crate) code: StatusCode,
     reason: &'static str,
     message: String,
     details: Value,
-    /// The methods there are, when the one used is not.
+    /// The value of the `Allow` header of a 405.
     pub(crate) allow: Option<String>,
-    /// When the client may try again.
+    /// The value of the `Retry-After` header.
     pub(crate) retry_after_seconds: Option<u32>,
 }
 
 impl Status {
-    fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: Value::Null, allow: None, retry_after_seconds: None }
-    }
-
-    /// As clients read it.
+    /// The JSON object that clients read.
     pub(crate) fn into_object(self) -> Value {
         let mut object = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
@@ -96,26 +92,10 @@ impl Status {
         }
         object
     }
-
-    fn about(self, resource: &ResourceType, name: &str) -> Self {
-        Self { details: details(resource, name, resource.plural), ..self }
-    }
-
-    fn retry_after(self, seconds: u32) -> Self {
-        Self { details: json!({"retryAfterSeconds": seconds}), retry_after_seconds: Some(seconds), ..self }
-    }
-}
-
-fn details(resource: &ResourceType, name: &str, kind: &str) -> Value {
-    let mut details = json!({"name": name, "kind": kind});
-    if !resource.group_version.group.is_empty() {
-        details["group"] = resource.group_version.group.into();
-    }
-    details
 }
 
 impl Problem {
-    /// The store's failure, which is logged here: the answer says less than an operator must know.
+    /// Logs a failure of the store, and makes the answer, which says less than an operator must know.
     pub(crate) fn from_store(error: &StoreError) -> Self {
         match error {
             StoreError::Unavailable { .. } => {
@@ -135,118 +115,174 @@ impl Problem {
         Self::Conflict { resource, name: name.to_owned(), why: why.to_owned() }
     }
 
-    /// The status that says so.
+    /// The answer to the client.
     pub(crate) fn into_status(self) -> Status {
+        let (code, reason) = self.code_and_reason();
+        let message = self.message();
+        let retry_after_seconds = self.retry_after_seconds();
+        let details = self.details(retry_after_seconds);
+        let allow = if let Self::MethodNotAllowed { allow, .. } = self { Some(allow) } else { None };
+        Status { code, reason, message, details, allow, retry_after_seconds }
+    }
+
+    /// The HTTP status, and the word by which Kubernetes' clients know what happened.
+    fn code_and_reason(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::NoSuchPath => Status::new(StatusCode::NOT_FOUND, "NotFound", "404 page not found"),
-            Self::BadRequest(message) => {
-                Status::new(StatusCode::BAD_REQUEST, "BadRequest", cut(&message, LONGEST_MESSAGE))
+            Self::NoSuchPath | Self::NotFound { .. } => (StatusCode::NOT_FOUND, "NotFound"),
+            Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
+            Self::Forbidden(_) | Self::NotPermitted { .. } => (StatusCode::FORBIDDEN, "Forbidden"),
+            Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "Unauthorized"),
+            Self::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed"),
+            Self::AlreadyExists { .. } | Self::NamespaceExists(_) => (StatusCode::CONFLICT, "AlreadyExists"),
+            Self::Conflict { .. } => (StatusCode::CONFLICT, "Conflict"),
+            Self::Invalid { .. } | Self::Inapplicable { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "Invalid"),
+            Self::TooManyOperations { .. } | Self::TooLarge { .. } => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge")
             }
-            Self::Forbidden(message) => Status::new(StatusCode::FORBIDDEN, "Forbidden", message),
-            Self::Unauthorized(message) => Status::new(StatusCode::UNAUTHORIZED, "Unauthorized", message),
-            Self::NotPermitted { group, resource, name, why } => not_permitted(group, resource, &name, &why),
-            Self::NotFound { resource, name } => {
-                let name = cut(&name, LONGEST_NAME);
-                let message = format!("{} {name:?} not found", resource.qualified_plural());
-                Status::new(StatusCode::NOT_FOUND, "NotFound", message).about(resource, &name)
+            Self::UnsupportedMediaType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType"),
+            Self::BodyTimedOut => (StatusCode::REQUEST_TIMEOUT, "Timeout"),
+            Self::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "Timeout"),
+            Self::Expired { .. } => (StatusCode::GONE, "Expired"),
+            Self::TooManyWatches | Self::Overloaded => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests"),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
+        }
+    }
+
+    /// The sentence that kubectl prints, in Kubernetes' words where Kubernetes has some.
+    fn message(&self) -> String {
+        match self {
+            Self::NoSuchPath => "404 page not found".to_owned(),
+            Self::BadRequest(message) => cut(message, LONGEST_MESSAGE),
+            Self::Forbidden(message) | Self::Unauthorized(message) | Self::UnsupportedMediaType(message) => {
+                (*message).to_owned()
             }
-            Self::MethodNotAllowed { message, allow } => {
-                let status = Status::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message);
-                Status { allow: Some(allow), ..status }
-            }
-            Self::AlreadyExists { resource, name } => {
-                let name = cut(&name, LONGEST_NAME);
-                let message = format!("{} {name:?} already exists", resource.qualified_plural());
-                Status::new(StatusCode::CONFLICT, "AlreadyExists", message).about(resource, &name)
-            }
-            Self::NamespaceExists(name) => {
-                let message = format!("namespaces {:?} already exists", name.as_str());
-                let details = json!({"name": name.as_str(), "kind": "namespaces"});
-                Status { details, ..Status::new(StatusCode::CONFLICT, "AlreadyExists", message) }
-            }
+            Self::MethodNotAllowed { message, .. } => (*message).to_owned(),
+            Self::NotPermitted { group, resource, name, why } => not_permitted(group, resource, name, why),
+            Self::NotFound { resource, name } => format!("{} not found", named(resource, name)),
+            Self::AlreadyExists { resource, name } => format!("{} already exists", named(resource, name)),
+            Self::NamespaceExists(name) => format!("namespaces {:?} already exists", name.as_str()),
             Self::Conflict { resource, name, why } => {
-                let name = cut(&name, LONGEST_NAME);
-                let what = resource.qualified_plural();
-                let message = format!("Operation cannot be fulfilled on {what} {name:?}: {why}");
-                Status::new(StatusCode::CONFLICT, "Conflict", message).about(resource, &name)
+                format!("Operation cannot be fulfilled on {}: {why}", named(resource, name))
             }
-            Self::Invalid { resource, name, causes } => invalid(resource, &name, causes),
-            Self::Inapplicable { resource, name, fault } => inapplicable(resource, &name, &fault),
-            Self::TooManyOperations { limit, found } => {
-                let message = format!(
-                    "Request entity too large: the allowed maximum operations in a JSON patch is {limit}, got {found}"
-                );
-                Status::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message)
+            Self::Invalid { resource, name, causes } => invalid(resource, name, causes),
+            Self::Inapplicable { fault, .. } => {
+                // Kubernetes names neither the operation nor the fault.
+                let (index, why) = (fault.index, &fault.why);
+                format!("the server rejected our request due to an error in our request: patch[{index}]: {why}")
             }
-            Self::UnsupportedMediaType(message) => {
-                Status::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
+            Self::TooManyOperations { limit, found } => format!(
+                "Request entity too large: the allowed maximum operations in a JSON patch is {limit}, got {found}"
+            ),
+            Self::TooLarge { limit } => format!("Request entity too large: limit is {limit}"),
+            Self::BodyTimedOut => "the request body did not arrive in time".to_owned(),
+            Self::TimedOut => "the request was not done in time, and may still be done".to_owned(),
+            Self::Expired { revision, head } => format!("too old resource version: {revision} ({head})"),
+            Self::TooManyWatches => "too many watches at once, please try again later".to_owned(),
+            Self::Overloaded => "too many requests at once, please try again later".to_owned(),
+            Self::Unavailable => "the grant store did not answer, please try again later".to_owned(),
+            Self::Internal(message) => message.clone(),
+        }
+    }
+
+    /// The facts that client programs read instead of the message; null when there are none.
+    fn details(&self, retry_after_seconds: Option<u32>) -> Value {
+        match self {
+            Self::NotFound { resource, name }
+            | Self::AlreadyExists { resource, name }
+            | Self::Conflict { resource, name, .. } => {
+                object_details(resource.group_version.group, resource.plural, Some(&cut(name, LONGEST_NAME)))
             }
-            Self::TooLarge { limit } => {
-                let message = format!("Request entity too large: limit is {limit}");
-                Status::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message)
+            Self::Invalid { resource, name, causes } => caused_details(resource, name, causes),
+            Self::Inapplicable { resource, name, fault } => {
+                let field = format!("patch[{}]", fault.index);
+                caused_details(resource, name, &[Cause::invalid_unshown(&field, fault.why.as_str())])
             }
-            Self::BodyTimedOut => {
-                Status::new(StatusCode::REQUEST_TIMEOUT, "Timeout", "the request body did not arrive in time")
+            Self::NotPermitted { group, resource, name, .. } => {
+                object_details(group, resource, Some(name.as_str()).filter(|name| !name.is_empty()))
             }
-            Self::TimedOut => {
-                let message = "the request was not done in time, and may still be done";
-                Status::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", message)
+            Self::NamespaceExists(name) => object_details("", "namespaces", Some(name.as_str())),
+            Self::TooManyWatches | Self::Overloaded | Self::Unavailable => {
+                json!({"retryAfterSeconds": retry_after_seconds})
             }
-            Self::Expired { revision, head } => {
-                let message = format!("too old resource version: {revision} ({head})");
-                Status::new(StatusCode::GONE, "Expired", message)
-            }
-            Self::TooManyWatches => {
-                let message = "too many watches at once, please try again later";
-                Status::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message).retry_after(5)
-            }
-            Self::Overloaded => {
-                let message = "too many requests at once, please try again later";
-                Status::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message).retry_after(1)
-            }
-            Self::Unavailable => {
-                let message = "the grant store did not answer, please try again later";
-                Status::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message).retry_after(1)
-            }
-            Self::Internal(message) => Status::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message),
+            Self::NoSuchPath
+            | Self::BadRequest(_)
+            | Self::Forbidden(_)
+            | Self::Unauthorized(_)
+            | Self::MethodNotAllowed { .. }
+            | Self::TooManyOperations { .. }
+            | Self::UnsupportedMediaType(_)
+            | Self::TooLarge { .. }
+            | Self::BodyTimedOut
+            | Self::TimedOut
+            | Self::Expired { .. }
+            | Self::Internal(_) => Value::Null,
+        }
+    }
+
+    /// After how many seconds the client may try again, where trying again may help.
+    fn retry_after_seconds(&self) -> Option<u32> {
+        match self {
+            Self::TooManyWatches => Some(5),
+            Self::Overloaded | Self::Unavailable => Some(1),
+            Self::NoSuchPath
+            | Self::BadRequest(_)
+            | Self::Forbidden(_)
+            | Self::Unauthorized(_)
+            | Self::NotPermitted { .. }
+            | Self::NotFound { .. }
+            | Self::MethodNotAllowed { .. }
+            | Self::AlreadyExists { .. }
+            | Self::NamespaceExists(_)
+            | Self::Conflict { .. }
+            | Self::Invalid { .. }
+            | Self::Inapplicable { .. }
+            | Self::TooManyOperations { .. }
+            | Self::UnsupportedMediaType(_)
+            | Self::TooLarge { .. }
+            | Self::BodyTimedOut
+            | Self::TimedOut
+            | Self::Expired { .. }
+            | Self::Internal(_) => None,
         }
     }
 }
 
-fn not_permitted(group: &str, resource: &'static str, name: &str, why: &str) -> Status {
-    let mut details = json!({"kind": resource});
-    let mut what = qualified(resource, group);
+/// An object as messages name it: `accessgrants.skupper.io "west"`.
+fn named(resource: &ResourceType, name: &str) -> String {
+    format!("{} {:?}", resource.qualified_plural(), cut(name, LONGEST_NAME))
+}
+
+fn not_permitted(group: &str, resource: &str, name: &str, why: &str) -> String {
+    let what = qualified(resource, group);
+    if name.is_empty() { format!("{what} is forbidden: {why}") } else { format!("{what} {name:?} is forbidden: {why}") }
+}
+
+fn invalid(resource: &ResourceType, name: &str, causes: &[Cause]) -> String {
+    let lines: Vec<String> = causes.iter().map(Cause::line).collect();
+    let list = if let [only] = lines.as_slice() { only.clone() } else { format!("[{}]", lines.join(", ")) };
+    format!("{} {:?} is invalid: {list}", resource.qualified_kind(), cut(name, LONGEST_NAME))
+}
+
+/// Which object a status is about; the core group, whose name is empty, is left out.
+fn object_details(group: &str, kind: &str, name: Option<&str>) -> Value {
+    let mut details = json!({"kind": kind});
     if !group.is_empty() {
         details["group"] = group.into();
     }
-    if !name.is_empty() {
+    if let Some(name) = name {
         details["name"] = name.into();
-        what = format!("{what} {name:?}");
     }
-    Status { details, ..Status::new(StatusCode::FORBIDDEN, "Forbidden", format!("{what} is forbidden: {why}")) }
+    details
 }
 
-fn invalid(resource: &ResourceType, name: &str, causes: Vec<Cause>) -> Status {
-    let name = cut(name, LONGEST_NAME);
-    let lines: Vec<String> = causes.iter().map(Cause::line).collect();
-    let list = if let [only] = lines.as_slice() { only.clone() } else { format!("[{}]", lines.join(", ")) };
-    let mut details = details(resource, &name, resource.kind);
+fn caused_details(resource: &ResourceType, name: &str, causes: &[Cause]) -> Value {
+    let mut details = object_details(resource.group_version.group, resource.kind, Some(&cut(name, LONGEST_NAME)));
     details["causes"] = causes
-        .into_iter()
+        .iter()
         .map(|cause| json!({"field": cause.field, "reason": cause.reason, "message": cause.message}))
         .collect();
-    let message = format!("{} {name:?} is invalid: {list}", resource.qualified_kind());
-    Status { details, ..Status::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message) }
-}
-
-/// Kubernetes' own words, and the operation, which it keeps to itself.
-fn inapplicable(resource: &ResourceType, name: &str, fault: &OperationFault) -> Status {
-    let name = cut(name, LONGEST_NAME);
-    let field = format!("patch[{}]", fault.index);
-    let message = format!("the server rejected our request due to an error in our request: {field}: {}", fault.why);
-    let mut details = details(resource, &name, resource.kind);
-    details["causes"] = json!([{"field": field, "reason": "FieldValueInvalid", "message": fault.why}]);
-    Status { details, ..Status::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message) }
+    details
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `apiVersion` and `kind`, which say of which type an object is.
+//! Checks of `apiVersion` and `kind`, which give the type of an object.
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ pub(crate) fn check_type(resource: &ResourceType, object: &Value) -> Result<(), 
     check_kind(resource.group_version, resource.kind, object)
 }
 
-/// As [`check_type`], for what is not in the type table.
+/// As [`check_type`], for a type that is not in the type table.
 ///
 /// # Errors
 /// 400 in Kubernetes' words.
@@ -40,7 +40,7 @@ pub(crate) fn check_kind(group_version: GroupVersion, expected_kind: &str, objec
     Ok(())
 }
 
-/// The refusal of an object that the type cannot be made of.
+/// The refusal of an object whose content does not fit its type.
 pub(crate) fn cannot_be_handled(group_version: GroupVersion, kind: &str, why: &str) -> Problem {
     let version = group_version.version;
     Problem::BadRequest(format!("{kind} in version {version:?} cannot be handled as a {kind}: {why}"))

@@ -26,12 +26,12 @@ async fn ask(world: &World, peer: Peer, method: &str, path: &str) -> Seen {
 async fn an_unauthenticated_client_reads_discovery_and_nothing_else() {
     let world = World::start().await;
     for path in ["/version", "/api", "/apis", "/api/v1", "/apis/skupper.io/v2alpha1", "/openapi/v2"] {
-        assert_eq!(ask(&world, Peer::Nobody, "GET", path).await.status, 200, "{path}");
+        assert_eq!(ask(&world, Peer::Unauthenticated, "GET", path).await.status, 200, "{path}");
     }
     let grant = format!("{GRANTS}/g");
     for path in [GRANTS, ALL_GRANTS, &grant, "/api/v1/namespaces/west", "/nothing", "/api/v1/namespaces/-/sites"] {
         for method in ["GET", "POST", "DELETE", "PATCH", "OPTIONS"] {
-            let seen = ask(&world, Peer::Nobody, method, path).await;
+            let seen = ask(&world, Peer::Unauthenticated, method, path).await;
             assert_eq!(seen.failure(), (401, "Unauthorized", "Unauthorized"), "{method} {path}");
         }
     }
@@ -117,7 +117,7 @@ async fn a_bearer_token_authenticates_no_client() {
     };
 
     let on_socket = world.request_of(Peer::Owner, with_token()).await;
-    let over_tls = world.request_of(Peer::Nobody, with_token()).await;
+    let over_tls = world.request_of(Peer::Unauthenticated, with_token()).await;
 
     assert_eq!(on_socket.failure(), (401, "Unauthorized", "bearer tokens are accepted over TLS only"));
     assert_eq!(over_tls.failure(), (401, "Unauthorized", "Unauthorized"));

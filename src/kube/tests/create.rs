@@ -248,7 +248,7 @@ async fn a_refusal_repeats_only_so_much_of_what_it_refuses() {
 }
 
 #[tokio::test]
-async fn acting_as_somebody_else_is_refused() {
+async fn impersonation_of_another_user_is_refused() {
     let world = World::start().await;
     let request = Request::builder().uri(GRANTS).header("Impersonate-User", "bob");
     let seen = world.request(request.body(http_body_util::Full::default()).unwrap()).await;

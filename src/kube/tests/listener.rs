@@ -1,4 +1,4 @@
-//! The door itself: a real socket, and curl.
+//! The listener itself: a real socket, and curl.
 
 use std::{
     convert::Infallible,
@@ -37,22 +37,22 @@ use crate::{
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A door that serves until told to stop.
-struct Open {
+/// A listener that serves until it is stopped.
+struct Running {
     world: World,
     socket: std::path::PathBuf,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<Drained>,
 }
 
-impl Open {
-    async fn door() -> Self {
+impl Running {
+    async fn start() -> Self {
         let world = World::start().await;
         let socket = world.scratch.path().join("admin.sock");
-        let door = AdminSocketListener::bind(&socket).unwrap();
+        let listener = AdminSocketListener::bind(&socket).unwrap();
         let (stop, stopped) = oneshot::channel();
         let app = Arc::clone(&world.app);
-        let serving = tokio::spawn(door.serve(app, async {
+        let serving = tokio::spawn(listener.serve(app, async {
             let _ = stopped.await;
         }));
         Self { world, socket, stop, serving }
@@ -99,36 +99,36 @@ async fn curl(socket: &Path, arguments: &[&str]) -> String {
 
 #[tokio::test]
 async fn curl_can_make_and_read_a_grant() {
-    let open = Open::door().await;
+    let running = Running::start().await;
     let url = format!("http://localhost{GRANTS}");
     let body = grant("g", json!({})).to_string();
 
-    let made = curl(&open.socket, &["-H", "Content-Type: application/json", "-d", &body, &url]).await;
-    let listed = curl(&open.socket, &[&url]).await;
-    let empty = curl(&open.socket, &["--include", "http://localhost/openapi/v2"]).await;
+    let made = curl(&running.socket, &["-H", "Content-Type: application/json", "-d", &body, &url]).await;
+    let listed = curl(&running.socket, &[&url]).await;
+    let empty = curl(&running.socket, &["--include", "http://localhost/openapi/v2"]).await;
 
     let made: Value = serde_json::from_str(&made).unwrap();
     assert_eq!(made["status"]["status"], "Ready");
     assert_eq!(serde_json::from_str::<Value>(&listed).unwrap()["items"][0], made);
     assert!(empty.to_ascii_lowercase().contains("content-length: 0"), "{empty}");
-    open.close().await;
+    running.close().await;
 }
 
 #[tokio::test]
 async fn one_connection_carries_many_requests() {
-    let open = Open::door().await;
+    let running = Running::start().await;
     let url = "http://localhost/version";
-    let told =
-        curl(&open.socket, &["--output", "/dev/null", "--output", "/dev/null", "-w", "%{num_connects} ", url, url])
+    let connections =
+        curl(&running.socket, &["--output", "/dev/null", "--output", "/dev/null", "-w", "%{num_connects} ", url, url])
             .await;
-    assert_eq!(told, "1 0 ");
-    open.close().await;
+    assert_eq!(connections, "1 0 ");
+    running.close().await;
 }
 
 #[tokio::test]
 async fn a_client_that_sends_too_much_can_send_it_all_and_then_read_why_it_was_refused() {
-    let open = Open::door().await;
-    let mut stream = open.connect().await;
+    let running = Running::start().await;
+    let mut stream = running.connect().await;
     let body = vec![b' '; 2 * 1024 * 1024];
     let head =
         format!("POST {GRANTS} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
@@ -138,15 +138,15 @@ async fn a_client_that_sends_too_much_can_send_it_all_and_then_read_why_it_was_r
 
     assert!(read_all(&mut stream).await.starts_with("HTTP/1.1 413 "));
     drop(stream);
-    open.close().await;
+    running.close().await;
 }
 
 #[tokio::test]
 async fn only_the_owner_may_open_the_socket() {
-    let open = Open::door().await;
-    let mode = fs::metadata(&open.socket).unwrap().permissions().mode();
+    let running = Running::start().await;
+    let mode = fs::metadata(&running.socket).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    open.close().await;
+    running.close().await;
 }
 
 #[tokio::test]
@@ -156,10 +156,10 @@ async fn a_socket_left_by_a_crash_is_replaced() {
     drop(StdListener::bind(&path).unwrap());
     assert!(path.exists());
 
-    let door = AdminSocketListener::bind(&path).unwrap();
+    let listener = AdminSocketListener::bind(&path).unwrap();
 
-    assert_eq!(door.path(), path);
-    drop(door);
+    assert_eq!(listener.path(), path);
+    drop(listener);
     assert!(!path.exists());
 }
 
@@ -203,9 +203,9 @@ async fn a_missing_directory_is_reported() {
 
 #[tokio::test]
 async fn a_request_that_has_begun_is_answered_while_the_listener_closes() {
-    let open = Open::door().await;
+    let running = Running::start().await;
     let body = grant("g", json!({})).to_string();
-    let mut stream = open.connect().await;
+    let mut stream = running.connect().await;
     let head = format!(
         "POST {GRANTS} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n",
         body.len()
@@ -215,9 +215,9 @@ async fn a_request_that_has_begun_is_answered_while_the_listener_closes() {
     let mut begun = [0; 25];
     timeout(DEADLINE, stream.read_exact(&mut begun)).await.unwrap().unwrap();
     assert_eq!(&begun, b"HTTP/1.1 100 Continue\r\n\r\n");
-    let mut idle = open.accepted().await;
+    let mut idle = running.accepted().await;
 
-    let Open { world, socket, stop, serving } = open;
+    let Running { world, socket, stop, serving } = running;
     stop.send(()).unwrap();
     // An idle connection is closed at once, and the answer that it had is whole.
     assert!(read_all(&mut idle).await.ends_with('}'));
@@ -232,20 +232,20 @@ async fn a_request_that_has_begun_is_answered_while_the_listener_closes() {
 
 #[tokio::test]
 async fn one_connection_too_many_is_asked_to_retry() {
-    let open = Open::door().await;
+    let running = Running::start().await;
     let mut held = Vec::new();
     for _ in 0..64 {
-        held.push(open.accepted().await);
+        held.push(running.accepted().await);
     }
 
-    let answer = read_all(&mut open.connect().await).await;
+    let answer = read_all(&mut running.connect().await).await;
 
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 503 ") && head.contains("Retry-After: 1"), "{head}");
     assert!(head.contains(&format!("Content-Length: {}", body.len())), "{head} {}", body.len());
     assert_eq!(serde_json::from_str::<Value>(body).unwrap()["code"], 503);
     drop(held);
-    open.close().await;
+    running.close().await;
 }
 
 struct NeverComes;

@@ -111,7 +111,7 @@ async fn what_is_made_of_a_site_follows_what_is_wanted_of_it() {
     assert_eq!((&edge["metadata"]["generation"], &edge["spec"]["edge"]), (&json!(3), &json!(true)));
     assert_eq!(granted().await, "Edge sites cannot accept incoming links from remote sites");
 
-    let other = json!({"spec": {"edge": null, "defaultIssuer": "nobody"}});
+    let other = json!({"spec": {"edge": null, "defaultIssuer": "unknown"}});
     let faulty = world.patch(&one, &other).await.object();
     assert_eq!(faulty["status"]["message"], "Could not get issuer for requested certificate");
 

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::{
-    tls_listener::{Open, request},
+    tls_listener::{Running, request},
     world::{GRANTS, World, grant},
 };
 use crate::kube::{access::caller::Peer, wire::service::AdminService};
@@ -22,20 +22,20 @@ const SECRETS: &str = "/api/v1/namespaces/west/secrets";
 
 type Sender = http2::SendRequest<http_body_util::Full<hyper::body::Bytes>>;
 
-/// A connection of HTTP/2 that opens every stream this far.
-async fn connect(open: &Open, window: u32) -> (Sender, JoinHandle<Result<(), hyper::Error>>) {
-    let stream = open.connect(Some((&open.ca, "grantd:*:write")), "h2").await;
+/// An HTTP/2 connection whose initial stream window is this many bytes.
+async fn connect(running: &Running, window: u32) -> (Sender, JoinHandle<Result<(), hyper::Error>>) {
+    let stream = running.connect(Some((&running.ca, "grantd:*:write")), "h2").await;
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder.initial_stream_window_size(window);
     let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
     (sender, tokio::spawn(connection))
 }
 
-async fn minute_and_more() {
+async fn let_more_than_a_minute_pass() {
     tokio::time::pause();
     for _ in 0..14 {
         sleep(Duration::from_secs(5)).await;
-        // Time stands still while sockets are read.
+        // Sockets need real time to be read: tokio advances paused time only when nothing else can run.
         tokio::time::resume();
         sleep(Duration::from_millis(20)).await;
         tokio::time::pause();
@@ -45,28 +45,28 @@ async fn minute_and_more() {
 
 #[tokio::test]
 async fn a_client_that_lets_no_byte_of_an_answer_through_is_cut_though_it_answers_pings() {
-    let open = Open::door().await;
-    open.world.grant("g", json!({})).await;
+    let running = Running::start().await;
+    running.world.grant("g", json!({})).await;
     let watch = format!("{GRANTS}?watch=true");
     for path in [watch.as_str(), GRANTS] {
-        let (mut patient, patient_connection) = connect(&open, 65_535).await;
+        let (mut patient, patient_connection) = connect(&running, 65_535).await;
         let received =
             timeout(DEADLINE, patient.send_request(request("GET", &watch, &Value::Null))).await.unwrap().unwrap();
         let mut received = received.into_body();
         assert!(timeout(DEADLINE, received.frame()).await.unwrap().unwrap().is_ok());
-        let (mut stalled, connection) = connect(&open, 0).await;
+        let (mut stalled, connection) = connect(&running, 0).await;
         let answer =
             timeout(DEADLINE, stalled.send_request(request("GET", path, &Value::Null))).await.unwrap().unwrap();
         assert_eq!(answer.status(), 200);
 
-        minute_and_more().await;
+        let_more_than_a_minute_pass().await;
 
         let ended = timeout(Duration::from_secs(5), connection).await;
         assert!(ended.is_ok(), "{path}: the connection goes on");
-        assert!(!patient_connection.is_finished(), "who only waits for events is cut too");
+        assert!(!patient_connection.is_finished(), "a client that only waits for events is cut off too");
         patient_connection.abort();
     }
-    open.close().await;
+    running.close().await;
 }
 
 /// Secrets of a megabyte each.

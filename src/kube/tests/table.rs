@@ -23,7 +23,7 @@ const SITES: &str = "/apis/skupper.io/v2alpha1/namespaces/west/sites";
 /// As kubectl sends it.
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,\
                      application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
-const CODE: &str = "a-code-that-nobody-may-see";
+const CODE: &str = "a-code-that-must-stay-secret";
 
 async fn accepting(world: &World, accept: &str, path: &str) -> Seen {
     world.request(Request::builder().uri(path).header(ACCEPT, accept).body(Full::default()).unwrap()).await

@@ -1,4 +1,4 @@
-//! The door on TCP: real TLS, with certificates and without.
+//! The listener on TCP: real TLS, with certificates and without.
 
 use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -36,8 +36,8 @@ fn ca() -> SelfMadeCa {
     make_ca("admin CA", CaKeyType::EcdsaP256, Clock::system().now()).unwrap()
 }
 
-/// A door that serves until told to stop.
-pub(super) struct Open {
+/// A listener that serves until it is stopped.
+pub(super) struct Running {
     pub(super) world: World,
     pub(super) ca: SelfMadeCa,
     address: SocketAddr,
@@ -45,13 +45,13 @@ pub(super) struct Open {
     serving: JoinHandle<Result<Drained, AdminListenerError>>,
 }
 
-impl Open {
-    pub(super) async fn door() -> Self {
+impl Running {
+    pub(super) async fn start() -> Self {
         let (world, ca) = (World::start().await, ca());
-        let door = AdminTlsListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let address = door.local_addr();
+        let listener = AdminTlsListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr();
         let (stop, stopped) = oneshot::channel();
-        let serving = door.serve(Arc::clone(&world.app), identity(&world, &ca), async {
+        let serving = listener.serve(Arc::clone(&world.app), identity(&world, &ca), async {
             let _ = stopped.await;
         });
         Self { world, ca, address, stop, serving: tokio::spawn(serving) }
@@ -125,14 +125,14 @@ async fn over_http1(stream: TlsStream<TcpStream>, request: Request<Full<Bytes>>)
 
 #[tokio::test]
 async fn a_client_with_a_certificate_is_served_over_both_versions_of_http() {
-    let open = Open::door().await;
-    let user = || Some((&open.ca, "grantd:*:write"));
+    let running = Running::start().await;
+    let user = || Some((&running.ca, "grantd:*:write"));
 
-    let stream = open.connect(user(), "http/1.1").await;
+    let stream = running.connect(user(), "http/1.1").await;
     let (status, made) = over_http1(stream, request("POST", GRANTS, &grant("g", json!({})))).await;
     assert_eq!(status, 201, "{made}");
 
-    let stream = open.connect(user(), "h2").await;
+    let stream = running.connect(user(), "h2").await;
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     let connection = tokio::spawn(connection);
@@ -142,62 +142,64 @@ async fn a_client_with_a_certificate_is_served_over_both_versions_of_http() {
         assert_eq!((status, &list["items"][0]), (200, &made));
     }
 
-    // An idle connection is told to go, and goes.
-    open.close().await;
+    // The server closes idle connections when it stops.
+    running.close().await;
     timeout(DEADLINE, connection).await.unwrap().unwrap().unwrap();
 }
 
 #[tokio::test]
 async fn a_client_without_a_certificate_gets_a_401_and_may_read_discovery() {
-    let open = Open::door().await;
-    let (status, _) = over_http1(open.connect(None, "http/1.1").await, request("GET", "/version", &Value::Null)).await;
+    let running = Running::start().await;
+    let (status, _) =
+        over_http1(running.connect(None, "http/1.1").await, request("GET", "/version", &Value::Null)).await;
     assert_eq!(status, 200);
-    let (status, answer) = over_http1(open.connect(None, "http/1.1").await, request("GET", GRANTS, &Value::Null)).await;
+    let (status, answer) =
+        over_http1(running.connect(None, "http/1.1").await, request("GET", GRANTS, &Value::Null)).await;
     assert_eq!((status, &answer["reason"]), (401, &json!("Unauthorized")));
-    open.close().await;
+    running.close().await;
 }
 
 #[tokio::test]
 async fn a_certificate_opens_no_more_than_it_says() {
-    let open = Open::door().await;
-    let stream = open.connect(Some((&open.ca, "grantd:west:read")), "http/1.1").await;
+    let running = Running::start().await;
+    let stream = running.connect(Some((&running.ca, "grantd:west:read")), "http/1.1").await;
     let (status, answer) = over_http1(stream, request("POST", GRANTS, &grant("g", json!({})))).await;
     assert_eq!(status, 403);
     assert!(answer["message"].as_str().unwrap().contains("User \"alice\" cannot create"), "{answer}");
-    open.close().await;
+    running.close().await;
 }
 
 #[tokio::test]
 async fn a_certificate_of_another_ca_is_refused_in_the_handshake() {
-    let (open, other) = (Open::door().await, ca());
-    let mut stream = open.connect(Some((&other, "grantd:*:write")), "http/1.1").await;
+    let (running, other) = (Running::start().await, ca());
+    let mut stream = running.connect(Some((&other, "grantd:*:write")), "http/1.1").await;
     // In TLS 1.3 the client learns of it with its first read.
     let _ = stream.write_all(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n").await;
     let error = timeout(DEADLINE, stream.read_to_end(&mut Vec::new())).await.unwrap().unwrap_err();
     assert!(error.to_string().contains("alert"), "{error}");
-    open.close().await;
+    running.close().await;
 }
 
 #[tokio::test]
 async fn a_client_that_sends_nothing_is_not_waited_for() {
-    let open = Open::door().await;
-    let mut silent = TcpStream::connect(open.address).await.unwrap();
+    let running = Running::start().await;
+    let mut silent = TcpStream::connect(running.address).await.unwrap();
     let begun = std::time::Instant::now();
     let read = timeout(DEADLINE, silent.read(&mut [0; 1])).await.unwrap();
     assert!(matches!(read, Ok(0) | Err(_)));
     assert!(begun.elapsed() >= Duration::from_secs(4));
-    open.close().await;
+    running.close().await;
 }
 
 #[tokio::test]
 async fn a_listener_that_closes_waits_for_no_handshake_and_for_no_idle_connection() {
-    let open = Open::door().await;
-    let mut silent = TcpStream::connect(open.address).await.unwrap();
-    let mut idle = open.connect(Some((&open.ca, "grantd:*:write")), "http/1.1").await;
+    let running = Running::start().await;
+    let mut silent = TcpStream::connect(running.address).await.unwrap();
+    let mut idle = running.connect(Some((&running.ca, "grantd:*:write")), "http/1.1").await;
     idle.write_all(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     timeout(DEADLINE, idle.read_exact(&mut [0; 12])).await.unwrap().unwrap();
-    let address = open.address;
-    open.close().await;
+    let address = running.address;
+    running.close().await;
     timeout(DEADLINE, idle.read_to_end(&mut Vec::new())).await.unwrap().unwrap();
     assert!(matches!(timeout(DEADLINE, silent.read(&mut [0; 1])).await.unwrap(), Ok(0) | Err(_)));
     assert!(TcpStream::connect(address).await.is_err());

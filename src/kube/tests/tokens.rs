@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::world::{World, causes, manifest};
 
 const TOKENS: &str = "/apis/skupper.io/v2alpha1/namespaces/west/accesstokens";
-const CODE: &str = "a-code-that-nobody-may-see";
+const CODE: &str = "a-code-that-must-stay-secret";
 const CA: &str = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
 
 fn spec() -> Value {

@@ -1,8 +1,8 @@
-//! The bodies of answers, sent piece by piece, so that a client that takes none is noticed, and its connection is cut.
+//! The bodies of answers, sent in pieces, so that a client that reads nothing is noticed and disconnected.
 //!
-//! A connection on which nothing can be written is cut by the listener itself. On one of HTTP/2 there is more: a client can
-//! read the connection, and answer pings, and yet let no byte of an answer through. Then the answer stays in memory, and a
-//! watch its permit, for as long as the client likes.
+//! The listener itself closes a connection on which it cannot write. HTTP/2 needs more: a client can read from the
+//! connection and answer pings, and yet grant a stream no flow-control window. Then the answer would stay in memory, and a
+//! watch would keep its permit, for as long as the client likes.
 
 use std::{
     collections::HashMap,
@@ -23,31 +23,31 @@ use crate::kube::engine::{
     watch::stream::{BrokenOff, EventStream},
 };
 
-/// The most bytes that are handed over at once. They stay in memory until they are sent, also when their answer is over.
+/// The most bytes of one piece. A piece stays in memory until it is sent, even when its stream has ended.
 const LONGEST_PIECE: usize = 16 * 1024;
-/// How long a piece may wait for its client before the connection ends.
+/// How long a piece may wait for the client to read before the connection is closed.
 const PIECE_DEADLINE: Duration = Duration::from_secs(60);
-/// How long a client may take for an answer that has an end.
+/// How long a client may take to read a whole answer; watches are exempt.
 const WHOLE_DEADLINE: Duration = Duration::from_secs(300);
-/// How often it is looked whether one of them is over.
+/// How often the two deadlines are checked.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// An answer as HTTP.
+/// An HTTP answer.
 pub(crate) type Answer = Response<AnswerBody>;
 
-/// The answers that are on their way on one connection.
+/// The answers that are being sent on one connection.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Answers(Arc<Mutex<InFlight>>);
 
 #[derive(Debug, Default)]
 struct InFlight {
     next: u64,
-    /// When each of them is too late; never, while it is the client that waits.
+    /// By when the client must have read the next piece of each answer; `None` while the client waits for the server.
     due: HashMap<u64, Option<Instant>>,
 }
 
 impl Answers {
-    /// Waits until a client has left one of them for too long.
+    /// Waits until an answer is past its deadline.
     pub(crate) async fn stalled(&self) {
         loop {
             sleep(CHECK_INTERVAL).await;
@@ -67,15 +67,15 @@ impl Answers {
     }
 
     fn in_flight(&self) -> MutexGuard<'_, InFlight> {
-        // Nothing that is called with the lock held panics.
+        // The lock cannot be poisoned, as no code panics while it holds it.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What follows the head of an answer.
+/// The body of an answer.
 #[derive(Debug)]
 pub(crate) struct AnswerBody {
-    /// What is still to be handed over before anything else.
+    /// The bytes that are sent next, before any further event.
     rest: Bytes,
     events: Option<EventStream>,
     permit: Option<MemoryPermit>,
@@ -83,7 +83,7 @@ pub(crate) struct AnswerBody {
     registration: Option<Registration>,
 }
 
-/// The entry of an answer among those of its connection.
+/// The entry of an answer in the register of its connection.
 #[derive(Debug)]
 struct Registration {
     answers: Answers,
@@ -91,17 +91,17 @@ struct Registration {
 }
 
 impl AnswerBody {
-    /// A body that is there already, and the memory that it holds.
+    /// A body that is complete, with the permit for its memory.
     pub(crate) fn whole(bytes: Bytes, permit: Option<MemoryPermit>) -> Self {
         Self { rest: bytes, events: None, permit, begun: Instant::now(), registration: None }
     }
 
-    /// Event after event.
+    /// The body of a watch.
     pub(crate) fn events(events: EventStream) -> Self {
         Self { rest: Bytes::new(), events: Some(events), permit: None, begun: Instant::now(), registration: None }
     }
 
-    /// The same, seen by its connection.
+    /// The same body, registered with its connection.
     pub(crate) fn on(self, answers: &Answers) -> Self {
         Self { registration: Some(Registration { answers: answers.clone(), number: answers.register() }), ..self }
     }
@@ -120,7 +120,7 @@ impl AnswerBody {
             drop(self.permit.take());
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.rest)))));
         }
-        // A copy: a part of the whole would keep all of it.
+        // Copied, because a slice would keep the whole body in memory.
         let piece = Bytes::copy_from_slice(&self.rest.split_to(LONGEST_PIECE));
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }

@@ -1,4 +1,4 @@
-//! Checks before a request is done: that its client is known, and may do it.
+//! Checks before a request is processed: authentication and authorization.
 
 use hyper::{HeaderMap, header::AUTHORIZATION};
 
@@ -13,22 +13,22 @@ use crate::{
     pki::AdminUser,
 };
 
-/// Checks that the client is authenticated, where that matters.
+/// Checks that the client is authenticated, unless the request is for discovery.
 ///
-/// Discovery is open to all: without it kubectl gives bad advice instead of asking for credentials
-/// (docs/kubernetes-api.md section 3.15), and it says nothing about any object.
+/// Discovery is open to all clients: without it kubectl gives bad advice instead of asking for credentials
+/// (docs/kubernetes-api.md section 3.15). It reveals nothing about any object.
 ///
 /// # Errors
 /// 401.
 pub(crate) fn authenticate(peer: &Peer, headers: &HeaderMap, route: &Route) -> Result<(), Problem> {
     match (peer, route) {
-        // A client that sends a bearer token means to be another user than the owner, and no tokens are checked here.
+        // A client that sends a bearer token wants to act as another user than the owner, but tokens cannot be checked here.
         (Peer::Owner, _) if headers.contains_key(AUTHORIZATION) => {
             Err(Problem::Unauthorized("bearer tokens are accepted over TLS only"))
         }
-        (Peer::Owner | Peer::Certificate(_), _) | (Peer::Nobody, Route::Discovery(_)) => Ok(()),
+        (Peer::Owner | Peer::Certificate(_), _) | (Peer::Unauthenticated, Route::Discovery(_)) => Ok(()),
         (
-            Peer::Nobody,
+            Peer::Unauthenticated,
             Route::Namespace(_)
             | Route::Namespaces
             | Route::Events(_)
@@ -42,13 +42,13 @@ pub(crate) fn authenticate(peer: &Peer, headers: &HeaderMap, route: &Route) -> R
     }
 }
 
-/// Checks that `peer`, which is authenticated where that matters, may do this.
+/// Checks that `peer`, which [`authenticate`] has accepted, has permission for the request.
 ///
 /// # Errors
 /// 403.
 pub(crate) fn authorize(peer: &Peer, route: &Route, verb: Verb) -> Result<(), Problem> {
     let user = match peer {
-        Peer::Owner | Peer::Nobody => return Ok(()),
+        Peer::Owner | Peer::Unauthenticated => return Ok(()),
         Peer::Certificate(user) => user,
     };
     let Some(attributes) = Attributes::of(route) else { return Ok(()) };
@@ -60,7 +60,7 @@ pub(crate) fn authorize(peer: &Peer, route: &Route, verb: Verb) -> Result<(), Pr
     }
 }
 
-/// What a request is about, in the words of a refusal.
+/// The facts about a request that decide permission, as a refusal names them.
 struct Attributes<'a> {
     group: &'static str,
     resource: &'static str,
@@ -71,7 +71,7 @@ struct Attributes<'a> {
 }
 
 impl<'a> Attributes<'a> {
-    /// `None` for what is open to every authenticated caller, and for what does not exist.
+    /// `None` for a path that every authenticated caller may use, and for a path that does not exist.
     fn of(route: &'a Route) -> Option<Self> {
         let (resource, subresource, namespace, name) = match route {
             Route::Collection { resource, namespace } => (resource, None, namespace.as_ref(), ""),
@@ -79,25 +79,25 @@ impl<'a> Attributes<'a> {
             Route::Subresource { resource, subresource, namespace, name } => {
                 (resource, Some(subresource.name), Some(namespace), name.as_str())
             }
-            // Kubernetes takes a namespace to be within itself.
+            // In Kubernetes, the request for a namespace object counts as one within that namespace.
             Route::Namespace(namespace) => {
                 return Some(Self::implicit("namespaces", Some(namespace), namespace.as_str()));
             }
             Route::Namespaces => return Some(Self::implicit("namespaces", None, "")),
             Route::Events(namespace) => return Some(Self::implicit("events", Some(namespace), "")),
-            // Every caller may ask what it may do.
+            // Every caller may ask for its own permissions.
             Route::Review(_) | Route::Discovery(_) | Route::Malformed(_) | Route::Unknown => return None,
         };
         let (group, audience, resource) = (resource.group_version.group, resource.audience, resource.plural);
         Some(Self { group, resource, subresource, namespace, name, audience })
     }
 
-    /// What is in no table of types.
+    /// A resource that is not in the type table.
     fn implicit(resource: &'static str, namespace: Option<&'a Namespace>, name: &'a str) -> Self {
         Self { group: CORE.group, resource, subresource: None, namespace, name, audience: Audience::Scoped }
     }
 
-    /// As Kubernetes' API server words it.
+    /// The refusal, in the words of Kubernetes' API server.
     fn refused_to(&self, user: &AdminUser, verb: Verb) -> Problem {
         let Self { group, resource, subresource, namespace, name, audience: _ } = *self;
         let name = shortened_name(name);

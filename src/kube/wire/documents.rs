@@ -1,4 +1,4 @@
-//! The documents of discovery, as answers.
+//! Answers with the documents of discovery.
 
 use hyper::{StatusCode, body::Bytes};
 
@@ -15,7 +15,7 @@ use crate::kube::{
     problem::status::Problem,
 };
 
-/// The document.
+/// The answer with this document.
 ///
 /// # Errors
 /// 400 for a query that cannot be understood; 404 for a version without types.

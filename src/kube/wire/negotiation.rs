@@ -19,10 +19,10 @@ use crate::{
 
 /// The table that `Accept` and `includeObject` ask for; `None` when the objects themselves are wanted.
 ///
-/// The first media range that can be served decides; where none can, it is the objects.
+/// The first media range that can be served decides; if none can be, the objects are sent.
 ///
 /// # Errors
-/// 400 for an `includeObject` that there is not.
+/// 400 for an unknown `includeObject`.
 pub(crate) fn table_form(headers: &HeaderMap, query: &Query) -> Result<Option<TableForm>, Problem> {
     let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     match accepted.flat_map(|value| value.split(',')).find_map(Offer::read) {
@@ -31,7 +31,7 @@ pub(crate) fn table_form(headers: &HeaderMap, query: &Query) -> Result<Option<Ta
     }
 }
 
-/// A reply with an object in it, with the table in its place and everything else as it was.
+/// The reply with its object replaced by the table, and otherwise unchanged.
 pub(crate) fn as_table(form: TableForm, resource: &ResourceType, reply: Reply, now: Timestamp) -> Reply {
     let body = match reply.body {
         Body::Json(value) => Body::Json(form.table(resource, value, now)),
@@ -51,14 +51,14 @@ fn include_object(query: &Query) -> Result<IncludeObject, Problem> {
     }
 }
 
-/// What is served to one media range.
+/// The form that is sent for one media range.
 enum Offer {
     Objects,
     Table { api_version: &'static str },
 }
 
 impl Offer {
-    /// `None` when the range takes nothing that is served.
+    /// `None` when no served form matches the range.
     fn read(range: &str) -> Option<Self> {
         let mut parts = range.split(';').map(str::trim);
         let media_type = parts.next()?.to_ascii_lowercase();
@@ -71,7 +71,7 @@ impl Offer {
                 "as" => form = Some(value),
                 "g" => group = value,
                 "v" => version = value,
-                // A weight of zero refuses (RFC 9110 12.4.2).
+                // A weight of zero means "not acceptable" (RFC 9110 12.4.2).
                 "q" if value.starts_with('0') && value.bytes().all(|byte| b"0.".contains(&byte)) => return None,
                 _ => {}
             }

@@ -1,7 +1,7 @@
 //! The options that Kubernetes' clients send in queries (for watches: docs/kubernetes-api.md section 4.4).
 //!
-//! Options that change what is done or shown are honoured or refused, never ignored. Those that do neither
-//! (`pretty`, `fieldManager`, `resourceVersionMatch` of a list, ...) are left alone.
+//! Options that change the effect or the answer are honoured or refused, never ignored. Other options (`pretty`,
+//! `fieldManager`, `resourceVersionMatch` of a list, ...) are ignored.
 
 use std::time::Duration;
 
@@ -23,12 +23,12 @@ use crate::{
     },
 };
 
-/// The longest that a watch lasts.
+/// The longest time that a watch lasts.
 const LONGEST_WATCH: Duration = Duration::from_secs(60 * 60);
-/// The shortest that one lasts of which nothing is said.
+/// The shortest time that a watch lasts when the client gives no time.
 const SHORTEST_WATCH: Duration = Duration::from_secs(30 * 60);
 
-/// Options for a list of items that can be selected by these texts, besides their names.
+/// Options of a list; `selectable` are the fields, besides namespace and name, that its field selector may refer to.
 ///
 /// # Errors
 /// 400 for an option that cannot be honoured.
@@ -83,7 +83,7 @@ pub(crate) fn read_ledger_options(query: &Query) -> Result<LedgerOptions, Proble
 /// Options of a watch.
 ///
 /// # Errors
-/// 400 for an option that cannot be honoured, and 422 for options that are none together.
+/// 400 for an option that cannot be honoured, and 422 for options that contradict each other.
 pub(crate) fn read_watch_options(resource: &'static ResourceType, query: &Query) -> Result<WatchOptions, Problem> {
     if query.one("continue")?.is_some() {
         return Err(Problem::BadRequest("a watch cannot be continued like a list".to_owned()));
@@ -130,8 +130,8 @@ fn read_start(resource: &'static ResourceType, query: &Query) -> Result<(Start, 
     }
 }
 
-/// The shorter of what `timeoutSeconds` and `timeout` say. Without them, and for 0, it is left to chance, so that watches
-/// that began together do not end together.
+/// The shorter of `timeoutSeconds` and `timeout`. Without them, and for 0, the time is random, so that watches that began
+/// together do not end together.
 fn duration_of_watch(query: &Query) -> Result<Duration, Problem> {
     let invalid = |name: &str, text: &str| Problem::BadRequest(format!("{name}: Invalid value: {}", text.shown()));
     let seconds = query.one("timeoutSeconds")?.map(|text| text.parse().map_err(|_| invalid("timeoutSeconds", text)));

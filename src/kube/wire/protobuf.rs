@@ -2,38 +2,38 @@
 //! (docs/kubernetes-api.md section 4.6): an envelope, and in it an object whose known fields become the JSON object
 //! that the rest of this module reads.
 //!
-//! Fields that are not known are skipped, as protobuf wants it; what is known and broken is refused. Depth is bounded: by
-//! the tables for messages, by a limit for the groups that are skipped.
+//! Unknown fields are skipped, as protobuf requires; a known field that is malformed is refused. Nesting is limited: for
+//! messages by the tables of known fields, for skipped groups by a constant.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value};
 
 use crate::kube::problem::status::Problem;
 
-/// The media type of such a body.
+/// The media type of Kubernetes' protobuf.
 pub(crate) const MEDIA_TYPE: &str = "application/vnd.kubernetes.protobuf";
-/// What such a body begins with.
+/// The magic bytes at the start of a protobuf body.
 const MAGIC: &[u8] = b"k8s\0";
 /// How deep groups may be nested; Kubernetes uses none.
 const DEEPEST_GROUP: u32 = 16;
 const UNKNOWN_KIND: &str =
     "protobuf is read for reviews, namespaces and secrets only - accepted media types include: application/json";
 
-/// A field that is read.
+/// A field of a message that is converted.
 struct Field {
     number: u32,
-    /// Its name in JSON.
+    /// The name of the field in JSON.
     name: &'static str,
     shape: Shape,
 }
 
-/// What a field holds.
+/// The type of a field.
 enum Shape {
     Text,
     Flag,
-    /// Texts by texts.
+    /// A map from texts to texts.
     Texts,
-    /// Bytes by texts; JSON has them in base64.
+    /// A map from texts to bytes; in JSON the bytes are base64.
     Encoded,
     Message(&'static [Field]),
 }
@@ -86,7 +86,7 @@ fn fields_of(api_version: &str, kind: &str) -> Option<&'static [Field]> {
     match (api_version, kind) {
         ("authorization.k8s.io/v1", "SelfSubjectAccessReview") => Some(&ACCESS_REVIEW),
         ("authorization.k8s.io/v1", "SelfSubjectRulesReview") => Some(&RULES_REVIEW),
-        // All it has is the answer.
+        // The only fields of this kind are the server's.
         ("authentication.k8s.io/v1" | "authentication.k8s.io/v1beta1", "SelfSubjectReview") => Some(&[]),
         ("v1", "Namespace") => Some(&NAMESPACE),
         ("v1", "Secret") => Some(&SECRET),
@@ -94,10 +94,10 @@ fn fields_of(api_version: &str, kind: &str) -> Option<&'static [Field]> {
     }
 }
 
-/// Reads a body as the JSON object that says the same.
+/// Converts a body to the equivalent JSON object.
 ///
 /// # Errors
-/// 400 for what is no such body, and 415 for another kind: there is nothing wrong with it, it is only not read.
+/// 400 for a malformed body, and 415 for a kind that is not supported in protobuf.
 pub(crate) fn object(bytes: &[u8]) -> Result<Value, Problem> {
     let envelope =
         bytes.strip_prefix(MAGIC).ok_or_else(|| malformed(&Malformed("does not begin as one of Kubernetes")))?;
@@ -110,7 +110,7 @@ pub(crate) fn object(bytes: &[u8]) -> Result<Value, Problem> {
     Ok(Value::Object(object))
 }
 
-/// What is wrong with the bytes; never what they are.
+/// What is wrong with the bytes. It never quotes them, as they may be secret.
 struct Malformed(&'static str);
 
 const WRONG_TYPE: Malformed = Malformed("holds a field of the wrong type");
@@ -120,7 +120,7 @@ fn malformed(fault: &Malformed) -> Problem {
     Problem::BadRequest(format!("the body is not valid protobuf: it {}", fault.0))
 }
 
-/// `runtime.Unknown`: what the object is, and its bytes.
+/// The envelope `runtime.Unknown`: the type of the object, and its bytes.
 fn read_envelope(bytes: &[u8]) -> Result<(String, String, &[u8]), Malformed> {
     let mut named = Map::new();
     read(&ENVELOPE, bytes, &mut named)?;
@@ -139,8 +139,8 @@ fn read_envelope(bytes: &[u8]) -> Result<(String, String, &[u8]), Malformed> {
     Ok((text("/type/apiVersion"), text("/type/kind"), raw))
 }
 
-/// Reads a message into an object. Of a text that comes twice the last one counts, and a message that comes twice is merged
-/// (protobuf's rule for fields that are not repeated).
+/// Reads a message into an object. When a field comes twice, the last text counts, and messages are merged (protobuf's rule
+/// for fields that are not repeated).
 fn read(fields: &[Field], bytes: &[u8], into: &mut Map<String, Value>) -> Result<(), Malformed> {
     let mut wire = Wire(bytes);
     while let Some(entry) = wire.entry()? {
@@ -196,7 +196,7 @@ fn utf8(bytes: &[u8]) -> Result<String, Malformed> {
     str::from_utf8(bytes).map(str::to_owned).map_err(|_| Malformed("holds a text that is not UTF-8"))
 }
 
-/// Bytes that are still to be read.
+/// The bytes that have not been read yet.
 struct Wire<'b>(&'b [u8]);
 
 struct Entry<'b> {
@@ -208,7 +208,7 @@ struct Entry<'b> {
 enum Content<'b> {
     Bytes(&'b [u8]),
     Number(u64),
-    /// A number of fixed length or a group, of which no known field is one.
+    /// A number of fixed length or a group; no known field has this type.
     Skipped,
 }
 

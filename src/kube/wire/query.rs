@@ -11,7 +11,7 @@ impl Query {
     /// is a blank.
     ///
     /// # Errors
-    /// 400 for an escape that is none.
+    /// 400 for an invalid percent escape.
     pub(crate) fn read(text: &str) -> Result<Self, Problem> {
         let decode = |part: &str| {
             percent_decode(&part.replace('+', " "))
@@ -32,24 +32,24 @@ impl Query {
     /// The one value of `name`; `None` when absent or empty.
     ///
     /// # Errors
-    /// 400 when it is given twice: one of the two would be ignored.
+    /// 400 when it is given twice, as one of the two would be ignored.
     pub(crate) fn one<'a>(&'a self, name: &'a str) -> Result<Option<&'a str>, Problem> {
         let mut values = self.all(name);
         match (values.next(), values.next()) {
-            (_, Some(_)) => Err(Problem::BadRequest(format!("{name} stands twice in the query"))),
+            (_, Some(_)) => Err(Problem::BadRequest(format!("{name} is given twice in the query"))),
             (value, None) => Ok(value.filter(|value| !value.is_empty())),
         }
     }
 
-    /// Whether a watch is asked for.
+    /// Whether the query asks for a watch.
     pub(crate) fn wants_watch(&self) -> bool {
         self.all("watch").any(means_yes)
     }
 
-    /// At most how many items are wanted; 0 and absent mean all.
+    /// The most items that the client wants; 0 and absent mean all.
     ///
     /// # Errors
-    /// 400 for what is no number.
+    /// 400 when the text is not a number.
     pub(crate) fn limit(&self) -> Result<Option<u32>, Problem> {
         let Some(text) = self.one("limit")? else { return Ok(None) };
         match text.parse::<u32>() {

@@ -1,4 +1,4 @@
-//! An answer, before and after it is HTTP.
+//! Answers: their content, and their conversion to HTTP.
 
 use hyper::{
     Response, StatusCode,
@@ -21,7 +21,7 @@ use crate::kube::{
 const MOST_WARNINGS: usize = 16;
 const LONGEST_WARNING: usize = 200;
 
-/// What an answer says.
+/// The content of an answer.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
@@ -29,14 +29,14 @@ pub(crate) struct Reply {
     /// Shown by kubectl as `Warning: text`.
     pub(crate) warnings: Vec<String>,
     pub(crate) retry_after_seconds: Option<u32>,
-    /// The methods there are, when the one used is not.
+    /// The value of the `Allow` header of a 405.
     pub(crate) allow: Option<String>,
     pub(crate) keep: Keep,
-    /// The memory that it was made in, if that was counted already.
+    /// The permit for the memory of the body, if that was counted already.
     pub(crate) permit: Option<MemoryPermit>,
 }
 
-/// How long a client may use an answer again.
+/// How long a client may cache an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keep {
     Never,
@@ -44,14 +44,14 @@ pub(crate) enum Keep {
     Forever,
 }
 
-/// What is in it.
+/// The body of an answer.
 #[derive(Debug)]
 pub(crate) enum Body {
     Json(Value),
-    /// JSON as it is sent.
+    /// JSON that is already written as text.
     Written(Bytes),
     Text(&'static str),
-    /// Zero bytes are a whole protobuf document: with it kubectl has no client-side schema, and validation is ours
+    /// Zero bytes are a complete protobuf document: with it kubectl has no client-side schema, and the server validates
     /// (docs/kubernetes-api.md section 0.2).
     EmptyProtobuf,
     /// The events of a watch.
@@ -96,17 +96,17 @@ impl Reply {
         }
     }
 
-    /// 200 with this object.
+    /// An answer 200 with this object.
     pub(crate) fn ok(object: Value) -> Self {
         Self::new(StatusCode::OK, Body::Json(object))
     }
 
-    /// 201 with this object.
+    /// An answer 201 with this object.
     pub(crate) fn created(object: Value) -> Self {
         Self::new(StatusCode::CREATED, Body::Json(object))
     }
 
-    /// The name of the object that this answer is or is about.
+    /// The name of the object in this answer, or the one that a Status is about.
     pub(crate) fn object_name(&self) -> Option<&str> {
         match &self.body {
             Body::Json(object) => {
@@ -116,10 +116,10 @@ impl Reply {
         }
     }
 
-    /// Whether the memory of its body is counted: as it is now, if not before.
+    /// Counts the memory of the body, unless it is small or counted already.
     ///
     /// # Errors
-    /// [`NoMemory`]; then it must not be sent.
+    /// [`NoMemory`]; then the answer must not be sent.
     pub(crate) fn count(&mut self, memory: &Memory) -> Result<(), NoMemory> {
         if let Body::Json(value) = &self.body {
             // Writing a Value cannot fail: its keys are strings.
@@ -135,7 +135,7 @@ impl Reply {
         Ok(())
     }
 
-    /// As HTTP. JSON to everyone, whatever `Accept` says.
+    /// The HTTP answer. It is JSON whatever `Accept` says.
     pub(crate) fn into_answer(self) -> Answer {
         let permit = self.permit;
         let whole = |bytes| AnswerBody::whole(bytes, permit);
@@ -171,7 +171,7 @@ impl Reply {
     }
 }
 
-/// A warning as RFC 7234 5.5 writes it, in ASCII.
+/// The value of a `Warning` header (RFC 7234 5.5), in ASCII.
 fn warning_header(text: &str) -> String {
     let mut quoted = String::from("299 - \"");
     for c in text.chars().take(LONGEST_WARNING) {

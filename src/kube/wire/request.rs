@@ -1,4 +1,4 @@
-//! The bodies of requests: how long they may be, how long they may take, and what is in them.
+//! The bodies of requests: limits of length and time, and parsing.
 
 use std::{pin::pin, time::Duration};
 
@@ -15,8 +15,8 @@ use crate::kube::problem::{json, status::Problem};
 
 /// The longest body that is read.
 const LONGEST_BODY: usize = 1024 * 1024;
-/// The longest body that is taken off the connection, to be refused: most clients read no answer before they have sent
-/// everything, and would report a broken pipe instead of the refusal.
+/// The longest body that is received although it will be refused: most clients read no answer before they have sent
+/// everything, and would otherwise report a broken pipe instead of the refusal.
 const LONGEST_DISCARDED: usize = 16 * 1024 * 1024;
 /// How long a body may take to arrive.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
@@ -26,7 +26,7 @@ pub(crate) fn media_type(headers: &HeaderMap) -> String {
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// The object of a request for what kubectl sends in protobuf.
+/// The object in a request of a kind that kubectl sends in protobuf.
 pub(crate) async fn read_object<B>(request: Request<B>) -> Result<Value, Problem>
 where
     B: Body<Data = Bytes>,
@@ -47,7 +47,7 @@ pub(crate) fn any_body(headers: &HeaderMap, body: &[u8]) -> Result<Value, Proble
 }
 
 pub(crate) fn json_body(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
-    // Without a type it is taken for JSON, as Kubernetes does.
+    // A body without a type is read as JSON, as in Kubernetes.
     match media_type(headers).as_str() {
         "" | "application/json" => json::object(body),
         _ => Err(Problem::UnsupportedMediaType(

@@ -1,4 +1,4 @@
-//! Paths: what a request is about.
+//! Paths of requests, and the resources that they name.
 
 use hyper::Method;
 
@@ -18,38 +18,38 @@ use crate::{
     metrics::AdminResource,
 };
 
-/// What a path names.
+/// The resource that a path names.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// A document that says what is served.
+    /// A document of discovery.
     Discovery(Document),
-    /// All namespaces.
+    /// The list of namespaces.
     Namespaces,
-    /// A namespace as an object. They exist implicitly.
+    /// A namespace as an object. Every namespace exists implicitly.
     Namespace(Namespace),
     /// The events of a namespace, of which there are none.
     Events(Namespace),
-    /// A question that is answered at once.
+    /// A review: a question about the caller's permissions or identity.
     Review(Review),
     /// All objects of a type, in one namespace or in all.
     Collection { resource: &'static ResourceType, namespace: Option<Namespace> },
-    /// One object; the name is as it came, and may be no name at all.
+    /// One object; the name is as the client sent it, and may be invalid.
     Object { resource: &'static ResourceType, namespace: Namespace, name: String },
-    /// A part of an object.
+    /// A subresource of an object.
     Subresource {
         resource: &'static ResourceType,
         subresource: &'static Subresource,
         namespace: Namespace,
         name: String,
     },
-    /// A path that would be something, were its namespace one.
+    /// A path with an invalid namespace or percent escape; the text says which.
     Malformed(String),
-    /// Nothing.
+    /// A path at which nothing is served.
     Unknown,
 }
 
 impl Route {
-    /// What this path (without its query) names.
+    /// Parses a path, which must not contain the query.
     pub(crate) fn read(path: &str) -> Self {
         let Some(path) = path.strip_prefix('/') else { return Self::Unknown };
         let Some(segments) = segments(path) else {
@@ -114,7 +114,7 @@ impl Route {
         }
     }
 
-    /// What the method means here.
+    /// The verb that the method means for this path.
     ///
     /// # Errors
     /// 405, or what is wrong with the path.
@@ -128,7 +128,7 @@ impl Route {
                 let here = |verb: &Verb| match verb {
                     Verb::List => true,
                     Verb::Create => namespace.is_some(),
-                    // A list becomes a watch by its query.
+                    // The query can turn a list into a watch.
                     Verb::Delete | Verb::Get | Verb::Patch | Verb::Update | Verb::Watch => false,
                 };
                 resource.verbs.iter().copied().filter(here).collect()
@@ -156,7 +156,7 @@ impl Route {
         })
     }
 
-    /// Why the other verbs are not there.
+    /// The message about methods that this path does not have.
     fn other_verbs(&self) -> &'static str {
         match self {
             Self::Namespaces | Self::Namespace(_) => namespaces::OTHER_VERBS,
@@ -171,7 +171,7 @@ impl Route {
         }
     }
 
-    /// How metrics name it.
+    /// The label in metrics.
     pub(crate) fn label(&self) -> AdminResource {
         match self {
             Self::Discovery(_) => AdminResource::Discovery,
@@ -186,7 +186,7 @@ impl Route {
         }
     }
 
-    /// How logs name it: resource, namespace and name, each as far as there is one.
+    /// The names for logs: resource, namespace and name, each if the path has one.
     pub(crate) fn words(&self) -> (&'static str, &str, &str) {
         match self {
             Self::Collection { resource, namespace } => {

@@ -58,12 +58,12 @@ use crate::{
     metrics::{AdminVerb, StatusClass},
 };
 
-/// How long a request may take in all.
+/// The longest time from the start of a request to its answer; watches run longer.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(20);
-/// How many requests are worked on at once; more are answered 429.
+/// The most requests that are processed at the same time; further ones get a 429.
 const MOST_REQUESTS: usize = 32;
 
-/// The API, as one peer meets it; clones share its limits.
+/// The API for the requests of one peer. All clones share the limits.
 #[derive(Clone)]
 pub(crate) struct AdminService {
     app: Arc<App>,
@@ -74,7 +74,7 @@ pub(crate) struct AdminService {
 }
 
 impl AdminService {
-    /// The API of this service, for unauthenticated clients.
+    /// The API for unauthenticated clients.
     pub(crate) fn new(app: Arc<App>) -> Self {
         let memory = Memory::new();
         let watches = Arc::new(Semaphore::new(MOST_WATCHES));
@@ -83,15 +83,15 @@ impl AdminService {
             .concurrency_limit(MOST_REQUESTS)
             .timeout(REQUEST_DEADLINE)
             .service(Resources { app: Arc::clone(&app), watches, memory: memory.clone() });
-        Self { app, peer: Arc::new(Peer::Nobody), memory, answers: Answers::default(), limited }
+        Self { app, peer: Arc::new(Peer::Unauthenticated), memory, answers: Answers::default(), limited }
     }
 
-    /// The same for the requests of `peer`.
+    /// The same API, with the same limits, for the requests of `peer`.
     pub(crate) fn of(&self, peer: Peer) -> Self {
         Self { peer: Arc::new(peer), ..self.clone() }
     }
 
-    /// The same for one connection, and the answers that will be on their way there.
+    /// The same API for the requests of one connection, and the register of the answers being sent on it.
     pub(crate) fn on_one_connection(self) -> (Self, Answers) {
         let answers = Answers::default();
         (Self { answers: answers.clone(), ..self }, answers)
@@ -120,7 +120,7 @@ where
             let answered =
                 limited.oneshot(Addressed { peer: Arc::clone(&peer), route: Arc::clone(&route), verb, request }).await;
             let mut reply = answered.unwrap_or_else(|error| limit_reached(&error).into());
-            // A write that was done is answered so, however much waits.
+            // The answer to a write is always sent, as the change is made already.
             if !known.is_some_and(Verb::writes) && reply.count(&memory).is_err() {
                 reply = Problem::Overloaded.into();
             }
@@ -145,14 +145,14 @@ fn limit_reached(error: &BoxError) -> Problem {
     if error.is::<Overloaded>() { Problem::Overloaded } else { Problem::TimedOut }
 }
 
-/// One event for each write, and a quiet one for each read. Never a body: it may hold a code.
+/// Logs each write at level info and each read at a lower one; never a body, which may contain a code.
 fn record(peer: &Peer, route: &Route, verb: Option<Verb>, reply: &Reply) {
     let (resource, namespace, name) = route.words();
     let name = if name.is_empty() { reply.object_name().unwrap_or_default() } else { name };
-    // Names are as they came: a line break in one must not become one in the log.
+    // Names are as the client sent them; a line break in a name must not break a line of the log.
     let (name, code) = (name.escape_debug(), reply.status.as_u16());
     let user = peer.name();
-    // A review is created in Kubernetes' words only: it asks.
+    // Kubernetes' word for asking a review is `create`, but nothing is written.
     let writes = !matches!(route, Route::Review(_)) && verb.is_some_and(Verb::writes);
     let verb = verb.map_or("", Verb::as_str);
     if writes {
@@ -211,7 +211,7 @@ impl Resources {
         authorize(&peer, &route, verb)?;
         let query = Query::read(request.uri().query().unwrap_or_default())?;
         if !verb.writes() && verb != Verb::Watch && query.wants_watch() {
-            // Answered with what is asked for once, a watch would wait for ever for the next line.
+            // An ordinary answer would leave the client waiting for the next event for ever.
             let message = "only collections of objects are watched here; one object of them is selected with \
                            fieldSelector=metadata.name=NAME";
             return Err(Problem::MethodNotAllowed { message, allow: "GET".to_owned() });
@@ -219,7 +219,7 @@ impl Resources {
         self.dispatch(&peer, &route, verb, &query, request).await
     }
 
-    /// Answers a request that is allowed.
+    /// Answers a request that passed authentication and authorization.
     async fn dispatch<B>(
         &self,
         peer: &Peer,
@@ -301,7 +301,7 @@ impl Resources {
 
 /// Acting as another user is not supported; ignoring the header would act as the caller instead.
 ///
-/// Not for discovery, which is the same for all: kubectl prints a refusal there five times, and never in our words.
+/// Discovery is exempt, as it is the same for all users: kubectl prints a refusal there five times, without its message.
 fn refuse_impersonation(route: &Route, headers: &HeaderMap) -> Result<(), Problem> {
     if !matches!(route, Route::Discovery(_)) && headers.keys().any(|name| name.as_str().starts_with("impersonate-")) {
         return Err(Problem::Forbidden("impersonation is not supported by this server"));
@@ -309,7 +309,7 @@ fn refuse_impersonation(route: &Route, headers: &HeaderMap) -> Result<(), Proble
     Ok(())
 }
 
-/// Puts together the action that a request asks for.
+/// Makes the action that a request asks for.
 fn action(
     route: &Route,
     verb: Verb,
@@ -330,10 +330,10 @@ fn action(
         | Route::Malformed(_)
         | Route::Unknown => return Err(Problem::NoSuchPath),
     };
-    // Only lists are of all namespaces (`Route::verb`).
+    // Of the verbs that get here, only lists may be of all namespaces (`Route::verb`).
     let one_namespace = || namespace.clone().ok_or(Problem::NoSuchPath);
     match verb {
-        // A watch is no single action: it was opened before.
+        // Watches were handled before this function is called.
         Verb::Watch => Err(Problem::NoSuchPath),
         Verb::List => Ok(Action::List { namespace, options: read_list_options(query, resource.selectable)?, form }),
         Verb::Get => Ok(Action::Get { namespace: one_namespace()?, name }),

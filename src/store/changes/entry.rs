@@ -14,7 +14,7 @@ pub struct Change {
     pub revision: Revision,
     /// What changed.
     pub subject: ChangeSubject,
-    /// How.
+    /// What happened to it.
     pub effect: ChangeEffect,
 }
 
@@ -32,7 +32,7 @@ pub enum ChangeSubject {
     },
     /// Any other object.
     Object {
-        /// Which.
+        /// Its kind, namespace and name.
         key: ObjectKey,
         /// Its uid.
         uid: Uuid,
@@ -60,22 +60,22 @@ pub enum LastState {
     Grant(Box<Grant>),
     /// Any other object.
     Object(Box<StoredObject>),
-    /// Its row could not be read. A row that did not even say which object it was has no entry at all: no list has shown
-    /// it either.
+    /// Its row could not be read. A row whose namespace, name or uid could not be read has no entry at all: no list
+    /// has shown it either.
     Unreadable,
 }
 
 /// Why the changes since a revision cannot be listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangesError {
-    /// Some of them are forgotten already.
+    /// Entries of some of them were dropped.
     TooOld {
-        /// The oldest revision from which nothing is missing.
+        /// The oldest revision after which no entry is missing.
         oldest: Revision,
     },
-    /// The revision is none that this store has given yet: it was restored, or is another one.
+    /// The store has not given this revision yet: the database was restored from a backup, or is another one.
     Future {
-        /// The newest.
+        /// The newest revision.
         head: Revision,
     },
 }
@@ -83,7 +83,7 @@ pub enum ChangesError {
 /// A change that is not committed yet: its revision is that of the store before its transaction plus its place in it.
 #[derive(Debug)]
 pub(in crate::store) struct PendingChange {
-    /// From 1.
+    /// The place of the change in its transaction, from 1.
     pub(in crate::store) place: u32,
     /// What changed.
     pub(in crate::store) subject: ChangeSubject,
@@ -113,6 +113,6 @@ pub(in crate::store) struct Committed {
     pub(in crate::store) before: Revision,
     /// The store's revision after it.
     pub(in crate::store) head: Revision,
-    /// The changes to be published, in order. A change may have no entry, and then its revision is in none.
+    /// The changes to be published, in order. A change may have no entry; its revision is passed over then.
     pub(in crate::store) pending: Vec<PendingChange>,
 }

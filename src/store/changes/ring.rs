@@ -1,4 +1,4 @@
-//! The entries, and from where on none is missing.
+//! The entries in memory, and the revision after which none is missing.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -7,7 +7,7 @@ use crate::grant::Revision;
 
 /// The most entries that are kept.
 const MOST_ENTRIES: usize = 4096;
-/// The most bytes, about, of what the entries keep of objects.
+/// The most bytes that the last states of removed objects take, by estimate.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Ring {
         self.head
     }
 
-    /// The greatest revision such that something can be said since the ones before it.
+    /// The revision of the newest entry: [`since`](Self::since) every revision before it there is a change or an error.
     pub(super) fn newest_entry(&self) -> Revision {
         self.entries.back().map_or(self.oldest, |(change, _)| change.revision)
     }
@@ -58,7 +58,7 @@ impl Ring {
     pub(super) fn publish(&mut self, committed: Committed) {
         let Committed { before, head, pending } = committed;
         if before != self.head {
-            // A commit that was reported as failed was done after all, and what it changed is not known.
+            // A commit that was reported as failed had succeeded, and its changes are not known: leave a gap.
             self.begin_at(before);
         }
         for pending in pending {
@@ -70,7 +70,8 @@ impl Ring {
         self.head = head;
         self.announced = head;
         if self.entries.is_empty() {
-            // As at the start, when a server advances the revision: what is shown besides may differ from before.
+            // A server advances the revision at its start, because its configuration may have changed: a watcher with an
+            // older revision must list again.
             self.begin_at(head);
         }
         while self.entries.len() > MOST_ENTRIES || self.bytes > MOST_BYTES {
@@ -80,7 +81,7 @@ impl Ring {
         }
     }
 
-    /// Forgets everything up to this revision, and all entries with it.
+    /// Drops all entries: changes are known from after this revision.
     fn begin_at(&mut self, oldest: Revision) {
         self.entries.clear();
         self.bytes = 0;
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_weighs_much_is_forgotten_sooner() {
+    fn large_entries_are_dropped_sooner() {
         let mut ring = Ring::new(Revision(0));
         let heavy = "x".repeat(MOST_BYTES / 3);
         for before in 0..4 {
@@ -174,7 +175,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_asked_is_answered_whole_or_refused(
+        fn a_request_for_changes_is_answered_without_a_gap_or_refused(
             batches in proptest::collection::vec(0..600_u32, 0..20),
             asked in 0..8000_u64,
         ) {

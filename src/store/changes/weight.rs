@@ -1,4 +1,4 @@
-//! About how much memory an entry keeps beyond its own size.
+//! An estimate of the memory that an entry holds besides its own size.
 
 use serde_json::Value;
 
@@ -8,10 +8,10 @@ use crate::{
     store::{Labels, ObjectContent},
 };
 
-/// What one small allocation takes, at least.
+/// The least that one small allocation takes, in bytes.
 const ALLOCATION: usize = 32;
 
-/// In bytes, about.
+/// The estimate, in bytes.
 pub(super) fn weight(effect: &ChangeEffect) -> usize {
     match effect {
         ChangeEffect::Added => 0,
@@ -33,7 +33,7 @@ fn texts(map: &Labels) -> usize {
     map.iter().map(|(key, value)| 2 * ALLOCATION + key.len() + value.len()).sum()
 }
 
-/// Values were parsed by serde_json, which bounds how deep they are nested.
+/// The recursion is bounded: values were parsed by serde_json, which limits how deep they are nested.
 fn of_value(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => ALLOCATION,

@@ -1,4 +1,4 @@
-//! What the tests of the store stand on: stores, grants, admissions.
+//! Test data for the tests of the store: stores, grants, admissions.
 
 use std::{
     fs,
@@ -42,7 +42,7 @@ pub(in crate::store) trait Bench: Sized {
     /// The store after it was closed and opened again.
     async fn reopened(self) -> Self;
 
-    /// Every byte that was stored, for whoever finds the disk.
+    /// Every stored byte, as a thief of the disk would find them.
     fn stored_bytes(&self) -> Vec<u8>;
 }
 
@@ -179,7 +179,7 @@ pub(in crate::store) fn new_grant(name: &str) -> NewGrant {
     }
 }
 
-/// The change that changes nothing.
+/// A change to the values that the grant has already.
 pub(in crate::store) fn change(grant: &Grant) -> GrantChange {
     GrantChange {
         allowance: grant.allowance,
@@ -191,7 +191,7 @@ pub(in crate::store) fn change(grant: &Grant) -> GrantChange {
     }
 }
 
-/// Admits somebody with the right code at `seconds`, by this copy of the grant, used up or not.
+/// Admits a request with the right code at `seconds`, even if this copy of the grant is expired or used up.
 pub(in crate::store) fn admission(grant: &Grant, seconds: i64) -> Admission {
     let open =
         Grant { allowance: Allowance::new(Allowance::MAX, 0).unwrap(), expires_at: at(i64::MAX), ..grant.clone() };
@@ -204,7 +204,7 @@ pub(in crate::store) fn admission(grant: &Grant, seconds: i64) -> Admission {
     open.admit(request, at(seconds)).unwrap()
 }
 
-/// A certificate that nobody else has.
+/// The record of a new certificate, with random serial number and key.
 pub(in crate::store) fn certificate() -> CertificateRecord {
     let random = uuid::Uuid::new_v4().into_bytes();
     CertificateRecord {

@@ -22,18 +22,18 @@ use crate::{
 };
 
 on_every_store!(
-    every_operation_on_a_grant_is_told,
-    every_operation_on_objects_is_told,
-    what_was_refused_is_not_told,
+    every_operation_on_a_grant_is_published,
+    every_operation_on_objects_is_published,
+    a_refused_operation_is_not_published,
     a_store_opened_anew_begins_at_its_revision,
     an_advance_begins_an_empty_ring_and_is_passed_over_by_others,
-    all_who_wait_are_woken_and_none_waits_for_what_has_been,
-    whoever_follows_concurrent_changes_sees_each_once_in_order,
+    every_waiting_watcher_is_woken_and_none_waits_for_an_old_change,
+    a_watcher_of_concurrent_changes_sees_each_once_in_order,
     the_revision_of_a_list_is_never_of_the_future,
 );
 
-/// What was told since, as "revision effect" in words.
-fn told(store: &impl Store, since: Revision) -> Vec<String> {
+/// The changes since a revision, each as the text "revision effect".
+fn changes_since(store: &impl Store, since: Revision) -> Vec<String> {
     let word = |effect: &ChangeEffect| match effect {
         ChangeEffect::Added => "added".to_owned(),
         ChangeEffect::Modified { labels_before: None } => "modified".to_owned(),
@@ -50,7 +50,7 @@ fn labelled(value: &str) -> GrantMetadata {
     GrantMetadata { labels: [("label".to_owned(), value.to_owned())].into(), ..GrantMetadata::default() }
 }
 
-async fn every_operation_on_a_grant_is_told<B: Bench>(bench: B) {
+async fn every_operation_on_a_grant_is_published<B: Bench>(bench: B) {
     let store = bench.store();
     let grant = store.create(NewGrant { metadata: labelled("x"), ..new_grant("offer") }).await.unwrap();
     let start = Revision(grant.revision.0 - 1);
@@ -66,7 +66,7 @@ async fn every_operation_on_a_grant_is_told<B: Bench>(bench: B) {
 
     let at = |steps: u64| start.0 + steps;
     assert_eq!(
-        told(&*store, start),
+        changes_since(&*store, start),
         [
             format!("{} added", grant.revision),
             format!("{} modified", at(2)),
@@ -86,7 +86,7 @@ async fn every_operation_on_a_grant_is_told<B: Bench>(bench: B) {
     assert!(last.code.is_same_as(&grant.code));
 }
 
-async fn every_operation_on_objects_is_told<B: Bench>(bench: B) {
+async fn every_operation_on_objects_is_published<B: Bench>(bench: B) {
     let store = bench.store();
     let object = read_object(&*store, create_object("a")).await;
     let start = Revision(object.revision.0 - 1);
@@ -98,7 +98,7 @@ async fn every_operation_on_objects_is_told<B: Bench>(bench: B) {
     let written = store.write_objects(writes).await.unwrap();
 
     assert_eq!(
-        told(&*store, start),
+        changes_since(&*store, start),
         [
             format!("{} added", object.revision),
             format!("{} added", written[0].revision),
@@ -115,7 +115,7 @@ async fn every_operation_on_objects_is_told<B: Bench>(bench: B) {
     assert_eq!(**last, written[2]);
 }
 
-async fn what_was_refused_is_not_told<B: Bench>(bench: B) {
+async fn a_refused_operation_is_not_published<B: Bench>(bench: B) {
     let store = bench.store();
     let grant = store.create(new_grant("offer")).await.unwrap();
     let record = certificate();
@@ -130,7 +130,7 @@ async fn what_was_refused_is_not_told<B: Bench>(bench: B) {
     assert!(store.delete(grant.namespace.clone(), "other".parse().unwrap(), None).await.unwrap().is_none());
     assert_eq!(store.sweep(at(1200), 10).await.unwrap(), 0);
 
-    assert_eq!(told(&*store, revision), [""; 0]);
+    assert_eq!(changes_since(&*store, revision), [""; 0]);
     assert_eq!(store.changes().head(), revision);
 }
 
@@ -146,7 +146,7 @@ async fn a_store_opened_anew_begins_at_its_revision<B: Bench>(bench: B) {
     assert_eq!(older, ChangesError::TooOld { oldest: head });
     assert_eq!(store.changes().since(Revision(head.0 + 1)).unwrap_err(), ChangesError::Future { head });
     store.create(new_grant("next")).await.unwrap();
-    assert_eq!(told(&*store, head), [format!("{} added", head.0 + 1)]);
+    assert_eq!(changes_since(&*store, head), [format!("{} added", head.0 + 1)]);
 }
 
 async fn an_advance_begins_an_empty_ring_and_is_passed_over_by_others<B: Bench>(bench: B) {
@@ -160,11 +160,11 @@ async fn an_advance_begins_an_empty_ring_and_is_passed_over_by_others<B: Bench>(
 
     store.create(new_grant("offer")).await.unwrap();
     let later = store.advance().await.unwrap();
-    assert_eq!(told(&*store, advanced), [format!("{} added", advanced.0 + 1)]);
+    assert_eq!(changes_since(&*store, advanced), [format!("{} added", advanced.0 + 1)]);
     assert!(store.changes().since(Revision(later.0 - 1)).unwrap().is_empty());
     assert!(waits(&*store, Revision(later.0 - 1)), "woken for nothing");
     let grant = store.create(new_grant("another")).await.unwrap();
-    assert_eq!(told(&*store, Revision(later.0 - 1)), [format!("{} added", grant.revision)]);
+    assert_eq!(changes_since(&*store, Revision(later.0 - 1)), [format!("{} added", grant.revision)]);
 }
 
 fn waits(store: &impl Store, revision: Revision) -> bool {
@@ -172,7 +172,7 @@ fn waits(store: &impl Store, revision: Revision) -> bool {
     waiting.poll(&mut Context::from_waker(Waker::noop())).is_pending()
 }
 
-async fn all_who_wait_are_woken_and_none_waits_for_what_has_been<B: Bench>(bench: B) {
+async fn every_waiting_watcher_is_woken_and_none_waits_for_an_old_change<B: Bench>(bench: B) {
     let store = bench.store();
     let before = store.revision().await.unwrap();
     let mut waiting = JoinSet::new();
@@ -191,7 +191,7 @@ async fn all_who_wait_are_woken_and_none_waits_for_what_has_been<B: Bench>(bench
     assert!(waits(&*store, grant.revision), "woken for nothing");
 }
 
-async fn whoever_follows_concurrent_changes_sees_each_once_in_order<B: Bench>(bench: B) {
+async fn a_watcher_of_concurrent_changes_sees_each_once_in_order<B: Bench>(bench: B) {
     const WRITERS: u64 = 8;
     const EACH: u64 = 40;
     let store = bench.store();
@@ -217,8 +217,8 @@ async fn whoever_follows_concurrent_changes_sees_each_once_in_order<B: Bench>(be
             for number in 0..EACH {
                 let name = format!("own-{writer}-{number}");
                 let grant = store.create(new_grant(&name)).await.unwrap();
-                let told = store.changes().since(Revision(grant.revision.0 - 1)).unwrap();
-                assert_eq!(told[0].revision, grant.revision, "told after it was answered");
+                let published = store.changes().since(Revision(grant.revision.0 - 1)).unwrap();
+                assert_eq!(published[0].revision, grant.revision, "published after the answer");
                 commit(&*store, admission(&grant, 1500), certificate()).await.unwrap();
                 store.write_objects(vec![create_object(&name)]).await.unwrap();
             }

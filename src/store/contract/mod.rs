@@ -1,4 +1,4 @@
-//! What every store promises, as tests that run on every store.
+//! The promises of a store, as tests that run on every implementation.
 
 mod bench;
 mod changes;

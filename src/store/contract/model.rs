@@ -1,4 +1,4 @@
-//! Any sequence of operations is answered by SQLite as by the store in memory.
+//! Property test: SQLite answers any sequence of operations as the store in memory does.
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
@@ -65,7 +65,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     vec(step, 1..50)
 }
 
-/// What a test run chose outside of the steps, the same for both stores.
+/// Random values of a test run that are not part of a step; the same for both stores.
 #[derive(Default)]
 struct Known {
     grants: Vec<Grant>,
@@ -84,7 +84,7 @@ fn labelled(label: Option<&String>) -> GrantMetadata {
     metadata
 }
 
-/// Everything of a grant, as `Debug` keeps its secrets to itself.
+/// All fields of a grant as text. `Debug` would leave out the secrets.
 fn whole(grant: &Grant) -> String {
     let GrantMetadata { labels, annotations, settings } = &grant.metadata;
     format!("{grant:?} {} {labels:?} {annotations:?} {settings:?}", grant.code.expose())

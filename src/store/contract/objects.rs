@@ -1,4 +1,4 @@
-//! Objects: promise 10, and those of grants as far as they concern objects.
+//! Objects: promise 10, and the promises of grants that hold for objects too.
 
 use std::sync::Arc;
 
@@ -65,7 +65,8 @@ async fn an_object_is_read_as_it_was_written_also_after_reopening<B: Bench>(benc
     assert_eq!(store.object(site_key("a")).await.unwrap(), Some(updated.clone()));
     drop(store);
 
-    let store = bench.reopened().await.store();
+    let bench = bench.reopened().await;
+    let store = bench.store();
     assert_eq!(store.object(site_key("a")).await.unwrap(), Some(updated.clone()));
     let removed = write_one(&*store, ObjectWrite::Delete { key: site_key("a"), expected: None }).await.unwrap();
     assert_eq!(removed.revision, store.revision().await.unwrap());
@@ -192,8 +193,8 @@ async fn a_write_that_breaks_a_rule_takes_no_other_with_it<B: Bench>(bench: B) {
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 10);
     assert_eq!(outcomes.iter().filter(|outcome| corrupt(outcome)).count(), 10);
     assert_eq!(store.objects(query(ObjectKind::Site, 1000)).await.unwrap().objects.len(), 21);
-    let told = store.changes().since(object.revision).unwrap();
-    let revisions: Vec<u64> = told.iter().map(|change| change.revision.0).collect();
+    let published = store.changes().since(object.revision).unwrap();
+    let revisions: Vec<u64> = published.iter().map(|change| change.revision.0).collect();
     assert_eq!(revisions, (object.revision.0 + 1..=object.revision.0 + 20).collect::<Vec<_>>());
 }
 

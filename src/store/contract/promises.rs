@@ -1,4 +1,4 @@
-//! The nine promises, by number.
+//! The nine promises of `GrantStore`. The comment at each test is the number of its promise.
 
 use std::{
     future::Future,
@@ -119,7 +119,7 @@ async fn a_redemption_that_cannot_be_recorded_is_not_counted<B: Bench>(bench: B)
     commit(&*store, admission(&grant, 1500), record).await.unwrap();
     let revision = store.revision().await.unwrap();
 
-    // The ledger knows the serial number already.
+    // The ledger has a row with this serial number already.
     let again = commit(&*store, admission(&grant, 1500), record).await;
 
     assert!(matches!(again, Err(CommitError::Store(StoreError::Corrupt { .. }))), "{again:?}");
@@ -241,7 +241,7 @@ async fn a_dropped_future_is_done_or_not_begun<B: Bench>(bench: B) {
         let _ = begun.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     }
 
-    // Everything before this one is settled when it is answered, as the queue keeps its order.
+    // The queue keeps its order, so all redemptions before this one are finished when it is answered.
     let last = redeem(&*store, &grant).await.unwrap();
 
     assert!((1..=52).contains(&last));

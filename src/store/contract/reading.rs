@@ -1,4 +1,4 @@
-//! What the other operations answer.
+//! The answers of reading operations.
 
 use super::{Bench, admission, at, certificate, change, commit, new_grant, on_every_store};
 use crate::{
@@ -112,7 +112,7 @@ async fn an_update_replaces_what_an_operator_may_change<B: Bench>(bench: B) {
     let read = store.get(created.id).await.unwrap().unwrap();
 
     let wanted = GrantChange {
-        // The stored count counts, not this one.
+        // The store must use its own count, and ignore this one.
         allowance: Allowance::new(9, 5).unwrap(),
         issuer: Some("other".parse().unwrap()),
         code_origin: CodeOrigin::Given,

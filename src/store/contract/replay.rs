@@ -1,4 +1,4 @@
-//! Whoever lists, and then follows the changes, knows at every moment what another list would show.
+//! A watcher that lists once and then applies the changes has the same state as a new list, at every moment.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// One operation, also such as are refused.
+/// One operation. It may be one that the store refuses.
 #[derive(Debug, Clone)]
 enum Step {
     CreateGrant { name: &'static str, expires_at: i64, label: Option<&'static str> },
@@ -25,7 +25,7 @@ enum Step {
     Advance,
 }
 
-/// What to do to an object; one that is there is updated, or removed.
+/// What to do to an object; an object that exists is updated or removed.
 #[derive(Debug, Clone, Copy)]
 enum Write {
     Create(ObjectKind, &'static str, &'static str),
@@ -147,14 +147,14 @@ async fn carry_out(store: &impl Store, step: Step) {
     }
 }
 
-/// What somebody who knew `shown` knows after this change, but for the labels, which only a list tells.
+/// Applies the change to `shown`, the state of a watcher. Labels stay as they are: a change does not carry the new ones.
 fn replay(shown: &mut Shown, change: &Change) {
     let (name, revision) = (named(&change.subject), change.revision);
     match &change.effect {
         ChangeEffect::Added => assert!(shown.insert(name, (revision, Labels::new())).is_none(), "added twice"),
-        ChangeEffect::Modified { .. } => shown.get_mut(&name).expect("modified before it was there").0 = revision,
+        ChangeEffect::Modified { .. } => shown.get_mut(&name).expect("modified before it was added").0 = revision,
         ChangeEffect::Removed(last) => {
-            shown.remove(&name).expect("removed before it was there");
+            shown.remove(&name).expect("removed before it was added");
             let last = match last {
                 LastState::Grant(grant) => grant.revision,
                 LastState::Object(object) => object.revision,
@@ -180,9 +180,9 @@ async fn follow<B: Bench>(steps: Vec<Step>) {
         let one_write = !matches!(&step, Step::Write(writes) if writes.len() > 1);
         carry_out(&*store, step).await;
         let after = list(&*store).await;
-        for told in store.changes().since(last).unwrap() {
-            if let (ChangeEffect::Modified { labels_before }, true) = (&told.effect, one_write) {
-                let name = named(&told.subject);
+        for change in store.changes().since(last).unwrap() {
+            if let (ChangeEffect::Modified { labels_before }, true) = (&change.effect, one_write) {
+                let name = named(&change.subject);
                 let (old, new) = (&before[&name].1, &after[&name].1);
                 assert_eq!(labels_before.as_ref(), (old != new).then_some(old));
             }
@@ -192,8 +192,8 @@ async fn follow<B: Bench>(steps: Vec<Step>) {
     }
 
     let mut replayed = initial;
-    for told in store.changes().since(start).unwrap() {
-        replay(&mut replayed, &told);
+    for change in store.changes().since(start).unwrap() {
+        replay(&mut replayed, &change);
     }
     assert_eq!(revisions(&replayed), revisions(&before));
 }

@@ -60,7 +60,7 @@ impl State {
         }
     }
 
-    /// Works on a copy, which replaces the state when all is well.
+    /// Applies the writes to a copy, which replaces the state when all of them succeeded.
     fn write_objects(&mut self, writes: Vec<ObjectWrite>) -> Result<Vec<StoredObject>, WriteObjectsError> {
         let before = Revision(self.revision);
         let (mut objects, mut written, mut pending) = (self.objects.clone(), Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! What one kind of database does for the shared store.
+//! The interface between the store and one kind of database.
 
 use std::{
     future::{Future, poll_fn},
@@ -32,16 +32,17 @@ pub(in crate::store) trait Backend: Sized + Send + Sync + 'static {
     /// Opens the connection that writes; also in the place of one that failed.
     fn open_writer(&self) -> impl Future<Output = Result<Connection<Self>, sqlx::Error>> + Send;
 
-    /// Ends writing: closes the connection, if there is one, and lets others in. Reading has ended before.
+    /// Ends writing: closes the connection, if there is one, and releases the lock on the database. To be called
+    /// after reading has ended.
     fn close_writer(
         &self,
         connection: Option<Connection<Self>>,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Begins a transaction that no other writer can come into, so that the store's revision stays until it ends.
+    /// Begins a transaction that excludes all other writers, so that the store's revision does not change until it ends.
     fn begin(connection: &mut Connection<Self>) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Runs a statement, and hands its rows to `take` one by one until that breaks off.
+    /// Runs a statement, and passes its rows to `take` one by one until `take` breaks.
     fn run(
         connection: &mut Connection<Self>,
         statement: Statement<'_>,
@@ -52,8 +53,8 @@ pub(in crate::store) trait Backend: Sized + Send + Sync + 'static {
     /// counted, in one call to the database. The connection is in no transaction before, and after `Ok`.
     ///
     /// Each is counted if its grant exists, is not expired at the moment of its admission and has one left after those
-    /// before it. That is decided against the store's own rows in the statement that counts. What is counted has, in its
-    /// order, the next revisions of the store, and the next ordinals of its grant.
+    /// before it. That is decided against the store's own rows in the statement that counts. Those that are counted get, in
+    /// their order, the next revisions of the store, and the next ordinals of their grants.
     ///
     /// # Errors
     /// [`Failure::Row`] when one of them breaks a rule of the schema; [`Failure::Database`] when the database failed. The

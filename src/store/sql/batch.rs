@@ -1,4 +1,4 @@
-//! One transaction in the making, and the operations that may be part of it.
+//! An open transaction, and the operations that it consists of.
 
 use std::{future::Future, pin::Pin};
 
@@ -27,18 +27,19 @@ impl<'c, B: Backend> Batch<'c, B> {
         Self { connection, changes: 0, pending: Vec::new() }
     }
 
-    /// The place in the batch that the next change has: what the statements add to the store's revision.
+    /// The place of the next change in the batch, from 1: the statements add it to the store's revision.
     pub(in crate::store) fn next_place(&self) -> i64 {
         i64::from(self.changes) + 1
     }
 
-    /// Notes the change that was made with the next place, which is thereby taken.
+    /// Adds the change that a statement has just made to the changes to be published. It has the
+    /// [next place](Self::next_place), and the change after it gets the following one.
     pub(in crate::store) fn changed(&mut self, subject: ChangeSubject, effect: ChangeEffect) {
         self.changed_without_entry();
         self.pending.push(PendingChange { place: self.changes, subject, effect });
     }
 
-    /// The same for a change that is not reported to watchers.
+    /// Like [`changed`](Self::changed) for a change that is not reported to watchers.
     pub(in crate::store) fn changed_without_entry(&mut self) {
         self.changes = self.changes.saturating_add(1);
     }
@@ -52,7 +53,7 @@ impl<'c, B: Backend> Batch<'c, B> {
         fetch::<B>(self.connection, statement).await.map_err(|error| sorted::<B>(error, id))
     }
 
-    /// The same for a statement with at most one row.
+    /// Like [`rows`](Self::rows) for a statement with at most one row.
     pub(in crate::store) async fn row(
         &mut self,
         statement: Statement<'_>,
@@ -67,7 +68,7 @@ impl<'c, B: Backend> Batch<'c, B> {
         Ok(rows.into_iter().next())
     }
 
-    /// The same for a statement that controls the transaction.
+    /// Runs a statement that controls the transaction, such as COMMIT.
     pub(in crate::store) async fn control(&mut self, text: &'static str) -> Result<(), Failure> {
         self.execute(statement(text)).await.map(drop)
     }
@@ -89,7 +90,7 @@ impl<'c, B: Backend> Batch<'c, B> {
     }
 }
 
-/// Sorts an error by whom it concerns. `id` names the row for the operator.
+/// Whether an error concerns one operation or the whole transaction. `id` names the row for the operator.
 fn sorted<B: Backend>(error: sqlx::Error, id: &(impl ToString + ?Sized)) -> Failure {
     let undecodable = matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_));
     if undecodable || B::concerns_one_row(&error) { Failure::rule(id) } else { database(error) }
@@ -98,24 +99,25 @@ fn sorted<B: Backend>(error: sqlx::Error, id: &(impl ToString + ?Sized)) -> Fail
 /// What an operation's statements decided.
 pub(in crate::store) type Decision<O> = Result<Result<<O as Operation>::Output, <O as Operation>::Error>, Failure>;
 
-/// What the caller is answered.
+/// The answer to the caller.
 pub(in crate::store) type Answered<O> = Result<<O as Operation>::Answer, <O as Operation>::Error>;
 
 /// A boxed future that borrows.
 pub(in crate::store) type Borrowing<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Something that is written. Its statements may run more than once, in transactions that are rolled back.
+/// A write operation. Its statements may run more than once, in transactions that are rolled back.
 pub(in crate::store) trait Operation: Send + Sized + 'static {
-    /// What the statements answer.
+    /// The result of the statements.
     type Output: Send;
-    /// What the caller gets, once committed.
+    /// The answer to the caller, once committed.
     type Answer: Send;
-    /// What the caller gets instead.
+    /// The error of the caller when it was not done.
     type Error: Send + FromStore;
     /// What is being done, as in "store a grant".
     const ACTION: &'static str;
 
-    /// Runs the statements. A refusal (`Ok(Err(_))`) has changed nothing; a [`Failure`] may have, and is rolled back.
+    /// Runs the statements. A refusal (`Ok(Err(_))`) has changed nothing. After a [`Failure`] the statements may have
+    /// changed something, so the caller rolls back.
     fn apply<B: Backend>(&self, batch: &mut Batch<'_, B>) -> impl Future<Output = Decision<Self>> + Send;
 
     /// Makes the answer; called once, after the commit.
@@ -124,7 +126,7 @@ pub(in crate::store) trait Operation: Send + Sized + 'static {
 
 /// Errors that can carry a failure of the store.
 pub(in crate::store) trait FromStore {
-    /// The store failed.
+    /// The error for this failure of the store.
     fn from_store(error: StoreError) -> Self;
 }
 
@@ -158,7 +160,7 @@ pub(in crate::store) trait Queued<B: Backend>: Send {
     fn is_abandoned(&self) -> bool;
     /// Runs the statements and keeps what they decided.
     fn apply<'a>(&'a mut self, batch: &'a mut Batch<'_, B>) -> Borrowing<'a, Result<(), Failure>>;
-    /// Takes note that this operation alone failed.
+    /// Records that this operation alone failed: it will be answered with this error.
     fn reject(&mut self, error: StoreError);
     /// Answers what was decided: the transaction is committed.
     fn committed(self: Box<Self>);
@@ -204,7 +206,7 @@ impl<B: Backend, O: Operation> Queued<B> for Waiting<O> {
             Some(Err(refusal)) => Err(refusal),
             None => Err(unavailable::<O>(StoreFailure::Closed)),
         };
-        // A caller that went away does not want it.
+        // Fails when the caller has gone away, and then there is no one to answer.
         let _ = caller.send(answer);
     }
 

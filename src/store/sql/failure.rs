@@ -1,4 +1,4 @@
-//! Why a statement failed, and whom that concerns.
+//! Why a statement failed, and whether that concerns one operation or all.
 
 use super::statement::{Broken, Columns};
 use crate::{
@@ -21,7 +21,7 @@ impl Failure {
         Self::Row(StoreError::Corrupt { id: id.to_string(), what: "breaks a rule of the schema" })
     }
 
-    /// What a column holds that cannot be read.
+    /// A column holds a value that cannot be read.
     pub(in crate::store) fn column(id: &(impl ToString + ?Sized)) -> impl Fn(Broken) -> Self {
         move |Broken(what)| Self::Row(StoreError::Corrupt { id: id.to_string(), what })
     }
@@ -38,7 +38,7 @@ impl From<CorruptRow> for Failure {
     }
 }
 
-/// The revision in a row's column; an own failure when it is none.
+/// The revision in a row's column; [`Failure::Row`] when the column holds no revision.
 pub(in crate::store) fn revision_of(
     row: &impl Columns,
     column: &'static str,

@@ -38,7 +38,7 @@ pub(in crate::store) async fn migrate(
     Ok(known)
 }
 
-/// The revision at which the store is opened.
+/// The store's revision when it is opened.
 pub(in crate::store) async fn revision<B: Backend>(
     connection: &mut Connection<B>,
     database: &str,

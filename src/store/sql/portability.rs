@@ -1,4 +1,4 @@
-//! The promise of `statements.rs`, tested: PostgreSQL accepts every statement unchanged.
+//! A test that PostgreSQL accepts every statement of `statements.rs` unchanged.
 //!
 //! A real PostgreSQL is started from the machine's own binaries, given the tables of the migrations with its own types, and
 //! asked to prepare each statement.
@@ -55,7 +55,7 @@ const CONTROL: &[&str] = &[
     statements::RELEASE_SAVEPOINT,
     statements::ROLLBACK,
 ];
-/// `COMMIT`, which needs no proof.
+/// `COMMIT`, the one statement that is in neither list.
 const UNTESTED: usize = 1;
 
 /// A PostgreSQL of this test's own, on a socket in a scratch folder; stopped and removed at the end.

@@ -1,4 +1,4 @@
-//! Reading, past the writer: each answer is one statement, so it is of one moment.
+//! Reading, on connections of its own: each answer is one statement, so it shows the database at one moment.
 
 mod objects;
 
@@ -57,7 +57,7 @@ impl<B: Backend> Reader<B> {
         Self { backend, key, recent, paging: Semaphore::new(PAGES_AT_ONCE) }
     }
 
-    /// Ends all reading. Reads that are under way are waited for, but not for ever.
+    /// Ends all reading, and waits a bounded time for the reads in progress.
     pub(in crate::store) async fn close(&self) {
         self.recent.forget();
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.backend.readers().close()).await;
@@ -173,7 +173,7 @@ impl<B: Backend> Reader<B> {
 
     /// The one number that a query of the rest of a list answers.
     async fn counted(&self, statement: Statement<'_>) -> Result<u32, StoreError> {
-        // As long as a page may take; never closed.
+        // Waits for the page in progress. The semaphore is never closed.
         let _turn = self.paging.acquire().await;
         let row = self.only("count what a list has", statement).await?;
         let listed = row.integer("listed").map_err(store_row)?;
@@ -187,7 +187,7 @@ impl<B: Backend> Reader<B> {
         paging: Paging<'_, B, T>,
         after: Option<(&str, &str)>,
     ) -> Result<Page<T, N>, StoreError> {
-        // Never closed.
+        // The semaphore is never closed.
         let _turn = self.paging.acquire().await;
         let mut page = Page { read: Vec::new(), corrupt: Vec::new(), revision: self.revision().await?, next: None };
         let Some(mut after) = start(paging.namespace, after) else { return Ok(page) };
@@ -201,7 +201,7 @@ impl<B: Backend> Reader<B> {
                 PageEnd::Last => return Ok(page),
                 PageEnd::After(namespace, name) => match (namespace.parse(), name.parse()) {
                     (Ok(namespace), Ok(name)) => return Ok(Page { next: Some((namespace, name)), ..page }),
-                    // A corrupt name cannot be where the next page starts; so this one goes on.
+                    // The next page cannot start after a name that is not valid, so this page takes more rows.
                     (_, _) => after = (namespace, name),
                 },
             }
@@ -258,12 +258,12 @@ impl<B: Backend> Reader<B> {
     }
 }
 
-/// What to read pages of, and how.
+/// How to read the pages of one kind.
 struct Paging<'a, B: Backend, T> {
     action: &'static str,
     /// The statement for all namespaces.
     all: &'static str,
-    /// The statement for one.
+    /// The statement for one namespace.
     of_namespace: &'static str,
     /// The first parameter of both, if they have it.
     kind: Option<ObjectKind>,
@@ -274,7 +274,7 @@ struct Paging<'a, B: Backend, T> {
     read: fn(&Row<B>, &SealingKey) -> Result<T, CorruptRow>,
 }
 
-/// A page of anything, while it is read and after.
+/// A page of items of one kind.
 struct Page<T, N> {
     read: Vec<T>,
     corrupt: Vec<CorruptRow>,
@@ -284,13 +284,13 @@ struct Page<T, N> {
 
 /// How a page ended.
 enum PageEnd {
-    /// There is nothing after it.
+    /// It is the last page.
     Last,
-    /// There is more after this namespace and name, as they are stored.
+    /// There is another page after this namespace and name, which are given as they are stored.
     After(String, String),
 }
 
-/// What the first page starts after, or `None` when nothing can come after it.
+/// The namespace and name that the first page starts after, or `None` when no item can follow.
 fn start(namespace: Option<&Namespace>, after: Option<(&str, &str)>) -> Option<(String, String)> {
     let (namespace, name) = match (namespace.map(Namespace::as_str), after) {
         (None, None) => ("", ""),
@@ -307,7 +307,7 @@ fn store_revision(row: &impl Columns, column: &'static str) -> Result<Revision, 
     u64::try_from(stored).map(Revision).map_err(|_| store_row(Broken("revision")))
 }
 
-/// What there is to say of a row that is not of one grant or object.
+/// The error of a row that is not of one grant or object.
 fn store_row(Broken(what): Broken) -> StoreError {
     StoreError::Corrupt { id: "(store)".to_owned(), what }
 }

@@ -1,8 +1,8 @@
-//! Grants read since anything was last written: so that many redeemers of one grant, and those who ask for a finished one
-//! again and again, cost one read and not one each.
+//! A cache of the grants that were read since the last write: many redemptions of one grant, or many requests for an
+//! expired one, then cost one read together.
 //!
-//! Sound because one process alone writes to a database (the lock file), and because what is kept is forgotten, all of it,
-//! before the answer to any write is given.
+//! It is never out of date: one process alone writes to a database (the lock file), and every write empties the whole cache
+//! before it is answered.
 
 use std::{
     collections::HashMap,
@@ -11,10 +11,10 @@ use std::{
 
 use crate::grant::{Grant, GrantId};
 
-/// The most grants kept; each is well under a kilobyte unless its metadata is large, and then it is not kept.
+/// The most grants in the cache. Each is well under a kilobyte: one with large metadata is not put in.
 const MOST: usize = 256;
 
-/// What was read since the last write.
+/// The grants that were read since the last write.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Recent(Mutex<State>);
 
@@ -25,12 +25,13 @@ struct State {
     grants: HashMap<GrantId, Grant>,
 }
 
-/// A moment between two writes.
+/// The number of writes before a read began: equal ages mean that nothing was written in between.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::store) struct Age(u64);
 
 impl Recent {
-    /// The grant, if it was read since the last write; else the moment, to be given back with what is read now.
+    /// The grant, if it was read since the last write; else the age, to be given back with the grant that
+    /// the caller reads now.
     pub(in crate::store) fn get(&self, id: GrantId) -> Result<Grant, Age> {
         let state = self.state();
         state.grants.get(&id).cloned().ok_or(state.age)
@@ -52,7 +53,7 @@ impl Recent {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic with the lock held leaves a map that is whole: each change of it is one call.
+        // A poisoned lock guards sound data: each change of the map is one call.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

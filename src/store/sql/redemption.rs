@@ -10,27 +10,27 @@ use crate::{
     },
 };
 
-/// What came of an attempt that broke no rule of the schema.
+/// The outcome of an attempt that broke no rule of the schema.
 #[derive(Debug)]
 pub(in crate::store) enum Outcome {
     /// It is counted and in the ledger.
     Counted {
         /// Which redemption of the grant it is, from 1.
         ordinal: u32,
-        /// What the grant is called.
+        /// The name of the grant.
         name: GrantName,
     },
     /// There is no such grant.
     Gone,
     /// The grant had expired at the moment of the admission.
     Expired,
-    /// The grant has none left.
+    /// The grant has no redemption left.
     Exhausted,
-    /// That could not be read back. It may be counted.
+    /// The outcome could not be read back. The redemption may be counted.
     Unreadable(StoreError),
 }
 
-/// What came of a batch.
+/// The outcome of a batch.
 #[derive(Debug)]
 pub(in crate::store) struct Redeemed {
     /// One for each attempt, in their order.
@@ -46,7 +46,7 @@ pub(in crate::store) struct WaitingRedemption {
 }
 
 impl WaitingRedemption {
-    /// What is being done.
+    /// The action that an error names.
     pub(in crate::store) const ACTION: &'static str = "count a redemption";
 
     /// The attempt, ready to be queued, and the channel of its answer.
@@ -62,7 +62,7 @@ impl WaitingRedemption {
         self.caller.is_closed()
     }
 
-    /// Answers what came of it: the transaction is committed.
+    /// Sends the outcome to the caller. To be called after the transaction is committed.
     pub(in crate::store) fn committed(self, outcome: Outcome) {
         let Self { attempt, caller } = self;
         let answer = match outcome {
@@ -72,11 +72,11 @@ impl WaitingRedemption {
             Outcome::Exhausted => Err(CommitError::Exhausted),
             Outcome::Unreadable(error) => Err(CommitError::Store(error)),
         };
-        // A caller that went away does not want it.
+        // Fails when the caller has gone away, and then there is no one to answer.
         let _ = caller.send(answer);
     }
 
-    /// Answers that nothing was counted.
+    /// Sends the error to the caller: nothing was counted.
     pub(in crate::store) fn failed(self, error: StoreError) {
         let _ = self.caller.send(Err(CommitError::Store(error)));
     }
@@ -87,7 +87,7 @@ pub(in crate::store) fn unavailable(source: StoreFailure) -> StoreError {
     StoreError::Unavailable { action: WaitingRedemption::ACTION, source }
 }
 
-/// What a batch changed; `None` when that is nothing.
+/// The changes of a batch, to be published; `None` when it changed nothing.
 pub(in crate::store) fn committed(redemptions: &[WaitingRedemption], redeemed: &Redeemed) -> Option<Committed> {
     let head = redeemed.head?;
     let mut pending = Vec::with_capacity(redemptions.len());

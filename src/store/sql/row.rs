@@ -1,4 +1,4 @@
-//! From rows to values: every column is parsed again, as a file may hold anything.
+//! From rows to values. Every column is parsed as untrusted input: the file may have been damaged or changed.
 
 mod json;
 mod object;
@@ -50,7 +50,7 @@ fn bytes<const N: usize>(row: &impl Columns, column: &'static str) -> Column<[u8
     row.bytes(column)?.try_into().map_err(|_| Broken(column))
 }
 
-/// The column `uid`, whether or not it holds a uid.
+/// The text of the column `uid`, also when it is not a uid.
 pub(in crate::store) fn uid(row: &impl Columns) -> String {
     row.text("uid").unwrap_or("(unreadable)").to_owned()
 }
@@ -60,7 +60,7 @@ pub(in crate::store) fn grant(row: &impl Columns, key: &SealingKey) -> Result<Gr
     read_grant(row, key).map_err(|Broken(what)| CorruptRow { id: uid(row), what })
 }
 
-/// Of a removed row with the columns of a grant: which grant it was, and what. `None` when not even the first can be read.
+/// The change to be published for a removed row of a grant. `None` when its uid, namespace or name cannot be read.
 pub(in crate::store) fn removed(row: &impl Columns, key: &SealingKey) -> Option<(ChangeSubject, ChangeEffect)> {
     if let Ok(grant) = read_grant(row, key) {
         let (id, namespace, name) = (grant.id, grant.namespace.clone(), grant.name.clone());
@@ -72,7 +72,7 @@ pub(in crate::store) fn removed(row: &impl Columns, key: &SealingKey) -> Option<
     Some((ChangeSubject::Grant { id, namespace, name }, ChangeEffect::Removed(LastState::Unreadable)))
 }
 
-/// The labels in a row of a grant; none when they cannot be read, as then no list has shown any.
+/// The labels in a row of a grant. Empty when they cannot be read: then no list has shown any labels.
 pub(in crate::store) fn labels(row: &impl Columns, grant: OfGrant<'_>, key: &SealingKey) -> Labels {
     metadata(row, grant, key).map(|metadata| metadata.labels).unwrap_or_default()
 }
@@ -116,7 +116,7 @@ fn metadata(row: &impl Columns, grant: OfGrant<'_>, key: &SealingKey) -> Column<
     Ok(GrantMetadata { labels: stored.labels, annotations: stored.annotations, settings: stored.settings })
 }
 
-/// Metadata as it is sealed: JSON. Fields may be added, so what is missing is empty.
+/// The JSON form of metadata that is sealed. A version of grantd may add fields, so a missing field is read as empty.
 #[derive(Deserialize)]
 struct StoredMetadata {
     #[serde(default)]
@@ -127,7 +127,7 @@ struct StoredMetadata {
     settings: BTreeMap<String, String>,
 }
 
-/// The same for writing, without a copy of the secrets.
+/// The same fields for writing. They are borrowed, as a copy would leave secrets in memory.
 #[derive(Serialize)]
 struct MetadataToStore<'a> {
     labels: &'a BTreeMap<String, String>,
@@ -135,7 +135,7 @@ struct MetadataToStore<'a> {
     settings: &'a BTreeMap<String, String>,
 }
 
-/// What is to be sealed for the column `sealed_metadata`: nothing when nothing is attached.
+/// The plain text for the column `sealed_metadata`; `None` when there is no metadata.
 pub(in crate::store) fn metadata_json(metadata: &GrantMetadata) -> Option<Zeroizing<Vec<u8>>> {
     if metadata.is_empty() {
         return None;

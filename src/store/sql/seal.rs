@@ -13,13 +13,14 @@ use crate::{
     store::{ObjectKey, SealError},
 };
 
-/// The form described at [`SealingKey::seal`]; another form gets another number.
+/// The version byte of the form that [`SealingKey::seal`] describes. Another form must have another number.
 const VERSION: u8 = 2;
-/// The form before: bound to a uid, and not to the place of the row. Read, and never written.
+/// The version byte of the older form, which is bound to a uid only, not to namespace and name. It is read, never written.
 const VERSION_WITHOUT_PLACE: u8 = 1;
 const KEY_BYTES: usize = 32;
 
-/// What a sealed text is and where it is stored, so that one cannot be put in the place of another.
+/// What a sealed text is for and in which row it is stored. It is authenticated, so that a sealed text cannot be moved to
+/// another row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Purpose<'a> {
     /// The code of this grant.
@@ -28,7 +29,7 @@ pub(in crate::store) enum Purpose<'a> {
     Metadata(OfGrant<'a>),
     /// The content of the object with this key and uid.
     Object(&'a ObjectKey, Uuid),
-    /// The text by which a database knows its key.
+    /// The text with which a key is checked against its database.
     Probe,
 }
 
@@ -41,7 +42,8 @@ pub(in crate::store) struct OfGrant<'a> {
 }
 
 impl Purpose<'_> {
-    /// What is authenticated with the text. No part of it has a blank, so no two purposes have the same.
+    /// The associated data of the encryption. Its parts are separated by blanks and contain none, so no two purposes
+    /// have the same.
     fn associated_data(self, version: u8) -> String {
         let place = |OfGrant { namespace, name, id }| match version {
             VERSION_WITHOUT_PLACE => id.to_string(),
@@ -172,7 +174,7 @@ pub(in crate::store) enum KeyFileError {
     /// It could not be read or written.
     #[error("the file failed")]
     File(#[source] FileError),
-    /// The system failed.
+    /// The system gave no random numbers.
     #[error("the system failed")]
     System(#[source] SealError),
 }

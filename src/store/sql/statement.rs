@@ -75,20 +75,20 @@ impl<'a> From<Option<&'a [u8]>> for Value<'a> {
     }
 }
 
-/// A column that does not hold what it should; its name says enough.
+/// The name of a column that does not hold a value of its type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) struct Broken(pub(in crate::store) &'static str);
 
-/// What a column holds.
+/// The value of a column, or the error that it is of another type.
 pub(in crate::store) type Column<T> = Result<T, Broken>;
 
 /// The columns of a row, by name; `None` is NULL.
 pub(in crate::store) trait Columns: Send {
-    /// Of a column with texts.
+    /// The value of a column with texts.
     fn optional_text(&self, column: &'static str) -> Column<Option<&str>>;
-    /// Of a column with integers.
+    /// The value of a column with integers.
     fn optional_integer(&self, column: &'static str) -> Column<Option<i64>>;
-    /// Of a column with bytes.
+    /// The value of a column with bytes.
     fn optional_bytes(&self, column: &'static str) -> Column<Option<&[u8]>>;
 
     /// A text that is never NULL.

@@ -4,7 +4,7 @@
 //! A change's revision is the store's revision plus the change's place in its batch; [`ADVANCE_REVISION`] then moves the
 //! store's revision past all of them, in the same transaction.
 
-/// What a grant is read from; `row::grant` reads these names.
+/// The columns of a grant; `row::grant` reads these names.
 macro_rules! grant_columns {
     () => {
         "uid, namespace, name, issuer, sealed_code, code_origin, redemptions_allowed, redemptions, expiration_window, \
@@ -19,13 +19,13 @@ pub(in crate::store) const REVISION: &str = "SELECT revision FROM store_state";
 pub(in crate::store) const ADVANCE_REVISION: &str =
     "UPDATE store_state SET revision = revision + $1 RETURNING revision";
 
-/// A change that means nothing, to see whether changes are possible.
+/// A change without meaning, to test whether the database can be written.
 pub(in crate::store) const HEARTBEAT: &str = "UPDATE store_state SET heartbeat = heartbeat + 1";
 
 /// The schema's version, from the table that sqlx's migrator keeps.
 pub(in crate::store) const SCHEMA_VERSION: &str = "SELECT MAX(version) AS version FROM _sqlx_migrations";
 
-/// The text sealed with this database's key, if a first start has come that far.
+/// The sealed text that a key is checked against; no row when the first start was interrupted before it was stored.
 pub(in crate::store) const PROBE: &str = "SELECT probe FROM sealing_key";
 
 /// `$1`: the sealed text.
@@ -56,11 +56,11 @@ pub(in crate::store) const LIST_NAMESPACE: &str = concat!(
 pub(in crate::store) const COUNT_LISTED: &str = "SELECT COUNT(*) AS listed FROM \
      (SELECT name FROM access_grant WHERE (namespace, name) > ($1, $2) LIMIT $3) AS rest";
 
-/// The same of [`LIST_NAMESPACE`].
+/// How many rows [`LIST_NAMESPACE`] has; otherwise as [`COUNT_LISTED`].
 pub(in crate::store) const COUNT_LISTED_NAMESPACE: &str = "SELECT COUNT(*) AS listed FROM \
      (SELECT name FROM access_grant WHERE namespace = $1 AND name > $2 LIMIT $3) AS rest";
 
-/// Counts by state at `$1`. Each is read off an index, no row is touched: the sign keeps SQLite from taking the index on
+/// Counts by state at `$1`. Each is read from an index alone, without its rows: the sign `+` keeps SQLite from the index on
 /// `expires_at` for the third, which would look up every row it finds.
 pub(in crate::store) const COUNT: &str = "SELECT \
      (SELECT COUNT(*) FROM access_grant WHERE expires_at <= $1) AS expired, \
@@ -118,7 +118,7 @@ pub(in crate::store) const SWEEP_USED_UP: &str = concat!(
     grant_columns!()
 );
 
-/// What an object is read from; `row::object` reads these names.
+/// The columns of an object; `row::object` reads these names.
 macro_rules! object_columns {
     () => {
         "kind, namespace, name, uid, generation, revision, created_at, sealed_content"
@@ -148,7 +148,7 @@ pub(in crate::store) const OBJECTS_NAMESPACE: &str = concat!(
 pub(in crate::store) const COUNT_OBJECTS: &str = "SELECT COUNT(*) AS listed FROM \
      (SELECT name FROM object WHERE kind = $1 AND (namespace, name) > ($2, $3) LIMIT $4) AS rest";
 
-/// The same of [`OBJECTS_NAMESPACE`].
+/// How many rows [`OBJECTS_NAMESPACE`] has; otherwise as [`COUNT_OBJECTS`].
 pub(in crate::store) const COUNT_OBJECTS_NAMESPACE: &str = "SELECT COUNT(*) AS listed FROM \
      (SELECT name FROM object WHERE kind = $1 AND namespace = $2 AND name > $3 LIMIT $4) AS rest";
 
@@ -177,7 +177,7 @@ pub(in crate::store) const DELETE_OBJECT: &str = concat!(
 /// Makes the transaction durable.
 pub(in crate::store) const COMMIT: &str = "COMMIT";
 
-/// Gives the transaction up.
+/// Undoes the whole transaction.
 pub(in crate::store) const ROLLBACK: &str = "ROLLBACK";
 
 /// Before an operation that may have to be undone alone.
@@ -186,7 +186,7 @@ pub(in crate::store) const SAVEPOINT: &str = "SAVEPOINT operation";
 /// Undoes what came after the savepoint, which stays.
 pub(in crate::store) const ROLLBACK_TO_SAVEPOINT: &str = "ROLLBACK TO SAVEPOINT operation";
 
-/// Takes the savepoint away.
+/// Ends the savepoint and keeps the changes after it.
 pub(in crate::store) const RELEASE_SAVEPOINT: &str = "RELEASE SAVEPOINT operation";
 
 /// Before several writes of one operation.
@@ -195,5 +195,5 @@ pub(in crate::store) const SAVEPOINT_WRITES: &str = "SAVEPOINT writes";
 /// Undoes those of them that were done.
 pub(in crate::store) const ROLLBACK_TO_SAVEPOINT_WRITES: &str = "ROLLBACK TO SAVEPOINT writes";
 
-/// Takes that savepoint away.
+/// Ends that savepoint and keeps the changes after it.
 pub(in crate::store) const RELEASE_SAVEPOINT_WRITES: &str = "RELEASE SAVEPOINT writes";

@@ -66,7 +66,7 @@ impl<B: Backend> SqlStore<B> {
     }
 }
 
-/// Sealing failed: as if the database did not answer, as trying again may help.
+/// The error when sealing failed. Like an unavailable database: trying again may help.
 fn unsealed(action: &'static str) -> impl FnOnce(SealError) -> StoreError {
     move |source| StoreError::Unavailable { action, source: StoreFailure::Sealing(source) }
 }
@@ -137,7 +137,7 @@ impl<B: Backend> GrantStore for SqlStore<B> {
 
     fn close(&self) -> StoreFuture<'_, ()> {
         Box::pin(async move {
-            // Readers first: a checkpoint cannot pass one that still reads.
+            // The readers are closed first: a checkpoint cannot finish while one of them still reads.
             self.reader.close().await;
             self.queue
                 .close()

@@ -5,15 +5,15 @@
 //! one write lock and for one sync each.
 //!
 //! A transaction begins with its write lock (`BEGIN IMMEDIATE`): one that reads first and then writes fails at once with
-//! SQLITE_BUSY_SNAPSHOT if anybody wrote in between, and no busy timeout waits for that.
+//! SQLITE_BUSY_SNAPSHOT if there was a write in between, and no busy timeout waits for that.
 //!
 //! When the commit itself fails, every caller gets an error. If the machine crashes in that moment, the log can hold the
 //! whole transaction, and the next start finds redemptions recorded whose certificates were never sent. The other way
 //! round, a certificate that was sent and is not recorded, cannot happen.
 //!
-//! The changes of a batch are published after its commit and before its answers. Each batch reads from the database at
-//! which revision it began; where that is not the one the last batch ended with, readers of the changes are told that
-//! some are missing.
+//! The changes of a batch are published after its commit and before its answers. Each batch reads from the database the
+//! revision at which it began. If that differs from the one at which the last batch ended, readers of the changes get an
+//! error that some are missing.
 
 use std::{sync::Arc, time::Instant};
 
@@ -41,20 +41,20 @@ use crate::{
 const QUEUE: usize = 1024;
 /// The most writes of one transaction.
 const MAX_BATCH: usize = 256;
-/// Turns of the scheduler that a batch waits for company.
+/// How often a batch yields to the scheduler, so that more writes can join it.
 const TURNS: usize = 3;
 
-/// How writing ended: nothing yet, or what closing came to.
+/// `None` while the writer runs; then the result of closing.
 type Ended = Option<Result<(), StoreFailure>>;
 
-/// The way to the writer.
+/// The queue of the writer.
 pub(in crate::store) struct Queue<B: Backend> {
     sender: mpsc::Sender<Entry<B>>,
     closing: Arc<Notify>,
     ended: watch::Receiver<Ended>,
 }
 
-/// Something that waits to be written.
+/// A write that waits in the queue.
 enum Entry<B: Backend> {
     Redemption(Box<WaitingRedemption>),
     Operation(Box<dyn Queued<B>>),
@@ -70,16 +70,16 @@ impl<B: Backend> Entry<B> {
 }
 
 impl<B: Backend> Queue<B> {
-    /// Hands the operation to the writer and waits for its answer. Never waits for a place in the queue.
+    /// Puts the operation into the queue and waits for its answer. Fails at once when the queue is full.
     ///
-    /// The writer finishes what it was handed also when this future is dropped, or has not begun with it.
+    /// When this future is dropped, the operation is either carried out whole or not begun.
     pub(in crate::store) async fn write<O: Operation>(&self, operation: O) -> Result<O::Answer, O::Error> {
         let (waiting, answer) = Waiting::new(operation);
         self.enqueue(Entry::Operation(waiting)).map_err(unavailable::<O>)?;
         answer.await.unwrap_or_else(|_| Err(unavailable::<O>(StoreFailure::Closed)))
     }
 
-    /// The same for a redemption.
+    /// Like [`write`](Self::write) for a redemption.
     pub(in crate::store) async fn redeem(&self, attempt: PendingRedemption) -> Result<Recorded, CommitError> {
         let failed = |source| CommitError::Store(redemption::unavailable(source));
         let (waiting, answer) = WaitingRedemption::new(attempt);
@@ -94,7 +94,7 @@ impl<B: Backend> Queue<B> {
         })
     }
 
-    /// Takes no more, and waits until the writer has finished what it took and closed its connection.
+    /// Refuses further writes, and waits until the writer has carried out those in the queue and closed its connection.
     pub(in crate::store) async fn close(&self) -> Result<(), StoreFailure> {
         self.closing.notify_one();
         let mut ended = self.ended.clone();
@@ -105,22 +105,22 @@ impl<B: Backend> Queue<B> {
 
 /// The writer, before its task runs.
 pub(in crate::store) struct Writer<B: Backend> {
-    /// None after a failure that left its state in doubt; then the next batch opens another one.
+    /// `None` after a failure that left the connection in an unknown state; the next batch opens another one.
     pub(in crate::store) connection: Option<Connection<B>>,
     pub(in crate::store) backend: Arc<B>,
     pub(in crate::store) on_commit: OnCommit,
-    /// What a write makes out of date.
+    /// The cache that every write empties.
     pub(in crate::store) recent: Arc<Recent>,
     /// Where changes are published.
     pub(in crate::store) changes: Arc<Changes>,
 }
 
-/// Whether the operations of a batch share their fate.
+/// Whether the operations of a batch fail together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Isolation {
-    /// They do. Costs nothing, and nearly always suffices.
+    /// One failure rolls all of them back. The usual case, as operations hardly ever fail.
     Together,
-    /// Each has a savepoint, so that one that breaks a rule of the schema takes no other with it.
+    /// Each has a savepoint, so that one that breaks a rule of the schema is undone alone.
     Apart,
 }
 
@@ -170,20 +170,24 @@ impl<B: Backend> Writer<B> {
         }
     }
 
-    /// Counts redemptions together, or each alone when one of them breaks a rule of the schema.
+    /// Counts redemptions together. When one of them breaks a rule of the schema, the two halves are counted one after the
+    /// other, and so on: one bad redemption in 256 costs the others some 8 commits, and not one for each.
     async fn redeem(&mut self, redemptions: Vec<WaitingRedemption>) {
-        if let Some(redemptions) = self.redeem_together(redemptions).await {
-            for redemption in redemptions {
-                self.redeem_together(vec![redemption]).await;
+        // A stack: the last part is counted first.
+        let mut parts = vec![redemptions];
+        while let Some(part) = parts.pop() {
+            if let Some(mut first) = self.redeem_together(part).await {
+                let second = first.split_off(first.len() / 2);
+                parts.extend([second, first]);
             }
         }
     }
 
-    /// Counts redemptions in one transaction and answers them. Gives them back, nothing being counted, when one of several
-    /// breaks a rule.
+    /// Counts redemptions in one transaction and answers them. When one of several breaks a rule, nothing is counted,
+    /// and they are returned.
     async fn redeem_together(&mut self, redemptions: Vec<WaitingRedemption>) -> Option<Vec<WaitingRedemption>> {
         let started = Instant::now();
-        // No more than MAX_BATCH.
+        // Cannot overflow: there are no more than MAX_BATCH.
         let most = u32::try_from(redemptions.len()).unwrap_or(u32::MAX);
         self.changes.announce(most);
         let attempts: Vec<&PendingRedemption> = redemptions.iter().map(|redemption| &redemption.attempt).collect();
@@ -206,7 +210,7 @@ impl<B: Backend> Writer<B> {
                 }
             }
             Err(Failure::Row(error)) => {
-                // Of the only one.
+                // There is only one: several were returned above.
                 if let Some(redemption) = redemptions.into_iter().next() {
                     redemption.failed(error);
                 }
@@ -237,10 +241,10 @@ impl<B: Backend> Writer<B> {
         }
     }
 
-    /// Something was committed, or not. To be called before what was changed is published: the readers that this wakes
-    /// must not find what was kept of before.
+    /// Empties the cache, and reports the result of a commit to the metrics. To be called before the changes are published:
+    /// watchers that are woken then must not read an old state from the cache.
     fn report(&self, batch: usize, started: Instant, committed: bool) {
-        // Also after a failure, which may be one of the answer alone.
+        // Also after a failure: the commit may have succeeded and only its answer was lost.
         self.recent.forget();
         let outcome = if committed { CommitOutcome::Committed } else { CommitOutcome::Failed };
         (self.on_commit)(CommitReport { batch, took: started.elapsed(), outcome });
@@ -265,7 +269,7 @@ impl<B: Backend> Writer<B> {
         }
     }
 
-    /// Answers what was changed, `None` when that is nothing.
+    /// Returns the changes, `None` when there are none.
     async fn transact(&mut self, batch: &mut [Box<dyn Queued<B>>]) -> Result<Option<Committed>, DatabaseError> {
         match self.attempt(batch, Isolation::Together).await {
             Ok(committed) => return Ok(committed),
@@ -275,7 +279,7 @@ impl<B: Backend> Writer<B> {
         match self.attempt(batch, Isolation::Apart).await {
             Ok(committed) => Ok(committed),
             Err(Failure::Database(error)) => Err(error),
-            // Savepoints keep these to their own operation.
+            // Cannot happen: `apply_apart` undoes such an operation alone.
             Err(Failure::Row(_)) => {
                 Err(DatabaseError::new(sqlx::Error::Protocol("a savepoint did not hold".to_owned())))
             }
@@ -297,14 +301,15 @@ impl<B: Backend> Writer<B> {
         result
     }
 
-    /// Ends a transaction that failed. After some errors (a full disk, for one) a database has done so by itself, and
-    /// then this fails; it also fails when worse is wrong. Either way another connection starts from a known state.
+    /// Ends a transaction that failed. After some errors (a full disk, for one) the database has rolled it back by itself,
+    /// and then ROLLBACK fails, as it does on a broken connection. In both cases the connection is closed, and the next
+    /// batch opens another one.
     async fn roll_back(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
         if fetch::<B>(&mut connection, statement(statements::ROLLBACK)).await.is_ok() {
             self.connection = Some(connection);
         } else {
-            // What is wrong with it was answered to the callers.
+            // The callers get the error of the transaction, so this one is not needed.
             let _ = connection.close().await;
         }
     }
@@ -360,7 +365,7 @@ async fn advance_revision<B: Backend>(batch: &mut Batch<'_, B>) -> Result<Revisi
     let row = batch.execute(advance).await?.ok_or_else(|| database(sqlx::Error::RowNotFound))?;
     match revision_of(&row, "revision", "(store)") {
         Ok(revision) => Ok(revision),
-        // Not of one operation.
+        // The revision belongs to no single operation, so all of them fail.
         Err(Failure::Row(error)) => Err(database(sqlx::Error::Decode(error.into()))),
         Err(Failure::Database(error)) => Err(Failure::Database(error)),
     }

@@ -1,4 +1,4 @@
-//! How a connection to the database is set up, and that it is so.
+//! The settings of a connection to the database, and the check that they are in force.
 
 use std::{path::Path, time::Duration};
 
@@ -7,16 +7,17 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous},
 };
 
-/// How long a statement waits for a lock that another process holds. None should hold one: `busy` is a fault.
+/// How long a statement waits for a lock of another process. No other process should use the database, so a longer wait is
+/// an error.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a read waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 2;
-/// 3.51.3 mended the reset of the write-ahead log, which could lose commits before
+/// 3.51.3 corrected the reset of the write-ahead log, which could lose commits before
 /// (<https://sqlite.org/releaselog/3_51_3.html>).
 const MINIMUM_VERSION: [u32; 3] = [3, 51, 3];
 
-/// What must be read back on every connection after it was set.
+/// Settings that are read back on every connection: name, statement, the value that is required.
 const SETTINGS: &[(&str, &str, &str)] = &[
     ("journal_mode", "PRAGMA journal_mode", "wal"),
     // FULL (2): a commit returns after its log was synced. With NORMAL a power cut takes commits back.
@@ -26,7 +27,7 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("mmap_size", "PRAGMA mmap_size", "0"),
 ];
 
-/// Where a setting differs from what durability needs.
+/// A setting that durability needs is not in force.
 #[derive(Debug, thiserror::Error)]
 enum SetupError {
     #[error("SQLite's {setting} is {found} although it was set otherwise")]
@@ -45,12 +46,12 @@ impl From<SetupError> for sqlx::Error {
 #[derive(Debug, Clone)]
 pub(in crate::store) struct Setup {
     options: SqliteConnectOptions,
-    /// More for the writer alone, once the schema is there.
+    /// Further pragmas of the writer alone, run after the schema was created.
     writer_pragmas: &'static [&'static str],
 }
 
 impl Setup {
-    /// For this file, which must exist.
+    /// Settings for this file, which must exist.
     pub(in crate::store) fn new(database: &Path) -> Self {
         let options = SqliteConnectOptions::new()
             .filename(database)
@@ -70,7 +71,7 @@ impl Setup {
         Self { options, writer_pragmas: &[] }
     }
 
-    /// The same with more pragmas for the writer, to bring about faults.
+    /// The same with further pragmas for the writer, with which tests cause faults.
     #[cfg(test)]
     pub(in crate::store) fn with_writer_pragmas(self, writer_pragmas: &'static [&'static str]) -> Self {
         Self { writer_pragmas, ..self }

@@ -25,7 +25,7 @@ use super::{
 
 use crate::grant::PendingRedemption;
 
-/// What a store in SQLite needs.
+/// The options of a store in SQLite.
 pub(super) struct SqliteOptions {
     /// The database; made when it does not exist, in a directory that does.
     pub(super) database: PathBuf,
@@ -41,11 +41,11 @@ pub(super) struct SqliteOptions {
 /// Grants and objects in a SQLite database.
 pub(super) type SqliteStore = SqlStore<SqliteBackend>;
 
-/// What the shared store asks of SQLite.
+/// The backend of the shared store for SQLite.
 pub(super) struct SqliteBackend {
     setup: Setup,
     readers: SqlitePool,
-    /// Held as long as anything can be written.
+    /// Held until the writer is closed.
     lock: Lock,
 }
 

@@ -1,4 +1,4 @@
-//! Opening a database: the lock, the files, the steps of the schema.
+//! Opening a database: the lock, the files, the migrations.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -14,11 +14,11 @@ use sqlx::{
 
 use crate::store::{OpenError, sql::open::file_error};
 
-/// The lock that only one process holds; free again when this is dropped, or the process ends in whatever way.
+/// The lock that only one process can hold. It is released when this is dropped or the process ends, also by a crash.
 pub(super) struct Lock(File);
 
 impl Lock {
-    /// Frees the lock. Closing the file is not enough: a child process that is just being started has it open too.
+    /// Releases the lock. Closing the file is not enough: a child process that is just being started has it open too.
     pub(super) fn release(&self) {
         let _ = self.0.unlock();
     }

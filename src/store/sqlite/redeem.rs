@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// Counts one redemption of grant `$1` at `$2`, if one is left and its time is not over.
+/// Counts one redemption of grant `$1` at `$2`, if one is left and the grant has not expired.
 ///
 /// Condition and change are one statement: between a SELECT and an UPDATE another writer could take the last one. Requests
 /// admitted in one second may commit in another order, so the time of the last redemption only grows.
@@ -35,8 +35,8 @@ macro_rules! count_one {
     };
 }
 
-/// The ledger row of the redemption that `count_one` counted with the same `$1` and `$2`. None when it counted none: no
-/// other change has given the grant that revision.
+/// The ledger row of the redemption that `count_one` counted with the same `$1` and `$2`. No row is
+/// written when `count_one` counted none, as then the grant does not have the next revision.
 macro_rules! record_one {
     () => {
         "INSERT INTO redemption (grant_uid, ordinal, grant_namespace, grant_name, redeemed_at, link_name, subject, peer, \
@@ -47,8 +47,8 @@ macro_rules! record_one {
 }
 
 /// The ledger rows of the attempts in `$1`, an array of arrays: uid, instant of the admission, link name, subject, peer,
-/// serial, fingerprint of the key, end of the certificate; bytes in hexadecimal. Those of one grant take turns, and what is
-/// left of the grant decides how many of them have a row.
+/// serial, fingerprint of the key, end of the certificate; bytes in hexadecimal. The attempts of one grant are
+/// numbered (`turn`), and those with a number up to the redemptions left get a row.
 macro_rules! record_each {
     () => {
         "INSERT INTO redemption (grant_uid, ordinal, grant_namespace, grant_name, redeemed_at, link_name, subject, peer, \
@@ -71,8 +71,8 @@ macro_rules! advance {
 }
 
 /// Counts what `record_each` wrote of the same `$1`: the rows with these serial numbers that are beyond the grant's count.
-/// The condition of counting is in this statement too. A grant gets the revision of its last redemption, which is as many
-/// before the store's as there are redemptions after it.
+/// The condition of counting is in this statement too. A grant gets the revision of its last redemption: the
+/// store's revision minus the number of redemptions after it.
 macro_rules! count_each {
     () => {
         "UPDATE access_grant SET redemptions = redemptions + counted.number, \
@@ -88,7 +88,7 @@ macro_rules! count_each {
     };
 }
 
-/// `$1`: uids, an array in JSON. Why they were not counted.
+/// The allowance and the end of the grants with the uids in `$1`, an array in JSON. They show why nothing was counted.
 macro_rules! allowances {
     () => {
         "SELECT g.uid, g.redemptions_allowed, g.redemptions, g.expires_at \
@@ -96,7 +96,7 @@ macro_rules! allowances {
     };
 }
 
-// IMMEDIATE as in `begin`.
+// IMMEDIATE for the reason given at `begin` in the parent module.
 const REDEEM_ONE: &str = concat!("BEGIN IMMEDIATE; ", count_one!(), "; ", record_one!(), "; ", advance!(), "; COMMIT");
 const REDEEM_EACH: &str =
     concat!("BEGIN IMMEDIATE; ", record_each!(), "; ", advance!(), "; ", count_each!(), "; COMMIT");
@@ -114,7 +114,7 @@ pub(super) async fn redeem<B: Backend<Database = Sqlite>>(
         [attempt] => redeem_one::<B>(connection, attempt).await?,
         attempts => redeem_each::<B>(connection, attempts).await?,
     };
-    // Committed from here on: an answer that cannot be read is no reason to count again.
+    // The transaction is committed now. So an answer that cannot be read must not lead to a second attempt.
     // The last row is the store's revision, and there is one if anything was counted.
     let head = match rows.pop().map(|row| revision_of(&row, "revision", "(store)")).transpose() {
         Ok(head) => head,
@@ -125,7 +125,7 @@ pub(super) async fn redeem<B: Backend<Database = Sqlite>>(
     let refused = || attempts.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_none());
     let ids: Vec<String> = refused().map(|(attempt, _)| attempt.admission().grant_id().to_string()).collect();
     if !ids.is_empty() {
-        // After the transaction, as this connection alone writes: the rows are still as they were when it was decided.
+        // Read after the transaction. This connection alone writes, so the rows have not changed since the decision.
         let read = fetch::<B>(connection, statement(allowances!()).bind(&json!(ids).to_string())).await;
         let read = read.map_err(DatabaseError::new);
         for (attempt, outcome) in attempts.iter().zip(&mut outcomes).filter(|(_, outcome)| outcome.is_none()) {
@@ -161,8 +161,8 @@ async fn redeem_each<B: Backend<Database = Sqlite>>(
     connection: &mut SqliteConnection,
     attempts: &[&PendingRedemption],
 ) -> Result<Vec<SqliteRow>, Failure> {
-    // Its ledger row is found again by the serial number. Two attempts with the same one cannot both be counted, and which
-    // of them was is only known when each is counted alone.
+    // The ledger row of an attempt is found by its serial number. When two attempts have the same one, only one can be
+    // counted, and the rows do not show which; so they have to be counted in separate transactions.
     let mut serials = HashSet::new();
     if !attempts.iter().all(|attempt| serials.insert(attempt.certificate().serial.as_bytes())) {
         return Err(Failure::rule("(several grants)"));
@@ -223,7 +223,7 @@ fn unreadable(attempt: &PendingRedemption, what: &'static str) -> Outcome {
     Outcome::Unreadable(StoreError::Corrupt { id: attempt.admission().grant_id().to_string(), what })
 }
 
-/// As SQLite's `unhex` reads it.
+/// The bytes in hexadecimal, which SQLite's `unhex` reads.
 fn hexadecimal(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()

@@ -17,8 +17,8 @@ async fn a_merge_patch_changes_what_it_names() {
         assert_eq!(kubectl.field(".metadata.generation").await, "2");
         // For what has no effect there is a warning, printed beside what was done.
         let longer = ["patch", "accessgrant", "west", "--type=merge", "-p", r#"{"spec":{"expirationWindow":"2h"}}"#];
-        let (told, warned) = kubectl.says_and_warns(&longer).await;
-        assert_eq!(told, "accessgrant.skupper.io/west patched\n");
+        let (printed, warned) = kubectl.says_and_warns(&longer).await;
+        assert_eq!(printed, "accessgrant.skupper.io/west patched\n");
         assert!(warned.starts_with("Warning: spec.expirationWindow counts from a grant's creation only;"), "{warned}");
     }
 }
@@ -34,9 +34,9 @@ async fn operations_change_a_grant_when_all_of_them_can_be_done() {
         assert_eq!(kubectl.says(&patch).await, "accessgrant.skupper.io/west patched\n");
         assert_eq!(kubectl.field(".spec").await, r#"{"expirationWindow":"1h","redemptionsAllowed":4}"#);
 
-        let told = kubectl.complains(&patch).await;
+        let message = kubectl.complains(&patch).await;
         let why = "patch[0]: test at \"/spec/redemptionsAllowed\": the value is another one";
-        assert!(told.contains("The AccessGrant \"west\" is invalid") && told.contains(why), "{told}");
+        assert!(message.contains("The AccessGrant \"west\" is invalid") && message.contains(why), "{message}");
         assert_eq!(kubectl.field(".metadata.generation").await, "2");
     }
 }
@@ -47,8 +47,8 @@ async fn labels_and_annotations_come_and_go() {
         let kubectl = Kubectl::start(binary).await.with_grant().await;
 
         kubectl.says(&["label", "gr", "west", "side=left", "example.com/tier=front"]).await;
-        let told = kubectl.complains(&["label", "gr", "west", "side=right"]).await;
-        assert!(told.contains("--overwrite is false"), "{told}");
+        let message = kubectl.complains(&["label", "gr", "west", "side=right"]).await;
+        assert!(message.contains("--overwrite is false"), "{message}");
         kubectl.says(&["label", "gr", "west", "side=right", "--overwrite"]).await;
         kubectl.says(&["label", "gr", "west", "example.com/tier-"]).await;
         kubectl.says(&["annotate", "gr", "west", "note=for the west"]).await;
@@ -90,8 +90,11 @@ async fn replacing_needs_the_state_that_was_read() {
         let replace = ["replace", "-f", "read.json"];
 
         assert_eq!(kubectl.says(&replace).await, "accessgrant.skupper.io/west replaced\n");
-        let told = kubectl.complains(&replace).await;
-        assert!(told.starts_with("Error from server (Conflict): ") && told.contains("has been modified"), "{told}");
+        let message = kubectl.complains(&replace).await;
+        assert!(
+            message.starts_with("Error from server (Conflict): ") && message.contains("has been modified"),
+            "{message}"
+        );
         // Without a version kubectl fills in the one it reads.
         kubectl.write("grant.yaml", MANIFEST);
         assert_eq!(kubectl.says(&["replace", "-f", "grant.yaml"]).await, "accessgrant.skupper.io/west replaced\n");

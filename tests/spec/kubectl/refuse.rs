@@ -23,8 +23,8 @@ async fn what_is_not_there_or_there_already_is_named() {
         assert_eq!(listeners, "error: the server doesn't have a resource type \"listeners\"\n");
         let kind = MANIFEST.replace("AccessGrant", "Listener");
         kubectl.write("listener.yaml", &kind);
-        let told = kubectl.complains(&["apply", "-f", "listener.yaml"]).await;
-        assert!(told.contains("no matches for kind \"Listener\" in version \"skupper.io/v2alpha1\""), "{told}");
+        let message = kubectl.complains(&["apply", "-f", "listener.yaml"]).await;
+        assert!(message.contains("no matches for kind \"Listener\" in version \"skupper.io/v2alpha1\""), "{message}");
     }
 }
 
@@ -37,9 +37,9 @@ async fn every_fault_of_a_manifest_is_a_line() {
             &(MANIFEST.replace("1h", "soon").replace("Allowed: 2", "Allowed: -2") + "  code: a b\n"),
         );
 
-        let told = kubectl.complains(&["create", "-f", "bad.yaml"]).await;
+        let message = kubectl.complains(&["create", "-f", "bad.yaml"]).await;
 
-        let lines: Vec<&str> = told.lines().collect();
+        let lines: Vec<&str> = message.lines().collect();
         assert_eq!(
             lines,
             [
@@ -62,8 +62,11 @@ async fn an_unknown_field_is_refused_warned_of_or_dropped_as_validate_says() {
         let strict = "strict decoding error: unknown field \"spec.bogus\"";
 
         for mode in ["--validate=strict", "--validate=true", "--validate"] {
-            let told = kubectl.complains(&[&["apply"], &apply(mode)[..]].concat()).await;
-            assert!(told.starts_with("Error from server (BadRequest): ") && told.contains(strict), "{mode} {told}");
+            let message = kubectl.complains(&[&["apply"], &apply(mode)[..]].concat()).await;
+            assert!(
+                message.starts_with("Error from server (BadRequest): ") && message.contains(strict),
+                "{mode} {message}"
+            );
         }
         let (said, warned) = kubectl.says_and_warns(&["apply", "--validate=warn", "-f", "bogus.yaml"]).await;
         assert_eq!(said, "accessgrant.skupper.io/west created\n");
@@ -105,8 +108,8 @@ async fn what_is_not_supported_is_refused_with_an_alternative() {
             (&["delete", "sites", "--all"], "it comes from the server's configuration and cannot be changed here"),
         ];
         for (arguments, expected) in table {
-            let told = kubectl.complains(arguments).await;
-            assert!(told.contains(expected), "{} {arguments:?}: {told}", kubectl.binary.display());
+            let message = kubectl.complains(arguments).await;
+            assert!(message.contains(expected), "{} {arguments:?}: {message}", kubectl.binary.display());
         }
     }
 }
@@ -117,9 +120,9 @@ async fn a_manifest_that_is_too_large_is_refused_with_the_limit() {
         let kubectl = Kubectl::start(binary).await;
         kubectl.write("large.yaml", &format!("{MANIFEST}  settings: {{a: {}}}\n", "x".repeat(2 * 1024 * 1024)));
 
-        let told = kubectl.complains(&["create", "-f", "large.yaml"]).await;
+        let printed = kubectl.complains(&["create", "-f", "large.yaml"]).await;
 
         let expected = "Error from server (RequestEntityTooLarge): error when creating \"large.yaml\": Request entity too large: limit is 1048576\n";
-        assert_eq!(told, expected);
+        assert_eq!(printed, expected);
     }
 }

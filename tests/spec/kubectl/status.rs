@@ -56,8 +56,8 @@ async fn each_code_is_printed_as_that_of_a_cluster() {
             ),
         ];
         for (arguments, expected) in table {
-            let told = kubectl.complains(arguments).await;
-            assert_eq!(told, expected, "{} {arguments:?}", kubectl.binary.display());
+            let printed = kubectl.complains(arguments).await;
+            assert_eq!(printed, expected, "{} {arguments:?}", kubectl.binary.display());
         }
         assert_eq!(kubectl.field(".metadata.generation").await, "1", "nothing was changed");
     }
@@ -72,10 +72,10 @@ async fn what_the_server_cannot_read_is_its_own_error() {
         let spoil = "UPDATE access_grant SET sealed_code = randomblob(53) WHERE name = 'west'";
         sqlx::query(spoil).execute(&mut intruder).await.unwrap();
 
-        let told = kubectl.complains(&["get", "gr", "west"]).await;
+        let message = kubectl.complains(&["get", "gr", "west"]).await;
 
         let expected = format!("Error from server (InternalError): stored object {uid} is corrupt: ");
-        assert!(told.starts_with(&expected), "{told}");
+        assert!(message.starts_with(&expected), "{message}");
         // A list warns of it and shows the others.
         kubectl.write("east.yaml", &MANIFEST.replace("name: west", "name: east"));
         kubectl.says(&["apply", "-f", "east.yaml"]).await;
@@ -97,12 +97,12 @@ async fn what_is_not_served_is_no_type_of_resource() {
             (&["scale", "--replicas=2", "gr/west"], "the server could not find the requested resource"),
         ];
         for (arguments, expected) in table {
-            let told = kubectl.complains(arguments).await;
-            assert!(told.contains(expected), "{} {arguments:?}: {told}", kubectl.binary.display());
+            let message = kubectl.complains(arguments).await;
+            assert!(message.contains(expected), "{} {arguments:?}: {message}", kubectl.binary.display());
         }
         kubectl.write("more.yaml", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec: {}\n");
-        let told = kubectl.complains(&["apply", "-f", "more.yaml"]).await;
-        assert!(told.contains("no matches for kind \"Deployment\" in version \"apps/v1\""), "{told}");
-        assert!(told.contains("ensure CRDs are installed first"), "{told}");
+        let message = kubectl.complains(&["apply", "-f", "more.yaml"]).await;
+        assert!(message.contains("no matches for kind \"Deployment\" in version \"apps/v1\""), "{message}");
+        assert!(message.contains("ensure CRDs are installed first"), "{message}");
     }
 }

@@ -1,4 +1,4 @@
-//! Pitfall 26: somebody's front end shows the API under a path of its own.
+//! Pitfall 26: a reverse proxy shows the API under a path prefix.
 
 use std::path::PathBuf;
 
@@ -61,8 +61,8 @@ async fn pitfall_26_the_api_may_be_shown_under_a_path() {
         ] {
             let output =
                 timeout(PATIENCE, kubectl.bare().arg(&server).args(arguments).output()).await.unwrap().unwrap();
-            let told = String::from_utf8_lossy(&output.stdout);
-            assert!(output.status.success() && told.contains(expected), "{arguments:?}: {output:?}");
+            let printed = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && printed.contains(expected), "{arguments:?}: {output:?}");
         }
         assert_eq!(kubectl.says(&["get", "gr", "-o", "name"]).await, "");
         forwarding.abort();

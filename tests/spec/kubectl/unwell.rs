@@ -35,9 +35,9 @@ async fn discovery_is_served_while_the_store_fails() {
         for arguments in
             [&["api-resources"][..], &["api-versions"], &["explain", "gr.spec"], &["version"], &["auth", "whoami"]]
         {
-            let (told, warned) = kubectl.says_and_warns(arguments).await;
+            let (printed, warned) = kubectl.says_and_warns(arguments).await;
             let skew = warned.lines().all(|line| line.starts_with("WARNING: "));
-            assert!(!told.is_empty() && skew, "{arguments:?}: {warned}");
+            assert!(!printed.is_empty() && skew, "{arguments:?}: {warned}");
         }
         for path in ["/api", "/api/v1", "/apis", "/apis/skupper.io", "/apis/skupper.io/v2alpha1", "/openapi/v3"] {
             assert!(kubectl.says(&["get", "--raw", path]).await.starts_with('{'), "{path}");
@@ -69,8 +69,8 @@ async fn what_the_store_cannot_do_at_all_is_an_error_in_the_end() {
     let kubectl = Kubectl::start(versions().pop().unwrap()).await.with_grant().await;
     fail(&mut database(&kubectl.server).await).await;
 
-    let told = kubectl.complains(&["get", "gr"]).await;
+    let printed = kubectl.complains(&["get", "gr"]).await;
 
     let expected = "Error from server (ServiceUnavailable): the grant store did not answer, please try again later\n";
-    assert_eq!(told, expected);
+    assert_eq!(printed, expected);
 }

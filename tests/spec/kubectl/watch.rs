@@ -52,12 +52,12 @@ impl Begun {
 
     /// What it prints until it ends, which has to be well.
     async fn end(mut self) -> String {
-        let mut told = String::new();
+        let mut printed = String::new();
         while let Some(line) = timeout(PATIENCE, self.lines.next_line()).await.unwrap().unwrap() {
-            told.push_str(&line);
+            printed.push_str(&line);
         }
-        assert!(timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap().success(), "{told}");
-        told
+        assert!(timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap().success(), "{printed}");
+        printed
     }
 }
 

@@ -93,8 +93,8 @@ async fn a_dry_run_checks_and_shows_and_keeps_nothing() {
 
         assert_eq!(dry("create", "grant.yaml").await, "accessgrant.skupper.io/west created (server dry run)\n");
         assert_eq!(kubectl.says(&["get", "gr", "-o", "name"]).await, "");
-        let told = kubectl.complains(&["create", "--dry-run=server", "-f", "bad.yaml"]).await;
-        assert!(told.contains("spec.redemptionsAllowed"), "{told}");
+        let message = kubectl.complains(&["create", "--dry-run=server", "-f", "bad.yaml"]).await;
+        assert!(message.contains("spec.redemptionsAllowed"), "{message}");
 
         let client = kubectl.says(&["apply", "--dry-run=client", "-f", "grant.yaml"]).await;
         assert_eq!(client, "accessgrant.skupper.io/west created (dry run)\n");

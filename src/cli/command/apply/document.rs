@@ -1,4 +1,4 @@
-//! The documents of `grantd apply`: which AccessGrants a file holds, and where in it.
+//! The documents of `grantd apply`: the AccessGrants in a file, and their positions.
 
 use serde_json::{Map, Value};
 use serde_saphyr::Spanned;
@@ -11,8 +11,7 @@ use crate::{
     grant::{GrantName, Namespace},
 };
 
-/// A document of kind AccessGrant with a name. Its labels, annotations and spec are as they were written: the server validates
-/// them.
+/// A document of kind AccessGrant with a name. Labels, annotations and spec are as in the file; the server validates them.
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(crate) position: DocumentPosition,
@@ -22,7 +21,7 @@ pub(crate) struct Document {
     pub(crate) spec: Value,
 }
 
-/// Reads all documents; empty ones are passed over.
+/// Reads all documents; empty ones are skipped.
 pub(crate) fn read_documents(text: &str, file: &str, namespace: &Namespace) -> Result<Vec<Document>, CliError> {
     let (mut documents, mut faults) = (Vec::new(), Vec::new());
     for (index, (line, value)) in parse(text, file)?.into_iter().enumerate() {
@@ -39,7 +38,7 @@ pub(crate) fn read_documents(text: &str, file: &str, namespace: &Namespace) -> R
     Ok(documents)
 }
 
-/// The values of the documents, each with the line where it begins. No error quotes the text, which may hold a code.
+/// The values of the documents, each with the line where it begins. No error quotes the text, which may contain a code.
 fn parse(text: &str, file: &str) -> Result<Vec<(u64, Value)>, CliError> {
     if text.trim_start().starts_with('{')
         && let Some(values) = parse_json(text)
@@ -60,7 +59,7 @@ fn parse(text: &str, file: &str) -> Result<Vec<(u64, Value)>, CliError> {
     }
 }
 
-/// JSON documents one after the other, which are no YAML stream. `None` when it is not that.
+/// Reads several JSON documents, which are not a valid YAML stream. `None` when the text is something else.
 fn parse_json(text: &str) -> Option<Vec<(u64, Value)>> {
     let mut stream = serde_json::Deserializer::from_str(text).into_iter::<Value>();
     let mut values = Vec::new();
@@ -92,7 +91,7 @@ fn read(value: Value, position: DocumentPosition, default: &Namespace) -> Result
         Some(Value::String(text)) => text.parse().map_err(|error| format!("metadata.namespace {error}"))?,
         Some(_) => return Err("metadata.namespace must be text".to_owned()),
     };
-    // What the server alone decides is left out, so that the output of 'grantd grant show -o yaml' can be applied again.
+    // Fields that only the server sets are left out, so that the output of 'grantd grant show -o yaml' can be applied again.
     metadata.retain(|field, _| ["name", "labels", "annotations"].contains(&field.as_str()));
     metadata.insert("namespace".to_owned(), namespace.as_str().into());
     let spec = match fields.remove("spec") {

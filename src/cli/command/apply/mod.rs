@@ -43,7 +43,8 @@ pub(crate) async fn run(args: &ApplyArgs, server: &Server, console: &mut Console
     CliError::all(failures)
 }
 
-/// Creates or changes the grant, or has the server validate that, and says which, in kubectl's words, and what it is now.
+/// Creates or changes the grant, or has the server validate that. Returns what was done, in kubectl's words, and the
+/// resulting object.
 async fn send(document: &Document, server: &Server, write: Write) -> Result<(&'static str, Grant), CliError> {
     let Document { namespace, name, .. } = document;
     let Some(before) = server.find_grant(namespace, name).await? else {
@@ -56,7 +57,7 @@ async fn send(document: &Document, server: &Server, write: Write) -> Result<(&'s
     Ok((if same { "unchanged" } else { "configured" }, after))
 }
 
-/// What the document says, and nothing that it does not: a field that it leaves out stays as it is.
+/// A patch with the fields of the document; a field that the document does not have stays unchanged.
 fn patch(document: &Document) -> Value {
     let mut metadata = json!({});
     for field in ["labels", "annotations"] {
@@ -67,14 +68,15 @@ fn patch(document: &Document) -> Value {
     json!({"metadata": metadata, "spec": document.spec})
 }
 
-/// A refused validation: the document is at fault, in the fields that the server names, when it says that the request is.
+/// The error for a refused validation. When the server answers that the request is wrong, the document is at fault, in the
+/// fields that the server names.
 fn fault(document: &Document, error: CliError) -> CliError {
     let position = &document.position;
     let CliError::Admin(AdminError::Refused(Status { code: 400 | 422, causes, message, .. })) = error else {
         return CliError::Applying { position: position.clone(), cause: Box::new(error) };
     };
     if causes.is_empty() {
-        // The text before the words that client programs look for names the kind, which is known.
+        // The part before this marker names the kind, which the user knows.
         let message = message.rsplit("strict decoding error: ").next().unwrap_or(&message);
         return CliError::usage(format!("{position}: {message}"));
     }
@@ -82,7 +84,7 @@ fn fault(document: &Document, error: CliError) -> CliError {
     CliError::usage(causes.join("\n"))
 }
 
-/// YAML takes a text that looks like a number or a truth value for one.
+/// The message about one field. YAML reads a text without quotes as a number or boolean when it looks like one.
 fn line(StatusCause { field, message, reason }: &StatusCause) -> String {
     let should_be_text = reason == "FieldValueTypeInvalid" && message.contains("must be of type string");
     format!("{field}: {message}{}", if should_be_text { "; put it in quotes" } else { "" })

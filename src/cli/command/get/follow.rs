@@ -1,4 +1,4 @@
-//! `grantd get --watch`: what comes after the list.
+//! `grantd get --watch`: the part after the list.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use super::{listing::list, printer::Printer, query::Query};
 use crate::{
     cli::{answer::Batch, error::CliError, output::Console, resource, server::Server},
     client::{AdminError, Form, Lines, Status},
+    time::Backoff,
 };
 
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(5) };
 
-/// Prints what happens after this version, for ever: it ends with an error, or with the process.
+/// Prints the changes after this version until an error, or until the process ends.
 ///
-/// A watch that ends is begun anew where it ended. One that the server can no longer continue begins with a new list,
-/// all of which is printed: what has changed in between is not known.
+/// A watch that ends is started again at the same version. If the server can no longer continue from there, a new list is
+/// printed as a whole, as the changes in between are unknown.
 pub(super) async fn follow(
     query: &Query,
     server: &Server,
@@ -27,7 +27,8 @@ pub(super) async fn follow(
 ) -> Result<(), CliError> {
     let mut since = Some(resource_version);
     let mut outage = Outage::None;
-    let mut pause = FIRST_PAUSE;
+    // Attempts since the last event, this one included.
+    let mut attempts = 1_u32;
     loop {
         let begun = match &since {
             Some(version) => {
@@ -46,44 +47,44 @@ pub(super) async fn follow(
         let before = since.clone();
         let end = match begun {
             Ok(Begun::List(version)) => {
-                // On to the watch: the pause has been made before the list.
+                // Start the watch without another pause: there was one before the list.
                 since = Some(version);
                 continue;
             }
             Ok(Begun::Watch(lines)) => print_events(*lines, printer, console, &mut since).await?,
             Err(error) => End::of(error)?,
         };
-        pause = if since == before { (pause * 2).min(LONGEST_PAUSE) } else { FIRST_PAUSE };
+        attempts = if since == before { attempts.saturating_add(1) } else { 1 };
         match end {
             End::Closed => {}
             End::Expired => since = None,
             End::Away(error) => outage.report(&error, console),
         }
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(BACKOFF.after(attempts)).await;
     }
 }
 
-/// What the server answered with.
+/// The answer of the server.
 enum Begun {
     Watch(Box<Lines>),
-    /// The version of a list that has been printed.
+    /// A list that has been printed; its version.
     List(String),
 }
 
-/// Why a watch is over.
+/// Why a watch ended.
 #[derive(Debug)]
 enum End {
     /// The server has ended it.
     Closed,
     /// The server no longer knows what happened since then.
     Expired,
-    /// There is no server, or it cannot answer now.
+    /// The server is not running, or cannot answer now.
     Away(AdminError),
 }
 
 impl End {
     /// # Errors
-    /// What no new attempt mends.
+    /// Errors that another attempt would not avoid.
     fn of(error: AdminError) -> Result<Self, CliError> {
         match error {
             AdminError::Refused(Status { code: 410, .. }) => Ok(Self::Expired),
@@ -98,7 +99,7 @@ impl End {
     }
 }
 
-/// Whether it was reported that there is no server.
+/// Whether the user was informed that the server is not running.
 enum Outage {
     None,
     Reported,
@@ -140,7 +141,7 @@ enum EventKind {
     Error,
 }
 
-/// Prints the events of a watch until it ends, and keeps in `since` how far it came.
+/// Prints the events of a watch until it ends, and stores the version of the last one in `since`.
 async fn print_events(
     mut lines: Lines,
     printer: &mut Printer,
@@ -151,7 +152,7 @@ async fn print_events(
         let line = match lines.next().await {
             Ok(Some(line)) => line,
             Ok(None) => return Ok(End::Closed),
-            // It may as well be the server's way to end a watch.
+            // A failed connection may also be the way in which the server ends a watch.
             Err(AdminError::Connection { .. }) => return Ok(End::Closed),
             Err(error) => return End::of(error),
         };
@@ -165,7 +166,7 @@ async fn print_events(
                 printer.print(&batch, console)?;
                 batch
             }
-            // Of whatever form it is, it has nothing but metadata.
+            // In every form, a bookmark has only metadata.
             EventKind::Bookmark => Batch::of_object(Form::Objects, object)?,
         };
         if !batch.resource_version().is_empty() {

@@ -1,4 +1,4 @@
-//! A table that is printed as its rows come.
+//! A table that is printed while its rows arrive.
 
 use crate::cli::{
     answer::{Column, PrintedColumns, Row},
@@ -6,8 +6,8 @@ use crate::cli::{
     resource::Scope,
 };
 
-/// The headings, and how wide the columns have been so far: later rows are aligned with earlier ones, and only a cell that is
-/// wider than all before it moves those to its right.
+/// The headings and the present widths of the columns. Later rows are aligned with earlier ones; only a cell that is wider
+/// than all before it moves the cells to its right.
 #[derive(Debug)]
 pub(super) struct GrowingTable {
     scope: Scope,
@@ -22,7 +22,7 @@ impl GrowingTable {
         Self { scope, columns: None, widths: Vec::new(), printed_rows: 0 }
     }
 
-    /// The lines of these rows, each with its end; the headings are above the first row of all. A watch gives the columns
+    /// The lines of these rows, each with a line break; the headings come before the very first row. A watch gives the columns
     /// once, or with each row.
     pub(super) fn lines(&mut self, columns: &[Column], rows: &[Row]) -> String {
         if self.columns.is_none() && !columns.is_empty() {

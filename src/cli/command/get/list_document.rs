@@ -1,10 +1,10 @@
-//! A list as one document, printed item by item so that it need not be held.
+//! A list as one document, printed item by item so that the whole list is never in memory.
 
 use serde_json::Value;
 
 use crate::cli::output::{Console, ConsoleError, DocumentFormat, document_text};
 
-/// A document that has begun, or not yet.
+/// A document, of which the beginning may be printed already.
 #[derive(Debug)]
 pub(super) struct ListDocument {
     format: DocumentFormat,
@@ -62,7 +62,7 @@ impl ListDocument {
         }
     }
 
-    /// Not before there is a first page: a command that fails at once prints nothing.
+    /// Prints the beginning. Called after the first page has arrived, so that a command that fails at once prints nothing.
     fn head(&mut self, console: &mut Console<'_>) -> Result<(), ConsoleError> {
         if self.written != Written::Nothing {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Asking for objects: a list page by page, or the one that was named.
+//! Requests for objects: a list page by page, or one named object.
 
 use super::{printer::Printer, query::Query};
 use crate::cli::{
@@ -8,15 +8,15 @@ use crate::cli::{
     server::{MOST_PAGES, Server, endless},
 };
 
-/// What a list was.
+/// Facts about a list that was printed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Listed {
     pub(super) objects: usize,
-    /// Where a watch goes on.
+    /// The version from which a watch continues.
     pub(super) resource_version: String,
 }
 
-/// Prints a list page by page, so that no more than one page is held.
+/// Prints a list page by page, so that only one page is in memory.
 pub(super) async fn list(
     query: &Query,
     server: &Server,
@@ -27,11 +27,11 @@ pub(super) async fn list(
     let mut listed = None::<Listed>;
     for _ in 0..MOST_PAGES {
         let answer = server.read(printer.form(), &query.page_path(token.as_deref())).await;
-        // A list that is empty is a list: where there is none, the server does not know the kind.
+        // An empty list is an answer 200, so a 404 means that the server does not have the kind.
         let answer = answer.map_err(|error| if error.status() == Some(404) { query.unknown() } else { error })?;
         let batch = Batch::of_list(printer.form(), answer)?;
         printer.print(&batch, console)?;
-        // The first page's version, so that what changes while the others are read is seen twice rather than never.
+        // The version of the first page, so that a change during the other pages is printed twice rather than never.
         let listed =
             listed.get_or_insert_with(|| Listed { objects: 0, resource_version: batch.resource_version().to_owned() });
         listed.objects += batch.len();
@@ -43,7 +43,7 @@ pub(super) async fn list(
     Err(endless())
 }
 
-/// The object that was named.
+/// Prints the named object.
 pub(super) async fn one(query: &Query, server: &Server, printer: &Printer) -> Result<Batch, CliError> {
     let answer = server.read(printer.form(), &query.object_path()).await.map_err(|error| {
         if error.status() == Some(404) { CliError::refused(error.to_string(), query.hint()) } else { error }

@@ -40,7 +40,7 @@ pub(crate) async fn run(args: &GetArgs, server: &Server, console: &mut Console<'
     Ok(())
 }
 
-/// A watch of nothing: of a name that is not there it is refused, in the server's words.
+/// Handles an empty result. A name that does not exist is refused, in the server's words, instead of being watched.
 async fn found_nothing(
     query: &Query,
     server: &Server,

@@ -1,4 +1,4 @@
-//! Objects in the form that was asked for.
+//! Printing objects in the form that the user chose.
 
 use super::{growing_table::GrowingTable, list_document::ListDocument, query::Query};
 use crate::{
@@ -22,23 +22,23 @@ pub(super) struct Printer {
 enum Style {
     Table(GrowingTable),
     Names,
-    /// One document an object.
+    /// One document for each object.
     Documents {
         format: DocumentFormat,
         printed: usize,
     },
-    /// One document for all.
+    /// One document for all objects.
     List(ListDocument),
 }
 
 impl Printer {
-    /// For a list that is printed as one document.
+    /// A printer for a list, which is printed as one document.
     pub(super) fn of_list(output: GetFormat, query: &Query) -> Self {
         let list = |format| Style::List(ListDocument::new(format, query.api_version(), query.list_kind()));
         Self::new(query, output, list)
     }
 
-    /// For objects that are printed one by one.
+    /// A printer for objects that are printed one by one.
     pub(super) fn of_events(output: GetFormat, query: &Query) -> Self {
         Self::new(query, output, |format| Style::Documents { format, printed: 0 })
     }
@@ -53,7 +53,7 @@ impl Printer {
         Self { qualified_kind: query.qualified_kind(), style }
     }
 
-    /// The form to ask the server for. Names come from the rows of a table too, which hold no secret.
+    /// The form to ask the server for. Names are read from the rows of a table too, which contain no secrets.
     pub(super) fn form(&self) -> Form {
         match self.style {
             Style::Table(_) | Style::Names => Form::Table,
@@ -61,12 +61,12 @@ impl Printer {
         }
     }
 
-    /// Whether all of it is one document, which is there even when nothing is in it.
+    /// Whether the output is one document, which is printed even if the list is empty.
     pub(super) fn is_document(&self) -> bool {
         matches!(self.style, Style::List(_))
     }
 
-    /// Prints what came in the form that was asked for.
+    /// Prints these objects.
     pub(super) fn print(&mut self, batch: &Batch, console: &mut Console<'_>) -> Result<(), CliError> {
         match (&mut self.style, &batch.content) {
             (Style::Table(table), Content::Table { columns, rows }) => Ok(console.print(&table.lines(columns, rows))?),
@@ -87,13 +87,13 @@ impl Printer {
                 Ok(())
             }
             (Style::List(document), Content::Objects(objects)) => Ok(document.items(objects, console)?),
-            // The form of the answer is that of the request, which the style chose.
+            // Does not happen: the answer has the form of the request, which depends on the style.
             (Style::Table(_) | Style::Names, Content::Objects(_))
             | (Style::Documents { .. } | Style::List(_), Content::Table { .. }) => Ok(()),
         }
     }
 
-    /// Prints what belongs behind the last page of a list.
+    /// Prints the end of the output, after the last page of a list.
     pub(super) fn end(&mut self, console: &mut Console<'_>) -> Result<(), CliError> {
         match &mut self.style {
             Style::List(document) => Ok(document.end(console)?),

@@ -1,4 +1,4 @@
-//! What is asked for: its words and its paths.
+//! The objects that a command asks for: their names in messages, and their paths.
 
 use crate::cli::{
     args::{GetArgs, ObjectKind},
@@ -38,7 +38,7 @@ impl Query {
         &self.scope
     }
 
-    /// As `-o name` prints it and kubectl takes it.
+    /// The name as `-o name` prints it, and as kubectl accepts it.
     pub(super) fn qualified_kind(&self) -> &'static str {
         match self.kind {
             ObjectKind::AccessGrants => "accessgrant.skupper.io",
@@ -76,7 +76,7 @@ impl Query {
         }
     }
 
-    /// That there are none.
+    /// The message that there are no such objects.
     pub(super) fn nothing(&self) -> String {
         match &self.scope {
             Scope::Namespace(namespace) => format!("No {} found in namespace {namespace}.", self.plural()),
@@ -84,12 +84,12 @@ impl Query {
         }
     }
 
-    /// What to do when the one that was named is not there.
+    /// The hint when the named object does not exist.
     pub(super) fn hint(&self) -> String {
         format!("'grantd get {0} -A' shows the {0} there are", self.plural())
     }
 
-    /// That the server has no such kind.
+    /// The error that the server does not have this kind.
     pub(super) fn unknown(&self) -> CliError {
         CliError::refused(
             format!("this server has no {}", self.plural()),
@@ -108,18 +108,18 @@ impl Query {
         }
     }
 
-    /// Where the one is that was named.
+    /// The path of the named object.
     pub(super) fn object_path(&self) -> String {
         format!("{}/{}", self.collection(), escaped(self.name().unwrap_or_default()))
     }
 
-    /// The page of the list after `token`, which the page before gave.
+    /// The path of a page of the list; `token` is from the previous page.
     pub(super) fn page_path(&self, token: Option<&str>) -> String {
         let token = token.map(|token| format!("&continue={}", escaped(token))).unwrap_or_default();
         format!("{}?limit={PAGE}{token}{}", self.collection(), self.selection())
     }
 
-    /// What has changed since this version.
+    /// The path of a watch that starts after this version.
     pub(super) fn watch_path(&self, resource_version: &str) -> String {
         let since = escaped(resource_version);
         let selection = self.selection();

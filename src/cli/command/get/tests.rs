@@ -24,11 +24,11 @@ struct Outcome {
     results: String,
     notes: String,
     ended: Result<(), CliError>,
-    /// The paths that it asked for.
+    /// The paths that the command asked for.
     asked: Vec<String>,
 }
 
-/// A data directory of its own, removed at the end.
+/// A new data directory, which is removed at the end.
 struct Scratch(PathBuf);
 
 impl Drop for Scratch {
@@ -37,8 +37,8 @@ impl Drop for Scratch {
     }
 }
 
-/// Runs the command against a server that gives these answers, one a connection, and is then gone. An empty answer is a
-/// server that is not there for a moment.
+/// Runs the command against a server that gives one of these answers on each connection, and then stops. An empty answer
+/// means that the server is not running for a moment.
 async fn get(line: &str, answers: Vec<String>) -> Outcome {
     let scratch = Scratch(std::env::temp_dir().join(format!("grantd-get-{}", uuid::Uuid::new_v4())));
     crate::file::create_private_directory(&scratch.0).unwrap();
@@ -201,8 +201,8 @@ async fn events_are_rows_and_a_watch_that_ends_goes_on_where_it_was() {
     let watch = "/apis/skupper.io/v2alpha1/namespaces/default/links?watch=true&resourceVersion=";
     let asked = &outcome.asked;
     assert_eq!(asked[1..], ["5", "9"].map(|version| format!("{watch}{version}&allowWatchBookmarks=true")));
-    let [told, back] = outcome.notes.lines().collect::<Vec<_>>()[..] else { panic!("{}", outcome.notes) };
-    assert!(told.ends_with("; waiting for it") && back == "grantd answers again", "{told}");
+    let [waiting, back] = outcome.notes.lines().collect::<Vec<_>>()[..] else { panic!("{}", outcome.notes) };
+    assert!(waiting.ends_with("; waiting for it") && back == "grantd answers again", "{waiting}");
 }
 
 #[tokio::test]

@@ -63,14 +63,14 @@ fn lines(object: &Value, show_code: bool) -> Result<Vec<(String, String)>, CliEr
     Ok(lines)
 }
 
-/// Every field of the spec, whatever fields the server's AccessGrant has, but for the code: it is a secret, and the status
-/// has it too.
+/// Every field of the spec, also fields that this program does not know, except the code, which is secret and is in the
+/// status too.
 fn spec_lines(spec: &Value) -> Vec<(String, String)> {
     let shown = spec.as_object().into_iter().flatten().filter(|(field, _)| *field != "code");
     shown.map(|(field, value)| (label(field), text(value))).collect()
 }
 
-/// `redemptionsAllowed` as people write it: `Redemptions allowed`.
+/// The name of a field as a heading: `redemptionsAllowed` becomes `Redemptions allowed`.
 fn label(field: &str) -> String {
     let mut label = String::with_capacity(field.len() + 4);
     for (index, letter) in field.chars().enumerate() {

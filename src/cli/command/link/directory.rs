@@ -16,23 +16,23 @@ use crate::{
     link::{Endpoint, EndpointName, Link, ResourceName, TlsSecret},
 };
 
-/// How many routers are asked at once.
+/// The most routers that are tested at the same time.
 const AT_ONCE: usize = 8;
 
-/// The links of a directory, and the files that should be links and are none.
+/// The links of a directory, and the errors about files that are not valid links.
 #[derive(Debug)]
 pub(crate) struct Found {
     /// Sorted by name.
     pub(crate) links: Vec<FoundLink>,
-    /// One for each such file.
+    /// One error for each file that is not valid.
     pub(crate) failures: Vec<CliError>,
 }
 
-/// A link and the credentials it names.
+/// A link and its credentials.
 #[derive(Debug)]
 pub(crate) struct FoundLink {
     link: Link,
-    /// Without them, why.
+    /// The credentials, or why they cannot be used.
     credentials: Result<TlsSecret, String>,
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn read(directory: &Path, name: Option<&ResourceName>) -> Result<Foun
                 links.push(FoundLink { link, credentials });
             }
             Ok(_) => {}
-            // Another link's file is not what was asked for.
+            // A file of another link than the named one.
             Err(_) if name.is_some_and(|name| !path.ends_with(format!("Link-{name}.yaml"))) => {}
             Err(error) => failures.push(error),
         }
@@ -70,14 +70,14 @@ fn link_files(directory: &Path) -> Result<Vec<PathBuf>, CliError> {
     Ok(files)
 }
 
-/// What is read here is found, not named by the user: a pipe or a device among it would be waited for without an end.
+/// Checks that a file found in the directory is a regular one: reading a pipe or a device could wait for ever.
 fn file_at(path: PathBuf) -> Result<FileLocation, CliError> {
     match fs::metadata(&path) {
         Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => {
             let source = io::Error::other("not a regular file");
             Err(CliError::Read(FileError { action: "read", path, source }))
         }
-        // Other faults are reported when it is read.
+        // Other errors are reported when the file is read.
         Ok(_) | Err(_) => Ok(FileLocation::File(path)),
     }
 }
@@ -92,7 +92,8 @@ fn read_secret(directory: &Path, name: &ResourceName) -> Result<TlsSecret, CliEr
     TlsSecret::read(&file.read()?).map_err(|source| CliError::LinkFile { file: file.name(), source })
 }
 
-/// Each link as the server would show it, with the status that its router gave it; several at a time, in order.
+/// Tests the links, several at the same time. Returns them in order, as the server would show them, with the result as their
+/// status.
 pub(crate) async fn probe(links: Vec<FoundLink>, prober: Arc<impl Prober>) -> Vec<Value> {
     let permits = Arc::new(Semaphore::new(AT_ONCE));
     let mut objects: Vec<Value> = links.iter().map(|found| object(&found.link)).collect();
@@ -119,7 +120,7 @@ async fn outcome(found: &FoundLink, prober: &impl Prober) -> Result<(), String> 
     prober.probe(endpoint, credentials).await.map_err(|failure| failure.message)
 }
 
-/// The one that an interior router takes, else the one that an edge router takes (docs/protocol.md section 2.3).
+/// The endpoint for interior routers, else the one for edge routers (docs/protocol.md section 2.3).
 fn endpoint(link: &Link) -> Option<&Endpoint> {
     let first = |name| link.endpoints.iter().find(|endpoint| endpoint.name == name);
     first(EndpointName::InterRouter).or_else(|| first(EndpointName::Edge))
@@ -141,7 +142,7 @@ fn object(link: &Link) -> Value {
         "status": status(Err("not tried".to_owned()))})
 }
 
-/// As Skupper words it (docs/protocol.md section 4.4), and why.
+/// The status in Skupper's words (docs/protocol.md section 4.4), and why.
 fn status(outcome: Result<(), String>) -> Value {
     match outcome {
         Ok(()) => json!({"status": "Ready", "message": "OK"}),

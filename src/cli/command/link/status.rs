@@ -18,7 +18,7 @@ use crate::{
     link::ResourceName,
 };
 
-/// Tries the links of a directory of redeemed files from here.
+/// Tests the links of a directory of redeemed files from this host.
 pub(crate) async fn of_files(
     args: &LinkStatusArgs,
     directory: &Path,
@@ -41,7 +41,7 @@ fn list_command(directory: &Path) -> String {
     format!("grantd link status --from {}", shell_word(directory))
 }
 
-/// Shows what the server knows of its links.
+/// Shows the links of the server, with the results of its tests.
 pub(crate) async fn of_server(
     args: &LinkStatusArgs,
     server: &Server,
@@ -72,17 +72,17 @@ fn name(args: &LinkStatusArgs) -> Result<Option<ResourceName>, CliError> {
     args.name.as_ref().map(parse).transpose()
 }
 
-/// Where links were looked for.
+/// The place where links were searched.
 struct Source {
-    /// "in namespace \"west\"", "in links".
+    /// The place in messages: "in namespace \"west\"", "in links".
     place: String,
     /// The command that lists all of them.
     list: String,
-    /// What the server was asked for, if it was.
+    /// The scope of the request to the server, if there was one.
     scope: Option<Scope>,
 }
 
-/// A Link as far as it is shown.
+/// The members of a Link that are shown.
 #[derive(Debug, Deserialize)]
 struct Shown {
     metadata: Metadata,
@@ -108,7 +108,7 @@ struct Status {
 const READY: &str = "Ready";
 
 impl Shown {
-    /// 0, and no cost, mean the default, 1 (docs/protocol.md section 2.3).
+    /// The cost. 0 and an absent cost mean the default, 1 (docs/protocol.md section 2.3).
     fn cost(&self) -> String {
         self.spec.cost.max(1).to_string()
     }
@@ -160,7 +160,7 @@ fn list(items: &[Value]) -> Value {
     json!({"apiVersion": API_VERSION, "kind": "LinkList", "metadata": {}, "items": items})
 }
 
-/// The lines of Skupper's own command (docs/protocol.md section 5.3).
+/// The text for one link, as in Skupper's own command (docs/protocol.md section 5.3).
 fn print_one(link: &Shown, console: &mut Console<'_>) -> Result<(), CliError> {
     let Shown { metadata, status, .. } = link;
     let cost = link.cost();
@@ -172,7 +172,8 @@ fn print_one(link: &Shown, console: &mut Console<'_>) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The columns of Skupper's own command (docs/protocol.md section 5.3), the namespace first when there may be several.
+/// The table of links, with the columns of Skupper's own command (docs/protocol.md section 5.3). The namespace comes first if
+/// there may be several.
 fn table(scope: Option<&Scope>, links: &[Shown]) -> Table {
     let mut headings = vec!["NAME", "STATUS", "COST", "MESSAGE"];
     let with_namespace = matches!(scope, Some(Scope::All));

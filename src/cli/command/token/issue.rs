@@ -23,7 +23,7 @@ use crate::{
 const LEAST_TIMEOUT: Duration = Duration::from_secs(10);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
-/// The flags, validated.
+/// The parsed flags.
 struct Request {
     location: FileLocation,
     namespace: Namespace,
@@ -35,7 +35,7 @@ struct Request {
     existing: Existing,
 }
 
-/// A grant that is made and ready, and its token.
+/// A grant that was made and is ready, with its token.
 struct Issued {
     name: GrantName,
     token: AccessToken,
@@ -84,7 +84,7 @@ fn validate(args: &IssueArgs) -> Result<Request, CliError> {
     }
 }
 
-/// The site for which the token is, provided that it accepts links.
+/// The site of the token, which must accept links.
 async fn site(server: &Server, namespace: &Namespace) -> Result<Site, CliError> {
     let Some(site) = server.sites(&Scope::Namespace(namespace.clone())).await?.into_iter().next() else {
         let others = server.sites(&Scope::All).await?;
@@ -140,7 +140,7 @@ async fn issue(request: &Request, name: GrantName, server: &Server) -> Result<Is
     }
 }
 
-/// Looks again until the grant is ready: mostly it is already in the answer that made it.
+/// Waits until the grant is ready. Usually it is ready when it is created.
 async fn wait_until_ready(
     mut object: Value,
     request: &Request,
@@ -187,7 +187,7 @@ fn hand_over(issued: &Issued, request: &Request, console: &mut Console<'_>) -> R
     }
 }
 
-/// Deletes a grant whose token was not handed over. The error says what went wrong, and whether the grant is gone.
+/// Deletes a grant whose token could not be written. The error says why, and whether the grant could be deleted.
 async fn take_back(name: &GrantName, namespace: &Namespace, server: &Server, cause: CliError) -> CliError {
     let left = match server.delete_grant(namespace, name).await {
         Ok(()) => None,

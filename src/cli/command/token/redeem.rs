@@ -19,7 +19,7 @@ use crate::{
 
 const LEAST_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The flags, validated.
+/// The parsed flags.
 struct Request {
     namespace: Option<Namespace>,
     options: RedeemOptions,
@@ -50,7 +50,7 @@ fn validate(args: &RedeemArgs) -> Result<Request, CliError> {
         Some(namespace) => faults.namespace(namespace).map(Some),
         None => Some(None),
     };
-    // An empty subject is one that Skupper's own command sends, too (docs/protocol.md section 1.1).
+    // Skupper's own command also sends an empty subject (docs/protocol.md section 1.1).
     let subject = if args.subject.is_empty() {
         Some(String::new())
     } else {

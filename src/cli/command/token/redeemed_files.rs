@@ -1,4 +1,4 @@
-//! The files of a redeemed bundle: looked at before the token is used, written after it.
+//! The files of a redeemed bundle: checks before the token is used, and writing afterwards.
 
 use std::{
     fs,
@@ -13,8 +13,8 @@ use crate::{
     link::Bundle,
 };
 
-/// Refuses while it costs nothing: no file of this link may be there, or none that cannot be replaced. Every number is
-/// looked for, as the server decides how many Links there are.
+/// Refuses before the token is used if a file of this link exists, or cannot be replaced. Files of every number are
+/// checked, as the server decides how many Links there are.
 pub(super) fn refuse_taken(directory: &Path, name: &LinkName, existing: Existing) -> Result<(), CliError> {
     let mut taken: Vec<PathBuf> =
         [secret_file(name.as_str()), link_file(name.as_str())].map(|file| directory.join(file)).to_vec();
@@ -55,15 +55,15 @@ fn is_numbered_link(file: &str, name: &LinkName) -> bool {
     number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// What kept the files of a bundle from being written, and those that were.
+/// Why not all files of a bundle could be written, and the files that were written.
 #[derive(Debug)]
 struct NotWritten {
     written: Vec<PathBuf>,
     source: FileError,
 }
 
-/// Writes the files of a bundle and answers where they are. What was redeemed cannot be redeemed again, so when they cannot
-/// be written the bundle goes into one file elsewhere.
+/// Writes the files of a bundle and returns their paths. A redemption cannot be repeated, so if they cannot be written, the
+/// bundle is written to one file in another directory.
 ///
 /// # Errors
 /// [`CliError::Spent`], which says where that file is.
@@ -81,7 +81,8 @@ pub(super) fn write_or_rescue(
     })
 }
 
-/// Writes the whole bundle into a file of its owner's in the first directory that takes it, and answers where.
+/// Writes the whole bundle to a file that only its owner can read, in the first directory where that is possible, and
+/// returns its path.
 fn rescue(directories: &[PathBuf], bundle: &Bundle, namespace: Option<&Namespace>) -> Option<PathBuf> {
     let mut text = bundle.secret.write(namespace);
     for link in &bundle.links {
@@ -93,7 +94,7 @@ fn rescue(directories: &[PathBuf], bundle: &Bundle, namespace: Option<&Namespace
     paths.find(|path| file::write(path, text.as_bytes(), Access::Private, Existing::Keep).is_ok())
 }
 
-/// Writes the Secret for the owner alone and the Links for everyone; answers where.
+/// Writes the Secret, which only the owner can read, and the Links, which everyone can read; returns the paths.
 fn write_files(
     directory: &Path,
     bundle: &Bundle,
@@ -119,16 +120,18 @@ fn write_files(
     Ok(written)
 }
 
-/// The umask of the process keeps new files private; a Link holds no secret, and its site may run as another user.
+/// Lets everyone read a Link: the umask of the process makes new files private, but a Link contains no secret, and its
+/// site may run as another user.
 fn share(path: &Path, access: Access) {
     match access {
         Access::Private => {}
-        // A file that stays private is still a good one.
+        // If this fails the file stays private, and is still complete.
         Access::Public => drop(fs::set_permissions(path, fs::Permissions::from_mode(0o644))),
     }
 }
 
-/// The files by name: their directory may hold others, such as the token itself.
+/// The text about the namespace of the files, and the commands that load them. The commands name each file, as the directory
+/// may contain others, such as the token.
 pub(super) fn next_steps(written: &[PathBuf], namespace: Option<&Namespace>) -> String {
     let files = written.iter().map(|path| format!(" -f {}", shell_word(path))).collect::<String>();
     let named = match namespace {

@@ -1,4 +1,4 @@
-//! Events as they are written: one JSON a line.
+//! Events as they are sent: one JSON object on each line.
 
 use hyper::body::Bytes;
 use serde_json::{Value, json};
@@ -12,18 +12,18 @@ use crate::{
     time::Clock,
 };
 
-/// What an event says about its object.
+/// The types of events, in Kubernetes' terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EventType {
-    /// It is selected, and was not before.
+    /// The object is selected now, and was not before the change.
     Added,
-    /// It was selected before, and is.
+    /// The object was selected before the change, and still is.
     Modified,
-    /// It was selected before, and is not, or is no more.
+    /// The object was selected before the change, and is not any more, or was removed.
     Deleted,
-    /// It is no object, and only says how far the watch has come.
+    /// No object: the event says only up to which revision the watch has sent everything.
     Bookmark,
-    /// It is a Status, and the watch is over.
+    /// The object is a Status, and this event is the last of the watch.
     Error,
 }
 
@@ -39,7 +39,7 @@ impl EventType {
     }
 }
 
-/// An event of a whole object.
+/// An event with this object, as a line.
 pub(super) fn line(event: EventType, object: &Value) -> Bytes {
     Bytes::from(format!("{{\"type\":\"{}\",\"object\":{object}}}\n", event.as_str()))
 }
@@ -49,12 +49,12 @@ pub(super) fn line(event: EventType, object: &Value) -> Bytes {
 pub(super) struct Form {
     pub(super) resource: &'static ResourceType,
     pub(super) table: Option<TableForm>,
-    /// For the ages in tables.
+    /// The clock for the ages in tables.
     pub(super) clock: Clock,
 }
 
 impl Form {
-    /// An event at this revision, which the object is given.
+    /// An event at this revision, which becomes the object's `resourceVersion`.
     pub(super) fn event(&self, event: EventType, mut object: Value, revision: Revision) -> Bytes {
         object["metadata"]["resourceVersion"] = revision.to_string().into();
         match self.table {
@@ -68,14 +68,14 @@ impl Form {
         self.event(EventType::Bookmark, self.nothing(), revision)
     }
 
-    /// The bookmark after all that was there at the beginning.
+    /// The bookmark that ends the initial events.
     pub(super) fn end_of_initial_events(&self, revision: Revision) -> Bytes {
         let annotations = json!({"k8s.io/initial-events-end": "true"});
         let mut object = self.nothing();
         object["metadata"]["resourceVersion"] = revision.to_string().into();
         if let Some(table) = self.table {
             object = table.table(self.resource, object, self.clock.now());
-            // Rows carry no annotations else.
+            // Otherwise the metadata in rows has no annotations.
             if let Some(metadata) = object.pointer_mut("/rows/0/object/metadata") {
                 metadata["annotations"] = annotations;
             }
@@ -85,7 +85,7 @@ impl Form {
         line(EventType::Bookmark, &object)
     }
 
-    /// What is left of an object that can be read no more.
+    /// An object whose row cannot be read: its name, namespace and uid only.
     pub(super) fn identity(&self, subject: &Subject<'_>) -> Value {
         let mut object = self.nothing();
         object["metadata"] = json!({"name": subject.name, "namespace": subject.namespace.as_str(), "uid": subject.uid});

@@ -20,11 +20,11 @@ pub(super) struct ObjectChange<'c> {
 /// The state of a changed object when it was read.
 #[derive(Debug)]
 pub(super) enum Current<S> {
-    /// It exists, and may have changed since.
+    /// The object exists; it may have changed again after the change.
     Found(S),
-    /// It was removed since; another object may have its name.
+    /// The object was removed; another object may have its name now.
     Gone,
-    /// It exists, and its row is corrupt.
+    /// The object exists, but its row is corrupt.
     Unreadable,
 }
 
@@ -34,25 +34,25 @@ pub(super) struct Step<'c> {
     pub(super) revision: Revision,
     pub(super) event: EventType,
     pub(super) subject: Subject<'c>,
-    /// The object as it was last, if it was removed since.
+    /// The last state of the object, if it has been removed.
     pub(super) last: Option<&'c LastState>,
 }
 
-/// What is known of an object after an entry, seen from the next one.
+/// What is known about an object after the entry that is being processed. Entries are processed backwards.
 #[derive(Debug, Clone, Copy)]
 struct After<'c> {
-    /// Whether it is there and selected.
+    /// Whether the object exists and is selected.
     selected: bool,
     last: Option<&'c LastState>,
-    /// The next entry, if there is one.
+    /// The revision of the next entry for this object, if there is one.
     next: Option<Revision>,
 }
 
 /// The events of all entries up to `end`.
 ///
-/// `entries` are all changes of the objects in `now` that led to what they are now, in order. They are gone through
-/// backwards: which labels an object had between two of them is known from what is there now, and from those that a
-/// change replaced. So an event depends only on what was before and after its change, and not on when it was looked at.
+/// `entries` are, in order, all changes that led to the states in `now`. They are processed backwards: the labels that an
+/// object had between two changes follow from its present labels and from those that a change replaced. So an event
+/// depends only on the states before and after its change, and not on the time of reading.
 pub(super) fn steps<'c, K: Kind>(
     kind: K,
     entries: Vec<ObjectChange<'c>>,
@@ -77,13 +77,14 @@ pub(super) fn steps<'c, K: Kind>(
             ChangeEffect::Modified { labels_before: None } => after.selected,
             ChangeEffect::Removed(last) => {
                 after = After { selected: false, last: Some(last), next: None };
-                // A deletion too many does no harm; a client that keeps an object that is gone does.
+                // When in doubt a deletion is sent: a superfluous one is harmless, but without a needed one the
+                // client would keep the object for ever.
                 kind.last(last).is_none_or(|state| selects(&subject, kind.meta(&state).labels))
             }
         };
         let event = match (before, after.selected) {
             (false, true) => Some(EventType::Added),
-            // The next one shows the same.
+            // The event of the next entry shows the same object.
             (true, true) if after.next.is_some_and(|next| next <= end) => None,
             (true, true) => Some(EventType::Modified),
             (true, false) => Some(EventType::Deleted),

@@ -1,4 +1,5 @@
-//! The queue of events between a watch and its client. It is short, and a client that takes none for too long is cut off.
+//! The queue of events between a watch and its client. It is short, and a client that reads none for too long is
+//! disconnected.
 
 use std::{
     sync::{
@@ -19,37 +20,38 @@ use tokio::{
 };
 use tracing::debug;
 
-/// As many events wait for a client.
+/// The most events that wait for a client.
 const MOST_WAITING: usize = 16;
-/// And as many bytes, but for one event that is longer than that by itself.
+/// The most bytes of the events that wait for a client; a single event may be longer.
 const MOST_BYTES_WAITING: u32 = 128 * 1024;
 
 /// The sending end.
 #[derive(Debug)]
 pub(super) struct Events {
     sender: mpsc::Sender<Waiting>,
-    room: Arc<Semaphore>,
+    free_bytes: Arc<Semaphore>,
     finished: Arc<AtomicBool>,
     deadline: Duration,
 }
 
-/// An event that waits.
+/// An event that waits for the client, with the permit for its bytes.
 #[derive(Debug)]
 struct Waiting {
     line: Bytes,
-    room: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 }
 
 /// The receiving end: the body of an answer.
 ///
-/// It ends well only if the watch has said so; else it breaks off, and the client knows that there was more.
+/// It ends properly only after [`Events::finish`]; otherwise it breaks off, so that the client knows that events are
+/// missing.
 #[derive(Debug)]
 pub(crate) struct EventStream {
     receiver: mpsc::Receiver<Waiting>,
     finished: Arc<AtomicBool>,
 }
 
-/// The client is gone, or takes no events.
+/// The client has disconnected, or reads no events.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ClientGone;
 
@@ -58,23 +60,23 @@ pub(super) struct ClientGone;
 #[error("the watch broke off")]
 pub(crate) struct BrokenOff;
 
-/// A stream of events that waits so long for a client.
+/// Both ends of a queue in which an event waits for the client for at most `deadline`.
 pub(super) fn pair(deadline: Duration) -> (Events, EventStream) {
     let (sender, receiver) = mpsc::channel(MOST_WAITING);
     let finished = Arc::new(AtomicBool::new(false));
-    let room = Arc::new(Semaphore::new(MOST_BYTES_WAITING as usize));
-    (Events { sender, room, finished: Arc::clone(&finished), deadline }, EventStream { receiver, finished })
+    let free_bytes = Arc::new(Semaphore::new(MOST_BYTES_WAITING as usize));
+    (Events { sender, free_bytes, finished: Arc::clone(&finished), deadline }, EventStream { receiver, finished })
 }
 
 impl Events {
-    /// Waits until there is room for the event.
+    /// Sends the event, and waits while the queue is full.
     ///
     /// # Errors
-    /// [`ClientGone`] when the client is gone or takes nothing.
+    /// [`ClientGone`] when the client has disconnected, or has read nothing for the deadline.
     pub(super) async fn send(&self, line: Bytes) -> Result<(), ClientGone> {
-        let room = Arc::clone(&self.room).acquire_many_owned(needed(&line));
-        let sent = match timeout(self.deadline, room).await {
-            Ok(Ok(room)) => self.sender.send_timeout(Waiting { line, room }, self.deadline).await,
+        let permit = Arc::clone(&self.free_bytes).acquire_many_owned(needed(&line));
+        let sent = match timeout(self.deadline, permit).await {
+            Ok(Ok(permit)) => self.sender.send_timeout(Waiting { line, permit }, self.deadline).await,
             Ok(Err(_)) => return Err(ClientGone),
             Err(_) => return Err(self.client_gone()),
         };
@@ -90,19 +92,19 @@ impl Events {
         ClientGone
     }
 
-    /// Sends the event unless others are still waiting in its place.
-    pub(super) fn send_if_room(&self, line: Bytes) {
-        if let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(needed(&line)) {
-            let _ = self.sender.try_send(Waiting { line, room });
+    /// Sends the event if the queue is not full, and drops it otherwise.
+    pub(super) fn send_unless_full(&self, line: Bytes) {
+        if let Ok(permit) = Arc::clone(&self.free_bytes).try_acquire_many_owned(needed(&line)) {
+            let _ = self.sender.try_send(Waiting { line, permit });
         }
     }
 
-    /// Waits until the client is gone.
+    /// Waits until the client has disconnected.
     pub(super) async fn closed(&self) {
         self.sender.closed().await;
     }
 
-    /// Nothing is left to be sent: the body ends well.
+    /// Ends the body properly: everything was sent.
     pub(super) fn finish(self) {
         self.finished.store(true, Ordering::Release);
     }
@@ -112,8 +114,8 @@ impl EventStream {
     /// The next event, whole; none when there will be no more.
     pub(crate) fn poll_line(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
         Poll::Ready(match ready!(self.receiver.poll_recv(context)) {
-            Some(Waiting { line, room }) => {
-                drop(room);
+            Some(Waiting { line, permit }) => {
+                drop(permit);
                 Some(Ok(line))
             }
             None if self.finished.load(Ordering::Acquire) => None,
@@ -122,7 +124,7 @@ impl EventStream {
     }
 }
 
-/// What an event takes of the room for those that wait.
+/// How many bytes of the queue an event takes; all of them, if it is longer than the queue.
 fn needed(line: &Bytes) -> u32 {
     u32::try_from(line.len()).unwrap_or(u32::MAX).min(MOST_BYTES_WAITING)
 }
@@ -146,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_event_longer_than_all_room_waits_alone_and_is_sent() {
+    async fn an_event_longer_than_the_queue_waits_alone_and_is_sent() {
         let (events, mut stream) = pair(DEADLINE);
         let line = Bytes::from(vec![b' '; 2 * MOST_BYTES_WAITING as usize]);
         events.send(line.clone()).await.unwrap();

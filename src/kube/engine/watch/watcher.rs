@@ -1,8 +1,8 @@
 //! One watch: sends the objects of a type as they change, for as long as its client reads
 //! (docs/kubernetes-api.md section 4.4).
 //!
-//! Which objects changed is taken from the store's ring of [`Changes`], what they are now from the store itself. Each event
-//! carries the revision of its change, not that of the object it shows: a client that resumes from there misses nothing.
+//! Which objects changed is read from the store's ring of [`Changes`], their present state from the store itself. Each event
+//! carries the revision of its change, not that of the object it shows: a client that resumes from it misses nothing.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -39,21 +39,21 @@ use crate::{
     store::{Change, ChangeEffect, Changes, ChangesError},
 };
 
-/// How many watches there are at once; more are answered 429.
+/// The most watches at the same time; further ones are answered 429.
 pub(crate) const MOST_WATCHES: usize = 256;
-/// How long a client may take none of the events that wait for it.
+/// How long events wait for a client that reads nothing, before its watch ends.
 const SEND_DEADLINE: Duration = Duration::from_secs(30);
-/// Objects that are read at once when all are sent.
+/// The most objects that are read in one step while the initial events are sent.
 const PAGE: u32 = 100;
-/// Changes whose objects are read at once.
+/// The most changes whose objects are read in one step.
 const MOST_CHANGES: usize = 256;
-/// About how many bytes the objects that are read at once may have together, not counting the last of them.
+/// About how many bytes the objects that are read in one step may have together, the last of them not counted.
 const MOST_BYTES: usize = 1024 * 1024;
 /// How often a bookmark is sent, if the position of the watch has changed without an event.
 const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
-/// The pause after events: an object that changes all the time is sent no more often than that.
+/// The pause after events, so that an object that changes all the time is not sent more often.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How far the ring may be behind the store.
+/// The longest time by which the ring of changes may lag behind the store.
 const RING_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Which objects a watch is about, and the form of its events.
@@ -64,11 +64,11 @@ pub(crate) struct WatchRequest {
     pub(crate) table: Option<TableForm>,
 }
 
-/// Opens a watch, which keeps its permit until it ends: at its time limit, when the server stops, or when its client takes
+/// Opens a watch, which keeps its permit until it ends: at its time limit, when the server stops, or when its client reads
 /// no events.
 ///
 /// # Errors
-/// 503 when the store does not answer. What goes wrong later is sent as an event.
+/// 503 when the store does not answer. A later failure is sent as an event.
 pub(crate) async fn open<K: Kind>(
     app: &Arc<App>,
     kind: K,
@@ -87,7 +87,7 @@ pub(crate) async fn open<K: Kind>(
 
 /// Why a watch ends before its time.
 enum End {
-    /// The client is gone, or takes no events.
+    /// The client has disconnected, or reads no events.
     ClientGone,
     /// The watch cannot go on. The problem is its last event.
     Failed(Problem),
@@ -105,7 +105,7 @@ impl From<Problem> for End {
     }
 }
 
-/// Objects that were read because of changes, by their uids.
+/// The states of objects that have changed, by the uids of the objects.
 type Objects<K> = HashMap<String, Current<<K as Kind>::State>>;
 
 struct Watch<K> {
@@ -144,8 +144,8 @@ impl<K: Kind> Watch<K> {
             }
             None => {
                 if let (Bookmarks::Sent, Some(position)) = (self.options.bookmarks, self.position) {
-                    // A client that has not taken the events before this bookmark has no use for it.
-                    events.send_if_room(self.form.bookmark(position));
+                    // Not waited for: a client that has not read the events before this bookmark has no use for it.
+                    events.send_unless_full(self.form.bookmark(position));
                 }
             }
         }
@@ -195,7 +195,7 @@ impl<K: Kind> Watch<K> {
         let (mut first, mut after) = (None, None);
         loop {
             let query = PageQuery { namespace: self.namespace.clone(), after, limit: PAGE };
-            // Lists warn about what cannot be read.
+            // Corrupt objects are left out here; lists warn about them.
             let Page { items, corrupt: _, revision, next } = self.kind.page(&self.app, query).await?;
             let first = *first.get_or_insert(revision);
             for state in &items {
@@ -216,7 +216,7 @@ impl<K: Kind> Watch<K> {
     /// Sends all changes after `position`, and returns the position after them.
     async fn catch_up(&mut self, mut position: Revision, events: &Events) -> Result<Revision, End> {
         loop {
-            // Read first: the entries of every revision up to it are in the ring.
+            // Read the revision first: the ring has the entries of every revision up to it.
             let head = self.changes().head();
             let changes = self.since(position)?;
             let relevant: Vec<ObjectChange<'_>> = self.entries(&changes).take(MOST_CHANGES).collect();
@@ -228,7 +228,7 @@ impl<K: Kind> Watch<K> {
             let known = self.changes_up_to(position, &now).await?;
             let selected = self.selected_by_members(&now, &known);
             let entries = self.entries(&known).filter(|entry| selected.contains(entry.subject.uid.as_str())).collect();
-            // Only objects whose namespace and name are selected were read.
+            // Objects whose namespace or name is not selected were not read.
             let selects = |_: &Subject<'_>, labels: &_| self.options.selector.selects_labels(labels);
             let steps = steps(self.kind, entries, &now, selects, last);
             let mut lines = Vec::new();
@@ -300,7 +300,7 @@ impl<K: Kind> Watch<K> {
         match found {
             Ok(Some(state)) if self.kind.meta(&state).uid == subject.uid => Ok(Current::Found(state)),
             Ok(Some(_) | None) => Ok(Current::Gone),
-            // Corrupt; it was logged, and other objects are not.
+            // A corrupt object was logged, and must not keep the events of other objects back.
             Err(Problem::Internal(_)) => Ok(Current::Unreadable),
             Err(problem) => Err(problem),
         }
@@ -321,7 +321,8 @@ impl<K: Kind> Watch<K> {
         };
         let selected = read.iter().filter(|(uid, now)| match now {
             Current::Found(state) => selects(state),
-            // A deletion too many does no harm; a client that keeps an object that is gone does.
+            // When in doubt a deletion is sent: a superfluous one is harmless, but without a needed one the client
+            // would keep the object for ever.
             Current::Gone | Current::Unreadable => last(uid).is_none_or(|state| selects(&state)),
         });
         selected.map(|(uid, _)| uid.as_str()).collect()
@@ -354,7 +355,7 @@ impl<K: Kind> Watch<K> {
         }
     }
 
-    /// The object that a step shows: as it is now or, when it is no more, as it was last.
+    /// The object that a step shows: its present state or, after its removal, its last one.
     fn content(&self, step: &Step<'_>, now: Option<&Current<K::State>>) -> Value {
         match now {
             Some(Current::Found(state)) => self.kind.object(&self.app, state),

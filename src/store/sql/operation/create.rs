@@ -60,7 +60,7 @@ impl Operation for Create {
     }
 }
 
-/// A new grant as it is once it is stored.
+/// The new grant, with what the store adds to it.
 pub(in crate::store) fn stored(grant: NewGrant, allowance: Allowance, revision: Revision) -> Grant {
     Grant {
         id: grant.id,

@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// A removal. Needs nothing of the row, so that a corrupt one can be removed too.
+/// A removal. It does not parse the row, so that a corrupt one can be removed too.
 pub(in crate::store) struct Delete {
     pub(in crate::store) namespace: Namespace,
     pub(in crate::store) name: GrantName,

@@ -1,4 +1,4 @@
-//! What can be written: each operation with its statements.
+//! The write operations, each with its statements.
 
 mod create;
 mod delete;

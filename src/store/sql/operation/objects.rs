@@ -23,7 +23,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// Writes with their contents ready to be sealed. That happens in the transaction: only there is it known for which uid.
+/// Writes with their contents in plain text. They are sealed in the transaction, because a content is sealed for its
+/// object's uid, which is only known there.
 pub(in crate::store) struct WriteObjects {
     writes: Vec<(ObjectWrite, Zeroizing<Vec<u8>>)>,
     key: Arc<SealingKey>,

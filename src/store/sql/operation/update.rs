@@ -1,4 +1,4 @@
-//! Changing what an operator may change.
+//! Changing a grant.
 
 use std::sync::Arc;
 
@@ -20,7 +20,8 @@ use crate::{
     },
 };
 
-/// A change with its metadata ready to be sealed. That happens in the transaction: only there is it known for which name.
+/// A change with its metadata in plain text. It is sealed in the transaction, because it is sealed for the grant's name,
+/// which is only known there.
 pub(in crate::store) struct Update {
     pub(in crate::store) id: GrantId,
     pub(in crate::store) expected: Revision,
@@ -65,7 +66,7 @@ impl Operation for Update {
             .bind(sealed_metadata.as_deref())
             .bind(change.generation.cast_signed())
             .bind(batch.next_place());
-        // The allowance was compared with the stored count.
+        // The statement has compared the allowance with the stored count.
         let Some(updated) = batch.row(update, &id).await? else { return Ok(Err(UpdateError::Conflict)) };
         let grant = row::grant(&updated, &self.key)?;
         let (id, namespace, name) = (grant.id, grant.namespace.clone(), grant.name.clone());

@@ -19,7 +19,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// The removal of grants whose time is long over, or that were used up long ago.
+/// The removal of grants that expired or were used up long ago.
 pub(in crate::store) struct Sweep {
     pub(in crate::store) cutoff: Timestamp,
     pub(in crate::store) limit: u32,
@@ -43,7 +43,7 @@ impl Operation for Sweep {
                     None => batch.changed_without_entry(),
                 }
             }
-            // No more than the limit, which is a u32.
+            // Cannot overflow: no more than the limit, which is a u32.
             removed += u32::try_from(rows.len()).unwrap_or(0).min(self.limit - removed);
         }
         Ok(Ok(removed))
@@ -54,7 +54,7 @@ impl Operation for Sweep {
     }
 }
 
-/// A change of nothing that is stored.
+/// A new revision without any other change.
 pub(in crate::store) struct Advance;
 
 impl Operation for Advance {
@@ -76,7 +76,7 @@ impl Operation for Advance {
     }
 }
 
-/// A write that means nothing, through the queue and the commit that redemptions take.
+/// A write without meaning, which goes through the same queue and commit as redemptions.
 pub(in crate::store) struct Check {
     /// The schema this program was made for.
     pub(in crate::store) schema: i64,
@@ -102,7 +102,7 @@ impl Operation for Check {
     fn committed(self, (): ()) {}
 }
 
-/// The failure of a statement that always has a row.
+/// The failure when a statement that always has a row has none.
 fn missing() -> Failure {
     database(sqlx::Error::RowNotFound)
 }

@@ -1,11 +1,11 @@
-//! JSON of secrets.
+//! Writing secrets as JSON without leaving copies of them in memory.
 
 use std::io;
 
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-/// Writes as JSON what is always possible to write so: texts, and JSON values, under names that are texts.
+/// The value as JSON. For maps from texts to texts or JSON values, which can always be written.
 pub(super) fn to_wipe(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
     const ALWAYS: &str = "texts and JSON values under names that are texts";
     // Measured first: a buffer that grew would leave copies of the secrets behind.
@@ -18,7 +18,7 @@ pub(super) fn to_wipe(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
     json
 }
 
-/// Counts what is written.
+/// A writer that only counts the bytes.
 struct Length(usize);
 
 impl io::Write for Length {

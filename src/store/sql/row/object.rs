@@ -45,8 +45,8 @@ pub(in crate::store) fn object_state(row: &impl Columns) -> Result<(Uuid, Revisi
     read().map_err(|Broken(what)| CorruptRow { id: uid(row), what })
 }
 
-/// Of a removed row: the object at `revision`, and the change to be published. Of a row that breaks a rule, what of it can
-/// be read; when not even its uid, there is no change to be published.
+/// The object of a removed row, with the revision of the removal, and the change to be published. From a row that breaks a
+/// rule, as much as can be read; when its uid cannot be read, there is no change to be published.
 pub(in crate::store) fn removed_object(
     row: &impl Columns,
     revision: Revision,
@@ -85,13 +85,13 @@ fn content(sealed: &[u8], place: &ObjectKey, uid: Uuid, key: &SealingKey) -> Col
     object_content(&unsealed).ok_or(Broken(CONTENT))
 }
 
-/// Content as it is sealed.
+/// Decrypts the content of an object.
 pub(in crate::store) fn object_content(json: &[u8]) -> Option<ObjectContent> {
     let StoredContent { labels, annotations, body } = serde_json::from_slice(json).ok()?;
     Some(ObjectContent { labels, annotations, body })
 }
 
-/// Content as it is sealed: JSON. Fields may be added, so what is missing is empty.
+/// The JSON form of content that is sealed. A version of grantd may add fields, so a missing field is read as empty.
 #[derive(Deserialize)]
 struct StoredContent {
     #[serde(default)]
@@ -102,7 +102,7 @@ struct StoredContent {
     body: Map<String, Value>,
 }
 
-/// The same for writing, without a copy of the secrets.
+/// The same fields for writing. They are borrowed, as a copy would leave secrets in memory.
 #[derive(Serialize)]
 struct ContentToStore<'a> {
     labels: &'a Labels,

@@ -12,9 +12,9 @@ use crate::{
     },
 };
 
-/// For how many redemptions, and until when.
+/// The grants: redemptions allowed, and when they expire.
 const GRANTS: [(u32, i64); 4] = [(1, 2000), (3, 2000), (100, 2000), (100, 1500)];
-/// One more is deleted before it is redeemed.
+/// The index of one more grant, which is deleted before it is redeemed.
 const DELETED: usize = GRANTS.len();
 
 /// A redemption of one of the grants at an instant, with a certificate of its own or the first one's.

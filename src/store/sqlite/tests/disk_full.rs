@@ -1,4 +1,4 @@
-//! A disk that is full: nothing is counted, and when there is room again everything goes on.
+//! A full disk: nothing is counted, and redemptions succeed again when space is free.
 
 use crate::{
     grant::Grant,
@@ -30,7 +30,7 @@ async fn assert_counted(store: &SqliteStore, grant: &Grant, times: u32) {
 }
 
 #[tokio::test]
-async fn a_full_database_counts_nothing_and_goes_on_when_there_is_room() {
+async fn a_full_database_counts_nothing_and_goes_on_when_space_is_free() {
     let bench = SqliteBench::fresh().await;
     bench.store.close().await.unwrap();
     let setup = Setup::new(&bench.files.database()).with_writer_pragmas(&["PRAGMA max_page_count = 64"]);

@@ -1,4 +1,4 @@
-//! Who reads one row does not stand behind those who read all.
+//! A read of one row does not wait for the readers of whole lists.
 
 use std::sync::{
     Arc,
@@ -29,7 +29,7 @@ async fn one_grant_is_read_before_many_lists_that_were_asked_for_sooner() {
             listed.fetch_add(1, Ordering::SeqCst);
         });
     }
-    // When the first is there, the others have begun, and wait for their pages.
+    // When the first one has answered, the others have begun and wait for their pages.
     within(async {
         while listed.load(Ordering::SeqCst) == 0 {
             tokio::task::yield_now().await;

@@ -10,10 +10,10 @@ use tokio::task::JoinSet;
 
 use super::{raw, run};
 use crate::{
-    grant::Grant,
+    grant::{CertificateRecord, Grant},
     store::{
-        CommitError, CommitOutcome, CommitReport, CorruptRow, GrantQuery, GrantStore, NewGrant, PageLimit, StoreError,
-        StoreFailure, UpdateError,
+        CommitError, CommitOutcome, CommitReport, CorruptRow, GrantQuery, GrantStore, NewGrant, PageLimit, Store,
+        StoreError, StoreFailure, UpdateError,
         contract::{Bench, Files, SqliteBench, admission, certificate, change, commit, new_grant, within},
         sql::statements,
         sqlite::{SqliteOptions, SqliteStore, connection::Setup, redeem},
@@ -32,7 +32,7 @@ async fn break_by(bench: &SqliteBench, statement: &'static str) {
 }
 
 #[tokio::test]
-async fn a_corrupt_row_is_told_apart_and_harms_no_other() {
+async fn a_corrupt_row_is_reported_as_such_and_harms_no_other() {
     for (statement, column) in [
         ("UPDATE access_grant SET sealed_code = zeroblob(60) WHERE name = 'broken'", "sealed_code"),
         ("UPDATE access_grant SET sealed_metadata = zeroblob(60) WHERE name = 'broken'", "sealed_metadata"),
@@ -137,28 +137,90 @@ async fn the_schema_refuses_to_change_the_ledger_or_to_turn_the_revision_back() 
     }
 }
 
-#[tokio::test]
-async fn waiting_writes_share_a_commit() {
-    let files = Files::new();
+/// A store, and a report of each of its commits.
+async fn reporting(files: &Files) -> (SqliteStore, Arc<Mutex<Vec<CommitReport>>>) {
     let reports = Arc::new(Mutex::new(Vec::<CommitReport>::new()));
-    let told = Arc::clone(&reports);
-    let on_commit = Box::new(move |report| told.lock().unwrap().push(report));
-    let store = SqliteStore::open(SqliteOptions { on_commit, ..files.options() }).await.unwrap();
-    let grant = store.create(NewGrant { allowed: 100, ..new_grant("offer") }).await.unwrap();
-    reports.lock().unwrap().clear();
+    let sink = Arc::clone(&reports);
+    let on_commit = Box::new(move |report| sink.lock().unwrap().push(report));
+    (SqliteStore::open(SqliteOptions { on_commit, ..files.options() }).await.unwrap(), reports)
+}
 
-    let mut waiting: Vec<_> = (0..100).map(|_| commit(&store, admission(&grant, 1500), certificate())).collect();
+/// Redeems once with each certificate, all of them being in the queue before the writer runs.
+async fn redeem_at_once(
+    store: &SqliteStore,
+    grant: &Grant,
+    certificates: impl Iterator<Item = CertificateRecord>,
+) -> Vec<Result<u32, CommitError>> {
+    let mut waiting: Vec<_> = certificates.map(|record| commit(store, admission(grant, 1500), record)).collect();
     for future in &mut waiting {
         assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     }
+    let mut answers = Vec::new();
     for future in waiting {
-        within(future).await.unwrap();
+        answers.push(within(future).await.map(|receipt| receipt.ordinal()));
     }
+    answers
+}
 
+#[tokio::test]
+async fn waiting_writes_share_a_commit() {
+    let files = Files::new();
+    let (store, reports) = reporting(&files).await;
+    let grant = store.create(NewGrant { allowed: 100, ..new_grant("offer") }).await.unwrap();
+    reports.lock().unwrap().clear();
+
+    let answers = redeem_at_once(&store, &grant, (0..100).map(|_| certificate())).await;
+
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     let reports = reports.lock().unwrap();
     assert_eq!(reports.iter().map(|report| report.batch).sum::<usize>(), 100);
     assert!(reports.len() <= 2, "{} commits", reports.len());
     assert!(reports.iter().all(|report| report.outcome == CommitOutcome::Committed));
+}
+
+#[tokio::test]
+async fn a_redemption_that_breaks_a_rule_costs_the_others_few_commits() {
+    let files = Files::new();
+    let (store, reports) = reporting(&files).await;
+    let grant = store.create(NewGrant { allowed: 200, ..new_grant("offer") }).await.unwrap();
+    let used = certificate();
+    commit(&store, admission(&grant, 1500), used).await.unwrap();
+    reports.lock().unwrap().clear();
+
+    let answers =
+        redeem_at_once(&store, &grant, (0..100).map(|number| if number == 42 { used } else { certificate() })).await;
+
+    assert!(answers[42].is_err());
+    let ordinals: Vec<u32> = answers.into_iter().filter_map(Result::ok).collect();
+    assert_eq!(ordinals, (2..=100).collect::<Vec<_>>());
+    let commits = reports.lock().unwrap().len();
+    assert!(commits <= 12, "{commits} commits");
+}
+
+#[tokio::test]
+async fn redemptions_that_fail_after_their_ledger_rows_leave_no_trace() {
+    let files = Files::new();
+    let (store, _) = reporting(&files).await;
+    let grant = store.create(NewGrant { allowed: 200, ..new_grant("offer") }).await.unwrap();
+    let revision = store.revision().await.unwrap();
+    let mut raw = raw(&files).await;
+    for fault in ["RAISE(ABORT, 'fault')", "RAISE(FAIL, 'fault')", "RAISE(ROLLBACK, 'fault')"] {
+        let trigger =
+            format!("CREATE TRIGGER fault BEFORE UPDATE OF redemptions ON access_grant BEGIN SELECT {fault}; END");
+        sqlx::raw_sql(AssertSqlSafe(trigger)).execute(&mut raw).await.unwrap();
+
+        let answers = redeem_at_once(&store, &grant, (0..20).map(|_| certificate())).await;
+
+        assert!(answers.iter().all(Result::is_err), "{fault}: {answers:?}");
+        assert!(store.redemptions(grant.id, 0, 1000).await.unwrap().is_empty(), "{fault}");
+        assert_eq!(store.revision().await.unwrap(), revision, "{fault}");
+        assert!(store.changes().since(revision).unwrap().is_empty(), "{fault}");
+        run(&mut raw, "DROP TRIGGER fault").await.unwrap();
+    }
+    let answers = redeem_at_once(&store, &grant, (0..20).map(|_| certificate())).await;
+    let ordinals: Vec<u32> = answers.into_iter().map(Result::unwrap).collect();
+    assert_eq!(ordinals, (1..=20).collect::<Vec<_>>());
+    assert_eq!(store.changes().since(revision).unwrap().len(), 20);
 }
 
 #[tokio::test]
@@ -245,12 +307,12 @@ async fn no_statement_reads_the_whole_table() {
         let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
         for step in sqlx::query(explain).fetch_all(&mut raw).await.unwrap() {
             let step: String = step.get("detail");
-            // What is sorted for a batch of redemptions is the batch.
+            // A batch of redemptions sorts its own attempts, not a table.
             if statement.contains("json_each") && step.starts_with("USE TEMP B-TREE") {
                 continue;
             }
             let whole = ["SCAN access_grant", "SCAN redemption", "SCAN object", "USE TEMP B-TREE"];
-            // As the batch of redemptions calls them.
+            // The names of the tables in the statements of a batch of redemptions.
             let whole = whole.iter().any(|bad| step.starts_with(bad)) || ["SCAN g", "SCAN r"].contains(&&*step);
             assert!(!whole || step.ends_with("access_grant_used_up"), "{statement}: {step}");
         }

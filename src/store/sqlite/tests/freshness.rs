@@ -1,4 +1,4 @@
-//! What was answered is what is read from then on, however much was read before.
+//! A read after the answer to a write sees that write, whatever is in the cache of recent grants.
 
 use std::{
     sync::{
@@ -29,7 +29,7 @@ async fn a_read_that_begins_after_an_answer_sees_what_was_answered() {
         readers.spawn(async move {
             while !done.load(Ordering::SeqCst) {
                 store.get(id).await.unwrap();
-                // A read that needs no database never waits, and would let nobody else run.
+                // A read from the cache never waits, so without this no other task would run.
                 tokio::task::yield_now().await;
             }
         });

@@ -1,4 +1,4 @@
-//! What only a database on a disk can go through.
+//! Tests of what only a database on a disk has: faults, locks, files, encryption.
 
 mod batch;
 mod disk_full;
@@ -14,7 +14,7 @@ use sqlx::SqliteConnection;
 use super::connection::Setup;
 use crate::store::contract::Files;
 
-/// A connection behind the store's back.
+/// A second connection to the database, with which a test changes rows past the store.
 async fn raw(files: &Files) -> SqliteConnection {
     Setup::new(&files.database()).open().await.unwrap()
 }

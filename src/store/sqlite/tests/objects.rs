@@ -1,4 +1,4 @@
-//! Objects and changes where rows, commits and schemas are not as they should be.
+//! Objects and changes with corrupt rows, failing commits and other schemas.
 
 use sqlx::Connection as _;
 use uuid::Uuid;
@@ -49,9 +49,9 @@ async fn a_corrupt_object_is_told_apart_and_can_be_removed() {
         let delete = ObjectWrite::Delete { key: broken.key.clone(), expected: Some(broken.revision) };
         let removed = bench.store.write_objects(vec![delete]).await.unwrap().remove(0);
         assert_eq!((removed.uid, &removed.key), (broken.uid, &broken.key));
-        let told = bench.store.changes().since(sound.revision).unwrap();
-        assert_eq!((told.len(), told[0].revision), (1, removed.revision));
-        assert!(matches!(told[0].effect, ChangeEffect::Removed(LastState::Unreadable)));
+        let published = bench.store.changes().since(sound.revision).unwrap();
+        assert_eq!((published.len(), published[0].revision), (1, removed.revision));
+        assert!(matches!(published[0].effect, ChangeEffect::Removed(LastState::Unreadable)));
     }
 }
 
@@ -80,9 +80,9 @@ async fn corrupt_grants_that_are_swept_are_told_too() {
 
     assert_eq!(bench.store.sweep(at(9000), 10).await.unwrap(), 2);
 
-    let told = bench.store.changes().since(broken.revision).unwrap();
+    let published = bench.store.changes().since(broken.revision).unwrap();
     let readable = |last: &&LastState| matches!(last, LastState::Grant(_));
-    let last: Vec<&LastState> = told
+    let last: Vec<&LastState> = published
         .iter()
         .map(|change| match &change.effect {
             ChangeEffect::Removed(last) => last,

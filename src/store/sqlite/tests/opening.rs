@@ -1,4 +1,4 @@
-//! Opening: what is made, what is kept, and what is refused.
+//! Opening a store: which files are created, which are kept, and which are refused.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
@@ -106,7 +106,7 @@ async fn wherever_a_crash_cuts_the_log_count_and_ledger_agree() {
         let copy = bench.files.crashed_copy();
         let log = fs::File::options().write(true).open(copy.path("grants.db-wal")).unwrap();
         log.set_len(length * twentieth / 20).unwrap();
-        // Cut before the key's probe was stored, the copy is a new database with a key of its own already there.
+        // A copy from before the key's probe was stored is a new database whose key file exists already.
         let crashed = SqliteBench::on(copy).await;
         let made = crashed.store.get(grant.id).await.unwrap().map_or(0, |grant| grant.allowance.made());
         let ledger = crashed.store.redemptions(grant.id, 0, 100).await.unwrap();

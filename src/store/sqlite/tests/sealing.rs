@@ -1,4 +1,4 @@
-//! Sealed values are bound to their rows, and those of the form before are still read.
+//! Sealed values are bound to their rows, and those of the older form are still read.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -65,7 +65,7 @@ async fn a_grant_that_is_given_another_name_or_namespace_does_not_open() {
     }
 }
 
-/// A grant and an object as the program before stored them, sealed with 32 bytes of value 7.
+/// A grant and an object as the program before version byte 2 stored them, sealed with a key of 32 bytes of value 7.
 const FIRST_FORM: &str = "INSERT INTO access_grant (uid, namespace, name, sealed_code, code_origin, redemptions_allowed, \
      redemptions, expiration_window, expires_at, created_at, generation, revision, sealed_metadata) VALUES \
      ('0bde8a35-8a3b-4a8f-9d36-5c2b5a3f1e01', 'west', 'offer', \

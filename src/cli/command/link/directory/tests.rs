@@ -57,7 +57,7 @@ fn link_text(name: &str, endpoints: &str) -> String {
 const INTER_ROUTER: &str = "{name: inter-router, host: 10.1.1.1, port: '55671'}";
 const EDGE: &str = "{name: edge, host: 10.1.1.1, port: '45671'}";
 
-/// Answers that port 55671 is well and every other is not, and keeps which were asked for.
+/// A prober for which only port 55671 works, and which records the tested endpoints.
 #[derive(Default)]
 struct Ports(Mutex<Vec<u16>>);
 
@@ -132,7 +132,7 @@ fn a_file_that_is_no_link_is_named_and_hides_no_other() {
     assert_eq!((bad.links.len(), bad.failures.len()), (0, 1));
 }
 
-/// Lets nobody go before eight are there, and counts how many are there at once.
+/// A prober that answers only when eight tests run, and counts the tests that run at the same time.
 struct Crowd {
     barrier: Barrier,
     inside: AtomicUsize,
@@ -180,10 +180,10 @@ fn a_pipe_or_a_device_among_the_files_is_reported_and_not_read() {
 
     let found = read(&scratch.0, None).unwrap();
 
-    let told: Vec<_> = found.failures.iter().map(CliError::chain).collect();
+    let messages: Vec<_> = found.failures.iter().map(CliError::chain).collect();
     let path = |name: &str| scratch.0.join(name).display().to_string();
     assert_eq!(
-        told,
+        messages,
         [path("Link-pipe.yaml"), path("Link-zero.yaml")].map(|path| format!("cannot read {path}: not a regular file"))
     );
     let credentials = found.links[0].credentials.as_ref().unwrap_err();

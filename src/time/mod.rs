@@ -1,6 +1,8 @@
-//! Level 0: instants and the one reader of the wall clock.
+//! Level 0: instants, the one reader of the wall clock, and pauses between attempts.
 //!
 //! Rules take `now: Timestamp` as an argument; only [`Clock`] asks the operating system what time it is.
+
+mod backoff;
 
 use std::{
     fmt,
@@ -13,6 +15,8 @@ use std::{
 };
 
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+
+pub use self::backoff::Backoff;
 
 /// 9999-12-31T23:59:59Z, the last second RFC 3339 and X.509 can write.
 const LAST_SECOND: i64 = 253_402_300_799;
@@ -103,7 +107,7 @@ impl Clock {
         Self(Source::System)
     }
 
-    /// A clock that stands still at `now` until it is [`set`](Self::set); clones share it.
+    /// A clock that shows `now` until it is [`set`](Self::set); clones share it.
     pub fn fixed(now: Timestamp) -> Self {
         Self(Source::Fixed(Arc::new(AtomicI64::new(now.0))))
     }
