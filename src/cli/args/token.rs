@@ -17,7 +17,7 @@ const ISSUE_EXAMPLES: &str = "\
 Examples:
   grantd token issue west.yaml
   grantd token issue west.yaml --redemptions-allowed 3 --expiration-window 2h
-  grantd token issue - -n west | ssh east 'cat > west.yaml'";
+  grantd token issue - -n west | ssh east 'umask 077; cat > west.yaml'";
 
 const REDEEM_ABOUT: &str = "\
 Turn a token into a Secret and Links for a connecting site
