@@ -1,4 +1,4 @@
-//! The load, and what is made of its measurements.
+//! The load, and the evaluation of its measurements.
 
 use std::{
     fmt,
@@ -20,7 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::wire::{Client, request};
 
-/// What one connection does.
+/// The work of one connection.
 #[derive(Clone, Copy)]
 pub enum Work {
     /// TLS, completed and closed by both sides, then nothing.
@@ -29,7 +29,7 @@ pub enum Work {
     Redemption,
 }
 
-/// Does the work over and over, this many at a time, for this long; gives how long each took, and how long all did.
+/// Repeats the work on this many connections at the same time, for this long; returns the time of each and of all.
 pub async fn drive(
     address: SocketAddr,
     token: &AccessToken,
@@ -58,14 +58,14 @@ pub async fn drive(
     (latencies, started.elapsed())
 }
 
-/// A handshake and nothing else, seen to its end on both sides.
+/// A TLS handshake only, completed and closed by both sides.
 async fn shake_hands(client: &Client) -> std::io::Result<()> {
     let mut stream = client.connect().await?;
     stream.shutdown().await?;
     stream.read_to_end(&mut Vec::new()).await.map(drop)
 }
 
-/// A redemption, its answer looked at no closer than to know that it is whole: this process shares the cores.
+/// A redemption. Its answer is only checked for being complete, as this process shares the cores with the server.
 async fn redeem(client: &Client, request: &[u8]) -> std::io::Result<()> {
     let mut stream = client.connect().await?;
     stream.write_all(request).await?;
@@ -130,7 +130,7 @@ pub fn fill(data_dir: &Path, count: u64) {
         };
         let store = store::open(options).await.unwrap();
         for first in (0..count).step_by(usize::try_from(AT_ONCE).unwrap()) {
-            // Begun together, they share a commit.
+            // Started together, so that they share a commit.
             let mut pending: Vec<_> = (first..(first + AT_ONCE).min(count)).map(|n| store.create(grant(n))).collect();
             poll_fn(|context| {
                 pending.retain_mut(|creation| match creation.as_mut().poll(context) {

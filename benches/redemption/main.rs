@@ -1,4 +1,4 @@
-//! What a redemption costs, measured on the real program.
+//! The cost of a redemption, measured on the real program.
 //!
 //! Starts `grantd serve` with durable commits and drives it over TLS from this process, a new connection for each
 //! redemption; in the same run, in turns, bare handshakes with the same settings. Figures of one run compare with each
@@ -26,7 +26,7 @@ use std::{
 use load::{Figures, Work};
 use server::Server;
 
-/// Handshakes and redemptions take turns, so that a slow phase of the machine meets both.
+/// Handshakes and redemptions alternate, so that a slow phase of the host affects both.
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(4);
 const IN_FLIGHT: usize = 32;

@@ -1,4 +1,4 @@
-//! Every value that an unauthenticated client can send: names, codes, windows, URLs, times.
+//! The parsers of single values that clients send: names, codes, windows, URLs, times.
 #![no_main]
 
 use grantd::{

@@ -26,7 +26,7 @@ use crate::{
     wire,
 };
 
-/// A server that listens for Kubernetes clients where it will again after a restart.
+/// A server that listens for Kubernetes clients on a port that it keeps after a restart.
 fn listening() -> Server {
     Server::start_with(&["--admin-listen", &format!("127.0.0.1:{}", port::free())])
 }
@@ -46,7 +46,7 @@ fn grant(name: &str) -> DynamicObject {
     DynamicObject::new(name, &access_grants()).data(json!({"spec": {"redemptionsAllowed": 2}}))
 }
 
-/// What a program that watches knows: the objects by their names.
+/// The knowledge of a program that watches: the objects by their names.
 struct Watching<'a> {
     events: Pin<&'a mut (dyn Stream<Item = watcher::Result<Event<DynamicObject>>> + Send)>,
     known: BTreeMap<String, DynamicObject>,
@@ -61,7 +61,7 @@ impl<'a> Watching<'a> {
         Self { events, known: BTreeMap::new(), coming: None, lists: 0, faults: Vec::new() }
     }
 
-    /// Takes events until it is so.
+    /// Reads events until the condition is true.
     async fn until(&mut self, what: &str, is_so: impl Fn(&BTreeMap<String, DynamicObject>) -> bool) {
         let waited = timeout(PATIENCE, async {
             while self.lists == 0 || self.coming.is_some() || !is_so(&self.known) {
@@ -153,7 +153,7 @@ async fn a_watcher_whose_watch_ends_every_second_misses_nothing_between() {
         let name = format!("grant-{number}");
         api.create(&PostParams::default(), &grant(&name)).await.unwrap();
         watching.until("it is made", |known| known.contains_key(&name)).await;
-        // So that an end falls between some of them.
+        // The pause makes some watches end between two creations.
         tokio::time::sleep(Duration::from_millis(400)).await;
     }
     assert_eq!((watching.lists, watching.faults.len()), (1, 0), "{:?}", watching.faults);

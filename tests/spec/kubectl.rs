@@ -28,7 +28,7 @@ use tokio::{
 
 use crate::server::{PATIENCE, Scratch, Server};
 
-/// What most tests apply.
+/// The manifest that most tests apply.
 const MANIFEST: &str = "\
 apiVersion: skupper.io/v2alpha1
 kind: AccessGrant
@@ -99,7 +99,7 @@ impl Kubectl {
         command
     }
 
-    /// Without an argument for the server's address.
+    /// A kubectl command without an argument for the server's address.
     fn bare(&self) -> Command {
         let mut command = Command::new(&self.binary);
         command
@@ -120,7 +120,7 @@ impl Kubectl {
         timeout(PATIENCE, self.command(arguments).output()).await.unwrap().unwrap()
     }
 
-    /// What a command that must succeed prints, and what it warns of.
+    /// Output and warnings of a command that must succeed.
     async fn says_and_warns(&self, arguments: &[&str]) -> (String, String) {
         let output = self.run(arguments).await;
         let (printed, warned) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
@@ -132,7 +132,7 @@ impl Kubectl {
         self.says_and_warns(arguments).await.0
     }
 
-    /// How a command that must fail explains itself.
+    /// The error message of a command that must fail.
     async fn complains(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments).await;
         assert_eq!(output.status.code(), Some(1), "{} {arguments:?}", self.binary.display());

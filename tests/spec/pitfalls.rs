@@ -30,7 +30,7 @@ fn curl(server: &Server, path: &str) -> Command {
     command
 }
 
-/// The status and the lines of what a request is answered with until the server ends it.
+/// The status and the lines of an answer until the server ends it.
 fn ask(server: &Server, path: &str, arguments: &[&str]) -> (u16, Vec<Value>) {
     let output = curl(server, path).args(["--write-out", "\n%{http_code}"]).args(arguments).output().unwrap();
     assert!(output.status.success(), "{path}: {}", String::from_utf8_lossy(&output.stderr));
@@ -63,7 +63,7 @@ fn patch(server: &Server, grant: &str, patch: &Value) -> Value {
     lines.remove(0)
 }
 
-/// A watch that goes on.
+/// A watch that is being read.
 struct Watch {
     curl: Child,
     events: Receiver<Value>,
@@ -91,7 +91,7 @@ impl Watch {
         self.events.recv_timeout(PATIENCE).expect("another event")
     }
 
-    /// The type of the next event, and the name of what it is about.
+    /// The type of the next event, and the name of its object.
     #[track_caller]
     fn next_of(&self) -> (String, String) {
         let event = self.next();

@@ -1,4 +1,4 @@
-//! A grantd of its own for each test: real process, real files, ports of the system's choice.
+//! A separate grantd for each test: a real process, real files, and ports that the system chooses.
 
 use std::{
     ffi::OsStr,
@@ -13,13 +13,13 @@ use std::{
 
 use grantd::link::AccessToken;
 
-/// Longer than anything takes here, so that a test that waits in vain ends.
+/// The deadline of every wait, longer than any step takes, so that a test that waits in vain ends.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The program under test.
 pub const GRANTD: &str = env!("CARGO_BIN_EXE_grantd");
 
-/// A directory that is gone when the test is.
+/// A directory that is removed after the test.
 #[derive(Debug)]
 pub struct Scratch(PathBuf);
 
@@ -45,7 +45,7 @@ impl Drop for Scratch {
     }
 }
 
-/// Waits until it is so, and fails when that takes too long.
+/// Waits until the condition is true, and fails when that takes too long.
 #[track_caller]
 pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
@@ -55,7 +55,7 @@ pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// A command of grantd with nothing of the caller's environment but the PATH.
+/// A command of grantd with no variable of the caller's environment except PATH.
 pub fn grantd<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = bare(GRANTD);
     command.args(arguments);
@@ -83,22 +83,22 @@ pub struct Server {
 }
 
 impl Server {
-    /// With nothing configured but loopback addresses.
+    /// Starts a server that is configured with loopback addresses only.
     pub fn start() -> Self {
         Self::start_with(&[])
     }
 
-    /// With more arguments of `serve`.
+    /// Starts a server with further arguments of `serve`.
     pub fn start_with(arguments: &[&str]) -> Self {
         Self::start_under(":", arguments)
     }
 
-    /// With a command of the shell before it, which limits what the server has. A restart is without it.
+    /// Starts a server after a command of the shell, which limits its resources. A restart does not repeat the command.
     pub fn start_under(shell: &str, arguments: &[&str]) -> Self {
         Self::spawn(Scratch::new(), shell, arguments.iter().map(ToString::to_string).collect())
     }
 
-    /// With its data in this folder.
+    /// Starts a server with its data in this directory.
     pub fn start_in(scratch: Scratch, arguments: Vec<String>) -> Self {
         Self::spawn(scratch, ":", arguments)
     }
@@ -109,7 +109,7 @@ impl Server {
         // Sites come from flags or from a file, never from both.
         let from_file = arguments.iter().any(|argument| argument == "--config");
         let site: &[&str] = if from_file { &[] } else { &["--link-host", "west.example.com"] };
-        // The shell makes place for the program, so that the process is the server's.
+        // `exec`: the shell is replaced, so that the process is the server's.
         let mut child = bare("sh")
             .args(["-c", &format!("{shell}; exec \"$0\" \"$@\""), GRANTD])
             .args(["--data-dir", data_dir.to_str().unwrap(), "serve"])
@@ -154,7 +154,7 @@ impl Server {
         }
     }
 
-    /// SIGKILL, and a new server on the same data.
+    /// Kills the server with SIGKILL, and starts a new one with the same data.
     pub fn kill_and_restart(mut self) -> Self {
         self.kill();
         let scratch = std::mem::replace(&mut self.scratch, Scratch::new());
@@ -270,7 +270,7 @@ impl Drop for Server {
         if std::thread::panicking() {
             return;
         }
-        // A server that was restarted has given its folder, and its log, to the next one.
+        // A server that was restarted has passed its directory, and its log, to the next one.
         let log = fs::read_to_string(self.scratch.file("log")).unwrap_or_default();
         assert!(!log.contains("PRIVATE KEY"), "a private key is in the log");
         for code in self.codes.lock().unwrap().iter() {

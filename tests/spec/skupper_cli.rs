@@ -16,7 +16,7 @@ use crate::server::{PATIENCE, Server};
 const BASE: &str = "/apis/skupper.io/v2alpha1/namespaces/default";
 const GRANT: &str = "west-12f75bc8-5dda-4256-88f8-9df48150281a";
 
-/// What came back.
+/// The parts of an answer.
 struct Answer {
     status: u16,
     content_type: String,
@@ -131,7 +131,7 @@ fn ask_for_openshift(connection: &mut Connection) {
     }
 }
 
-/// As the CLI does: once a second, the first time after a second.
+/// Polls as the CLI does: once a second, the first time after a second.
 fn poll_until(connection: &mut Connection, object: &str, condition: &str) -> Value {
     let deadline = Instant::now() + PATIENCE;
     loop {

@@ -69,7 +69,7 @@ impl Side {
         self.shell(script).output().unwrap()
     }
 
-    /// What a script that must succeed prints.
+    /// The output of a script that must succeed.
     #[track_caller]
     fn sh(&self, script: &str) -> String {
         let output = self.run(script);
@@ -78,7 +78,7 @@ impl Side {
         printed
     }
 
-    /// What a script that must fail complains of.
+    /// The error message of a script that must fail.
     #[track_caller]
     fn complains(&self, script: &str) -> String {
         let output = self.run(script);
@@ -116,7 +116,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A command that goes on until it is dropped.
+/// A command that runs until this is dropped.
 struct Following {
     child: Child,
     lines: Receiver<String>,
@@ -131,7 +131,7 @@ impl Following {
         Self { child, lines }
     }
 
-    /// Reads lines until one is like this.
+    /// Reads lines until one matches.
     #[track_caller]
     fn until(&self, is_it: impl Fn(&str) -> bool) -> String {
         let mut seen = Vec::new();
@@ -255,7 +255,7 @@ fn linked(kubectl: &Path, router: u16) -> (Side, Side) {
     (west, east)
 }
 
-/// Does it with some versions of kubectl at once.
+/// Runs a test with several versions of kubectl at the same time.
 fn with_each_kubectl(check: impl Fn(&Path) + Sync) {
     with_each_of(versions(), check);
 }
@@ -322,7 +322,7 @@ fn comes_up_and_goes_down(west: &Side, east: &Side, port: u16) {
     let watch = Following::start(east, "kubectl get links --watch");
     watch.until(|line| line.contains("Pending"));
     let router = Router::start(west, port);
-    // A new wish is tried at once; else the next try may be a minute away.
+    // A changed spec is processed at once; otherwise the next attempt may be a minute later.
     east.sh(r#"kubectl patch link token-to-west --type=merge -p '{"spec":{"cost":2}}'"#);
     let met = east.sh("kubectl wait --for=condition=Ready link/token-to-west --timeout=60s");
     assert_eq!(met, "link.skupper.io/token-to-west condition met\n");

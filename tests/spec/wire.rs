@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-/// What came back.
+/// The parts of an answer.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -29,7 +29,7 @@ impl Answer {
             .filter_map(|line| line.split_once(": "))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
             .collect();
-        // An answer that was cut off is no answer.
+        // An answer that was cut off does not count as one.
         let whole = headers.get("content-length")?.parse::<usize>().ok()? == body.len();
         whole.then(|| Self { status, headers, body: body.to_owned() })
     }
@@ -67,7 +67,7 @@ impl Client {
 
     pub async fn connect(&self) -> io::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect(self.address).await?;
-        // As Go does: else the request waits for the acknowledgement of the handshake's last message.
+        // As Go does; otherwise the request waits for the acknowledgement of the handshake's last message.
         stream.set_nodelay(true)?;
         self.connector.connect(ServerName::from(self.address.ip()), stream).await
     }

@@ -141,7 +141,7 @@ impl Refresher {
             Err(fault) => {
                 // Files of a pair change one after the other, so this may be temporary; it is logged once for each change.
                 if changed {
-                    warn!(error = %chain(&fault), "changed {what} not loaded; the old one stays until it can be");
+                    warn!(error = %chain(&fault), "the changed {what} cannot be loaded; the previous one stays in use");
                 }
                 self.pending.insert(certificate.to_owned());
             }

@@ -55,7 +55,7 @@ const SPEC: &[Field] = &[
     required(
         "ca",
         FieldKind::Text,
-        "The certificates, in PEM, by which the server at the URL is known: status.ca of the AccessGrant.",
+        "The CA certificates, in PEM, with which the server at the URL is verified: status.ca of the AccessGrant.",
     ),
     field("linkCost", FieldKind::Integer, "The cost of traffic over the Links. Default: 1, and 0 means the same."),
     field("settings", FieldKind::Texts, "Free settings, which are stored and have no effect."),

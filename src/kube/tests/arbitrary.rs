@@ -1,4 +1,4 @@
-//! Whatever is sent, the answer is an answer, and what is stored is valid.
+//! Property tests: every request gets a valid answer, and every stored object is valid.
 
 use std::cell::Cell;
 
@@ -43,7 +43,7 @@ fn any_path() -> impl Strategy<Value = String> {
         .prop_map(|(path, query)| format!("{path}?{}", query.join("&")))
 }
 
-/// A field that is mostly as it should be: left out, or good, and now and then anything.
+/// A value for a field: mostly absent or valid, and sometimes arbitrary.
 fn mostly(good: impl Strategy<Value = Value> + 'static) -> impl Strategy<Value = Option<Value>> {
     prop_oneof![20 => Just(None), 20 => good.prop_map(Some), 1 => any_json().prop_map(Some)]
 }
@@ -85,7 +85,7 @@ fn any_body() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// What a grant shows can be sent again, as another grant.
+/// A grant as it is shown can be sent again to create another grant.
 fn again(shown: &Value) -> Value {
     json!({
         "apiVersion": shown["apiVersion"], "kind": shown["kind"], "spec": shown["spec"],
@@ -99,7 +99,7 @@ fn again(shown: &Value) -> Value {
 fn no_request_breaks_the_api_or_stores_what_is_not_valid() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let world = runtime.block_on(World::start());
-    // Watches end at once.
+    // A server that is stopping ends watches at once.
     world.app.draining();
     let methods = [Method::GET, Method::POST, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD];
     let types = [
@@ -120,7 +120,7 @@ fn no_request_breaks_the_api_or_stores_what_is_not_valid() {
         let usual = if method == Method::PATCH { "application/merge-patch+json" } else { "application/json" };
         let content_type = content_type.unwrap_or(usual);
         let request = Request::builder().method(method).uri(&path).header("content-type", content_type);
-        // What hyper would not read as a request never comes so far.
+        // hyper refuses these requests before they reach this code.
         let Ok(request) = request.body(http_body_util::Full::from(body)) else { return Ok(()) };
         let seen = runtime.block_on(world.request(request));
         prop_assert!((200..500).contains(&seen.status), "{} {}", seen.status, seen.text);

@@ -1,4 +1,4 @@
-//! Who may do what.
+//! Authentication and authorization.
 
 use http_body_util::Full;
 use hyper::{Request, body::Bytes};

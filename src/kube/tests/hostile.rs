@@ -1,4 +1,4 @@
-//! Hostile input: too many requests, too long or too large ones, or such as are meant for another server.
+//! Hostile input: requests that are too many, too long, too large, or meant for another server.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hyper::Method;
@@ -39,7 +39,7 @@ async fn patches_do_not_add_up_to_an_object_of_any_length() {
     let sites = "/apis/skupper.io/v2alpha1/namespaces/other/sites";
     world.post(sites, &manifest("Site", "s", &json!({}))).await.object();
     let (one, long) = (format!("{sites}/s"), "x".repeat(1_000_000));
-    // Each is good on its own.
+    // Each of them alone is valid.
     for field in ["defaultIssuer", "linkAccess", "serviceAccount"] {
         let seen = world.patch(&one, &json!({"spec": {field: long}})).await;
         assert_eq!(seen.status, 200, "{}", &seen.text[..seen.text.len().min(300)]);

@@ -1,4 +1,4 @@
-//! The listener itself: a real socket, and curl.
+//! The listener on the Unix socket: a real socket, and curl.
 
 use std::{
     convert::Infallible,
@@ -62,7 +62,7 @@ impl Running {
         UnixStream::connect(&self.socket).await.unwrap()
     }
 
-    /// A connection that has its place, as the beginning of an answer proves.
+    /// A connection that the listener has accepted, as the beginning of an answer proves.
     async fn accepted(&self) -> UnixStream {
         let mut stream = self.connect().await;
         stream.write_all(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
@@ -219,7 +219,7 @@ async fn a_request_that_has_begun_is_answered_while_the_listener_closes() {
 
     let Running { world, socket, stop, serving } = running;
     stop.send(()).unwrap();
-    // An idle connection is closed at once, and the answer that it had is whole.
+    // An idle connection is closed at once; the answer that was sent on it is complete.
     assert!(read_all(&mut idle).await.ends_with('}'));
     stream.write_all(body.as_bytes()).await.unwrap();
     let answer = read_all(&mut stream).await;

@@ -45,7 +45,7 @@ async fn pages_together_are_the_whole_list() {
         seen.extend(names(&page).into_iter().map(str::to_owned));
         assert!(version.is_null() || version == page["metadata"]["resourceVersion"]);
         version = page["metadata"]["resourceVersion"].clone();
-        // What is written between two pages changes neither the order nor the list's version.
+        // A write between two pages changes neither the order nor the version of the list.
         world.post(GRANTS, &grant(&format!("0{pages}"), json!({}))).await.object();
         match page["metadata"]["continue"].as_str() {
             Some(next) => token = next.to_owned(),

@@ -85,7 +85,7 @@ async fn every_type_is_found_by_its_schema_and_by_an_operation() {
     for resource in TYPES {
         let (document, kind) = (document_of(&world, resource).await, kind_of(resource));
         assert_eq!(schema(&document, resource)["type"], "object");
-        // A watch is a list that does not end.
+        // A watch is the list operation with the parameter `watch`.
         let verbs = resource.verbs.iter().filter(|verb| **verb != Verb::Watch);
         assert_eq!(operations(&document, &kind).count(), verbs.count(), "{}", resource.kind);
     }

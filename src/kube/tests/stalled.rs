@@ -1,4 +1,4 @@
-//! Clients that take no answers, and answers that are long.
+//! Clients that read no answers, and answers that are long.
 
 use std::time::Duration;
 

@@ -20,7 +20,7 @@ use crate::{
 };
 
 const SITES: &str = "/apis/skupper.io/v2alpha1/namespaces/west/sites";
-/// As kubectl sends it.
+/// The `Accept` header of `kubectl get`.
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,\
                      application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
 const CODE: &str = "a-code-that-must-stay-secret";
@@ -40,7 +40,7 @@ fn headings(table: &Value) -> Vec<(&str, &str)> {
     columns.iter().map(|column| (column["name"].as_str().unwrap(), column["type"].as_str().unwrap())).collect()
 }
 
-/// With a code that was given, and an annotation that repeats it, as `kubectl apply` leaves one.
+/// A grant with a given code, and with an annotation that repeats the code, as `kubectl apply` writes it.
 async fn world_with_codes() -> World {
     let world = World::start().await;
     for name in ["a", "b"] {

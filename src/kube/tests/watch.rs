@@ -29,7 +29,7 @@ pub(super) struct Watching {
 pub(super) type Event = (String, Value);
 
 impl Watching {
-    /// The next event; `None` when the watch has ended well.
+    /// The next event; `None` when the watch has ended properly.
     pub(super) async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
@@ -55,7 +55,7 @@ impl Watching {
         received
     }
 
-    /// All that is left of a watch that ends.
+    /// All further events of a watch that ends.
     async fn rest(&mut self) -> Vec<Event> {
         let mut rest = Vec::new();
         while let Some(event) = self.next().await {
@@ -147,7 +147,7 @@ async fn a_watch_that_resumes_from_a_revision_misses_nothing_and_repeats_nothing
     let mut whole = Vec::new();
     let mut from = start;
     for _ in 0..5 {
-        // Each watch is left after its first event.
+        // Each watch is closed after its first event.
         let (event, object) = world.watch(&format!("resourceVersion={from}")).await.next().await.unwrap();
         assert!(version(&object) > from, "{event} {object}");
         from = version(&object);
@@ -311,7 +311,7 @@ async fn a_watcher_that_takes_nothing_is_cut_off_and_learns_of_it() {
     }
     let mut watching = world.watch("").await;
     assert_eq!(watching.received(1).await.len(), 1);
-    // The rest was read from the store together with the first.
+    // The other events were read from the store together with the first.
     tokio::time::pause();
     tokio::time::sleep(Duration::from_secs(31)).await;
     tokio::time::resume();

@@ -1,4 +1,4 @@
-//! Whatever happens, and however often a client comes and goes: what it knows is what there is.
+//! Property test: after any changes and any number of reconnections, a client of watches knows exactly the stored objects.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -52,7 +52,7 @@ async fn listed(world: &World, query: &str) -> (u64, Known) {
     (version(&list), items.map(|item| (item["metadata"]["name"].as_str().unwrap().to_owned(), item.clone())).collect())
 }
 
-/// Lists, and follows with watches that are left after so many events, until all is known.
+/// Lists, and then continues with watches, each of which is closed after so many events, until the client knows everything.
 async fn follow(world: &World, query: &str, patience: usize, acts: &[(usize, Deed)]) {
     let (mut at, mut known) = listed(world, query).await;
     let acting = async {

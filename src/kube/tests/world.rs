@@ -1,4 +1,4 @@
-//! A whole service in a directory of its own, and requests to it.
+//! A whole service with its own data directory, and requests to it.
 
 use std::{
     convert::Infallible,
@@ -33,7 +33,7 @@ pub(super) const GRANTS: &str = "/apis/skupper.io/v2alpha1/namespaces/west/acces
 /// 2023-11-14T22:13:20Z
 pub(super) const NOW: i64 = 1_700_000_000;
 
-/// A directory that goes with the test.
+/// A directory that is removed after the test.
 pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
@@ -61,7 +61,7 @@ pub(super) struct World {
     pub(super) service: AdminService,
 }
 
-/// An answer, taken apart.
+/// The parts of an answer.
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) status: u16,
@@ -76,13 +76,13 @@ impl Seen {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The object, of an answer that has to be a success.
+    /// The object in an answer, which must be a success.
     pub(super) fn object(self) -> Value {
         assert!((200..300).contains(&self.status), "{} {}", self.status, self.text);
         self.json
     }
 
-    /// Code, reason and message, of an answer that has to be a Status.
+    /// Code, reason and message of an answer, which must be a Status.
     pub(super) fn failure(&self) -> (u16, &str, &str) {
         assert_eq!(self.json["kind"], "Status", "{}", self.text);
         assert_eq!(self.json["code"], self.status);
@@ -139,7 +139,7 @@ impl World {
         self.request_of(Peer::Owner, request).await
     }
 
-    /// What the API answers to another client than the owner.
+    /// The answer to a request of another client than the owner.
     pub(super) async fn request_of<B>(&self, peer: Peer, request: Request<B>) -> Seen
     where
         B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
@@ -177,7 +177,7 @@ impl World {
         self.send(Method::DELETE, path, "application/json", &body).await
     }
 
-    /// A grant in `west` that has to succeed.
+    /// Creates a grant in `west`, which must succeed.
     pub(super) async fn grant(&self, name: &str, spec: Value) -> Value {
         let seen = self.post(GRANTS, &grant(name, spec)).await;
         assert_eq!(seen.status, StatusCode::CREATED.as_u16(), "{}", seen.text);
@@ -209,7 +209,7 @@ pub(super) fn manifest(kind: &str, name: &str, spec: &Value) -> Value {
     json!({"apiVersion": "skupper.io/v2alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})
 }
 
-/// What is wrong with the fields of an object, and with which, in order; of an answer that has to be a refusal.
+/// The fields and messages of the faults in an answer, in order; the answer must be a refusal.
 pub(super) fn causes(seen: &Seen) -> Vec<(&str, &str)> {
     assert_eq!(seen.failure().1, "Invalid", "{}", seen.text);
     let all = seen.json["details"]["causes"].as_array().unwrap();

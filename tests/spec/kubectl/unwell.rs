@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use super::{Kubectl, versions};
 use crate::faults::database;
 
-/// Nothing that the server asks for is there any more.
+/// Renames all tables, so that every query of the server fails.
 async fn fail(store: &mut SqliteConnection) {
     rename(store, "SELECT name, 'lost_' || name FROM sqlite_master").await;
 }

@@ -50,7 +50,7 @@ impl Begun {
         timeout(PATIENCE, self.lines.next_line()).await.unwrap().unwrap().expect("another line")
     }
 
-    /// What it prints until it ends, which has to be well.
+    /// The output until kubectl ends, which it must do with success.
     async fn end(mut self) -> String {
         let mut printed = String::new();
         while let Some(line) = timeout(PATIENCE, self.lines.next_line()).await.unwrap().unwrap() {
@@ -126,7 +126,7 @@ async fn waiting_goes_on_through_a_restart_of_the_server() {
         let waiting = kubectl.begin(&["wait", "accessgrant/west", what, "--timeout=20s"]);
         kubectl.until_it_watches().await;
 
-        // The other one only keeps the place meanwhile.
+        // `kubectl` must contain a server, so a second one takes the place of the first during its restart.
         let server = std::mem::replace(&mut kubectl.server, Server::start());
         kubectl.server = server.kill_and_restart();
         kubectl.until_it_watches().await;
@@ -142,7 +142,7 @@ async fn waiting_for_what_is_not_there_ends_when_it_is_made() {
     for binary in versions() {
         let kubectl = Kubectl::start(binary).await;
         let wait = ["wait", "accessgrant/west", "--for=create", "--timeout=20s"];
-        // The older ones cannot, and ask nothing.
+        // Older versions of kubectl do not support this.
         if String::from_utf8_lossy(&kubectl.run(&["wait", "--help"]).await.stdout).contains("--for=create") {
             let waiting = kubectl.begin(&wait);
             kubectl.until_asked("code=\"4xx\",resource=\"accessgrants\",verb=\"get\"").await;
