@@ -22,7 +22,7 @@ use crate::wire::{Client, request};
 
 /// The work of one connection.
 #[derive(Clone, Copy)]
-pub enum Work {
+pub(crate) enum Work {
     /// TLS, completed and closed by both sides, then nothing.
     Handshake,
     /// A whole redemption.
@@ -30,7 +30,7 @@ pub enum Work {
 }
 
 /// Repeats the work on this many connections at the same time, for this long; returns the time of each and of all.
-pub async fn drive(
+pub(crate) async fn drive(
     address: SocketAddr,
     token: &AccessToken,
     work: Work,
@@ -78,30 +78,30 @@ async fn redeem(client: &Client, request: &[u8]) -> std::io::Result<()> {
 
 /// The measurements of all rounds of one kind of work.
 #[derive(Default)]
-pub struct Figures {
+pub(crate) struct Figures {
     latencies: Vec<Duration>,
     elapsed: Duration,
     cpu_seconds: f64,
 }
 
 impl Figures {
-    pub fn add(&mut self, latencies: Vec<Duration>, elapsed: Duration, cpu_seconds: f64) {
+    pub(crate) fn add(&mut self, latencies: Vec<Duration>, elapsed: Duration, cpu_seconds: f64) {
         self.latencies.extend(latencies);
         self.latencies.sort_unstable();
         self.elapsed += elapsed;
         self.cpu_seconds += cpu_seconds;
     }
 
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.latencies.len() as u64
     }
 
-    pub fn rate(&self) -> f64 {
+    pub(crate) fn rate(&self) -> f64 {
         self.count() as f64 / self.elapsed.as_secs_f64()
     }
 
     /// Seconds of the server's CPU for each.
-    pub fn cpu_each(&self) -> f64 {
+    pub(crate) fn cpu_each(&self) -> f64 {
         self.cpu_seconds / self.count() as f64
     }
 
@@ -119,7 +119,7 @@ impl fmt::Display for Figures {
 }
 
 /// Stores this many open grants in a data directory that no server holds.
-pub fn fill(data_dir: &Path, count: u64) {
+pub(crate) fn fill(data_dir: &Path, count: u64) {
     const AT_ONCE: u64 = 256;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {

@@ -9,9 +9,9 @@ use syn::{
 };
 
 /// A module's path below the crate's root: `["store", "sql"]`.
-pub type ModulePath = Vec<String>;
+pub(crate) type ModulePath = Vec<String>;
 /// Which module imports from which, each with a file of its own. Re-exports import nothing.
-pub type Imports = BTreeMap<ModulePath, BTreeSet<ModulePath>>;
+pub(crate) type Imports = BTreeMap<ModulePath, BTreeSet<ModulePath>>;
 
 /// Longer chains of re-exports than this are taken for a circle of re-exports.
 const LONGEST_CHAIN: usize = 16;
@@ -23,7 +23,7 @@ struct Crate {
 }
 
 /// The imports between the modules of `files`, without code that is compiled for tests only.
-pub fn imports(files: &[(ModulePath, String)]) -> Imports {
+pub(crate) fn imports(files: &[(ModulePath, String)]) -> Imports {
     let parsed: Vec<(&ModulePath, File)> = files
         .iter()
         .map(|(module, text)| {
@@ -206,7 +206,7 @@ fn are_for_tests(attributes: &[Attribute]) -> bool {
 }
 
 /// The modules that lie on circles of imports, and on the way from one circle to another, with what of those they import.
-pub fn circular(imports: &Imports) -> Imports {
+pub(crate) fn circular(imports: &Imports) -> Imports {
     let mut left = imports.clone();
     loop {
         let before = left.len();

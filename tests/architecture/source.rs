@@ -8,7 +8,7 @@ use std::{
 use crate::graph::ModulePath;
 
 /// Every Rust file below `directory`.
-pub fn rust_files(directory: &Path) -> Vec<PathBuf> {
+pub(crate) fn rust_files(directory: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
@@ -22,27 +22,27 @@ pub fn rust_files(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// The folder of `Cargo.toml`.
-pub fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// A file of the library.
-pub struct Source {
-    pub module: ModulePath,
-    pub path: PathBuf,
-    pub text: String,
-    pub compiled: Compiled,
+pub(crate) struct Source {
+    pub(crate) module: ModulePath,
+    pub(crate) path: PathBuf,
+    pub(crate) text: String,
+    pub(crate) compiled: Compiled,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Compiled {
+pub(crate) enum Compiled {
     Always,
     ForTests,
 }
 
 /// Every file of the library, found as the compiler finds them: from `lib.rs`, declaration by declaration. So nothing
 /// counts as a test that the compiler does not leave out.
-pub fn sources() -> Vec<Source> {
+pub(crate) fn sources() -> Vec<Source> {
     with_submodules(root().join("src/lib.rs"), Compiled::Always)
 }
 
@@ -80,7 +80,7 @@ fn submodules(text: &str) -> Vec<(&str, Compiled)> {
 }
 
 /// The text of a file without its `mod tests`, which ends with the next brace at the margin.
-pub fn without_tests(text: &str) -> String {
+pub(crate) fn without_tests(text: &str) -> String {
     match text.split_once("\n#[cfg(test)]\nmod tests {\n") {
         Some((before, tests)) => format!("{before}\n{}", tests.split_once("\n}\n").unwrap().1),
         None => text.to_owned(),
@@ -88,7 +88,7 @@ pub fn without_tests(text: &str) -> String {
 }
 
 /// The text of a file without lines of comments and without its `mod tests`.
-pub fn production_code(text: &str) -> String {
+pub(crate) fn production_code(text: &str) -> String {
     without_tests(text).lines().filter(|line| !is_comment(line)).collect::<Vec<_>>().join("\n")
 }
 
@@ -97,7 +97,7 @@ fn is_comment(line: &str) -> bool {
 }
 
 /// The files that are compiled into the program, not only for its tests.
-pub fn production() -> impl Iterator<Item = Source> {
+pub(crate) fn production() -> impl Iterator<Item = Source> {
     sources().into_iter().filter(|source| source.compiled == Compiled::Always)
 }
 

@@ -1,15 +1,15 @@
 //! What the tests of this folder hold: the layers, the sub-modules, and the limits.
 
 /// A top-level module, its level, and the crates that only it (and modules that name them too) may use.
-pub struct Module {
-    pub name: &'static str,
-    pub level: u8,
+pub(crate) struct Module {
+    pub(crate) name: &'static str,
+    pub(crate) level: u8,
     /// Names, separated by blanks.
-    pub crates: &'static str,
+    pub(crate) crates: &'static str,
 }
 
 /// Imports point down. `link` may also use `grant`, which is on the same level.
-pub const MODULES: &[Module] = &[
+pub(crate) const MODULES: &[Module] = &[
     Module { name: "time", level: 0, crates: "" },
     Module { name: "file", level: 0, crates: "uuid" },
     Module { name: "grant", level: 1, crates: "subtle uuid" },
@@ -44,14 +44,14 @@ pub const MODULES: &[Module] = &[
 ];
 
 /// The order of the sub-modules of a module.
-pub struct SubModules {
-    pub module: &'static str,
+pub(crate) struct SubModules {
+    pub(crate) module: &'static str,
     /// Lowest first: each may import those before it. Names in one string, separated by blanks, may not import each other.
-    pub order: &'static [&'static str],
+    pub(crate) order: &'static [&'static str],
 }
 
 /// The modules that are large enough to have layers inside.
-pub const SUB_MODULES: &[SubModules] = &[
+pub(crate) const SUB_MODULES: &[SubModules] = &[
     SubModules {
         module: "store",
         order: &["error receipt", "grants options", "object", "changes", "sql", "fuzzing sqlite", "open"],
@@ -74,20 +74,20 @@ pub const SUB_MODULES: &[SubModules] = &[
 ];
 
 /// Crates that every module may use.
-pub const EVERYWHERE: &[&str] = &["thiserror", "zeroize"];
+pub(crate) const EVERYWHERE: &[&str] = &["thiserror", "zeroize"];
 /// Inside `rustls::crypto` there is a module of this name; the crate itself is for `pki` and `store`.
-pub const LOOKS_LIKE_A_CRATE: (&str, &str) = ("aws_lc_rs", "rustls::");
-pub const FORBIDDEN_NAMES: &[&str] = &["util", "utils", "common", "helper", "helpers", "misc", "manager"];
-pub const LONGEST_FILE: usize = 400;
+pub(crate) const LOOKS_LIKE_A_CRATE: (&str, &str) = ("aws_lc_rs", "rustls::");
+pub(crate) const FORBIDDEN_NAMES: &[&str] = &["util", "utils", "common", "helper", "helpers", "misc", "manager"];
+pub(crate) const LONGEST_FILE: usize = 400;
 /// Crates of tests, which test files anywhere may use besides those of the modules.
-pub const TEST_CRATES: &[&str] = &["proptest"];
+pub(crate) const TEST_CRATES: &[&str] = &["proptest"];
 
 /// The row of the table for the module `name`.
-pub fn module_named(name: &str) -> &'static Module {
+pub(crate) fn module_named(name: &str) -> &'static Module {
     MODULES.iter().find(|module| module.name == name).unwrap_or_else(|| panic!("{name}: not in the table of modules"))
 }
 
 /// The top-level module of `path`; `None` for `lib.rs`.
-pub fn top_module(path: &[String]) -> Option<&str> {
+pub(crate) fn top_module(path: &[String]) -> Option<&str> {
     path.first().map(String::as_str)
 }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The database of a server, opened by another process.
-pub async fn database(server: &Server) -> SqliteConnection {
+pub(crate) async fn database(server: &Server) -> SqliteConnection {
     SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(server.data_dir.join("grantd.db")))
         .await
         .unwrap()

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::server::{Server, grantd};
 
 /// Two grants, in two namespaces, each with a label.
-pub const TWO_GRANTS: &str = "\
+pub(crate) const TWO_GRANTS: &str = "\
 apiVersion: skupper.io/v2alpha1
 kind: AccessGrant
 metadata: {name: west, labels: {side: left}}

@@ -40,7 +40,7 @@ spec:
 ";
 
 /// The oldest, the newest and the middle one of those that are installed.
-pub fn versions() -> Vec<PathBuf> {
+pub(crate) fn versions() -> Vec<PathBuf> {
     let all = installed();
     match all.len() {
         0..=3 => all,
@@ -52,7 +52,7 @@ pub fn versions() -> Vec<PathBuf> {
 ///
 /// Those are taken for themselves: the one on the PATH may be a front end that picks one by the server's version
 /// (docs/kubernetes-api.md section 3.1).
-pub fn installed() -> Vec<PathBuf> {
+pub(crate) fn installed() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap();
     let found = std::env::split_paths(&path).map(|directory| directory.join("kubectl")).find(|file| file.is_file());
     let found = found.expect("these tests need kubectl on the PATH").canonicalize().unwrap();

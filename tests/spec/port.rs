@@ -6,7 +6,7 @@ use std::net::TcpListener;
 const CANDIDATES: std::ops::Range<u16> = 20_000..30_000;
 
 /// A port of loopback without a listener.
-pub fn free() -> u16 {
+pub(crate) fn free() -> u16 {
     let seed = uuid::Uuid::new_v4().as_u128();
     let count = u128::from(CANDIDATES.end - CANDIDATES.start);
     (0..100)

@@ -14,27 +14,27 @@ use std::{
 use grantd::link::AccessToken;
 
 /// The deadline of every wait, longer than any step takes, so that a test that waits in vain ends.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The program under test.
-pub const GRANTD: &str = env!("CARGO_BIN_EXE_grantd");
+pub(crate) const GRANTD: &str = env!("CARGO_BIN_EXE_grantd");
 
 /// A directory that is removed after the test.
 #[derive(Debug)]
-pub struct Scratch(PathBuf);
+pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let path = std::env::temp_dir().join(format!("grantd-spec-{}", uuid::Uuid::new_v4().as_simple()));
         fs::create_dir(&path).unwrap();
         Self(path)
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 }
@@ -47,7 +47,7 @@ impl Drop for Scratch {
 
 /// Waits until the condition is true, and fails when that takes too long.
 #[track_caller]
-pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
@@ -56,7 +56,7 @@ pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
 }
 
 /// A command of grantd with no variable of the caller's environment except PATH.
-pub fn grantd<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
+pub(crate) fn grantd<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = bare(GRANTD);
     command.args(arguments);
     command
@@ -70,12 +70,12 @@ fn bare(program: &str) -> Command {
 
 /// A running server and its data directory, which outlives a kill.
 #[derive(Debug)]
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub data_dir: PathBuf,
-    pub redeem: SocketAddr,
-    pub observe: SocketAddr,
-    pub banner: String,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) redeem: SocketAddr,
+    pub(crate) observe: SocketAddr,
+    pub(crate) banner: String,
     scratch: Scratch,
     arguments: Vec<String>,
     /// The codes of the tokens it issued: whatever a test does, they must not be in its log.
@@ -84,22 +84,22 @@ pub struct Server {
 
 impl Server {
     /// Starts a server that is configured with loopback addresses only.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
 
     /// Starts a server with further arguments of `serve`.
-    pub fn start_with(arguments: &[&str]) -> Self {
+    pub(crate) fn start_with(arguments: &[&str]) -> Self {
         Self::start_under(":", arguments)
     }
 
     /// Starts a server after a command of the shell, which limits its resources. A restart does not repeat the command.
-    pub fn start_under(shell: &str, arguments: &[&str]) -> Self {
+    pub(crate) fn start_under(shell: &str, arguments: &[&str]) -> Self {
         Self::spawn(Scratch::new(), shell, arguments.iter().map(ToString::to_string).collect())
     }
 
     /// Starts a server with its data in this directory.
-    pub fn start_in(scratch: Scratch, arguments: Vec<String>) -> Self {
+    pub(crate) fn start_in(scratch: Scratch, arguments: Vec<String>) -> Self {
         Self::spawn(scratch, ":", arguments)
     }
 
@@ -131,22 +131,22 @@ impl Server {
         Self { child, data_dir, redeem, observe, banner, scratch, arguments, codes: Mutex::default() }
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    pub fn scratch(&self) -> &Scratch {
+    pub(crate) fn scratch(&self) -> &Scratch {
         &self.scratch
     }
 
     /// Everything the server has logged.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.scratch.file("log")).unwrap()
     }
 
     /// Waits until the server has logged this.
     #[track_caller]
-    pub fn wait_for_log(&self, text: &str) {
+    pub(crate) fn wait_for_log(&self, text: &str) {
         let deadline = Instant::now() + PATIENCE;
         while !self.log().contains(text) {
             assert!(Instant::now() < deadline, "{text:?} is not in the log:\n{}", self.log());
@@ -155,7 +155,7 @@ impl Server {
     }
 
     /// Kills the server with SIGKILL, and starts a new one with the same data.
-    pub fn kill_and_restart(mut self) -> Self {
+    pub(crate) fn kill_and_restart(mut self) -> Self {
         self.kill();
         let scratch = std::mem::replace(&mut self.scratch, Scratch::new());
         let arguments = std::mem::take(&mut self.arguments);
@@ -165,17 +165,17 @@ impl Server {
         server
     }
 
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 
-    pub fn wait_for_exit(&mut self) -> ExitStatus {
+    pub(crate) fn wait_for_exit(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -187,25 +187,25 @@ impl Server {
     }
 
     /// Runs a command against this server.
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = grantd(["--data-dir", self.data_dir.to_str().unwrap()]);
         command.args(arguments).current_dir(self.scratch.path());
         command
     }
 
     /// Runs a command that must succeed, and gives what it printed.
-    pub fn ok(&self, arguments: &[&str]) -> String {
+    pub(crate) fn ok(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// A token that can be redeemed this often.
-    pub fn issue(&self, allowed: u32) -> AccessToken {
+    pub(crate) fn issue(&self, allowed: u32) -> AccessToken {
         let text = self.ok(&["token", "issue", "-", "--redemptions-allowed", &allowed.to_string()]);
         let token = AccessToken::read(&text).unwrap();
         self.codes.lock().unwrap().push(token.code.expose().to_owned());
@@ -213,22 +213,22 @@ impl Server {
     }
 
     /// The grant of a token as the API shows it.
-    pub fn grant(&self, token: &AccessToken) -> serde_json::Value {
+    pub(crate) fn grant(&self, token: &AccessToken) -> serde_json::Value {
         self.grant_named(token.name.as_str())
     }
 
     /// The grant of this name as the API shows it.
-    pub fn grant_named(&self, name: &str) -> serde_json::Value {
+    pub(crate) fn grant_named(&self, name: &str) -> serde_json::Value {
         serde_json::from_str(&self.ok(&["grant", "show", name, "-o", "json"])).unwrap()
     }
 
     /// The ledger rows of a token's grant.
-    pub fn ledger(&self, token: &AccessToken) -> Vec<serde_json::Value> {
+    pub(crate) fn ledger(&self, token: &AccessToken) -> Vec<serde_json::Value> {
         self.ledger_named(token.name.as_str())
     }
 
     /// The ledger rows of the grant of this name.
-    pub fn ledger_named(&self, name: &str) -> Vec<serde_json::Value> {
+    pub(crate) fn ledger_named(&self, name: &str) -> Vec<serde_json::Value> {
         let socket = self.data_dir.join("admin.sock");
         let mut rows = Vec::new();
         let mut after = String::new();
@@ -251,7 +251,7 @@ impl Server {
     }
 
     /// The body and status of a page of the observe listener.
-    pub fn observe(&self, path: &str) -> (u16, String) {
+    pub(crate) fn observe(&self, path: &str) -> (u16, String) {
         let answer = Command::new("curl")
             .args(["--silent", "--max-time", "10", "--write-out", "\n%{http_code}"])
             .arg(format!("http://{}{path}", self.observe))

@@ -13,10 +13,10 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 /// The parts of an answer.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: BTreeMap<String, String>,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: String,
 }
 
 impl Answer {
@@ -35,7 +35,7 @@ impl Answer {
     }
 
     /// The serial number of the certificate inside, as the ledger writes it.
-    pub fn serial(&self) -> String {
+    pub(crate) fn serial(&self) -> String {
         let bundle = grantd::link::Bundle::read(self.body.as_bytes()).unwrap();
         let certificate = CertificateDer::from_pem_slice(bundle.secret.certificate_pem.as_bytes()).unwrap();
         let (_, parsed) = x509_parser::parse_x509_certificate(&certificate).unwrap();
@@ -45,13 +45,13 @@ impl Answer {
 
 /// A client that trusts one token's CA.
 #[derive(Clone)]
-pub struct Client {
+pub(crate) struct Client {
     address: SocketAddr,
     connector: TlsConnector,
 }
 
 impl Client {
-    pub fn new(address: SocketAddr, token: &AccessToken) -> Self {
+    pub(crate) fn new(address: SocketAddr, token: &AccessToken) -> Self {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(token.ca.as_bytes()) {
             roots.add(certificate.unwrap()).unwrap();
@@ -65,7 +65,7 @@ impl Client {
         Self { address, connector: TlsConnector::from(Arc::new(config)) }
     }
 
-    pub async fn connect(&self) -> io::Result<TlsStream<TcpStream>> {
+    pub(crate) async fn connect(&self) -> io::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect(self.address).await?;
         // As Go does; otherwise the request waits for the acknowledgement of the handshake's last message.
         stream.set_nodelay(true)?;
@@ -73,7 +73,7 @@ impl Client {
     }
 
     /// Sends these bytes and reads until the server closes. `None`: no whole answer came.
-    pub async fn exchange(&self, request: &[u8]) -> Option<Answer> {
+    pub(crate) async fn exchange(&self, request: &[u8]) -> Option<Answer> {
         let attempt = async {
             let mut stream = self.connect().await.ok()?;
             stream.write_all(request).await.ok()?;
@@ -86,13 +86,13 @@ impl Client {
     }
 
     /// Redeems as Skupper's clients do (docs/protocol.md section 1.1).
-    pub async fn redeem(&self, token: &AccessToken, name: &str) -> Option<Answer> {
+    pub(crate) async fn redeem(&self, token: &AccessToken, name: &str) -> Option<Answer> {
         self.exchange(&request(token, name, "")).await
     }
 }
 
 /// The request of a Go client, byte for byte but for the names.
-pub fn request(token: &AccessToken, name: &str, subject: &str) -> Vec<u8> {
+pub(crate) fn request(token: &AccessToken, name: &str, subject: &str) -> Vec<u8> {
     let path = token.url.split('/').next_back().unwrap();
     let code = token.code.expose();
     format!(
