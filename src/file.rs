@@ -71,7 +71,7 @@ pub fn write(path: &Path, contents: &[u8], access: Access, existing: Existing) -
     write_with(&FILE_SYSTEM, path, contents, access, existing)
 }
 
-/// Finds out whether [`write`] would succeed in this directory, by writing and removing a file of this many bytes.
+/// Finds out whether [`write()`] would succeed in this directory, by writing and removing a file of this many bytes.
 ///
 /// # Errors
 /// [`FileError`] naming the directory: it is not there, or read-only, full, or of a file system on which no way of writing

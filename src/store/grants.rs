@@ -83,7 +83,8 @@ pub trait GrantStore: Send + Sync + 'static {
     /// Writes something durably and reads the schema's version back: `Ok` means that a redemption could be counted now.
     fn check(&self) -> StoreFuture<'_, ()>;
 
-    /// Finishes what was accepted, checkpoints, and closes. Operations after this answer [`StoreError::Unavailable`].
+    /// Finishes what was accepted, checkpoints, and closes. Operations after this answer
+    /// [`StoreError::Unavailable`](super::StoreError::Unavailable).
     fn close(&self) -> StoreFuture<'_, ()>;
 }
 
