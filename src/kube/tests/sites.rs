@@ -81,12 +81,12 @@ fn site(name: &str, spec: Value) -> Value {
 #[tokio::test]
 async fn a_site_that_is_made_here_has_the_configured_endpoints_and_issuer() {
     let world = World::start().await;
-    let lender = world.get("/apis/skupper.io/v2alpha1/namespaces/west/sites/west-site").await.object();
+    let configured = world.get("/apis/skupper.io/v2alpha1/namespaces/west/sites/west-site").await.object();
 
     let made = world.post(EAST, &site("east", json!({"linkAccess": "default"}))).await.object();
 
-    assert_eq!(made["status"]["endpoints"], lender["status"]["endpoints"]);
-    assert_eq!(made["status"]["defaultIssuer"], lender["status"]["defaultIssuer"]);
+    assert_eq!(made["status"]["endpoints"], configured["status"]["endpoints"]);
+    assert_eq!(made["status"]["defaultIssuer"], configured["status"]["defaultIssuer"]);
     assert_eq!((&made["status"]["status"], &made["status"]["message"]), (&json!("Ready"), &json!("OK")));
     assert_eq!(condition(&made, "Resolved")["status"], "True");
     let grants = "/apis/skupper.io/v2alpha1/namespaces/east/accessgrants";
