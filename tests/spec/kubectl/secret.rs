@@ -85,7 +85,7 @@ async fn secrets_are_made_of_literals_and_selected_by_type() {
         let selected = ["get", "secrets", "--field-selector", "type=kubernetes.io/tls", "-o", "name"];
         assert_eq!(kubectl.says(&selected).await, "secret/t\n");
         let explained = kubectl.says(&["explain", "secret.data"]).await;
-        assert!(explained.contains("What is secret, in base64"), "{explained}");
+        assert!(explained.contains("The secret values in base64"), "{explained}");
     }
 }
 
