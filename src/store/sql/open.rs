@@ -3,6 +3,7 @@
 use std::{io, path::Path};
 
 use sqlx::migrate::{Migrate, Migrator};
+use tracing::info;
 
 use super::{
     backend::{Backend, Connection, Row, fetch},
@@ -35,6 +36,9 @@ pub(in crate::store) async fn migrate(
         return Err(OpenError::NewerSchema { database: database.to_owned(), found, known });
     }
     migrator.run_direct(None, connection, false).await.map_err(failed)?;
+    if found != 0 && found < known {
+        info!(database, schema.before = found, schema.now = known, "schema migrated; older releases refuse it now");
+    }
     Ok(known)
 }
 
