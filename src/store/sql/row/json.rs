@@ -13,7 +13,7 @@ pub(super) fn to_wipe(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
     #[expect(clippy::expect_used, reason = "maps of texts to texts or JSON can always be written as JSON")]
     serde_json::to_writer(&mut length, value).expect(ALWAYS);
     let mut json = Zeroizing::new(Vec::with_capacity(length.0));
-    #[expect(clippy::expect_used, reason = "as above, and a vector takes every byte")]
+    #[expect(clippy::expect_used, reason = "these maps can always be written as JSON, and a vector takes every byte")]
     serde_json::to_writer(&mut *json, value).expect(ALWAYS);
     json
 }
