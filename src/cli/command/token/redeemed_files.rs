@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use zeroize::Zeroizing;
+
 use crate::{
     cli::{error::CliError, files::is_taken, output::shell_word},
     file::{self, Access, Existing, FileError},
@@ -84,14 +86,27 @@ pub(super) fn write_or_rescue(
 /// Writes the whole bundle to a file that only its owner can read, in the first directory where that is possible, and
 /// returns its path.
 fn rescue(directories: &[PathBuf], bundle: &Bundle, namespace: Option<&Namespace>) -> Option<PathBuf> {
-    let mut text = bundle.secret.write(namespace);
-    for link in &bundle.links {
-        text.push_str("---\n");
-        text.push_str(&link.write(namespace));
-    }
+    let text = whole(bundle, namespace);
     let file = format!("redeemed-{}-{}.yaml", bundle.secret.name, uuid::Uuid::new_v4().as_simple());
     let mut paths = directories.iter().map(|directory| directory.join(&file));
     paths.find(|path| file::write(path, text.as_bytes(), Access::Private, Existing::Keep).is_ok())
+}
+
+/// The Secret and the Links as one text.
+fn whole(bundle: &Bundle, namespace: Option<&Namespace>) -> Zeroizing<String> {
+    const SEPARATOR: &str = "---\n";
+    let secret = bundle.secret.write(namespace);
+    let links: Vec<_> = bundle.links.iter().map(|link| link.write(namespace)).collect();
+    let length = secret.len() + links.iter().map(|link| SEPARATOR.len() + link.len()).sum::<usize>();
+    let mut text = Zeroizing::new(String::with_capacity(length));
+    let capacity = text.capacity();
+    text.push_str(&secret);
+    for link in &links {
+        text.push_str(SEPARATOR);
+        text.push_str(link);
+    }
+    debug_assert_eq!(text.capacity(), capacity, "a buffer that grows leaves a copy of the key behind");
+    text
 }
 
 /// Writes the Secret, which only the owner can read, and the Links, which everyone can read; returns the paths.
