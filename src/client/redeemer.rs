@@ -42,8 +42,9 @@ impl Redeemer for NetworkRedeemer {
     }
 }
 
-/// A fault of the token, and the two answers that mean "not with this token", are final. So is an answer that is not a
-/// bundle: it has used up a redemption, and the next attempt would use up another one.
+/// A fault of the token, and the answers that mean "not with this token" or "not this request", are final: the next attempt
+/// would send the same bytes. So is an answer that is not a bundle: it has used up a redemption, and the next attempt would
+/// use up another one.
 fn failure(error: &RedeemTokenError, token: &AccessToken) -> RedeemFailure {
     let (message, retry) = match error {
         RedeemTokenError::NoCa => ("token does not have a CA".to_owned(), Retry::Never),
@@ -52,7 +53,7 @@ fn failure(error: &RedeemTokenError, token: &AccessToken) -> RedeemFailure {
         RedeemTokenError::NotHttps { .. } => ("token url scheme must be https".to_owned(), Retry::Never),
         RedeemTokenError::Refused { status, reason, body, retry_after, .. } => {
             let retry = match (status, retry_after) {
-                (403 | 404, _) => Retry::Never,
+                (400 | 403 | 404 | 405 | 413, _) => Retry::Never,
                 (_, Some(pause)) => Retry::After((*pause).min(LONGEST_PAUSE)),
                 (_, None) => Retry::Later,
             };

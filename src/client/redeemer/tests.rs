@@ -34,11 +34,14 @@ async fn a_fault_of_the_token_is_final_and_reported_in_skuppers_words() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_reported_as_the_server_worded_it_and_only_two_are_final() {
+async fn a_refusal_is_reported_as_the_server_worded_it_and_is_final_unless_it_may_change_by_itself() {
     let ca = authority();
     for (status, body, message, retry) in [
         ("404 Not Found", "No such claim\n", "404 (Not Found) No such claim", Retry::Never),
         ("403 Forbidden", "Redemption refused\n", "403 (Forbidden) Redemption refused", Retry::Never),
+        ("400 Bad Request", "Header name not valid\n", "400 (Bad Request) Header name not valid", Retry::Never),
+        ("405 No", "Only POST is supported\n", "405 (Method Not Allowed) Only POST is supported", Retry::Never),
+        ("413 No", "Request body too large\n", "413 (Payload Too Large) Request body too large", Retry::Never),
         ("429 Slow Down", "", "429 (Too Many Requests)", Retry::Later),
         ("500 No", "Could not\n", "500 (Internal Server Error) Could not", Retry::Later),
         ("503 No", "Internal error\n", "503 (Service Unavailable) Internal error", Retry::Later),
