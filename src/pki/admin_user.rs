@@ -9,6 +9,7 @@ use super::{
     certificate,
     error::PkiError,
     pem::PrivateKeyPem,
+    profile::{BACKDATING, Validity},
 };
 use crate::{grant::Namespace, time::Timestamp};
 
@@ -16,11 +17,13 @@ use crate::{grant::Namespace, time::Timestamp};
 const LONGEST_NAME: usize = 64;
 /// The organization of every user's certificate begins with this.
 const PREFIX: &str = "grantd";
+/// The most hexadecimal digits of a serial number: 20 bytes (RFC 5280 4.1.2.2), and one that keeps it positive.
+const LONGEST_SERIAL: usize = 42;
 /// The text for all namespaces; no namespace can have this name.
 const EVERYWHERE: &str = "*";
 
 /// A user's name: 1 to 64 printable ASCII characters, none of `:`, `/`, `,`, and no blank at either end.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserName(String);
 
 impl UserName {
@@ -108,6 +111,45 @@ impl FromStr for AdminScope {
     }
 }
 
+/// The serial number of a user's certificate: 1 to 20 bytes. Other programs can sign with the admin CA too, so it need not
+/// have the form of [`grant::SerialNumber`](crate::grant::SerialNumber).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AdminSerial(String);
+
+impl AdminSerial {
+    /// The serial with these big-endian bytes.
+    fn of_bytes(bytes: &[u8]) -> Self {
+        Self(bytes.iter().map(|byte| format!("{byte:02X}")).collect())
+    }
+
+    /// Upper-case hex, as `openssl x509 -serial` prints it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AdminSerial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// The text is not a serial number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a serial number of 2 to 42 hexadecimal digits")]
+pub struct ParseAdminSerialError;
+
+impl FromStr for AdminSerial {
+    type Err = ParseAdminSerialError;
+
+    /// Reads hexadecimal digits in either case, as bytes: an even number of them.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fits = (2..=LONGEST_SERIAL).contains(&text.len()) && text.len().is_multiple_of(2);
+        let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if fits && is_hex { Ok(Self(text.to_ascii_uppercase())) } else { Err(ParseAdminSerialError) }
+    }
+}
+
 /// A user of the admin API.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AdminUser {
@@ -130,6 +172,30 @@ impl AdminUser {
             return None;
         };
         Some(Self { name: name.as_str().ok()?.parse().ok()?, scope: organization.as_str().ok()?.parse().ok()? })
+    }
+}
+
+/// A user's certificate, as far as it decides who may connect and for how long.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AdminCertificate {
+    /// The user that it names.
+    pub user: AdminUser,
+    /// Its serial number.
+    pub serial: AdminSerial,
+    /// When it was made: five minutes after its first second.
+    pub issued_at: Timestamp,
+    /// Its last second.
+    pub not_after: Timestamp,
+}
+
+impl AdminCertificate {
+    /// Reads a certificate; `None` when it names no user ([`AdminUser::of_certificate`]). Whether it is trusted is not checked.
+    pub fn read(der: &[u8]) -> Option<Self> {
+        let user = AdminUser::of_certificate(der)?;
+        let read = certificate::parse(der)?;
+        let Validity { not_before, not_after } = certificate::validity(&read);
+        let serial = AdminSerial::of_bytes(read.raw_serial());
+        Some(Self { user, serial, issued_at: not_before.saturating_add(BACKDATING), not_after })
     }
 }
 
@@ -182,6 +248,19 @@ mod tests {
         let longest = format!("grantd:{}:write", "n".repeat(63));
         for user in [user("alice", "grantd:*:write"), user("A b@c", "grantd:west:read"), user("a", &longest)] {
             assert_eq!(AdminUser::of_certificate(&made(&ca, &user, DAY)), Some(user));
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_read_with_its_serial_and_its_times() {
+        let ca = make_ca("ca", CaKeyType::EcdsaP256, now()).unwrap();
+        let alice = user("alice", "grantd:west:read");
+        let read = AdminCertificate::read(&made(&ca, &alice, DAY)).unwrap();
+        assert_eq!((&read.user, read.issued_at, read.not_after), (&alice, now(), now().saturating_add(DAY)));
+        assert_eq!((read.serial.as_str().len(), read.serial.as_str().parse().as_ref()), (32, Ok(&read.serial)));
+        assert_eq!("0aFF".parse::<AdminSerial>().unwrap().as_str(), "0AFF");
+        for text in ["", "0", "0AF", "0AFG", &"00".repeat(22)] {
+            assert_eq!(text.parse::<AdminSerial>(), Err(ParseAdminSerialError), "{text}");
         }
     }
 

@@ -20,7 +20,8 @@ mod serving;
 mod tests;
 
 pub use admin_user::{
-    AdminAccess, AdminScope, AdminUser, ParseAdminScopeError, ParseUserNameError, UserName, make_admin_user,
+    AdminAccess, AdminCertificate, AdminScope, AdminSerial, AdminUser, ParseAdminScopeError, ParseAdminSerialError,
+    ParseUserNameError, UserName, make_admin_user,
 };
 pub use authority::{CaKeyType, ParseCaKeyTypeError, SelfMadeCa, make_ca, make_serving};
 pub use error::{CertificateFault, IssueError, IssuerFault, KeyFault, PemFault, PkiError, ServingFault};
