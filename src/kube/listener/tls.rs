@@ -1,5 +1,7 @@
 //! The admin listener on TCP and TLS 1.3, for users with certificates.
 //!
+//! A connection ends when the certificate of its client does, watches included.
+//!
 //! A certificate is not demanded in the handshake: discovery is open to all clients, and a client without a certificate gets
 //! an answer in words that kubectl prints (docs/kubernetes-api.md section 3.15).
 
@@ -11,8 +13,9 @@ use rustls::{
     sign::{CertifiedKey, SingleCertAndKey},
 };
 use rustls_pki_types::{CertificateDer, pem::PemObject};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::sleep};
 use tokio_rustls::server::TlsStream;
+use tracing::info;
 
 use super::{
     AdminListenerError, DRAIN_DEADLINE,
@@ -22,7 +25,8 @@ use crate::{
     app::App,
     kube::{access::caller::Peer, wire::service::AdminService},
     net::{self, BoundTcp, Connection, ConnectionHandler, Drained, NetLimits, Tls, TlsParts},
-    pki::{AdminUser, ServingIdentity},
+    pki::{AdminCertificate, ServingIdentity},
+    time::{Clock, Timestamp},
 };
 
 const LIMITS: NetLimits = NetLimits {
@@ -36,6 +40,8 @@ const LIMITS: NetLimits = NetLimits {
 /// How long a client without a certificate is served. Without a limit, such clients could keep all permits, as HTTP/2 has no
 /// timeout for idle connections.
 const UNAUTHENTICATED_DEADLINE: Duration = Duration::from_secs(30);
+/// How often the clock is compared with the end of a client's certificate.
+const EXPIRY_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 const HTTP_2: &[u8] = b"h2";
 const HTTP_1: &[u8] = b"http/1.1";
 
@@ -69,7 +75,8 @@ impl AdminTlsListener {
         identity: ServingIdentity,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<Drained, AdminListenerError> {
-        let handler = AdminTlsHandler { tls: tls(&identity)?, service: AdminService::new(app) };
+        let clock = app.clock().clone();
+        let handler = AdminTlsHandler { tls: tls(&identity)?, service: AdminService::new(app), clock };
         Ok(net::serve(self.0, handler, LIMITS, shutdown).await)
     }
 }
@@ -77,6 +84,7 @@ impl AdminTlsListener {
 struct AdminTlsHandler {
     tls: Tls,
     service: AdminService,
+    clock: Clock,
 }
 
 impl ConnectionHandler for AdminTlsHandler {
@@ -89,9 +97,9 @@ impl ConnectionHandler for AdminTlsHandler {
     }
 
     fn serving_deadline(&self, stream: &TlsStream<TcpStream>) -> Option<Duration> {
-        match peer(stream) {
-            Peer::Unauthenticated => Some(UNAUTHENTICATED_DEADLINE),
-            Peer::Owner | Peer::Certificate(_) => None,
+        match certificate(stream) {
+            None => Some(UNAUTHENTICATED_DEADLINE),
+            Some(_) => None,
         }
     }
 
@@ -100,16 +108,32 @@ impl ConnectionHandler for AdminTlsHandler {
             Some(HTTP_2) => Protocol::Http2,
             Some(_) | None => Protocol::Http1,
         };
-        let service = self.service.of(peer(&stream));
-        serve(stream, protocol, service, connection).await;
+        let Some(AdminCertificate { user, not_after, .. }) = certificate(&stream) else {
+            return serve(stream, protocol, self.service.of(Peer::Unauthenticated), connection).await;
+        };
+        let name = user.name.clone();
+        tokio::select! {
+            () = serve(stream, protocol, self.service.of(Peer::Certificate(user)), connection) => {}
+            () = passed(&self.clock, not_after) => {
+                info!(user = name.as_str(), "an admin connection was cut: the certificate of its client has expired");
+            }
+        }
     }
 }
 
-/// The user of a connection. The handshake has verified the certificate; a client whose certificate names no user counts as
-/// unauthenticated.
-fn peer(stream: &TlsStream<TcpStream>) -> Peer {
+/// The client's certificate. The handshake has verified it; a client whose certificate names no user counts as
+/// unauthenticated, as one without a certificate does.
+fn certificate(stream: &TlsStream<TcpStream>) -> Option<AdminCertificate> {
     let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-    certificate.and_then(|der| AdminUser::of_certificate(der)).map_or(Peer::Unauthenticated, Peer::Certificate)
+    certificate.and_then(|der| AdminCertificate::read(der))
+}
+
+/// Waits until this second is over. The clock is read again and again, as it can be set, and a suspended machine does not
+/// count the time.
+async fn passed(clock: &Clock, second: Timestamp) {
+    while clock.now() <= second {
+        sleep(EXPIRY_CHECK_INTERVAL).await;
+    }
 }
 
 /// The TLS configuration: HTTP/1.1 and HTTP/2, and optional client certificates.

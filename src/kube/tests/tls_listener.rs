@@ -59,6 +59,16 @@ impl Running {
 
     /// A connection with a certificate for `scope` that `user_ca` has signed, or with none.
     pub(super) async fn connect(&self, user: Option<(&SelfMadeCa, &str)>, protocol: &str) -> TlsStream<TcpStream> {
+        self.connect_for(user, DAY, protocol).await
+    }
+
+    /// The same, with a certificate that is valid for so long.
+    async fn connect_for(
+        &self,
+        user: Option<(&SelfMadeCa, &str)>,
+        validity: Duration,
+        protocol: &str,
+    ) -> TlsStream<TcpStream> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.ca.certificate_pem.as_bytes()).unwrap()).unwrap();
         let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -70,7 +80,7 @@ impl Running {
             Some((ca, scope)) => {
                 let user = AdminUser { name: "alice".parse().unwrap(), scope: scope.parse().unwrap() };
                 let (ca_pem, key) = (ca.certificate_pem.as_bytes(), ca.key.expose().as_bytes());
-                let (certificate, key) = make_admin_user(ca_pem, key, &user, Clock::system().now(), DAY).unwrap();
+                let (certificate, key) = make_admin_user(ca_pem, key, &user, Clock::system().now(), validity).unwrap();
                 let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
                 let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).unwrap();
                 config.with_client_auth_cert(chain, key).unwrap()
@@ -166,6 +176,41 @@ async fn a_certificate_opens_no_more_than_it_says() {
     let (status, answer) = over_http1(stream, request("POST", GRANTS, &grant("g", json!({})))).await;
     assert_eq!(status, 403);
     assert!(answer["message"].as_str().unwrap().contains("User \"alice\" cannot create"), "{answer}");
+    running.close().await;
+}
+
+#[tokio::test]
+async fn a_connection_ends_with_the_certificate_of_its_client_and_so_do_its_watches() {
+    let running = Running::start().await;
+    let now = Clock::system().now();
+    running.world.clock.set(now);
+    let user = || Some((&running.ca, "grantd:*:write"));
+    let minute = Duration::from_secs(60);
+
+    for protocol in ["http/1.1", "h2"] {
+        running.world.clock.set(now);
+        let stream = running.connect_for(user(), minute, protocol).await;
+        let lasting = running.connect(user(), "http/1.1").await;
+        let watch = request("GET", &format!("{GRANTS}?watch=true"), &Value::Null);
+        let (answer, connection): (_, JoinHandle<()>) = if protocol == "h2" {
+            let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+            let connection = tokio::spawn(async { drop(connection.await) });
+            (timeout(DEADLINE, sender.send_request(watch)).await.unwrap().unwrap(), connection)
+        } else {
+            let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+            let connection = tokio::spawn(async { drop(connection.await) });
+            (timeout(DEADLINE, sender.send_request(watch)).await.unwrap().unwrap(), connection)
+        };
+        assert_eq!(answer.status(), 200);
+
+        running.world.clock.set(now.saturating_add(10 * minute));
+
+        // The watch breaks off, and the connection closes; one with a longer certificate goes on.
+        let _ = timeout(DEADLINE, answer.into_body().collect()).await.unwrap();
+        timeout(DEADLINE, connection).await.unwrap().unwrap();
+        let (status, _) = over_http1(lasting, request("GET", GRANTS, &Value::Null)).await;
+        assert_eq!(status, 200);
+    }
     running.close().await;
 }
 
