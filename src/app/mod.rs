@@ -23,8 +23,10 @@ mod publication;
 mod readiness;
 mod reconcile;
 mod redeem;
+mod refusals;
 mod service;
 mod sites;
+mod source;
 mod spread;
 mod sweep;
 #[cfg(test)]
@@ -43,6 +45,7 @@ pub use self::{
     publication::Publication,
     readiness::{Check, Readiness},
     redeem::RedeemError,
+    refusals::RefusedRequest,
     service::{App, AppParts},
     sites::{ConfiguredSite, DuplicateSite, SiteFault, Sites},
 };

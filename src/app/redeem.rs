@@ -1,11 +1,11 @@
 //! A redemption, from a well-formed request to a bundle: read, admit, sign, commit, release.
 
-use std::{sync::Arc, time::Instant};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use tokio::time::timeout_at;
 use tracing::{error, info, warn};
 
-use super::{bundle::LinkBundle, chain::chain, service::App, sites::SiteFault};
+use super::{bundle::LinkBundle, chain::chain, refusals::RefusedRequest, service::App, sites::SiteFault};
 use crate::{
     grant::{Admission, GrantId, RedemptionRequest, Refusal, Signed},
     metrics::{FailureReason, Phase, RefusalReason, StoreOperation},
@@ -64,11 +64,11 @@ impl App {
         request: RedemptionRequest,
         deadline: Instant,
     ) -> Result<LinkBundle, RedeemError> {
-        let started = Instant::now();
+        let (started, peer) = (Instant::now(), request.peer);
         let outcome = self.sign_commit_release(id, request, deadline).await;
         match &outcome {
             Ok(_) => self.metrics().redeemed(started.elapsed()),
-            Err(error) => self.report(id, error, started),
+            Err(error) => self.report(id, peer, error, started),
         }
         outcome
     }
@@ -86,6 +86,7 @@ impl App {
         };
         let grant = self.store.get(id).await.map_err(unreadable)?.ok_or(RedeemError::Unknown)?;
         end_of(Phase::Read);
+        let peer = request.peer.map(tracing::field::display);
         let admission = grant.admit(request, self.clock().now()).map_err(RedeemError::Refused)?;
         let (site, issuer) =
             self.sites().serving(admission.namespace(), admission.issuer()).map_err(RedeemError::Site)?;
@@ -101,6 +102,7 @@ impl App {
             grant.namespace = %receipt.namespace(),
             redemption.ordinal = receipt.ordinal(),
             redemption.serial = %receipt.certificate().serial,
+            peer,
             link.name = %receipt.link_name(),
             // As a text, which the log quotes: a subject may have blanks and equals signs in it.
             link.subject = receipt.subject().as_str(),
@@ -139,10 +141,9 @@ impl App {
     }
 
     /// Counts and logs why no bundle was made: a refusal is the caller's to act on, a failure the operator's.
-    fn report(&self, id: GrantId, why: &RedeemError, started: Instant) {
-        let refused = |reason: RefusalReason, text: &'static str| {
-            self.metrics().refused(reason, started.elapsed());
-            info!(grant.id = %id, refusal.reason = text, "redemption refused");
+    fn report(&self, id: GrantId, peer: Option<IpAddr>, why: &RedeemError, started: Instant) {
+        let refused = |reason: RefusalReason| {
+            self.refuse(&RefusedRequest { reason, peer, grant: Some(id), answer: None }, started.elapsed());
         };
         let failed = |reason: FailureReason| {
             self.metrics().failed(reason, started.elapsed());
@@ -154,10 +155,10 @@ impl App {
             warn!(grant.id = %id, error = %chain(why), "redemption failed");
         };
         match why {
-            RedeemError::Unknown => refused(RefusalReason::Unknown, "unknown"),
-            RedeemError::Refused(Refusal::Expired) => refused(RefusalReason::Expired, "expired"),
-            RedeemError::Refused(Refusal::Exhausted) => refused(RefusalReason::Exhausted, "exhausted"),
-            RedeemError::Refused(Refusal::WrongCode) => refused(RefusalReason::WrongCode, "wrong code"),
+            RedeemError::Unknown => refused(RefusalReason::Unknown),
+            RedeemError::Refused(Refusal::Expired) => refused(RefusalReason::Expired),
+            RedeemError::Refused(Refusal::Exhausted) => refused(RefusalReason::Exhausted),
+            RedeemError::Refused(Refusal::WrongCode) => refused(RefusalReason::WrongCode),
             RedeemError::Gone => failed_this_time(FailureReason::Gone),
             RedeemError::Overdue => failed_this_time(FailureReason::Overdue),
             RedeemError::Corrupt(_) => failed(FailureReason::Corrupt),

@@ -7,6 +7,7 @@ use tokio::sync::{Mutex, Semaphore};
 use super::{
     lifecycle::{Latch, Stage},
     publication::Publication,
+    refusals::Refusals,
     sites::Sites,
 };
 use crate::{
@@ -52,6 +53,7 @@ pub struct App {
     loaded_revision: Revision,
     /// Slow signatures share the cores with everything else; as many as there are cores run at once.
     pub(super) slow_signatures: Arc<Semaphore>,
+    pub(super) refusals: Arc<Refusals>,
     pub(super) latch: Latch,
     loaded_at: Timestamp,
     /// Held while a site is written, by the task that writes it.
@@ -65,6 +67,7 @@ impl App {
         let app = Self {
             store,
             slow_signatures: Arc::new(Semaphore::new(cores)),
+            refusals: Arc::default(),
             latch: Latch::new(),
             loaded_at: parts.clock.now(),
             site_writes: Arc::default(),
@@ -141,11 +144,12 @@ impl App {
         self.latch.reached(Stage::Draining).await;
     }
 
-    /// Finishes what was accepted and closes the store.
+    /// Finishes what was accepted, logs what is not logged yet, and closes the store.
     ///
     /// # Errors
     /// What the store could not finish.
     pub async fn close(&self) -> Result<(), crate::store::StoreError> {
+        self.refusals.sum_up();
         self.store.close().await
     }
 }

@@ -19,7 +19,7 @@ use hyper::{
     header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS},
 };
 use tokio::{sync::oneshot, time::timeout_at};
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 use zeroize::Zeroizing;
 
 use super::{
@@ -27,7 +27,7 @@ use super::{
     request::{HeaderFault, RequestFault, grant_id, link_name, subject},
 };
 use crate::{
-    app::{App, LinkBundle, RedeemError},
+    app::{App, LinkBundle, RedeemError, RefusedRequest},
     grant::{GrantId, PresentedCode, RedemptionRequest},
     metrics::FailureReason,
     net::Permit,
@@ -88,9 +88,9 @@ impl RedeemService {
     /// Counts and logs a request that the app never sees.
     pub(super) fn refused(&self, fault: &RequestFault, took: Duration) {
         let problem = Problem::from(fault);
-        self.app.metrics().refused(reason(fault), took);
-        let peer = self.context.permit.peer().ip().map(tracing::field::display);
-        info!(peer, refusal.reason = %problem.text, "request refused");
+        let peer = self.context.permit.peer().ip();
+        let refused = RefusedRequest { reason: reason(fault), peer, grant: None, answer: Some(&problem.text) };
+        self.app.refuse(&refused, took);
     }
 
     /// The request in the types of `grant`, checked in Skupper's order: method, body, path; then the headers, which Skupper

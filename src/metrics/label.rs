@@ -63,6 +63,14 @@ label!(
         WrongCode => "wrong_code",
     }
 );
+
+impl RefusalReason {
+    /// The value of the label, which the log uses too.
+    pub fn name(self) -> &'static str {
+        self.as_str()
+    }
+}
+
 label!(
     /// Why a request failed through no fault of its caller.
     FailureReason {
