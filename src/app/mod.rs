@@ -32,6 +32,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod wrong_codes;
 
 pub use self::{
     applied_sites::wants_link_access,

@@ -1,6 +1,10 @@
 //! A redemption, from a well-formed request to a bundle: read, admit, sign, commit, release.
 
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::time::timeout_at;
 use tracing::{error, info, warn};
@@ -23,6 +27,12 @@ pub enum RedeemError {
     /// The grant refuses this request.
     #[error("the grant does not open")]
     Refused(#[source] Refusal),
+    /// The code is wrong, or not compared, and too many were wrong before it.
+    #[error("too many wrong codes were sent for this grant")]
+    TooManyWrongCodes {
+        /// When another wrong code will be taken.
+        retry_after: Duration,
+    },
     /// The grant's row breaks a rule.
     #[error("the grant cannot be read")]
     Corrupt(#[source] StoreError),
@@ -87,7 +97,7 @@ impl App {
         let grant = self.store.get(id).await.map_err(unreadable)?.ok_or(RedeemError::Unknown)?;
         end_of(Phase::Read);
         let peer = request.peer.map(tracing::field::display);
-        let admission = grant.admit(request, self.clock().now()).map_err(RedeemError::Refused)?;
+        let admission = self.wrong_codes.admit(&grant, request, self.clock().now(), Instant::now())?;
         let (site, issuer) =
             self.sites().serving(admission.namespace(), admission.issuer()).map_err(RedeemError::Site)?;
         let signed = self.sign(&issuer, admission, deadline).await?;
@@ -159,6 +169,7 @@ impl App {
             RedeemError::Refused(Refusal::Expired) => refused(RefusalReason::Expired),
             RedeemError::Refused(Refusal::Exhausted) => refused(RefusalReason::Exhausted),
             RedeemError::Refused(Refusal::WrongCode) => refused(RefusalReason::WrongCode),
+            RedeemError::TooManyWrongCodes { .. } => refused(RefusalReason::TooManyWrongCodes),
             RedeemError::Gone => failed_this_time(FailureReason::Gone),
             RedeemError::Overdue => failed_this_time(FailureReason::Overdue),
             RedeemError::Corrupt(_) => failed(FailureReason::Corrupt),
@@ -174,6 +185,12 @@ impl App {
                 self.metrics().store_failed(StoreOperation::Commit);
             }
         }
+    }
+}
+
+impl From<Refusal> for RedeemError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
     }
 }
 

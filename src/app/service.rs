@@ -9,6 +9,7 @@ use super::{
     publication::Publication,
     refusals::Refusals,
     sites::Sites,
+    wrong_codes::WrongCodes,
 };
 use crate::{
     grant::Revision,
@@ -53,6 +54,7 @@ pub struct App {
     loaded_revision: Revision,
     /// Slow signatures share the cores with everything else; as many as there are cores run at once.
     pub(super) slow_signatures: Arc<Semaphore>,
+    pub(super) wrong_codes: WrongCodes,
     pub(super) refusals: Arc<Refusals>,
     pub(super) latch: Latch,
     loaded_at: Timestamp,
@@ -67,6 +69,7 @@ impl App {
         let app = Self {
             store,
             slow_signatures: Arc::new(Semaphore::new(cores)),
+            wrong_codes: WrongCodes::default(),
             refusals: Arc::default(),
             latch: Latch::new(),
             loaded_at: parts.clock.now(),

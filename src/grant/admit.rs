@@ -178,6 +178,14 @@ impl Admission {
 }
 
 impl Grant {
+    /// Whether the operator chose a code that can be guessed.
+    pub fn has_short_code(&self) -> bool {
+        match self.code_origin {
+            CodeOrigin::Given => self.code.byte_count() < Code::SHORT_BELOW,
+            CodeOrigin::Generated => false,
+        }
+    }
+
     /// Whether the grant can be redeemed at `now`.
     pub fn state(&self, now: Timestamp) -> GrantState {
         if now >= self.expires_at {

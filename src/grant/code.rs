@@ -32,6 +32,8 @@ pub enum CodeError {
 impl Code {
     /// The most bytes a code may have.
     pub const MAX_BYTES: usize = 4096;
+    /// A chosen code of fewer bytes can be guessed; generated ones have 24.
+    pub const SHORT_BELOW: usize = 16;
 
     /// A fresh code of 24 alphanumerics (142.9 bits), made from the bytes that `fill` writes.
     ///

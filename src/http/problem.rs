@@ -3,7 +3,7 @@
 //! The texts of docs/protocol.md section 1.2 are Skupper's to the letter, since they land in users' status messages.
 //! Every text is a constant here, so that no internal message is sent; one contains the namespace, as Skupper's does.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use hyper::StatusCode;
 
@@ -97,6 +97,10 @@ impl From<&RedeemError> for Problem {
             RedeemError::Refused(Refusal::WrongCode) => {
                 problem(StatusCode::FORBIDDEN, "Redemption of access token refused")
             }
+            RedeemError::TooManyWrongCodes { retry_after } => Problem {
+                retry_after_seconds: Some(whole_seconds(*retry_after)),
+                ..problem(StatusCode::TOO_MANY_REQUESTS, "Too many wrong codes for this access token")
+            },
             RedeemError::Corrupt(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "Corrupted claim"),
             RedeemError::Site(fault) => problem(StatusCode::INTERNAL_SERVER_ERROR, site_text(fault)),
             RedeemError::Issue(_) | RedeemError::SigningLost => {
@@ -105,6 +109,12 @@ impl From<&RedeemError> for Problem {
             RedeemError::Gone | RedeemError::Read(_) | RedeemError::Commit(_) | RedeemError::Overdue => unavailable(),
         }
     }
+}
+
+/// At least as long as `time`.
+fn whole_seconds(time: Duration) -> u16 {
+    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    u16::try_from(seconds).unwrap_or(u16::MAX)
 }
 
 fn site_text(fault: &SiteFault) -> Cow<'static, str> {

@@ -61,6 +61,8 @@ label!(
         Exhausted => "exhausted",
         /// The code is wrong.
         WrongCode => "wrong_code",
+        /// The code is wrong, or was not compared, after many wrong ones.
+        TooManyWrongCodes => "too_many_wrong_codes",
     }
 );
 

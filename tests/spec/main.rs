@@ -19,6 +19,7 @@ mod pitfalls;
 mod port;
 mod protocol;
 mod readme;
+mod refusals;
 mod secrets;
 mod server;
 mod shutdown;

@@ -372,4 +372,11 @@ impl Answer {
         head.insert(0, format!("HTTP/1.1 {status}"));
         Self { head, body: format!("{text}\n") }
     }
+
+    /// The same with one header more.
+    pub(super) fn with_header(mut self, line: &str) -> Self {
+        self.head.push(line.to_owned());
+        self.head[1..].sort();
+        self
+    }
 }

@@ -101,6 +101,22 @@ async fn row_7_the_whole_body_is_the_code() {
 }
 
 #[tokio::test]
+async fn beyond_the_budget_a_wrong_code_is_told_to_wait_and_the_right_one_is_taken() {
+    let server = Server::start().await;
+    let grant = server.grant(1).await;
+    let path = format!("/{}", grant.id);
+    let mut wrong = server.post(&path, "", "wrong").await;
+    while wrong.status() == "HTTP/1.1 403 Forbidden" {
+        wrong = server.post(&path, "", "wrong").await;
+    }
+
+    let told = Answer::error("429 Too Many Requests", "Too many wrong codes for this access token");
+    assert_eq!(wrong, told.with_header("Retry-After: 1"));
+    assert_eq!(server.metric("grantd_refusals_total{reason=\"wrong_code\"}"), 20);
+    assert_eq!(server.redeem(&grant).await.status(), "HTTP/1.1 200 OK");
+}
+
+#[tokio::test]
 async fn row_8_a_redemption_that_cannot_be_counted_is_to_be_tried_again() {
     let server = Server::start().await;
     let grant = server.grant(1).await;
