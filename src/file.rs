@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -65,10 +65,67 @@ impl FileError {
 /// With [`Existing::Keep`], where the file system has no hard links (vfat, some network mounts), a crash can leave an empty
 /// file instead.
 ///
+/// Only a regular file is replaced. The rename would put a file in the place of a device or a pipe, which other programs
+/// need. In the place of a symbolic link it would leave the file that the link names as it was; and to write where a link
+/// leads would put a secret where somebody else chose.
+///
 /// # Errors
-/// [`FileError`] naming the file. Nothing is left behind then, unless only the sync of the directory failed: the file is there.
+/// [`FileError`] naming the file, with [`io::ErrorKind::InvalidInput`] for what is not a regular file. Nothing is left behind
+/// then, unless only the sync of the directory failed: the file is there.
 pub fn write(path: &Path, contents: &[u8], access: Access, existing: Existing) -> Result<(), FileError> {
     write_with(&FILE_SYSTEM, path, contents, access, existing)
+}
+
+/// What is at this path, if it is anything but a regular file: "a directory", "a symbolic link". `None` for a regular file,
+/// for nothing, and for what cannot be looked at.
+pub fn irregular(path: &Path) -> Option<&'static str> {
+    let kind = path.symlink_metadata().ok()?.file_type();
+    let names = [
+        (kind.is_dir(), "a directory"),
+        (kind.is_symlink(), "a symbolic link"),
+        (kind.is_fifo(), "a named pipe"),
+        (kind.is_socket(), "a socket"),
+        (kind.is_char_device(), "a character device"),
+        (kind.is_block_device(), "a block device"),
+        (!kind.is_file(), "not a regular file"),
+    ];
+    names.into_iter().find(|(is_so, _)| *is_so).map(|(_, name)| name)
+}
+
+/// Space on a disk that nothing else can take, until it is dropped.
+#[derive(Debug)]
+pub struct ReservedSpace {
+    /// Of a file without a name: the system frees it when the process ends, however it ends.
+    _file: File,
+}
+
+/// Takes this many bytes of the disk with this directory, and keeps them.
+///
+/// # Errors
+/// [`FileError`] naming the directory: there is not enough space, or no file can be written there.
+pub fn reserve_space(directory: &Path, bytes: usize) -> Result<ReservedSpace, FileError> {
+    let path = directory.join(format!(".grantd-{}", uuid::Uuid::new_v4().as_simple()));
+    let written = write_new(&path, &incompressible(bytes), Access::Private);
+    // Whether or not it could be written, its name goes.
+    let removed = fs::remove_file(&path);
+    written
+        .and_then(|file| removed.map(|()| ReservedSpace { _file: file }))
+        .map_err(FileError::new("write in", directory))
+}
+
+/// Bytes that a file system with compression stores as they are.
+fn incompressible(bytes: usize) -> Vec<u8> {
+    // Marsaglia, "Xorshift RNGs", Journal of Statistical Software 8 (14), 2003.
+    let mut state: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    let mut contents: Vec<u8> = std::iter::repeat_with(&mut next).take(bytes.div_ceil(8)).flatten().collect();
+    contents.truncate(bytes);
+    contents
 }
 
 /// Finds out whether [`write()`] would succeed in this directory, by writing and removing a file of this many bytes.
@@ -105,8 +162,9 @@ fn write_with(
     let directory = parent(path);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = directory.join(format!(".{name}.{}.tmp", uuid::Uuid::new_v4().as_simple()));
-    write_new(&temporary, contents, access)
-        .and_then(|()| put_in_place(file_system, &temporary, path, existing))
+    refuse_irregular(path, existing)
+        .and_then(|()| write_new(&temporary, contents, access))
+        .and_then(|_| put_in_place(file_system, &temporary, path, existing))
         .inspect_err(|_| {
             // The error that is reported is the one of the write.
             let _ = fs::remove_file(&temporary);
@@ -121,10 +179,22 @@ fn write_with(
         .map_err(FileError::new("write", path))
 }
 
-fn write_new(path: &Path, contents: &[u8], access: Access) -> io::Result<()> {
+/// A name that is kept is not looked at: to take it fails, whatever is there.
+fn refuse_irregular(path: &Path, existing: Existing) -> io::Result<()> {
+    match (existing, irregular(path)) {
+        (Existing::Keep, _) | (Existing::Replace, None) => Ok(()),
+        (Existing::Replace, Some(what)) => {
+            let message = format!("it is {what}, and only a regular file is replaced");
+            Err(io::Error::new(io::ErrorKind::InvalidInput, message))
+        }
+    }
+}
+
+fn write_new(path: &Path, contents: &[u8], access: Access) -> io::Result<File> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(access.mode()).open(path)?;
     file.write_all(contents)?;
-    file.sync_all()
+    file.sync_all()?;
+    Ok(file)
 }
 
 fn put_in_place(file_system: &FileSystem, temporary: &Path, path: &Path, existing: Existing) -> io::Result<()> {
@@ -269,6 +339,57 @@ mod tests {
         let error = check_writable(&scratch.0.join("none"), 1).unwrap_err();
         assert_eq!(error.to_string(), format!("cannot write in {}", scratch.0.join("none").display()));
         assert_eq!(error.source.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn what_is_not_a_regular_file_is_neither_replaced_nor_followed() {
+        use std::os::unix::{fs::symlink, net::UnixListener};
+        let scratch = Scratch::new();
+        let at = |name: &str| scratch.0.join(name);
+        fs::create_dir(at("directory")).unwrap();
+        fs::write(at("target"), "precious").unwrap();
+        symlink("target", at("link")).unwrap();
+        symlink("nowhere", at("broken link")).unwrap();
+        let _listener = UnixListener::bind(at("socket")).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap();
+        assert!(made.success());
+        let places = [
+            (at("directory"), "a directory"),
+            (at("link"), "a symbolic link"),
+            (at("broken link"), "a symbolic link"),
+            (at("socket"), "a socket"),
+            (at("pipe"), "a named pipe"),
+            ("/dev/full".into(), "a character device"),
+        ];
+        let names = || {
+            let mut names: Vec<_> = fs::read_dir(&scratch.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        let before = names();
+
+        for (path, what) in &places {
+            let error = write(path, b"new", Access::Private, Existing::Replace).unwrap_err();
+            assert_eq!(error.source.to_string(), format!("it is {what}, and only a regular file is replaced"));
+            assert_eq!(irregular(path), Some(*what), "{}", path.display());
+        }
+
+        assert_eq!(names(), before);
+        assert_eq!(fs::read(at("target")).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn reserved_space_has_no_name_and_what_does_not_fit_is_refused() {
+        use std::os::unix::fs::MetadataExt;
+        let scratch = Scratch::new();
+        let reserved = reserve_space(&scratch.0, 100_001).unwrap();
+        let metadata = reserved._file.metadata().unwrap();
+        assert_eq!((metadata.len(), metadata.nlink()), (100_001, 0));
+        assert!(metadata.blocks() * 512 >= 100_001, "it is sparse");
+        assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 0);
+
+        let error = reserve_space(Path::new("/dev/full"), 1).unwrap_err();
+        assert_eq!(error.to_string(), "cannot write in /dev/full");
     }
 
     #[test]

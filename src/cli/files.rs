@@ -61,7 +61,7 @@ pub(super) fn existing(force: bool) -> Existing {
     if force { Existing::Replace } else { Existing::Keep }
 }
 
-/// More bytes than a Secret and the longest Link have.
+/// More bytes than a token or a kubeconfig has.
 const LARGEST_FILE_BYTES: usize = 64 * 1024;
 
 /// Checks that files can be written in this directory, by writing one.
@@ -72,8 +72,9 @@ pub(super) fn check_directory(directory: &Path) -> Result<(), CliError> {
 /// Whether a file could be written here: before anything is made that the file is for. `secret` is what a file that is
 /// there already may hold.
 pub(super) fn check_file(path: &Path, existing: Existing, what: &str, secret: &str) -> Result<(), CliError> {
-    if path.is_dir() {
-        return Err(CliError::usage(format!("{what} is a directory: {}", path.display())));
+    if let Some(kind) = file::irregular(path) {
+        let remedy = "give the name of a regular file or of a new one, or '-' for standard output";
+        return Err(CliError::usage(format!("{what} is {kind}: {}; {remedy}", path.display())));
     }
     if is_taken(path) && existing == Existing::Keep {
         let message = format!("{} exists; it may hold {secret}", path.display());
@@ -119,6 +120,8 @@ mod tests {
         assert!(check(&path, Existing::Keep).unwrap_err().to_string().contains("exists; it may hold a token"));
         assert!(check(&path, Existing::Replace).is_ok());
         assert_eq!(check(&directory, Existing::Replace).unwrap_err().exit(), Exit::Usage);
+        let device = check(Path::new("/dev/full"), Existing::Replace).unwrap_err().to_string();
+        assert!(device.starts_with("token file name is a character device: /dev/full; "), "{device}");
         assert!(check(&directory.join("none/west.yaml"), Existing::Keep).is_err());
         fs::remove_dir_all(&directory).unwrap();
     }

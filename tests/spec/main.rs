@@ -27,3 +27,4 @@ mod skupper_cli;
 mod tools;
 mod west_east;
 mod wire;
+mod written_files;

@@ -51,7 +51,7 @@ pub(crate) struct KubeconfigArgs {
     /// The file to write; '-' is standard output
     #[arg(long, value_name = "FILE", default_value = "-", help_heading = "File")]
     pub(crate) output: PathBuf,
-    /// Replace the file if it exists
+    /// Replace the file if it exists; only a regular file is replaced
     #[arg(long, help_heading = "File")]
     pub(crate) force: bool,
 }

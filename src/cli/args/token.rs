@@ -25,7 +25,7 @@ Turn a token into a Secret and Links for a connecting site
 Needs neither a server nor Skupper on this host: it connects to the server that the token names, trusts only the CA in
 the token, and writes Secret-NAME.yaml and Link-NAME.yaml. Load them with 'skupper system reload' or 'kubectl apply';
 'grantd link status --from DIR' shows whether the link would come up. Every redemption counts, so the command checks
-that the files can be written before it uses the token.";
+that the files can be written, and keeps 2 MiB of the disk for them, before it uses the token.";
 
 const REDEEM_EXAMPLES: &str = "\
 Examples:
@@ -72,7 +72,7 @@ pub(crate) struct IssueArgs {
     /// How long to wait until the grant is ready; at least 10s
     #[arg(long, value_name = "DURATION", default_value = "1m0s", allow_hyphen_values = true)]
     pub(crate) timeout: String,
-    /// Replace the file if it exists
+    /// Replace the file if it exists; only a regular file is replaced
     #[arg(long)]
     pub(crate) force: bool,
 }
@@ -94,7 +94,7 @@ pub(crate) struct RedeemArgs {
     /// puts a document without a namespace into its current one, and refuses one whose namespace differs from its -n.
     #[arg(short, long, value_name = "NAMESPACE", help_heading = "Files")]
     pub(crate) namespace: Option<String>,
-    /// Replace the files if they exist
+    /// Replace the files if they exist; only regular files are replaced
     #[arg(long, help_heading = "Files")]
     pub(crate) force: bool,
 

@@ -12,12 +12,15 @@ use crate::{
         output::{Console, shell_word},
     },
     client::{RedeemOptions, redeem},
-    file::{self, Existing},
+    file::{self, Existing, reserve_space},
     grant::{Namespace, Subject},
-    link::AccessToken,
+    link::{AccessToken, MAX_DOCUMENT_BYTES},
 };
 
 const LEAST_TIMEOUT: Duration = Duration::from_secs(1);
+/// The space for the files of the largest bundle, and for the directory's own growth: no file has more than the bundle, of
+/// which quoting makes a little more.
+const RESERVED_BYTES: usize = 2 * MAX_DOCUMENT_BYTES;
 
 /// The parsed flags.
 struct Request {
@@ -31,10 +34,13 @@ pub(crate) async fn run(args: &RedeemArgs, console: &mut Console<'_>) -> Result<
     let token = read_token(&FileLocation::new(&args.file), console)?;
     check_directory(&args.output)?;
     refuse_taken(&args.output, &token.name, request.existing)?;
+    // Kept until the answer is there: the disk may fill up while the other side counts the redemption.
+    let reserved = reserve_space(&args.output, RESERVED_BYTES).map_err(CliError::Write)?;
     let mut bundle = console.wait(&token.url, redeem(&token, &request.options)).await.map_err(CliError::Redeem)?;
     for link in &mut bundle.links {
         link.cost = token.link_cost.or(link.cost);
     }
+    drop(reserved);
     let written = write_or_rescue(&args.output, &bundle, request.namespace.as_ref(), request.existing)?;
     for file in &written {
         console.line(format_args!("File written to {}", file.display()))?;

@@ -31,8 +31,8 @@ pub(super) fn refuse_taken(directory: &Path, name: &LinkName, existing: Existing
     let hint = match existing {
         Existing::Keep => "choose another directory with --output, or replace what is there with --force",
         Existing::Replace => {
-            taken.retain(|path| path.is_dir());
-            "choose another directory with --output; these are directories, which no file replaces"
+            taken.retain(|path| file::irregular(path).is_some());
+            "choose another directory with --output; these are not regular files, and only those are replaced"
         }
     };
     if taken.is_empty() {
@@ -202,8 +202,10 @@ mod tests {
 
         assert!(refuse_taken(&directory, &name, Existing::Replace).is_ok());
         fs::create_dir(directory.join("Link-west-1.yaml")).unwrap();
+        std::os::unix::fs::symlink("elsewhere", directory.join("Link-west-3.yaml")).unwrap();
         let message = refuse_taken(&directory, &name, Existing::Replace).unwrap_err().to_string();
-        assert!(message.ends_with("Link-west-1.yaml"), "{message}");
+        assert!(message.contains("Link-west-1.yaml") && message.contains("Link-west-3.yaml"), "{message}");
+        assert!(!message.contains("Link-west-2.yaml") && !message.contains("Secret-west.yaml"), "{message}");
         fs::remove_dir_all(&directory).unwrap();
     }
 
