@@ -239,6 +239,30 @@ pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
     attempt().map_err(FileError::new("read", path))
 }
 
+/// Permission to read and to write, for users that are neither the owner nor in the group.
+const EVERY_USER: u32 = 0o006;
+
+/// Refuses a private key that every user may read or write.
+///
+/// Its group may: Skupper writes keys with the mode 0640, and Kubernetes gives a Secret that is mounted with an `fsGroup` to
+/// that group.
+///
+/// # Errors
+/// [`FileError`] naming the file and, with [`io::ErrorKind::PermissionDenied`], its mode and how to change it.
+pub fn check_key_mode(path: &Path) -> Result<(), FileError> {
+    let metadata = fs::metadata(path).map_err(FileError::new("look at", path))?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & EVERY_USER == 0 {
+        return Ok(());
+    }
+    let message = format!(
+        "its mode {mode:04o} lets every user read or change it: 'chmod 600 {}', or, when it is a Kubernetes Secret, mount it \
+         with 'defaultMode: 0400'",
+        path.display()
+    );
+    Err(FileError::new("use the key", path)(io::Error::new(io::ErrorKind::PermissionDenied, message)))
+}
+
 /// Makes a directory for the owner alone (mode 0700) and its parents; leaves one that exists as it is.
 ///
 /// # Errors
@@ -390,6 +414,26 @@ mod tests {
 
         let error = reserve_space(Path::new("/dev/full"), 1).unwrap_err();
         assert_eq!(error.to_string(), "cannot write in /dev/full");
+    }
+
+    #[test]
+    fn a_key_that_every_user_may_read_is_refused_and_one_for_a_group_is_not() {
+        let scratch = Scratch::new();
+        let path = scratch.0.join("tls.key");
+        write(&path, b"k", Access::Private, Existing::Keep).unwrap();
+        let with_mode = |mode| {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            check_key_mode(&path)
+        };
+        for mode in [0o600, 0o400, 0o440, 0o640] {
+            assert!(with_mode(mode).is_ok(), "{mode:o}");
+        }
+        for mode in [0o644, 0o604, 0o602] {
+            let error = with_mode(mode).unwrap_err();
+            let message = error.source.to_string();
+            assert!(message.contains(&format!("its mode {mode:04o} ")), "{message}");
+            assert!(message.contains(&format!("'chmod 600 {}'", path.display())), "{message}");
+        }
     }
 
     #[test]

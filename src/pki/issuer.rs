@@ -66,7 +66,7 @@ impl Issuer {
     pub fn load(certificate: &Path, key: &Path, now: Timestamp) -> Result<Self, PkiError> {
         let certificate_pem = file::read(certificate).map_err(PkiError::File)?;
         let key_pem = file::read(key).map_err(PkiError::File)?;
-        Self::from_pem(&certificate_pem, &key_pem, now).map_err(|source| {
+        let issuer = Self::from_pem(&certificate_pem, &key_pem, now).map_err(|source| {
             let (what, path) = match &source {
                 IssuerFault::Key(_) | IssuerFault::KeyMismatch => ("key", key),
                 IssuerFault::Certificate(_)
@@ -78,7 +78,10 @@ impl Issuer {
                 | IssuerFault::Probe { .. } => ("certificate", certificate),
             };
             PkiError::Issuer { what, path: path.to_owned(), source }
-        })
+        })?;
+        // Last: of a file that is no key, the mode does not matter.
+        file::check_key_mode(key).map_err(PkiError::File)?;
+        Ok(issuer)
     }
 
     /// Reads a CA from the contents of its files, checks it, and has it sign a trial certificate.

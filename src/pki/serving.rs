@@ -51,14 +51,17 @@ impl ServingIdentity {
         let certificate_pem = file::read(certificate).map_err(PkiError::File)?;
         let key_pem = file::read(key).map_err(PkiError::File)?;
         let ca_pem = file::read(ca).map_err(PkiError::File)?;
-        Self::from_pem(&certificate_pem, &key_pem, &ca_pem, now).map_err(|(file, source)| {
+        let identity = Self::from_pem(&certificate_pem, &key_pem, &ca_pem, now).map_err(|(file, source)| {
             let (what, path) = match file {
                 ServingFile::Certificate => ("certificate", certificate),
                 ServingFile::Key => ("key", key),
                 ServingFile::Ca => ("CA file", ca),
             };
             PkiError::Serving { what, path: path.to_owned(), source }
-        })
+        })?;
+        // Last: of a file that is no key, the mode does not matter.
+        file::check_key_mode(key).map_err(PkiError::File)?;
+        Ok(identity)
     }
 
     fn from_pem(

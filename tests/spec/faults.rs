@@ -4,6 +4,7 @@
 use std::{fs, time::Duration};
 
 use grantd::{
+    file::{Access, Existing, write},
     pki::{CaKeyType, make_ca},
     time::{Clock, Timestamp},
 };
@@ -111,6 +112,28 @@ fn a_key_of_another_certificate_is_reported_with_its_file_and_nothing_is_created
 }
 
 #[test]
+fn a_key_that_every_user_may_read_is_refused_with_its_mode_and_the_remedy() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = Scratch::new();
+    write_issuer(&scratch, Clock::system().now());
+    let key = scratch.file("tls.key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+
+    let output = grantd(["--data-dir", scratch.file("data").to_str().unwrap(), "serve", "--issuer-cert"])
+        .arg(scratch.file("tls.crt"))
+        .arg("--issuer-key")
+        .arg(&key)
+        .output()
+        .unwrap();
+
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(64), "{said}");
+    let remedy = format!("its mode 0644 lets every user read or change it: 'chmod 600 {}'", key.display());
+    assert!(said.contains(&remedy) && said.contains("defaultMode: 0400"), "{said}");
+    assert!(!scratch.file("data").exists());
+}
+
+#[test]
 fn an_issuer_that_changes_on_disk_signs_from_then_on() {
     let (first, second) = (Server::start(), Server::start());
     let scratch = Scratch::new();
@@ -143,8 +166,9 @@ fn an_issuer_that_changes_on_disk_signs_from_then_on() {
 /// The certificate and key of a CA, dated as if made at another time than now.
 fn write_issuer(scratch: &Scratch, made: Timestamp) {
     let ca = make_ca("site CA", CaKeyType::EcdsaP256, made).unwrap();
-    fs::write(scratch.file("tls.key"), ca.key.expose()).unwrap();
-    fs::write(scratch.file("tls.crt"), &ca.certificate_pem).unwrap();
+    for (name, text) in [("tls.key", ca.key.expose()), ("tls.crt", &ca.certificate_pem)] {
+        write(&scratch.file(name), text.as_bytes(), Access::Private, Existing::Replace).unwrap();
+    }
 }
 
 #[test]

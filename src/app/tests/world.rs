@@ -19,6 +19,7 @@ use crate::{
         App, AppParts, ConfiguredSite, Prober, Publication, RedeemFailure, Redeemer, Retry, Sites,
         controllers::Schedule, links::ProbePace,
     },
+    file::{self, Access, Existing},
     grant::Revision,
     link::{Bundle, Endpoint, KeyPem, Link, PublicUrl, Site, TlsSecret},
     metrics::Metrics,
@@ -314,7 +315,7 @@ fn publication(directory: &Path) -> Publication {
         make_serving(ca.certificate_pem.as_bytes(), ca.key.expose().as_bytes(), &hosts, now, day).unwrap();
     let file = |name: &str, text: &str| {
         let path = directory.join(name);
-        fs::write(&path, text).unwrap();
+        file::write(&path, text.as_bytes(), Access::Private, Existing::Replace).unwrap();
         path
     };
     let certificate = file("tls.crt", &certificate);

@@ -28,6 +28,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use super::store::FlawedStore;
 use crate::{
     app::{App, AppParts, ConfiguredSite, GrantDraft, GrantSpec, Publication, Sites},
+    file::{self, Access, Existing},
     grant::{Grant, GrantMetadata, GrantTerms, Redemption},
     http::{Limits, RedeemListener, TlsError},
     link::{Endpoint, EndpointName, Group, Port, Site},
@@ -58,7 +59,7 @@ impl Directory {
 
     pub(super) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.join(name);
-        fs::write(&path, text).unwrap();
+        file::write(&path, text.as_bytes(), Access::Private, Existing::Keep).unwrap();
         path
     }
 

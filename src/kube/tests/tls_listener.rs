@@ -1,6 +1,6 @@
 //! The listener on TCP: real TLS, with certificates and without.
 
-use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http_body_util::{BodyExt, Full};
 use hyper::{
@@ -23,6 +23,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::world::{GRANTS, World, grant};
 use crate::{
+    file::{self, Access, Existing},
     kube::{AdminListenerError, AdminTlsListener},
     net::Drained,
     pki::{AdminUser, CaKeyType, SelfMadeCa, ServingIdentity, make_admin_user, make_ca, make_serving},
@@ -106,7 +107,7 @@ fn identity(world: &World, ca: &SelfMadeCa) -> ServingIdentity {
     let (certificate, key) = make_serving(ca_pem, ca_key, &hosts, now, DAY).unwrap();
     let file = |name: &str, text: &str| {
         let path = world.scratch.path().join(name);
-        fs::write(&path, text).unwrap();
+        file::write(&path, text.as_bytes(), Access::Private, Existing::Keep).unwrap();
         path
     };
     let (certificate, key) = (file("admin.crt", &certificate), file("admin.key", key.expose()));

@@ -19,6 +19,7 @@ use tower::ServiceExt;
 
 use crate::{
     app::{App, AppParts, ConfiguredSite, Publication, Sites},
+    file::{self, Access, Existing},
     grant::{PresentedCode, RedemptionRequest},
     kube::{access::caller::Peer, wire::service::AdminService},
     link::{Endpoint, EndpointName, PublicUrl, Site},
@@ -262,7 +263,7 @@ fn publication(directory: &Path) -> Publication {
         make_serving(ca.certificate_pem.as_bytes(), ca.key.expose().as_bytes(), &hosts, now, year).unwrap();
     let file = |name: &str, text: &str| {
         let path = directory.join(name);
-        fs::write(&path, text).unwrap();
+        file::write(&path, text.as_bytes(), Access::Private, Existing::Replace).unwrap();
         path
     };
     let certificate = file("tls.crt", &certificate);

@@ -6,6 +6,8 @@ use std::{
     process::{Command, Output},
 };
 
+use crate::file::{self, Access, Existing};
+
 /// A directory that is removed when the test ends.
 pub(super) struct Bench(PathBuf);
 
@@ -30,7 +32,7 @@ subjectAltName = DNS:West.example.com,DNS:*.apps.example.com,IP:127.0.0.1,IP:::1
 impl Bench {
     pub(super) fn new() -> Self {
         let path = std::env::temp_dir().join(format!("grantd-pki-{}", uuid::Uuid::new_v4()));
-        crate::file::create_private_directory(&path).unwrap();
+        file::create_private_directory(&path).unwrap();
         fs::write(path.join("openssl.cnf"), EXTENSIONS).unwrap();
         Self(path)
     }
@@ -40,7 +42,7 @@ impl Bench {
     }
 
     pub(super) fn write(&self, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
-        fs::write(self.path(name), contents).unwrap();
+        file::write(&self.path(name), contents.as_ref(), Access::Private, Existing::Replace).unwrap();
         self.path(name)
     }
 
