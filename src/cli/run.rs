@@ -10,7 +10,7 @@ use std::{
 use clap::{ArgMatches, CommandFactory, FromArgMatches, error::ErrorKind, parser::ValueSource};
 use rustix::{
     fs::Mode,
-    process::{Resource, Rlimit, setrlimit, umask},
+    process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit, umask},
 };
 use tokio::runtime::Runtime;
 
@@ -28,10 +28,15 @@ use super::{
 };
 
 /// Sets the umask so that only the owner can read new files, and prevents core dumps, which would contain secrets.
+///
+/// The process is made not dumpable besides: the limit of core dumps does not hold where the system pipes them to a program
+/// (core(5)), and other processes of the same user could read the memory (ptrace(2)).
 pub fn keep_secrets_in() {
     umask(Mode::from_raw_mode(0o077));
     // The system never refuses that a process lowers its own limit, so the result is ignored.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    // Fails only for values that prctl(2) does not know.
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
 /// Runs the program with these arguments, of which the first is the program's own name.

@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::Command};
 use grantd::link::Bundle;
 
 use crate::{
-    server::{Scratch, Server},
+    server::{Scratch, Server, wait_until},
     wire::{self, Client},
 };
 
@@ -102,7 +102,6 @@ fn what_holds_a_secret_is_the_owners_alone_and_no_core_is_dumped() {
     let limits = fs::read_to_string(format!("/proc/{}/limits", server.pid())).unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
-
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&server.scratch().file("token.yaml")), 0o600);
     assert_eq!(mode(&server.data_dir), 0o700);
@@ -118,6 +117,28 @@ fn what_holds_a_secret_is_the_owners_alone_and_no_core_is_dumped() {
     for key in ["server/tls.key", "server-ca/tls.key", "issuers/default/skupper-site-ca/tls.key"] {
         assert_eq!(mode(&server.data_dir.join(key)), 0o600, "{key}");
     }
+}
+
+/// The files of a process that is not dumpable belong to root, whoever runs it (proc(5)).
+#[test]
+fn no_process_of_the_same_user_can_read_the_memory_of_one_that_handles_secrets() {
+    use std::os::unix::fs::MetadataExt;
+    let another_user = "setpriv --reuid 65534 --regid 65534 --clear-groups";
+    let script =
+        format!("if [ $(id -u) = 0 ]; then as='{another_user}'; fi; exec $as /proc/self/fd/3 token redeem - 3< \"$0\"");
+    // It waits for the token.
+    let mut command = Command::new("sh");
+    command.args(["-c", &script, crate::server::GRANTD]).stdin(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let status = || fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+
+    wait_until("it has set its umask", || status().lines().any(|line| line == "Umask:\t0077"));
+    assert!(!status().lines().any(|line| line.starts_with("Uid:\t0\t")), "{}", status());
+    let owner = || fs::metadata(format!("/proc/{}/environ", child.id())).unwrap().uid();
+    wait_until("its files belong to root", || owner() == 0);
+
+    drop(child.stdin.take());
+    child.wait().unwrap();
 }
 
 #[test]
