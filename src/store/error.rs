@@ -1,6 +1,6 @@
 //! The errors of a store.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, io, path::PathBuf, pin::Pin, sync::Arc};
 
 /// What every operation of a store returns.
 pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
@@ -54,6 +54,26 @@ pub enum StoreFailure {
     /// The queue of writes is full.
     #[error("too many writes are waiting")]
     Overloaded,
+    /// A file of the database is not the one that was opened: what is written would be lost.
+    #[error("{} {fault}", path.display())]
+    Files {
+        /// The file.
+        path: PathBuf,
+        /// What happened to it.
+        fault: FileFault,
+    },
+    /// What is free on the disk is kept for redemptions.
+    #[error(
+        "only {} MiB of the disk are free, and {} MiB are kept for redemptions (--disk-reserve-bytes): free some space",
+        free >> 20,
+        reserve >> 20
+    )]
+    DiskReserve {
+        /// The bytes that are free.
+        free: u64,
+        /// The bytes that are kept.
+        reserve: u64,
+    },
     /// A secret could not be sealed.
     #[error(transparent)]
     Sealing(SealError),
@@ -65,6 +85,23 @@ pub enum StoreFailure {
         /// The version this program was made for.
         known: i64,
     },
+}
+
+/// What happened to a file of the database while it was open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FileFault {
+    /// Nothing has its path. Moving it back helps.
+    #[error("was deleted or moved while the server ran: move it back, or stop the server and restore a backup")]
+    Missing,
+    /// Another file has its path. Moving the first one back helps.
+    #[error("was replaced while the server ran: move the old file back, or restart the server to use the new one")]
+    Replaced,
+    /// It is shorter than it was. Nothing helps but a new start, which tells whether the database is whole.
+    #[error("was truncated while the server ran: stop the server and restore a backup")]
+    Truncated,
+    /// It cannot be looked at.
+    #[error("cannot be looked at: {0}")]
+    Unreadable(io::ErrorKind),
 }
 
 /// The database's own message, to be printed. Shared, as one failed commit fails every operation in it.

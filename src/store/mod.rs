@@ -23,7 +23,8 @@ use std::sync::Arc;
 
 pub use changes::{Change, ChangeEffect, ChangeSubject, Changes, ChangesError, LastState};
 pub use error::{
-    CommitError, CorruptRow, CreateError, DatabaseError, SealError, StoreError, StoreFailure, StoreFuture, UpdateError,
+    CommitError, CorruptRow, CreateError, DatabaseError, FileFault, SealError, StoreError, StoreFailure, StoreFuture,
+    UpdateError,
 };
 pub use grants::{Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore, NewGrant, PageLimit};
 pub use object::{

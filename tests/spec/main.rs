@@ -24,6 +24,7 @@ mod secrets;
 mod server;
 mod shutdown;
 mod skupper_cli;
+mod store_files;
 mod tools;
 mod west_east;
 mod wire;

@@ -13,7 +13,7 @@ use super::{
     statement::{Columns, Statement, Value},
 };
 
-use crate::grant::PendingRedemption;
+use crate::{grant::PendingRedemption, store::StoreFailure};
 
 /// One kind of database below the shared store: how it is connected to, how a transaction begins, which failures concern
 /// one row only.
@@ -31,6 +31,18 @@ pub(in crate::store) trait Backend: Sized + Send + Sync + 'static {
 
     /// Opens the connection that writes; also in the place of one that failed.
     fn open_writer(&self) -> impl Future<Output = Result<Connection<Self>, sqlx::Error>> + Send;
+
+    /// Whether a transaction would last: the database is where it was opened. Asked before each one.
+    ///
+    /// # Errors
+    /// Why a new process would not find what is written.
+    fn before_transaction(&self) -> Result<(), StoreFailure>;
+
+    /// Whether what was just committed lasts. Asked before anyone is told that it does.
+    ///
+    /// # Errors
+    /// As [`before_transaction`](Self::before_transaction).
+    fn after_commit(&self) -> Result<(), StoreFailure>;
 
     /// Ends writing: closes the connection, if there is one, and releases the lock on the database. To be called
     /// after reading has ended.
@@ -57,16 +69,26 @@ pub(in crate::store) trait Backend: Sized + Send + Sync + 'static {
     /// their order, the next revisions of the store, and the next ordinals of their grants.
     ///
     /// # Errors
-    /// [`Failure::Row`] when one of them breaks a rule of the schema; [`Failure::Database`] when the database failed. The
-    /// transaction may still be open then, and is rolled back.
+    /// [`Failure::Row`] when one of them breaks a rule of the schema; [`Failure::Transaction`] and [`Failure::Database`] when
+    /// the database failed. Nothing is committed then. The transaction may still be open, and is rolled back.
     fn redeem(
         connection: &mut Connection<Self>,
         attempts: &[&PendingRedemption],
     ) -> impl Future<Output = Result<Redeemed, Failure>> + Send;
 
-    /// Whether the error is about the values or the row of this one statement, so that other statements can succeed. The
-    /// transaction may have to be rolled back all the same.
-    fn concerns_one_row(error: &sqlx::Error) -> bool;
+    /// What else fails when a statement fails with this error. The transaction may have to be rolled back in any case.
+    fn concern(error: &sqlx::Error) -> Concern;
+}
+
+/// How much an error of a statement concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Concern {
+    /// The values or the row of this one statement: others of the transaction can succeed.
+    Row,
+    /// This transaction, which is not committed: one with fewer or other statements can succeed.
+    Transaction,
+    /// The whole database.
+    Database,
 }
 
 /// A connection of this backend.

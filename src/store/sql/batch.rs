@@ -5,12 +5,12 @@ use std::{future::Future, pin::Pin};
 use tokio::sync::oneshot;
 
 use super::{
-    backend::{Backend, Connection, Row, fetch},
+    backend::{Backend, Concern, Connection, Row, fetch},
     failure::{Failure, database},
     statement::{Statement, statement},
 };
 use crate::store::{
-    ChangeEffect, ChangeSubject, CreateError, StoreError, StoreFailure, UpdateError, WriteObjectsError,
+    ChangeEffect, ChangeSubject, CreateError, DatabaseError, StoreError, StoreFailure, UpdateError, WriteObjectsError,
     changes::PendingChange,
 };
 
@@ -64,7 +64,11 @@ impl<'c, B: Backend> Batch<'c, B> {
 
     /// Runs a statement that concerns the transaction as a whole, and answers its row if it has one.
     pub(in crate::store) async fn execute(&mut self, statement: Statement<'_>) -> Result<Option<Row<B>>, Failure> {
-        let rows = fetch::<B>(self.connection, statement).await.map_err(database)?;
+        let rows = fetch::<B>(self.connection, statement).await.map_err(|error| match B::concern(&error) {
+            Concern::Transaction => Failure::Transaction(DatabaseError::new(error)),
+            // No statement that concerns the transaction as a whole breaks a rule of a row.
+            Concern::Row | Concern::Database => database(error),
+        })?;
         Ok(rows.into_iter().next())
     }
 
@@ -93,7 +97,7 @@ impl<'c, B: Backend> Batch<'c, B> {
 /// Whether an error concerns one operation or the whole transaction. `id` names the row for the operator.
 fn sorted<B: Backend>(error: sqlx::Error, id: &(impl ToString + ?Sized)) -> Failure {
     let undecodable = matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_));
-    if undecodable || B::concerns_one_row(&error) { Failure::rule(id) } else { database(error) }
+    if undecodable { Failure::rule(id) } else { Failure::of_statement::<B>(error, id) }
 }
 
 /// What an operation's statements decided.

@@ -1,9 +1,12 @@
 //! Why a statement failed, and whether that concerns one operation or all.
 
-use super::statement::{Broken, Columns};
+use super::{
+    backend::{Backend, Concern},
+    statement::{Broken, Columns},
+};
 use crate::{
     grant::Revision,
-    store::{CorruptRow, DatabaseError, StoreError},
+    store::{CorruptRow, DatabaseError, StoreError, StoreFailure},
 };
 
 /// Why a statement failed.
@@ -11,8 +14,11 @@ use crate::{
 pub(in crate::store) enum Failure {
     /// It broke a rule of the schema, or a row could not be read. Only its own operation fails.
     Row(StoreError),
-    /// The database failed. Every operation of the transaction fails.
-    Database(DatabaseError),
+    /// The database could not carry out this transaction: it has no space for it, or a page that it needs is damaged. One
+    /// with fewer operations may succeed.
+    Transaction(DatabaseError),
+    /// The database failed. Every operation fails.
+    Database(StoreFailure),
 }
 
 impl Failure {
@@ -21,15 +27,34 @@ impl Failure {
         Self::Row(StoreError::Corrupt { id: id.to_string(), what: "breaks a rule of the schema" })
     }
 
+    /// What every operation of a transaction is answered that failed as a whole.
+    pub(in crate::store) fn of_all(self) -> StoreFailure {
+        match self {
+            Self::Transaction(error) => StoreFailure::Database(error),
+            Self::Database(failure) => failure,
+            // Cannot happen: an operation that breaks a rule is undone alone.
+            Self::Row(error) => StoreFailure::Database(DatabaseError::new(error)),
+        }
+    }
+
+    /// The failure of a statement. `id` names its row for the operator.
+    pub(in crate::store) fn of_statement<B: Backend>(error: sqlx::Error, id: &(impl ToString + ?Sized)) -> Self {
+        match B::concern(&error) {
+            Concern::Row => Self::rule(id),
+            Concern::Transaction => Self::Transaction(DatabaseError::new(error)),
+            Concern::Database => database(error),
+        }
+    }
+
     /// A column holds a value that cannot be read.
     pub(in crate::store) fn column(id: &(impl ToString + ?Sized)) -> impl Fn(Broken) -> Self {
         move |Broken(what)| Self::Row(StoreError::Corrupt { id: id.to_string(), what })
     }
 }
 
-/// A failure of every operation of the transaction.
+/// A failure of every operation.
 pub(in crate::store) fn database(error: sqlx::Error) -> Failure {
-    Failure::Database(DatabaseError::new(error))
+    Failure::Database(StoreFailure::Database(DatabaseError::new(error)))
 }
 
 impl From<CorruptRow> for Failure {

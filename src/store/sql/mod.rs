@@ -15,4 +15,5 @@ pub(super) mod seal;
 pub(super) mod statement;
 pub(super) mod statements;
 pub(super) mod store;
+mod transaction;
 mod writer;

@@ -22,15 +22,16 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use super::{
     backend::{Backend, Connection, fetch},
-    batch::{Batch, Operation, Queued, Waiting, unavailable},
-    failure::{Failure, database, revision_of},
+    batch::{Operation, Queued, Waiting, unavailable},
+    failure::{Failure, database},
     recent::Recent,
     redemption::{self, Redeemed, WaitingRedemption},
     statement::statement,
     statements,
+    transaction::{Isolation, fill_and_commit},
 };
 use crate::{
-    grant::{PendingRedemption, Revision},
+    grant::PendingRedemption,
     store::{
         Changes, CommitError, CommitOutcome, CommitReport, DatabaseError, OnCommit, Recorded, StoreFailure,
         changes::Committed,
@@ -41,6 +42,8 @@ use crate::{
 const QUEUE: usize = 1024;
 /// The most writes of one transaction.
 const MAX_BATCH: usize = 256;
+/// How many failed transactions of a batch are tried again in halves: enough to find one bad operation in it, or two.
+const MOST_SPLITS: u32 = 2 * MAX_BATCH.ilog2();
 /// How often a batch yields to the scheduler, so that more writes can join it.
 const TURNS: usize = 3;
 
@@ -115,13 +118,23 @@ pub(in crate::store) struct Writer<B: Backend> {
     pub(in crate::store) changes: Arc<Changes>,
 }
 
-/// Whether the operations of a batch fail together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Isolation {
-    /// One failure rolls all of them back. The usual case, as operations hardly ever fail.
-    Together,
-    /// Each has a savepoint, so that one that breaks a rule of the schema is undone alone.
-    Apart,
+/// The transactions of a batch that the database could not carry out.
+#[derive(Debug, Default)]
+struct FailedTransactions(u32);
+
+impl FailedTransactions {
+    /// Whether the two halves of what this transaction held are to be tried. On a full disk each of them fails, so that is
+    /// done a few times only; a row that breaks a rule makes only the transactions fail that it is in.
+    fn may_be_split<T>(&mut self, result: &Result<T, Failure>) -> bool {
+        match result {
+            Err(Failure::Row(_)) => true,
+            Err(Failure::Transaction(_)) => {
+                self.0 += 1;
+                self.0 <= MOST_SPLITS
+            }
+            Ok(_) | Err(Failure::Database(_)) => false,
+        }
+    }
 }
 
 impl<B: Backend> Writer<B> {
@@ -170,31 +183,36 @@ impl<B: Backend> Writer<B> {
         }
     }
 
-    /// Counts redemptions together. When one of them breaks a rule of the schema, the two halves are counted one after the
+    /// Counts redemptions together. When one of them makes the transaction fail, the two halves are counted one after the
     /// other, and so on: one bad redemption in 256 costs the others some 8 commits, and not one for each.
     async fn redeem(&mut self, redemptions: Vec<WaitingRedemption>) {
         // A stack: the last part is counted first.
         let mut parts = vec![redemptions];
+        let mut failed = FailedTransactions::default();
         while let Some(part) = parts.pop() {
-            if let Some(mut first) = self.redeem_together(part).await {
+            if let Some(mut first) = self.redeem_together(part, &mut failed).await {
                 let second = first.split_off(first.len() / 2);
                 parts.extend([second, first]);
             }
         }
     }
 
-    /// Counts redemptions in one transaction and answers them. When one of several breaks a rule, nothing is counted,
-    /// and they are returned.
-    async fn redeem_together(&mut self, redemptions: Vec<WaitingRedemption>) -> Option<Vec<WaitingRedemption>> {
+    /// Counts redemptions in one transaction and answers them. When it fails and fewer of them may succeed, nothing is
+    /// counted, and they are returned.
+    async fn redeem_together(
+        &mut self,
+        redemptions: Vec<WaitingRedemption>,
+        failed: &mut FailedTransactions,
+    ) -> Option<Vec<WaitingRedemption>> {
         let started = Instant::now();
         // Cannot overflow: there are no more than MAX_BATCH.
         let most = u32::try_from(redemptions.len()).unwrap_or(u32::MAX);
         self.changes.announce(most);
         let attempts: Vec<&PendingRedemption> = redemptions.iter().map(|redemption| &redemption.attempt).collect();
         let result = self.count(&attempts).await;
-        if matches!(result, Err(Failure::Row(_))) {
+        if let Err(Failure::Row(_) | Failure::Transaction(_)) = &result {
             self.changes.withdraw(most);
-            if redemptions.len() > 1 {
+            if redemptions.len() > 1 && failed.may_be_split(&result) {
                 return Some(redemptions);
             }
         }
@@ -215,22 +233,21 @@ impl<B: Backend> Writer<B> {
                     redemption.failed(error);
                 }
             }
-            Err(Failure::Database(error)) => {
-                let failure = StoreFailure::Database(error);
-                for redemption in redemptions {
-                    redemption.failed(redemption::unavailable(failure.clone()));
-                }
-            }
+            Err(Failure::Transaction(error)) => refuse_redemptions(redemptions, &StoreFailure::Database(error)),
+            Err(Failure::Database(failure)) => refuse_redemptions(redemptions, &failure),
         }
         None
     }
 
     async fn count(&mut self, attempts: &[&PendingRedemption]) -> Result<Redeemed, Failure> {
+        self.backend.before_transaction().map_err(Failure::Database)?;
         let result = B::redeem(self.connection().await?, attempts).await;
         if result.is_err() {
             self.roll_back().await;
         }
-        result
+        let redeemed = result?;
+        self.backend.after_commit().map_err(Failure::Database)?;
+        Ok(redeemed)
     }
 
     /// The connection that writes, opened if there is none.
@@ -250,39 +267,40 @@ impl<B: Backend> Writer<B> {
         (self.on_commit)(CommitReport { batch, took: started.elapsed(), outcome });
     }
 
-    /// Carries operations out in one transaction and answers them.
-    async fn carry_out(&mut self, mut operations: Vec<Box<dyn Queued<B>>>) {
-        let started = Instant::now();
-        let result = self.transact(&mut operations).await;
-        self.report(operations.len(), started, result.is_ok());
-        match result {
-            Ok(committed) => {
-                if let Some(committed) = committed {
-                    self.changes.publish(committed);
-                }
-                operations.into_iter().for_each(Queued::committed);
+    /// Carries operations out together. When the transaction fails and a smaller one may succeed, the two halves are carried
+    /// out one after the other, as with redemptions.
+    async fn carry_out(&mut self, operations: Vec<Box<dyn Queued<B>>>) {
+        let mut parts = vec![operations];
+        let mut failed = FailedTransactions::default();
+        while let Some(mut part) = parts.pop() {
+            let started = Instant::now();
+            let result = self.transact(&mut part).await;
+            if part.len() > 1 && failed.may_be_split(&result) {
+                let second = part.split_off(part.len() / 2);
+                parts.extend([second, part]);
+                continue;
             }
-            Err(error) => {
-                let failure = StoreFailure::Database(error);
-                operations.into_iter().for_each(|operation| operation.failed(failure.clone()));
+            self.report(part.len(), started, result.is_ok());
+            match result {
+                Ok(committed) => {
+                    if let Some(committed) = committed {
+                        self.changes.publish(committed);
+                    }
+                    part.into_iter().for_each(Queued::committed);
+                }
+                Err(failure) => {
+                    let failure = failure.of_all();
+                    part.into_iter().for_each(|operation| operation.failed(failure.clone()));
+                }
             }
         }
     }
 
     /// Returns the changes, `None` when there are none.
-    async fn transact(&mut self, batch: &mut [Box<dyn Queued<B>>]) -> Result<Option<Committed>, DatabaseError> {
+    async fn transact(&mut self, batch: &mut [Box<dyn Queued<B>>]) -> Result<Option<Committed>, Failure> {
         match self.attempt(batch, Isolation::Together).await {
-            Ok(committed) => return Ok(committed),
-            Err(Failure::Database(error)) => return Err(error),
-            Err(Failure::Row(_)) => {}
-        }
-        match self.attempt(batch, Isolation::Apart).await {
-            Ok(committed) => Ok(committed),
-            Err(Failure::Database(error)) => Err(error),
-            // Cannot happen: `apply_apart` undoes such an operation alone.
-            Err(Failure::Row(_)) => {
-                Err(DatabaseError::new(sqlx::Error::Protocol("a savepoint did not hold".to_owned())))
-            }
+            Err(Failure::Row(_)) => self.attempt(batch, Isolation::Apart).await,
+            result @ (Ok(_) | Err(Failure::Transaction(_) | Failure::Database(_))) => result,
         }
     }
 
@@ -291,6 +309,7 @@ impl<B: Backend> Writer<B> {
         operations: &mut [Box<dyn Queued<B>>],
         isolation: Isolation,
     ) -> Result<Option<Committed>, Failure> {
+        self.backend.before_transaction().map_err(Failure::Database)?;
         let changes = Arc::clone(&self.changes);
         let connection = self.connection().await?;
         B::begin(connection).await.map_err(database)?;
@@ -298,7 +317,9 @@ impl<B: Backend> Writer<B> {
         if result.is_err() {
             self.roll_back().await;
         }
-        result
+        let committed = result?;
+        self.backend.after_commit().map_err(Failure::Database)?;
+        Ok(committed)
     }
 
     /// Ends a transaction that failed. After some errors (a full disk, for one) the database has rolled it back by itself,
@@ -320,6 +341,12 @@ impl<B: Backend> Writer<B> {
     }
 }
 
+fn refuse_redemptions(redemptions: Vec<WaitingRedemption>, failure: &StoreFailure) {
+    for redemption in redemptions {
+        redemption.failed(redemption::unavailable(failure.clone()));
+    }
+}
+
 /// Waits for more writes: tasks that are ready to run do so, and may reach the queue.
 ///
 /// When nothing else is ready a turn takes no time, so an idle server answers as fast as without; under load about twice
@@ -333,55 +360,4 @@ async fn gather<T>(queue: &mut mpsc::Receiver<T>, batch: &mut Vec<T>) {
             batch.push(operation);
         }
     }
-}
-
-async fn fill_and_commit<B: Backend>(
-    connection: &mut Connection<B>,
-    operations: &mut [Box<dyn Queued<B>>],
-    isolation: Isolation,
-    changes: &Changes,
-) -> Result<Option<Committed>, Failure> {
-    let mut batch = Batch::<B>::new(connection);
-    for operation in operations {
-        match isolation {
-            Isolation::Together => operation.apply(&mut batch).await?,
-            Isolation::Apart => apply_apart(operation.as_mut(), &mut batch).await?,
-        }
-    }
-    if batch.changes() == 0 {
-        batch.control(statements::COMMIT).await?;
-        return Ok(None);
-    }
-    let head = advance_revision(&mut batch).await?;
-    changes.announce(batch.changes());
-    batch.control(statements::COMMIT).await?;
-    let before = Revision(head.0.saturating_sub(batch.changes().into()));
-    Ok(Some(Committed { before, head, pending: batch.into_pending() }))
-}
-
-/// Moves the store's revision past the changes of the batch, and answers it.
-async fn advance_revision<B: Backend>(batch: &mut Batch<'_, B>) -> Result<Revision, Failure> {
-    let advance = statement(statements::ADVANCE_REVISION).bind(i64::from(batch.changes()));
-    let row = batch.execute(advance).await?.ok_or_else(|| database(sqlx::Error::RowNotFound))?;
-    match revision_of(&row, "revision", "(store)") {
-        Ok(revision) => Ok(revision),
-        // The revision belongs to no single operation, so all of them fail.
-        Err(Failure::Row(error)) => Err(database(sqlx::Error::Decode(error.into()))),
-        Err(Failure::Database(error)) => Err(Failure::Database(error)),
-    }
-}
-
-async fn apply_apart<B: Backend>(operation: &mut dyn Queued<B>, batch: &mut Batch<'_, B>) -> Result<(), Failure> {
-    let before = batch.changes();
-    batch.control(statements::SAVEPOINT).await?;
-    match operation.apply(batch).await {
-        Ok(()) => {}
-        Err(Failure::Row(error)) => {
-            batch.control(statements::ROLLBACK_TO_SAVEPOINT).await?;
-            batch.forget_changes_after(before);
-            operation.reject(error);
-        }
-        Err(Failure::Database(error)) => return Err(Failure::Database(error)),
-    }
-    batch.control(statements::RELEASE_SAVEPOINT).await
 }

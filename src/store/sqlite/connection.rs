@@ -13,6 +13,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a read waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 2;
+/// The log is truncated to this many bytes when a new one begins after a burst.
+pub(super) const JOURNAL_SIZE_LIMIT: u64 = 16 * 1024 * 1024;
 /// 3.51.3 corrected the reset of the write-ahead log, which could lose commits before
 /// (<https://sqlite.org/releaselog/3_51_3.html>).
 const MINIMUM_VERSION: [u32; 3] = [3, 51, 3];
@@ -64,8 +66,7 @@ impl Setup {
             .pragma("cache_size", "-2048")
             .pragma("mmap_size", "0")
             .pragma("temp_store", "MEMORY")
-            // The log is cut back to this after a checkpoint that followed a burst.
-            .pragma("journal_size_limit", "16777216")
+            .pragma("journal_size_limit", JOURNAL_SIZE_LIMIT.to_string())
             .statement_cache_capacity(64)
             .disable_statement_logging();
         Self { options, writer_pragmas: &[] }

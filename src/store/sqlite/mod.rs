@@ -1,6 +1,8 @@
 //! The store in one SQLite file: a write-ahead log, every commit synced.
 
 pub(super) mod connection;
+mod fault;
+mod files;
 mod open;
 mod redeem;
 #[cfg(test)]
@@ -10,11 +12,11 @@ use std::{ops::ControlFlow, path::PathBuf};
 
 use sqlx::{Sqlite, sqlite::SqlitePool};
 
-use self::{connection::Setup, open::Lock};
+use self::{connection::Setup, files::OpenFiles, open::Lock};
 use super::{
-    OnCommit, OpenError,
+    OnCommit, OpenError, StoreFailure,
     sql::{
-        backend::{Backend, Connection, Row, fetch, run_on},
+        backend::{Backend, Concern, Connection, Row, fetch, run_on},
         failure::Failure,
         open::{migrate, revision, unlock, unusable},
         redemption::Redeemed,
@@ -45,6 +47,7 @@ pub(super) type SqliteStore = SqlStore<SqliteBackend>;
 pub(super) struct SqliteBackend {
     setup: Setup,
     readers: SqlitePool,
+    files: OpenFiles,
     /// Held until the writer is closed.
     lock: Lock,
 }
@@ -60,8 +63,8 @@ impl SqliteStore {
     }
 
     pub(super) async fn open_with(options: SqliteOptions, setup: Setup) -> Result<Self, OpenError> {
-        let SqliteOptions { database, lock, key, on_commit } = options;
-        let lock = open::lock(&lock)?;
+        let SqliteOptions { database, lock: lock_file, key, on_commit } = options;
+        let lock = open::lock(&lock_file)?;
         open::prepare_files(&database)?;
         let name = database.display().to_string();
         let mut connection = setup.open().await.map_err(unusable(&name))?;
@@ -71,7 +74,8 @@ impl SqliteStore {
         sqlx::Connection::close(connection).await.map_err(unusable(&name))?;
         let writer = setup.open_writer().await.map_err(unusable(&name))?;
         let readers = setup.open_readers().await.map_err(unusable(&name))?;
-        let backend = SqliteBackend { setup, readers, lock };
+        let files = OpenFiles::of(&database, &lock_file)?;
+        let backend = SqliteBackend { setup, readers, files, lock };
         Ok(Self::start(Opened { backend, writer, key, schema, revision }, on_commit))
     }
 }
@@ -81,6 +85,14 @@ impl Backend for SqliteBackend {
 
     fn readers(&self) -> &SqlitePool {
         &self.readers
+    }
+
+    fn before_transaction(&self) -> Result<(), StoreFailure> {
+        self.files.before_transaction()
+    }
+
+    fn after_commit(&self) -> Result<(), StoreFailure> {
+        self.files.after_commit()
     }
 
     async fn open_writer(&self) -> Result<Connection<Self>, sqlx::Error> {
@@ -115,10 +127,8 @@ impl Backend for SqliteBackend {
         redeem::redeem::<Self>(connection, attempts).await
     }
 
-    fn concerns_one_row(error: &sqlx::Error) -> bool {
-        /// The low byte of every extended code of SQLITE_CONSTRAINT: <https://www.sqlite.org/rescode.html>.
-        const SQLITE_CONSTRAINT: u32 = 19;
+    fn concern(error: &sqlx::Error) -> Concern {
         let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-        code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == SQLITE_CONSTRAINT)
+        code.and_then(|code| code.parse::<u32>().ok()).map_or(Concern::Database, fault::concern)
     }
 }

@@ -121,7 +121,7 @@ pub(super) async fn redeem<B: Backend<Database = Sqlite>>(
     let head = match rows.pop().map(|row| revision_of(&row, "revision", "(store)")).transpose() {
         Ok(head) => head,
         Err(Failure::Row(error)) => return Err(database(Error::Decode(error.into()))),
-        Err(Failure::Database(error)) => return Err(Failure::Database(error)),
+        Err(failure @ (Failure::Transaction(_) | Failure::Database(_))) => return Err(failure),
     };
     let mut outcomes: Vec<Option<Outcome>> = attempts.iter().map(|attempt| recorded(attempt, &rows)).collect();
     let refused = || attempts.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_none());
@@ -192,7 +192,7 @@ async fn run<B: Backend<Database = Sqlite>>(
     id: &str,
 ) -> Result<Vec<SqliteRow>, Failure> {
     let rows = fetch::<B>(connection, statement).await;
-    rows.map_err(|error| if B::concerns_one_row(&error) { Failure::rule(id) } else { database(error) })
+    rows.map_err(|error| Failure::of_statement::<B>(error, id))
 }
 
 /// The outcome of an attempt that has a ledger row among these.

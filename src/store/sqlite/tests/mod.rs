@@ -4,9 +4,11 @@ mod batch;
 mod disk_full;
 mod fairness;
 mod faults;
+mod files;
 mod freshness;
 mod objects;
 mod opening;
+mod parts;
 mod sealing;
 
 use sqlx::SqliteConnection;
