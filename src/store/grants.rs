@@ -80,7 +80,8 @@ pub trait GrantStore: Send + Sync + 'static {
     /// The store's current revision.
     fn revision(&self) -> StoreFuture<'_, Revision>;
 
-    /// Writes something durably and reads the schema's version back: `Ok` means that a redemption could be counted now.
+    /// Reads and durably writes as a redemption does, of the grant whose redemption failed last if there is one, and reads the
+    /// schema's version back: `Ok` means that a redemption could be counted now.
     fn check(&self) -> StoreFuture<'_, ()>;
 
     /// Finishes what was accepted, checkpoints, and closes. Operations after this answer

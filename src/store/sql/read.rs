@@ -104,6 +104,13 @@ impl<B: Backend> Reader<B> {
         Ok(grant)
     }
 
+    /// Reads as [`get`](Self::get) does, and from the database in any case: this grant, or any one. A row that breaks a rule
+    /// is no failure.
+    pub(in crate::store) async fn check(&self, id: Option<GrantId>) -> Result<(), StoreError> {
+        let uid = id.unwrap_or_else(GrantId::random).to_string();
+        self.first("read a grant", statement(statements::GET).bind(&uid)).await.map(drop)
+    }
+
     pub(in crate::store) async fn find(
         &self,
         namespace: Namespace,

@@ -22,6 +22,20 @@ pub(in crate::store) const ADVANCE_REVISION: &str =
 /// A change without meaning, to test whether the database can be written.
 pub(in crate::store) const HEARTBEAT: &str = "UPDATE store_state SET heartbeat = heartbeat + 1";
 
+/// `$1`: the bytes of the row, which no check before has written: SQLite writes no page that does not change.
+pub(in crate::store) const FILL_READINESS: &str = "INSERT INTO readiness (only_row, filling) VALUES (1, $1) \
+     ON CONFLICT (only_row) DO UPDATE SET filling = excluded.filling";
+
+/// Writes the row of grant `$1` without changing it, as a redemption writes it; when that is NULL, the row of the grant that
+/// expires last.
+pub(in crate::store) const TOUCH_GRANT: &str = "UPDATE access_grant SET revision = revision WHERE uid = \
+     COALESCE(CAST($1 AS TEXT), (SELECT uid FROM access_grant \
+     WHERE expires_at = (SELECT MAX(expires_at) FROM access_grant) LIMIT 1)) RETURNING uid";
+
+/// The last ledger row of grant `$1`: a redemption writes behind it.
+pub(in crate::store) const LAST_REDEMPTION: &str =
+    "SELECT ordinal FROM redemption WHERE grant_uid = $1 ORDER BY ordinal DESC LIMIT 1";
+
 /// The schema's version, from the table that sqlx's migrator keeps.
 pub(in crate::store) const SCHEMA_VERSION: &str = "SELECT MAX(version) AS version FROM _sqlx_migrations";
 

@@ -1,6 +1,6 @@
 //! [`Store`] on any backend: reads go to the reader, writes into the queue of the writer.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
     backend::{Backend, Connection},
@@ -28,6 +28,8 @@ pub(in crate::store) struct SqlStore<B: Backend> {
     key: Arc<SealingKey>,
     schema: i64,
     changes: Arc<Changes>,
+    /// The grant of the last redemption that failed with the database, until a check of that grant succeeds.
+    suspect: Mutex<Option<GrantId>>,
 }
 
 /// A database that is open, migrated and unlocked.
@@ -51,7 +53,31 @@ impl<B: Backend> SqlStore<B> {
         let reader = Reader::new(Arc::clone(&backend), Arc::clone(&key), Arc::clone(&recent));
         let published = Arc::clone(&changes);
         let writer = Writer { connection: Some(writer), backend, on_commit, recent, changes: published };
-        Self { reader, queue: writer.start(), key, schema, changes }
+        Self { reader, queue: writer.start(), key, schema, changes, suspect: Mutex::default() }
+    }
+
+    fn suspect(&self) -> MutexGuard<'_, Option<GrantId>> {
+        // An identifier is whole whenever the lock is released.
+        self.suspect.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers a grant that the database did not read or change.
+    fn note(&self, id: GrantId, error: &StoreError) {
+        if let StoreError::Unavailable { source: StoreFailure::Database(_), .. } = error {
+            *self.suspect() = Some(id);
+        }
+    }
+
+    /// Writes and reads as a redemption does, of the suspect if there is one.
+    async fn check_as_a_redemption(&self) -> Result<(), StoreError> {
+        let suspect = *self.suspect();
+        self.queue.write(Check { schema: self.schema, suspect }).await?;
+        self.reader.check(suspect).await?;
+        let mut remembered = self.suspect();
+        if *remembered == suspect {
+            *remembered = None;
+        }
+        Ok(())
     }
 
     fn sealed(&self, grant: NewGrant) -> Result<Create, StoreError> {
@@ -80,7 +106,7 @@ impl<B: Backend> GrantStore for SqlStore<B> {
     }
 
     fn get(&self, id: GrantId) -> StoreFuture<'_, Option<Grant>> {
-        Box::pin(self.reader.get(id))
+        Box::pin(async move { self.reader.get(id).await.inspect_err(|error| self.note(id, error)) })
     }
 
     fn find(&self, namespace: Namespace, name: GrantName) -> StoreFuture<'_, Option<Grant>> {
@@ -112,7 +138,13 @@ impl<B: Backend> GrantStore for SqlStore<B> {
     }
 
     fn commit_redemption(&self, redemption: PendingRedemption) -> StoreFuture<'_, Recorded, CommitError> {
-        Box::pin(self.queue.redeem(redemption))
+        let id = redemption.admission().grant_id();
+        Box::pin(async move {
+            self.queue.redeem(redemption).await.inspect_err(|error| match error {
+                CommitError::Store(error) => self.note(id, error),
+                CommitError::Expired | CommitError::Exhausted | CommitError::Gone => {}
+            })
+        })
     }
 
     fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> StoreFuture<'_, Vec<Redemption>> {
@@ -132,7 +164,7 @@ impl<B: Backend> GrantStore for SqlStore<B> {
     }
 
     fn check(&self) -> StoreFuture<'_, ()> {
-        Box::pin(self.queue.write(Check { schema: self.schema }))
+        Box::pin(self.check_as_a_redemption())
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {

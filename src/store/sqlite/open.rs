@@ -80,11 +80,12 @@ fn sync_directory_of(path: &Path) -> io::Result<()> {
 /// The steps from an empty database to the schema of this program, in order. Steps are added, never changed.
 pub(super) fn migrator() -> Migrator {
     let steps = [
-        ("grants", include_str!("../../../migrations/sqlite/0001_grants.sql")),
-        ("objects", include_str!("../../../migrations/sqlite/0002_objects.sql")),
-        ("sealed places", include_str!("../../../migrations/sqlite/0003_sealed_places.sql")),
+        (1, "grants", include_str!("../../../migrations/sqlite/0001_grants.sql")),
+        (2, "objects", include_str!("../../../migrations/sqlite/0002_objects.sql")),
+        (3, "sealed places", include_str!("../../../migrations/sqlite/0003_sealed_places.sql")),
+        (6, "readiness", include_str!("../../../migrations/sqlite/0006_readiness.sql")),
     ];
-    let migrations = (1..).zip(steps).map(|(version, (description, statements))| {
+    let migrations = steps.into_iter().map(|(version, description, statements)| {
         Migration::new(version, description.into(), MigrationType::Simple, statements.into_sql_str(), false)
     });
     Migrator::with_migrations(migrations.collect())

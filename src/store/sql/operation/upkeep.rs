@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    grant::Revision,
+    grant::{GrantId, Revision},
     store::{
         StoreError, StoreFailure,
         sql::{
@@ -76,11 +76,16 @@ impl Operation for Advance {
     }
 }
 
-/// A write without meaning, which goes through the same queue and commit as redemptions.
+/// A write without meaning that takes the way of a redemption: the same queue and commit, the same tables, and as many pages.
 pub(in crate::store) struct Check {
     /// The schema this program was made for.
     pub(in crate::store) schema: i64,
+    /// The grant whose redemption failed last, as its pages may be the damaged ones.
+    pub(in crate::store) suspect: Option<GrantId>,
 }
+
+/// The size of the row that a check writes, as the schema demands.
+const FILLING_BYTES: usize = 40_000;
 
 impl Operation for Check {
     type Output = ();
@@ -90,6 +95,14 @@ impl Operation for Check {
 
     async fn apply<B: Backend>(&self, batch: &mut Batch<'_, B>) -> Decision<Self> {
         batch.control(statements::HEARTBEAT).await?;
+        let filling = filling();
+        batch.execute(statement(statements::FILL_READINESS).bind(&*filling)).await?;
+        let suspect = self.suspect.map(|id| id.to_string());
+        match touch(batch, suspect.as_deref()).await {
+            // The row breaks a rule: its redemptions fail for that, and others do not.
+            Ok(()) | Err(Failure::Row(_)) => {}
+            Err(failure @ (Failure::Transaction(_) | Failure::Database(_))) => return Err(failure),
+        }
         let row = batch.execute(statement(statements::SCHEMA_VERSION)).await?.ok_or_else(missing)?;
         let found = row.integer("version").map_err(Failure::column("(store)"))?;
         if found == self.schema {
@@ -100,6 +113,19 @@ impl Operation for Check {
     }
 
     fn committed(self, (): ()) {}
+}
+
+/// Writes the row of a grant and reads its last ledger row.
+async fn touch<B: Backend>(batch: &mut Batch<'_, B>, uid: Option<&str>) -> Result<(), Failure> {
+    const ID: &str = "(check)";
+    let Some(row) = batch.row(statement(statements::TOUCH_GRANT).bind(uid), ID).await? else { return Ok(()) };
+    let uid = row.text("uid").map_err(Failure::column(ID))?;
+    batch.rows(statement(statements::LAST_REDEMPTION).bind(uid), ID).await.map(drop)
+}
+
+/// Bytes that differ from those of the check before on every page.
+fn filling() -> Vec<u8> {
+    uuid::Uuid::new_v4().into_bytes().into_iter().cycle().take(FILLING_BYTES).collect()
 }
 
 /// The failure when a statement that always has a row has none.
