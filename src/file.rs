@@ -280,6 +280,15 @@ pub fn is_readable_by_others(path: &Path) -> Result<bool, FileError> {
     Ok(metadata.permissions().mode() & 0o077 != 0)
 }
 
+/// The bytes that this user can still write to the file system of `path`, which exists.
+///
+/// # Errors
+/// [`FileError`] naming the path.
+pub fn free_bytes(path: &Path) -> Result<u64, FileError> {
+    let system = rustix::fs::statvfs(path).map_err(|error| FileError::new("look at", path)(error.into()))?;
+    Ok(system.f_bavail.saturating_mul(system.f_frsize))
+}
+
 fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,

@@ -114,6 +114,7 @@ impl App {
     pub async fn create_grant(&self, draft: GrantDraft) -> Result<Grant, CreateGrantError> {
         let GrantDraft { namespace, name, spec, metadata } = draft;
         self.check_new(&spec).map_err(CreateGrantError::Spec)?;
+        self.check_disk("store a grant").map_err(CreateGrantError::Store)?;
         let (code, code_origin) = match spec.code {
             Some(code) => (code, CodeOrigin::Given),
             None => (Code::generate(random), CodeOrigin::Generated),
@@ -166,6 +167,7 @@ impl App {
         let Some(change) = change(&current, spec, metadata).map_err(UpdateGrantError::Spec)? else {
             return Ok(current);
         };
+        self.check_disk("change a grant").map_err(UpdateGrantError::Store)?;
         self.store.update(current.id, current.revision, change).await.map_err(|error| match error {
             UpdateError::Gone => UpdateGrantError::Gone,
             UpdateError::Conflict => UpdateGrantError::Conflict,

@@ -8,6 +8,7 @@ mod bundle;
 mod chain;
 mod conditions;
 mod controllers;
+mod disk_reserve;
 mod fnv1a;
 mod follow;
 #[cfg(any(test, fuzzing))]
@@ -39,6 +40,7 @@ pub use self::{
     bundle::LinkBundle,
     chain::chain,
     conditions::{State as ConditionState, condition},
+    disk_reserve::DiskReserve,
     fnv1a::fnv1a,
     grants::{CreateGrantError, GrantDraft, GrantReadiness, GrantSpec, SpecError, UpdateGrantError},
     objects::{SiteRefusal, WriteObjectError},

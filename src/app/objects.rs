@@ -81,6 +81,13 @@ impl App {
     /// # Errors
     /// [`WriteObjectError`]; then nothing was changed.
     pub async fn write_object(&self, write: ObjectWrite) -> Result<Option<StoredObject>, WriteObjectError> {
+        match &write {
+            ObjectWrite::Create { .. } | ObjectWrite::Update { .. } => {
+                let checked = self.check_disk("write an object").map_err(WriteObjectsError::Store);
+                checked.map_err(WriteObjectError::Object)?;
+            }
+            ObjectWrite::Delete { .. } => {}
+        }
         match write.key().kind {
             ObjectKind::Site => self.write_site(write).await,
             ObjectKind::AccessToken | ObjectKind::Link | ObjectKind::Secret => {

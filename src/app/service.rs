@@ -5,6 +5,7 @@ use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 use tokio::sync::{Mutex, Semaphore};
 
 use super::{
+    disk_reserve::DiskReserve,
     lifecycle::{Latch, Stage},
     publication::Publication,
     refusals::Refusals,
@@ -13,9 +14,9 @@ use super::{
 };
 use crate::{
     grant::Revision,
-    metrics::Metrics,
+    metrics::{Metrics, StoreOperation},
     pki::Profile,
-    store::Store,
+    store::{Store, StoreError},
     time::{Clock, Timestamp},
 };
 
@@ -58,6 +59,7 @@ pub struct App {
     pub(super) refusals: Arc<Refusals>,
     pub(super) latch: Latch,
     loaded_at: Timestamp,
+    disk_reserve: Option<DiskReserve>,
     /// Held while a site is written, by the task that writes it.
     pub(super) site_writes: Arc<Mutex<()>>,
 }
@@ -82,9 +84,21 @@ impl App {
             longest_code: parts.longest_code,
             retention: parts.retention,
             loaded_revision: parts.loaded_revision,
+            disk_reserve: None,
         };
         app.report_certificates();
         app
+    }
+
+    /// The same with a reserve of disk space, below which grants and objects are neither made nor changed.
+    pub fn with_disk_reserve(self, reserve: DiskReserve) -> Self {
+        Self { disk_reserve: Some(reserve), ..self }
+    }
+
+    /// Whether something may be written that is no redemption and removes nothing.
+    pub(super) fn check_disk(&self, action: &'static str) -> Result<(), StoreError> {
+        let checked = self.disk_reserve.as_ref().map_or(Ok(()), |reserve| reserve.check(action));
+        checked.map_err(|error| self.counted(error, StoreOperation::Write))
     }
 
     /// The clock all rules of this service are given their time from.
@@ -151,7 +165,7 @@ impl App {
     ///
     /// # Errors
     /// What the store could not finish.
-    pub async fn close(&self) -> Result<(), crate::store::StoreError> {
+    pub async fn close(&self) -> Result<(), StoreError> {
         self.refusals.sum_up();
         self.store.close().await
     }

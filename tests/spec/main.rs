@@ -6,6 +6,7 @@ mod admin_api;
 mod citations;
 mod command_line;
 mod crash;
+mod disk_reserve;
 mod exactly_once;
 mod exhaustion;
 mod faults;

@@ -155,10 +155,19 @@ impl Server {
     }
 
     /// Kills the server with SIGKILL, and starts a new one with the same data.
-    pub(crate) fn kill_and_restart(mut self) -> Self {
+    pub(crate) fn kill_and_restart(self) -> Self {
+        let arguments = self.arguments.clone();
+        self.kill_and_start(arguments)
+    }
+
+    /// The same with these further arguments of `serve` in the place of those before.
+    pub(crate) fn restart_with(self, arguments: &[&str]) -> Self {
+        self.kill_and_start(arguments.iter().map(ToString::to_string).collect())
+    }
+
+    fn kill_and_start(mut self, arguments: Vec<String>) -> Self {
         self.kill();
         let scratch = std::mem::replace(&mut self.scratch, Scratch::new());
-        let arguments = std::mem::take(&mut self.arguments);
         let codes = std::mem::take(self.codes.get_mut().unwrap());
         let server = Self::start_in(scratch, arguments);
         server.codes.lock().unwrap().extend(codes);

@@ -120,6 +120,10 @@ pub(crate) struct ServeArgs {
     /// How long an expired or used-up grant is kept, 0s to 87600h; its ledger is kept for ever [default: 24h]
     #[arg(long, env = "GRANTD_RETENTION", value_name = "DURATION", help_heading = "Operation")]
     pub(crate) retention: Option<String>,
+    /// The bytes of the disk that are kept for redemptions, 0 to 1125899906842624: with less free space grants and
+    /// objects can only be deleted [default: 67108864, 64 MiB]
+    #[arg(long, env = "GRANTD_DISK_RESERVE_BYTES", value_name = "BYTES", help_heading = "Operation")]
+    pub(crate) disk_reserve_bytes: Option<String>,
     /// How long redemptions in progress may still take when the server stops, 0s to 1h [default: 25s]
     #[arg(long, env = "GRANTD_DRAIN_TIMEOUT", value_name = "DURATION", help_heading = "Operation")]
     pub(crate) drain_timeout: Option<String>,

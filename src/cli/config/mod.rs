@@ -41,6 +41,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 const SECOND: Duration = Duration::from_secs(1);
 /// Ten years of 365 days: longer than a link should be used, and too short to overflow any clock.
 const LONGEST: Duration = Duration::from_secs(87_600 * 3600);
+/// Space for the log of the database, which takes 16 MiB after a burst, and some 50,000 redemptions beside it.
+const DISK_RESERVE: u64 = 64 * 1024 * 1024;
 
 /// The settings of `grantd serve`, each of which is valid. Files are not read yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +67,8 @@ pub(crate) struct ServeConfig {
     pub(crate) certificate_validity: Duration,
     /// How long an expired or used-up grant stays visible before it is removed. Its ledger rows stay for ever.
     pub(crate) retention: Duration,
+    /// The bytes of the disk that are kept for redemptions.
+    pub(crate) disk_reserve: u64,
     /// The format of log lines.
     pub(crate) log_format: LogFormat,
     /// The filter for log lines.
@@ -199,6 +203,7 @@ fn build(s: &mut Sources<'_>, surroundings: &Surroundings<'_>, faults: &mut Faul
             duration(HOUR..=LONGEST),
         ),
         retention: s.value("retention", "retention", 24 * HOUR, faults, duration(Duration::ZERO..=LONGEST)),
+        disk_reserve: s.value("disk_reserve_bytes", "diskReserveBytes", DISK_RESERVE, faults, number(0..=1 << 50)),
         log_format: s.value("log_format", "logFormat", LogFormat::Auto, faults, str::parse),
         log_filter: s.value("log", "log", LogFilter::default(), faults, str::parse),
         limits: limits(s, faults),

@@ -1,6 +1,6 @@
 //! Errors with which the server does not start, or stops.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::PathBuf};
 
 use crate::{
     app::{DuplicateSite, chain},
@@ -31,6 +31,17 @@ pub(crate) enum ServeError {
     /// The database did not answer.
     #[error(transparent)]
     StoreFailed(StoreError),
+    /// The server could not start because the disk is full.
+    #[error("the disk with {} is full: {free_kib} KiB are free, and a start needs 1024 KiB", directory.display())]
+    DiskFull {
+        /// A directory on that disk.
+        directory: PathBuf,
+        /// How much is free.
+        free_kib: u64,
+        /// What failed.
+        #[source]
+        source: Box<Self>,
+    },
     /// Two sites share a namespace.
     #[error(transparent)]
     Sites(DuplicateSite),
@@ -58,6 +69,23 @@ pub(crate) enum ServeError {
 }
 
 impl ServeError {
+    /// Whether it is about writing files.
+    pub(super) fn may_come_from_a_full_disk(&self) -> bool {
+        match self {
+            Self::Make(_) | Self::File(_) | Self::Store(_) | Self::StoreFailed(_) => true,
+            Self::Files(_)
+            | Self::DiskFull { .. }
+            | Self::Sites(_)
+            | Self::Bind(_)
+            | Self::AdminListener(_)
+            | Self::NoPublicUrl
+            | Self::Signals(_)
+            | Self::Banner(_)
+            | Self::Tls(_)
+            | Self::BrokenListener => false,
+        }
+    }
+
     /// The exit code of the program.
     pub(crate) fn exit(&self) -> Exit {
         match self {
@@ -66,6 +94,7 @@ impl ServeError {
             | Self::File(_)
             | Self::Store(_)
             | Self::StoreFailed(_)
+            | Self::DiskFull { .. }
             | Self::Bind(_)
             | Self::AdminListener(_)
             | Self::Signals(_)
@@ -84,6 +113,10 @@ impl ServeError {
             Self::Store(OpenError::Locked { .. }) => {
                 Some("a grantd serves from this data directory already: stop it, or choose another with --data-dir")
             }
+            Self::DiskFull { .. } => Some(
+                "free space on that disk: old logs, container images, copies of the data directory. In the data directory \
+                 itself delete nothing: grantd.db and the files beside it hold the grants and the ledger",
+            ),
             Self::Make(_)
             | Self::Store(_)
             | Self::StoreFailed(_)

@@ -1,5 +1,6 @@
 //! `grantd serve`: builds the server, runs it, and stops its parts in order.
 
+mod disk;
 mod error;
 mod hosts;
 mod material;
@@ -24,7 +25,7 @@ use super::{
     output::{Console, ConsoleError, shell_word},
 };
 use crate::{
-    app::{App, AppParts, Publication, Sites, chain},
+    app::{App, AppParts, DiskReserve, Publication, Sites, chain},
     client::{NetworkProber, NetworkRedeemer},
     file::{self, Access, Existing},
     grant::Namespace,
@@ -45,7 +46,7 @@ use crate::{
 pub(crate) async fn run(config: ServeConfig, console: &mut Console<'_>) -> Result<(), ServeError> {
     let mut stop = signals::Stop::listen().map_err(ServeError::Signals)?;
     let server = tokio::select! {
-        built = Server::build(&config) => built?,
+        built = Server::build(&config) => built.map_err(|fault| disk::explained(fault, &config.data_dir))?,
         () = stop.asked() => return Ok(()),
     };
     server.announce(&config, console).map_err(ServeError::Banner)?;
@@ -170,7 +171,7 @@ impl Server {
                 (serving, ServingSource::SelfMade { data_dir: data_dir.clone(), hosts })
             }
         };
-        let app = Arc::new(App::new(
+        let app = App::new(
             store,
             AppParts {
                 clock,
@@ -182,7 +183,9 @@ impl Server {
                 retention: config.retention,
                 loaded_revision,
             },
-        ));
+        );
+        let reserve = DiskReserve { directory: data_dir.path().to_owned(), bytes: config.disk_reserve };
+        let app = Arc::new(app.with_disk_reserve(reserve));
         app.load_sites().await.map_err(ServeError::StoreFailed)?;
         let refresher = Refresher::new(Arc::clone(&app), sources, source, seen);
         Ok(Self { app, data_dir, redeem, observe, admin, admin_network, refresher })

@@ -3,14 +3,14 @@
 
 use hyper::StatusCode;
 use serde_json::{Value, json};
-use tracing::error;
+use tracing::{error, warn};
 
 use super::cause::{Cause, LONGEST_NAME, OperationFault, cut};
 use crate::{
     app::chain,
     grant::{Namespace, Revision},
     kube::catalog::resource_type::{ResourceType, qualified},
-    store::StoreError,
+    store::{StoreError, StoreFailure},
 };
 
 /// The most characters of a sentence that repeats parts of the request.
@@ -61,6 +61,8 @@ pub(crate) enum Problem {
     Overloaded,
     /// Too many watches at once.
     TooManyWatches,
+    /// The disk is nearly full, and the rest is kept for redemptions.
+    DiskReserve(String),
     /// The store did not answer.
     Unavailable,
     /// A fault of the server.
@@ -98,6 +100,10 @@ impl Problem {
     /// Logs a failure of the store, and makes the answer, which says less than an operator must know.
     pub(crate) fn from_store(error: &StoreError) -> Self {
         match error {
+            StoreError::Unavailable { source: reserve @ StoreFailure::DiskReserve { .. }, .. } => {
+                warn!(reason = %reserve, "an admin request was refused");
+                Self::DiskReserve(format!("{reserve}, or delete grants and objects that are not needed"))
+            }
             StoreError::Unavailable { .. } => {
                 error!(error = %chain(error), "the grant store did not answer an admin request");
                 Self::Unavailable
@@ -145,6 +151,7 @@ impl Problem {
             Self::Expired { .. } => (StatusCode::GONE, "Expired"),
             Self::TooManyWatches | Self::Overloaded => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+            Self::DiskReserve(_) => (StatusCode::INSUFFICIENT_STORAGE, "InsufficientStorage"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
         }
     }
@@ -181,7 +188,7 @@ impl Problem {
             Self::TooManyWatches => "too many watches at once, please try again later".to_owned(),
             Self::Overloaded => "too many requests at once, please try again later".to_owned(),
             Self::Unavailable => "the grant store did not answer, please try again later".to_owned(),
-            Self::Internal(message) => message.clone(),
+            Self::DiskReserve(message) | Self::Internal(message) => message.clone(),
         }
     }
 
@@ -216,6 +223,7 @@ impl Problem {
             | Self::BodyTimedOut
             | Self::TimedOut
             | Self::Expired { .. }
+            | Self::DiskReserve(_)
             | Self::Internal(_) => Value::Null,
         }
     }
@@ -243,6 +251,7 @@ impl Problem {
             | Self::BodyTimedOut
             | Self::TimedOut
             | Self::Expired { .. }
+            | Self::DiskReserve(_)
             | Self::Internal(_) => None,
         }
     }
@@ -335,6 +344,7 @@ mod tests {
             (429, "TooManyRequests", later(Problem::TooManyWatches, 5)),
             (500, "InternalError", plain(Problem::Internal("x".to_owned()))),
             (503, "ServiceUnavailable", later(Problem::Unavailable, 1)),
+            (507, "InsufficientStorage", plain(Problem::DiskReserve("x".to_owned()))),
             (504, "Timeout", plain(Problem::TimedOut)),
         ];
         for (code, reason, (problem, name, seconds)) in table {
