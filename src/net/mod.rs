@@ -12,6 +12,7 @@ mod limiter;
 mod peer;
 mod progress;
 mod serve;
+mod source;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub use self::{
     peer::Peer,
     progress::Progressing,
     serve::{Drained, NetLimits, serve},
+    source::Source,
     tls::{Plain, Tls, TlsParts, Transport},
     unix::{BoundUnix, UnixBindError},
 };
