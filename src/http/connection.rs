@@ -4,7 +4,7 @@ use std::{
     io,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -37,8 +37,10 @@ use crate::{
 
 /// The time a client has to read an answer that was ready at the deadline.
 const FLUSH_ALLOWANCE: Duration = Duration::from_secs(1);
-/// One part in this many of a request's time is reserved for a commit in progress to end and to be answered.
-const COMMIT_ALLOWANCE: u32 = 5;
+/// One part in this many of the time is reserved at its end for a commit in progress and for the answer. Of ten seconds,
+/// these are 2.5: two round trips of a second (a client's clock begins one before the server's, and the answer needs half of
+/// one), and the commit.
+const COMMIT_ALLOWANCE: u32 = 4;
 /// How long bytes that are not needed are read after an answer: closing a socket with unread bytes resets it, and a reset
 /// can destroy the answer on its way. No bytes are decrypted, so a sender pays more for them than the server.
 const LINGER: Duration = Duration::from_secs(1);
@@ -61,7 +63,6 @@ impl RedeemHandler {
             // A client may close its sending side after the request and still wait for the answer.
             .half_close(true)
             .title_case_headers(true)
-            .header_read_timeout(limits.request_deadline)
             .max_headers(limits.max_headers)
             .max_header_size(limits.max_header_bytes)
             .max_buf_size(limits.max_header_bytes.max(LEAST_BUFFER));
@@ -87,10 +88,13 @@ impl ConnectionHandler for RedeemHandler {
     }
 
     async fn serve(&self, tls: TlsStream<TcpStream>, connection: Connection) {
-        let (begun, peer) = (Instant::now(), connection.peer());
+        // From its acceptance on, as the client's own time to wait has begun before that.
+        let (begun, peer) = (connection.permit.accepted(), connection.peer());
         let Connection { permit, mut closing } = connection;
         let service = self.service(begun, permit);
-        let mut connection = self.http.serve_connection(TokioIo::new(tls), TowerToHyperService::new(service.clone()));
+        let mut http = self.http.clone();
+        http.header_read_timeout((begun + self.limits.request_deadline).saturating_duration_since(Instant::now()));
+        let mut connection = http.serve_connection(TokioIo::new(tls), TowerToHyperService::new(service.clone()));
         let served = timeout_at(begun + self.limits.request_deadline + FLUSH_ALLOWANCE, async {
             tokio::select! {
                 served = &mut connection => return served,
@@ -134,6 +138,7 @@ impl RedeemHandler {
             last_commit: (begun + deadline - deadline / COMMIT_ALLOWANCE).into_std(),
             max_body_bytes: self.limits.max_body_bytes,
             received: AtomicBool::new(false),
+            active: OnceLock::new(),
         };
         RedeemService { app: Arc::clone(&self.app), context: Arc::new(context) }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct Limits {
     /// From the accepted connection to the end of its TLS handshake.
     pub handshake_deadline: Duration,
-    /// From the end of the handshake to the answer. Skupper's clients give up 10 s after they began to connect.
+    /// From the accepted connection to the answer. Skupper's clients give up 10 s after they began to connect.
     pub request_deadline: Duration,
     /// From the request to stop until connections still open are cut.
     pub drain_deadline: Duration,
@@ -19,8 +19,7 @@ pub struct Limits {
     pub max_headers: usize,
     /// The most connections at once, those in their handshake and redemptions whose client has gone included.
     pub max_connections: u32,
-    /// The most handshakes at once: they cost an unauthenticated client little and the server much. One more takes the
-    /// permit of the oldest.
+    /// The most handshakes at once: they cost an unauthenticated client little and the server memory.
     pub max_handshakes: u32,
 }
 
@@ -34,7 +33,7 @@ impl Default for Limits {
             max_header_bytes: 8192,
             max_headers: 32,
             max_connections: 4096,
-            max_handshakes: 256,
+            max_handshakes: 1024,
         }
     }
 }

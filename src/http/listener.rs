@@ -11,6 +11,11 @@ use crate::{
 /// After the request to stop, for a handshake to end and for a request to begin.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// What a client with a round trip of 1 s needs from its connection until its request has arrived: one round trip for the
+/// handshake, another one when the server asks for a different key exchange group, and 1 s until the first lost packet is
+/// sent again (RFC 6298).
+const LEAST_AGE: Duration = Duration::from_secs(3);
+
 /// The listener for connecting sites: TLS 1.3, `POST /<uuid>`, nothing else.
 #[derive(Debug)]
 pub struct RedeemListener(BoundTcp);
@@ -42,7 +47,11 @@ impl RedeemListener {
     ) -> Result<Drained, TlsError> {
         let of_connections = NetLimits {
             max_connections: limits.max_connections,
+            max_connections_per_source: limits.max_connections,
             max_handshakes: limits.max_handshakes,
+            // This listener has no users.
+            max_unauthenticated: 0,
+            least_age: LEAST_AGE,
             handshake_deadline: limits.handshake_deadline,
             grace: GRACE,
             drain_deadline: limits.drain_deadline,

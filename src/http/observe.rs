@@ -30,14 +30,19 @@ use tokio::{
 
 use crate::{
     app::{App, Readiness},
-    net::{self, BindError, BoundTcp, Connection, ConnectionHandler, Drained, NetLimits, Plain},
+    net::{self, BindError, BoundTcp, Connection, ConnectionHandler, DisplacedError, Drained, NetLimits, Plain},
 };
 
 const LIMITS: NetLimits = NetLimits {
     // Far more than one Prometheus and one kubelet open.
-    max_connections: 64,
-    // There are no handshakes.
+    max_connections: 128,
+    max_connections_per_source: 128,
+    // There are no handshakes and no users.
     max_handshakes: 0,
+    max_unauthenticated: 0,
+    // A client sends its request as soon as it is connected, whatever the round trip. A probe often has no more than a
+    // second, so places must become free sooner, when others behind the same address send nothing.
+    least_age: Duration::from_millis(250),
     handshake_deadline: Duration::ZERO,
     grace: Duration::ZERO,
     drain_deadline: Duration::from_secs(1),
@@ -109,11 +114,20 @@ impl ConnectionHandler for ObserveHandler {
     }
 
     async fn serve(&self, stream: TcpStream, connection: Connection) {
-        let service = TowerToHyperService::new(self.service.clone());
+        let service = TowerToHyperService::new(ConnectionService {
+            service: self.service.clone(),
+            connection: Arc::new(connection),
+        });
         // An error is the client's: it has gone, or does not speak HTTP.
         let _ = self.http.serve_connection(TokioIo::new(stream), service).await;
-        drop(connection);
     }
+}
+
+/// The service of one connection.
+#[derive(Clone)]
+struct ConnectionService {
+    service: ObserveService,
+    connection: Arc<Connection>,
 }
 
 #[derive(Clone)]
@@ -129,7 +143,7 @@ struct Seen {
     readiness: Readiness,
 }
 
-impl tower::Service<Request<Body>> for ObserveService {
+impl tower::Service<Request<Body>> for ConnectionService {
     type Response = Response<Full<Bytes>>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
@@ -139,8 +153,15 @@ impl tower::Service<Request<Body>> for ObserveService {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let service = self.clone();
-        Box::pin(async move { Ok(service.answer(request.method(), request.uri().path()).await) })
+        let Self { service, connection } = self.clone();
+        Box::pin(async move {
+            // Only until the answer is made: a client that does not read it can lose its place.
+            match connection.permit.begin_request() {
+                Ok(_active) => Ok(service.answer(request.method(), request.uri().path()).await),
+                // The connection is being closed, and this with it.
+                Err(DisplacedError) => std::future::pending().await,
+            }
+        })
     }
 }
 

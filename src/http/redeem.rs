@@ -5,7 +5,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
@@ -30,7 +30,7 @@ use crate::{
     app::{App, LinkBundle, RedeemError, RefusedRequest},
     grant::{GrantId, PresentedCode, RedemptionRequest},
     metrics::FailureReason,
-    net::Permit,
+    net::{ActiveRequest, DisplacedError, Permit},
 };
 
 /// The content type that Skupper's server sends, by guessing from the body. No client reads it (docs/protocol.md
@@ -50,6 +50,8 @@ pub(super) struct RequestContext {
     pub(super) max_body_bytes: usize,
     /// Whether the request was read to its end.
     pub(super) received: AtomicBool,
+    /// Set with `received`: until the connection has ended, it loses its place to no other.
+    pub(super) active: OnceLock<ActiveRequest>,
 }
 
 /// The service of one connection.
@@ -104,6 +106,12 @@ impl RedeemService {
             return Err((RequestFault::Method, Duration::ZERO));
         }
         let code = self.read(body).await.map_err(|fault| (fault, Duration::ZERO))?;
+        match self.context.permit.begin_request() {
+            // One connection has one request.
+            Ok(active) => drop(self.context.active.set(active)),
+            // The connection is being closed, and this with it.
+            Err(DisplacedError) => std::future::pending().await,
+        }
         self.context.received.store(true, Ordering::Relaxed);
 
         let complete = Instant::now();

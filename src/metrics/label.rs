@@ -155,6 +155,8 @@ label!(
 label!(
     /// The stage of a connection of the redeem listener.
     ConnectionState {
+        /// Accepted, and nothing was read from it.
+        Waiting => "waiting",
         /// In the TLS handshake.
         Handshaking => "handshaking",
         /// After the TLS handshake.
@@ -162,12 +164,16 @@ label!(
     }
 );
 label!(
-    /// Why a connection was turned away.
+    /// Why a connection was turned away, or closed in favour of another.
     Rejection {
         /// As many connections as allowed are open.
         Connections => "connections",
         /// As many handshakes as allowed are in progress.
         Handshakes => "handshakes",
+        /// As many connections as allowed are open from its address, or of its user.
+        Peer => "peer",
+        /// As many connections as allowed are open without a user.
+        Unauthenticated => "unauthenticated",
         /// The process has no file descriptor left.
         Descriptors => "descriptors",
         /// The server is stopping.

@@ -96,6 +96,13 @@ impl Acceptor for BoundTcp {
     fn prepare(stream: &TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)
     }
+
+    async fn first_bytes(stream: &TcpStream) -> io::Result<()> {
+        match stream.peek(&mut [0]).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
+        }
+    }
 }
 
 fn open(address: SocketAddr) -> io::Result<BoundTcp> {

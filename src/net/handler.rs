@@ -1,6 +1,6 @@
 //! What a listener does with its connections: implemented for each listener in `http` and `kube`.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, time::sleep};
 
@@ -11,6 +11,17 @@ use crate::metrics::{Metrics, Rejection};
 pub type Raw<H> = <<H as ConnectionHandler>::Socket as Acceptor>::Stream;
 /// A connection of a listener that is ready for HTTP.
 pub type Established<H> = <<H as ConnectionHandler>::Transport as Transport<Raw<H>>>::Stream;
+
+/// Who a connection that is ready for HTTP belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holder {
+    /// The address it comes from.
+    Address,
+    /// A user, whatever the address.
+    User(Arc<str>),
+    /// Nobody that is known, on a listener for users.
+    Unauthenticated,
+}
 
 /// One listener: which TLS, which service, and what is counted.
 pub trait ConnectionHandler: Send + Sync + 'static {
@@ -32,6 +43,12 @@ pub trait ConnectionHandler: Send + Sync + 'static {
     /// Sends an answer to a connection that is not admitted, without waiting, before it is closed.
     fn turn_away(&self, stream: &Raw<Self>, why: Rejection) {
         let _ = (stream, why);
+    }
+
+    /// Who an established connection belongs to, for the shares of connections.
+    fn holder(&self, stream: &Established<Self>) -> Holder {
+        let _ = stream;
+        Holder::Address
     }
 
     /// How long this connection may be served at most; `None` when [`serve`](Self::serve) has deadlines of its own.

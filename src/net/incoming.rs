@@ -1,7 +1,7 @@
 //! Accepting connections, with pauses when the system has no descriptor or memory for one.
 
 use std::{
-    future::poll_fn,
+    future::{Future, poll_fn},
     io,
     task::{Context, Poll},
     time::Duration,
@@ -37,6 +37,12 @@ pub trait Acceptor: Send + Sync + 'static {
     /// # Errors
     /// The connection was closed already.
     fn prepare(stream: &Self::Stream) -> io::Result<()>;
+
+    /// Waits until the client has sent something, which is left to be read.
+    ///
+    /// # Errors
+    /// The client has closed the connection without sending anything.
+    fn first_bytes(stream: &Self::Stream) -> impl Future<Output = io::Result<()>> + Send;
 }
 
 /// The result of an attempt to accept.
@@ -160,6 +166,10 @@ mod tests {
         }
 
         fn prepare(_: &DuplexStream) -> io::Result<()> {
+            Ok(())
+        }
+
+        async fn first_bytes(_: &DuplexStream) -> io::Result<()> {
             Ok(())
         }
     }

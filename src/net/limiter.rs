@@ -1,255 +1,217 @@
-//! The limits on connections and handshakes, and which connection is closed in favour of a new one.
+//! Permits for the connections of one listener, and which connection is closed in favour of a new one.
 
-use std::{
-    collections::VecDeque,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicU8, Ordering},
-    },
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tokio::{sync::Notify, time::Instant};
+
+use super::{
+    Peer, Source,
+    places::{Loser, NoPlace, PlaceLimits, Places},
 };
-
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
-
-use super::Peer;
 use crate::metrics::Rejection;
 
-/// How far a connection has come. Each stage has a limit of its own; a later one includes the limits before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Stage {
-    /// It counts among the connections, and nothing was read from it.
-    Accepted,
-    /// It counts among the handshakes too, which cost a client little and the server much.
-    Handshaking,
-    /// It was in its handshake, and another connection has taken its permit for that.
-    Displaced,
-    /// It is past the handshake, or has none: only connections are counted.
-    Serving,
-}
-
-/// Gives permits to the connections of one listener. Asked by its accept loop only; permits come back from anywhere.
+/// Gives permits to the connections of one listener.
 #[derive(Debug)]
-pub(super) struct ConnectionLimiter {
-    capacity: Arc<Capacity>,
-    max_connections: u32,
-    /// In the order in which their handshakes began. A connection that has left that stage is removed when it comes to the
-    /// front.
-    handshaking: VecDeque<Weak<Admitted>>,
+pub(super) struct ConnectionLimiter(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    emptied: Notify,
 }
 
 #[derive(Debug)]
-struct Capacity {
-    connections: Semaphore,
-    handshakes: Semaphore,
+struct State {
+    places: Places<Arc<Displaced>>,
+    /// How many permits have not come back, those without a place included: their connections are about to close.
+    permits: u32,
 }
 
-#[derive(Debug)]
-struct Admitted {
-    capacity: Arc<Capacity>,
-    peer: Peer,
-    stage: AtomicU8,
-    displaced: Notify,
+/// Tells a connection that it has lost its place, and what kind of place ran out.
+#[derive(Debug, Default)]
+struct Displaced {
+    by: OnceLock<Rejection>,
+    changed: Notify,
 }
 
 /// One connection's permit, from its acceptance until this is dropped: at the end of the connection, or of the work that
 /// it has caused, if that is later.
 #[derive(Debug)]
-pub struct Permit(Arc<Admitted>);
+pub struct Permit {
+    shared: Arc<Shared>,
+    id: u64,
+    accepted: Instant,
+    /// A new one when the header of a proxy names it.
+    peer: Mutex<Peer>,
+    displaced: Arc<Displaced>,
+}
+
+/// Shows a connection that it has lost its place to another.
+#[derive(Debug)]
+pub(super) struct Displacement(Arc<Displaced>);
+
+/// The connection has lost its place to another, and is about to be closed: nothing must be begun for it any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the connection is closed in favour of another one")]
+pub struct DisplacedError;
+
+/// A complete request of a connection. While it lives, the connection keeps its place.
+#[derive(Debug)]
+pub struct ActiveRequest {
+    shared: Arc<Shared>,
+    id: u64,
+}
 
 impl ConnectionLimiter {
-    pub(super) fn new(max_connections: u32, max_handshakes: u32) -> Self {
-        let semaphore = |permits: u32| Semaphore::new(usize::try_from(permits).unwrap_or(Semaphore::MAX_PERMITS));
-        let capacity = Capacity { connections: semaphore(max_connections), handshakes: semaphore(max_handshakes) };
-        Self { capacity: Arc::new(capacity), max_connections, handshaking: VecDeque::new() }
+    pub(super) fn new(limits: PlaceLimits) -> Self {
+        let state = State { places: Places::new(limits), permits: 0 };
+        Self(Arc::new(Shared { state: Mutex::new(state), emptied: Notify::new() }))
     }
 
-    /// Admits a connection, at [`Stage::Accepted`].
+    /// Gives a connection that was accepted `now` a permit.
     ///
     /// # Errors
-    /// [`Rejection::Connections`]: the limit is reached.
-    pub(super) fn admit(&self, peer: Peer) -> Result<Permit, Rejection> {
-        self.capacity.connections.try_acquire().map_err(|_| Rejection::Connections)?.forget();
-        let capacity = Arc::clone(&self.capacity);
-        let stage = AtomicU8::new(Stage::Accepted as u8);
-        Ok(Permit(Arc::new(Admitted { capacity, peer, stage, displaced: Notify::new() })))
-    }
-
-    /// Lets an admitted connection begin its handshake. At the limit, the oldest handshake loses its permit: an honest
-    /// client finishes soon, and one that only holds its permit becomes the oldest. If the newest were refused instead, a
-    /// few hundred silent connections would lock out all clients.
-    ///
-    /// # Errors
-    /// [`Rejection::Handshakes`]: no handshake is allowed at all.
-    pub(super) fn begin_handshake(&mut self, permit: &Permit) -> Result<(), Rejection> {
-        let is_over = |oldest: &Weak<Admitted>| oldest.upgrade().is_none_or(|oldest| !oldest.is_in(Stage::Handshaking));
-        while self.handshaking.front().is_some_and(is_over) {
-            self.handshaking.pop_front();
-        }
-        if self.capacity.handshakes.try_acquire().map(SemaphorePermit::forget).is_err() {
-            self.displace_oldest()?;
-        }
-        permit.0.enter(Stage::Handshaking);
-        self.handshaking.push_back(Arc::downgrade(&permit.0));
-        Ok(())
-    }
-
-    fn displace_oldest(&mut self) -> Result<(), Rejection> {
-        let mut oldest_first = std::iter::from_fn(|| self.handshaking.pop_front());
-        let displaced = oldest_first.any(|oldest| oldest.upgrade().is_some_and(|oldest| oldest.displace()));
-        if displaced { Ok(()) } else { Err(Rejection::Handshakes) }
+    /// [`Rejection::Connections`] or [`Rejection::Peer`]: there is no place for it.
+    pub(super) fn admit(&self, peer: Peer, now: Instant) -> Result<Permit, Rejection> {
+        let displaced = Arc::new(Displaced::default());
+        let mut state = self.0.lock();
+        let (id, loser) = state.places.admit(Source::from(peer), now, Arc::clone(&displaced))?;
+        state.permits = state.permits.saturating_add(1);
+        displace(loser);
+        Ok(Permit { shared: Arc::clone(&self.0), id, accepted: now, peer: Mutex::new(peer), displaced })
     }
 
     /// Ends when every permit has come back.
     pub(super) async fn emptied(&self) {
-        // The semaphore is never closed, so this ends with every permit in hand.
-        let _ = self.capacity.connections.acquire_many(self.max_connections).await;
+        loop {
+            let changed = self.0.emptied.notified();
+            if self.in_use() == 0 {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// How many permits have not come back.
     pub(super) fn in_use(&self) -> u32 {
-        let free = u32::try_from(self.capacity.connections.available_permits()).unwrap_or(self.max_connections);
-        self.max_connections.saturating_sub(free)
+        self.0.lock().permits
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it holds the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells a connection that has lost its place.
+fn displace(loser: Loser<Arc<Displaced>>) {
+    if let Some((displaced, by)) = loser {
+        // A connection has one place, and loses it once.
+        let _ = displaced.by.set(by);
+        displaced.changed.notify_one();
     }
 }
 
 impl Permit {
     /// Where the connection comes from.
     pub fn peer(&self) -> Peer {
-        self.0.peer
+        *self.peer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The handshake of the connection is over, which frees its permit for another handshake.
-    pub(super) fn serve(&self) {
-        if self.0.enter(Stage::Serving) == Stage::Handshaking as u8 {
-            self.0.capacity.handshakes.add_permits(1);
-        }
+    /// When the connection was accepted. Its deadlines run from here.
+    pub fn accepted(&self) -> Instant {
+        self.accepted
     }
 
-    /// Ends when another connection has taken the permit for the handshake.
-    pub(super) async fn displaced(&self) {
-        self.0.displaced.notified().await;
+    /// The connection comes from `peer`, as a proxy says that passes it on: from now on it counts for that source.
+    ///
+    /// # Errors
+    /// [`NoPlace`], with [`Rejection::Peer`]: that source has as many connections as it may.
+    pub fn identify(&self, peer: Peer) -> Result<(), NoPlace> {
+        self.belongs_to(Source::from(peer))?;
+        *self.peer.lock().unwrap_or_else(PoisonError::into_inner) = peer;
+        Ok(())
+    }
+
+    /// From now on the connection counts for `source`.
+    ///
+    /// # Errors
+    /// As [`identify`](Self::identify).
+    pub(super) fn belongs_to(&self, source: Source) -> Result<(), NoPlace> {
+        self.taking(|places, id, now| places.identify(id, source, now))
+    }
+
+    /// From now on the connection counts among the handshakes too.
+    ///
+    /// # Errors
+    /// [`NoPlace`].
+    pub(super) fn begin_handshake(&self) -> Result<(), NoPlace> {
+        self.taking(Places::begin_handshake)
+    }
+
+    /// From now on the connection counts among the unauthenticated too.
+    ///
+    /// # Errors
+    /// [`NoPlace`].
+    pub(super) fn unauthenticated(&self) -> Result<(), NoPlace> {
+        self.taking(Places::unauthenticated)
+    }
+
+    fn taking(
+        &self,
+        take: impl FnOnce(&mut Places<Arc<Displaced>>, u64, Instant) -> Result<Loser<Arc<Displaced>>, NoPlace>,
+    ) -> Result<(), NoPlace> {
+        let mut state = self.shared.lock();
+        let loser = take(&mut state.places, self.id, Instant::now())?;
+        displace(loser);
+        Ok(())
+    }
+
+    /// The connection is ready for its first request.
+    pub(super) fn open(&self) {
+        self.shared.lock().places.open(self.id);
+    }
+
+    /// A request of the connection is complete and is worked on: the connection keeps its place until what this returns is
+    /// dropped. To be called before anything is done for the request that must not be lost.
+    ///
+    /// # Errors
+    /// [`DisplacedError`]: the connection is being closed, and its request must not be answered.
+    pub fn begin_request(&self) -> Result<ActiveRequest, DisplacedError> {
+        self.shared.lock().places.begin_request(self.id).map_err(|_| DisplacedError)?;
+        Ok(ActiveRequest { shared: Arc::clone(&self.shared), id: self.id })
+    }
+
+    /// What shows that the connection has lost its place.
+    pub(super) fn displacement(&self) -> Displacement {
+        Displacement(Arc::clone(&self.displaced))
     }
 }
 
-impl Admitted {
-    fn is_in(&self, stage: Stage) -> bool {
-        self.stage.load(Ordering::Acquire) == stage as u8
-    }
-
-    /// Moves the connection to this stage, and returns the one before.
-    fn enter(&self, stage: Stage) -> u8 {
-        self.stage.swap(stage as u8, Ordering::AcqRel)
-    }
-
-    /// Takes the permit for the handshake away, which then counts for the caller. `false` if this handshake is over.
-    fn displace(&self) -> bool {
-        let (from, to) = (Stage::Handshaking as u8, Stage::Displaced as u8);
-        let displaced = self.stage.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok();
-        if displaced {
-            self.displaced.notify_one();
-        }
-        displaced
-    }
-}
-
-impl Drop for Admitted {
+impl Drop for Permit {
     fn drop(&mut self) {
-        if self.is_in(Stage::Handshaking) {
-            self.capacity.handshakes.add_permits(1);
+        let mut state = self.shared.lock();
+        state.places.leave(self.id);
+        state.permits = state.permits.saturating_sub(1);
+        if state.permits == 0 {
+            self.shared.emptied.notify_waiters();
         }
-        self.capacity.connections.add_permits(1);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::{future::poll_fn, task::Poll};
-
-    use super::*;
-
-    fn handshaking(limiter: &mut ConnectionLimiter) -> Result<Permit, Rejection> {
-        let permit = limiter.admit(Peer::Local)?;
-        limiter.begin_handshake(&permit)?;
-        Ok(permit)
+impl Drop for ActiveRequest {
+    fn drop(&mut self) {
+        self.shared.lock().places.end_request(self.id);
     }
+}
 
-    /// Whether the connection has been displaced by now.
-    async fn is_displaced(permit: &Permit) -> bool {
-        let mut displaced = Box::pin(permit.displaced());
-        poll_fn(|context| Poll::Ready(displaced.as_mut().poll(context).is_ready())).await
-    }
-
-    #[test]
-    fn beyond_the_limit_of_connections_none_is_admitted_until_one_ends() {
-        let limiter = ConnectionLimiter::new(2, 2);
-        let first = limiter.admit(Peer::Local).unwrap();
-        let _second = limiter.admit(Peer::Local).unwrap();
-        assert_eq!(limiter.admit(Peer::Local).unwrap_err(), Rejection::Connections);
-        assert_eq!(limiter.in_use(), 2);
-
-        drop(first);
-
-        assert_eq!(limiter.in_use(), 1);
-        assert!(limiter.admit(Peer::Local).is_ok());
-    }
-
-    #[tokio::test]
-    async fn beyond_the_limit_of_handshakes_the_oldest_is_displaced() {
-        let mut limiter = ConnectionLimiter::new(10, 2);
-        let oldest = handshaking(&mut limiter).unwrap();
-        let younger = handshaking(&mut limiter).unwrap();
-        assert!(!is_displaced(&oldest).await);
-
-        let newest = handshaking(&mut limiter).unwrap();
-
-        assert!(is_displaced(&oldest).await);
-        assert!(!is_displaced(&younger).await && !is_displaced(&newest).await);
-        // A displaced connection has lost its permit for the handshake, and must not give it back.
-        drop(oldest);
-        let _next = handshaking(&mut limiter).unwrap();
-        assert!(is_displaced(&younger).await);
-    }
-
-    #[tokio::test]
-    async fn a_connection_that_is_served_is_displaced_by_none_and_makes_room() {
-        let mut limiter = ConnectionLimiter::new(10, 1);
-        let served = handshaking(&mut limiter).unwrap();
-        served.serve();
-
-        let next = handshaking(&mut limiter).unwrap();
-        assert!(!is_displaced(&served).await);
-        drop(served);
-        let _after = handshaking(&mut limiter).unwrap();
-
-        assert!(is_displaced(&next).await, "the end of a served connection must not free a handshake's permit");
-    }
-
-    #[test]
-    fn a_failed_handshake_frees_both_permits() {
-        let mut limiter = ConnectionLimiter::new(1, 1);
-        for _ in 0..3 {
-            drop(handshaking(&mut limiter).unwrap());
-        }
-        assert_eq!(limiter.in_use(), 0);
-    }
-
-    #[test]
-    fn without_any_handshake_allowed_none_begins() {
-        let mut limiter = ConnectionLimiter::new(1, 0);
-        assert_eq!(handshaking(&mut limiter).unwrap_err(), Rejection::Handshakes);
-        assert_eq!(limiter.in_use(), 0);
-    }
-
-    #[tokio::test]
-    async fn it_is_emptied_when_the_last_permit_comes_back() {
-        let limiter = ConnectionLimiter::new(2, 0);
-        let permits = [limiter.admit(Peer::Local).unwrap(), limiter.admit(Peer::Local).unwrap()];
-        let mut emptied = Box::pin(limiter.emptied());
-        let is_pending = poll_fn(|context| Poll::Ready(emptied.as_mut().poll(context).is_pending())).await;
-        assert!(is_pending);
-
-        drop(permits);
-
-        emptied.await;
+impl Displacement {
+    /// Ends when the connection has lost its place, with the kind of place that ran out. May be cancelled.
+    pub(super) async fn happened(&self) -> Rejection {
+        self.0.changed.notified().await;
+        // Set before the notification.
+        self.0.by.get().copied().unwrap_or(Rejection::Connections)
     }
 }

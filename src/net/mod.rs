@@ -2,7 +2,7 @@
 //! here, once.
 //!
 //! A connection goes through [`incoming`] (accepted from a bound socket, [`bind`] or [`unix`]), [`limiter`] (a permit, or
-//! none), [`mod@serve`] (its phases with their deadlines, and the drain), [`tls`] (the handshake), and then to the
+//! none; [`places`] and [`pool`] share them fairly between each [`source`]), [`mod@serve`] (its phases with their deadlines, and the drain), [`tls`] (the handshake), and then to the
 //! [`ConnectionHandler`] of its listener.
 
 mod bind;
@@ -10,6 +10,8 @@ mod handler;
 mod incoming;
 mod limiter;
 mod peer;
+mod places;
+mod pool;
 mod progress;
 mod serve;
 mod source;
@@ -21,10 +23,11 @@ mod unix;
 
 pub use self::{
     bind::{BindError, BoundTcp},
-    handler::{Closing, Connection, ConnectionHandler, Established, Raw},
+    handler::{Closing, Connection, ConnectionHandler, Established, Holder, Raw},
     incoming::Acceptor,
-    limiter::Permit,
+    limiter::{ActiveRequest, DisplacedError, Permit},
     peer::Peer,
+    places::NoPlace,
     progress::Progressing,
     serve::{Drained, NetLimits, serve},
     source::Source,

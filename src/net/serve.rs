@@ -1,26 +1,38 @@
 //! The accept loop of every listener: admission, the phases of a connection with their deadlines, and the drain.
 
-use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{future::Future, io, pin::pin, sync::Arc, time::Duration};
 
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout, timeout_at},
+};
 use tracing::{debug, warn};
 
 use super::{
-    Acceptor as _, Peer, Permit, Transport as _,
-    handler::{Closing, Connection, ConnectionHandler, Established, Raw},
+    Acceptor as _, Permit, Source, Transport as _,
+    handler::{Closing, Connection, ConnectionHandler, Established, Holder, Raw},
     incoming::{Accepted, Incoming},
     limiter::ConnectionLimiter,
+    places::{NoPlace, PlaceLimits},
     tasks::Tasks,
 };
 use crate::metrics::{ConnectionState, HandshakeOutcome, KeyExchange, Rejection};
 
-/// The limits of a listener. Beyond a limit a connection is closed, never queued.
+/// The limits of a listener. Beyond a limit a connection is closed, never queued: a new one, or one of the source (an
+/// address, or a user) that holds the most and has sent no complete request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NetLimits {
     /// The most connections at once, those in their handshake included, and work whose client has gone.
     pub max_connections: u32,
-    /// The most handshakes at once; one more takes the permit of the oldest.
+    /// The most connections of one source.
+    pub max_connections_per_source: u32,
+    /// The most handshakes at once. A connection from which nothing was read is not in its handshake yet.
     pub max_handshakes: u32,
+    /// The most connections of [`Holder::Unauthenticated`] at once.
+    pub max_unauthenticated: u32,
+    /// How long a connection without a complete request keeps its place at least, since it was accepted, against
+    /// connections of sources that hold as many places as its own: longer than an honest client needs.
+    pub least_age: Duration,
     /// From the accepted connection to the end of its handshake.
     pub handshake_deadline: Duration,
     /// From the request to stop until handshakes are given up and connections without a request are closed.
@@ -49,7 +61,13 @@ pub async fn serve<H: ConnectionHandler>(
     let mut listener = Listener {
         handler: Arc::new(handler),
         closing: Closing::new(stop, limits.grace),
-        limiter: ConnectionLimiter::new(limits.max_connections, limits.max_handshakes),
+        limiter: ConnectionLimiter::new(PlaceLimits {
+            connections: limits.max_connections,
+            connections_per_source: limits.max_connections_per_source,
+            handshakes: limits.max_handshakes,
+            unauthenticated: limits.max_unauthenticated,
+            least_age: limits.least_age,
+        }),
         tasks: Tasks::of(H::NAME),
         limits,
     };
@@ -78,7 +96,7 @@ struct Listener<H> {
 impl<H: ConnectionHandler> Listener<H> {
     fn take(&mut self, accepted: Accepted<Raw<H>>) {
         match accepted {
-            Accepted::Connection(stream, peer) => match self.admit(peer) {
+            Accepted::Connection(stream, peer) => match self.limiter.admit(peer, Instant::now()) {
                 Ok(permit) => self.spawn(stream, permit),
                 // Dropping the socket closes it: a client beyond the limit learns of it at once, and nothing is queued.
                 Err(limit) => {
@@ -89,14 +107,6 @@ impl<H: ConnectionHandler> Listener<H> {
             Accepted::NoDescriptors => rejected(&*self.handler, Rejection::Descriptors),
             Accepted::Nothing => {}
         }
-    }
-
-    fn admit(&mut self, peer: Peer) -> Result<Permit, Rejection> {
-        let permit = self.limiter.admit(peer)?;
-        if H::Transport::HAS_HANDSHAKE {
-            self.limiter.begin_handshake(&permit)?;
-        }
-        Ok(permit)
     }
 
     fn spawn(&mut self, stream: Raw<H>, permit: Permit) {
@@ -116,8 +126,25 @@ impl<H: ConnectionHandler> Listener<H> {
     }
 }
 
-/// One connection, from its handshake to its end.
+/// One connection, from its acceptance until it ends or loses its place.
 async fn see_through<H: ConnectionHandler>(
+    handler: &H,
+    stream: Raw<H>,
+    permit: Permit,
+    closing: Closing,
+    handshake_deadline: Duration,
+) {
+    let (peer, displacement) = (permit.peer(), permit.displacement());
+    tokio::select! {
+        () = phases(handler, stream, permit, closing, handshake_deadline) => {}
+        why = displacement.happened() => {
+            rejected(handler, why);
+            debug!(listener = H::NAME, %peer, "connection closed in favour of another one");
+        }
+    }
+}
+
+async fn phases<H: ConnectionHandler>(
     handler: &H,
     stream: Raw<H>,
     permit: Permit,
@@ -129,7 +156,15 @@ async fn see_through<H: ConnectionHandler>(
         return;
     }
     let Some(stream) = establish(handler, stream, &permit, &mut closing, handshake_deadline).await else { return };
-    permit.serve();
+    let held = match handler.holder(&stream) {
+        Holder::Address => Ok(()),
+        Holder::User(name) => permit.belongs_to(Source::User(name)),
+        Holder::Unauthenticated => permit.unauthenticated(),
+    };
+    if let Err(no_place) = held {
+        return without_place(handler, no_place).await;
+    }
+    permit.open();
     let peer = permit.peer();
     let _occupancy = handler.metrics().map(|metrics| metrics.connection(ConnectionState::Open));
     let deadline = handler.serving_deadline(&stream);
@@ -154,15 +189,10 @@ async fn establish<H: ConnectionHandler>(
     if !H::Transport::HAS_HANDSHAKE {
         return handler.transport().establish(stream).await.ok();
     }
-    let _occupancy = handler.metrics().map(|metrics| metrics.connection(ConnectionState::Handshaking));
     let outcome = tokio::select! {
-        outcome = timeout(deadline, handler.transport().establish(stream)) => outcome,
+        outcome = timeout_at(permit.accepted() + deadline, handshake(handler, stream, permit)) => outcome,
         () = closing.begun() => {
             rejected(handler, Rejection::Draining);
-            return None;
-        }
-        () = permit.displaced() => {
-            rejected(handler, Rejection::Handshakes);
             return None;
         }
     };
@@ -172,11 +202,12 @@ async fn establish<H: ConnectionHandler>(
         }
     };
     match outcome {
-        Ok(Ok(stream)) => {
+        Ok(None) => None,
+        Ok(Some(Ok(stream))) => {
             ended(HandshakeOutcome::Completed, H::Transport::key_exchange(&stream));
             Some(stream)
         }
-        Ok(Err(error)) => {
+        Ok(Some(Err(error))) => {
             ended(HandshakeOutcome::Failed, KeyExchange::None);
             debug!(listener = H::NAME, peer = %permit.peer(), %error, "TLS handshake failed");
             None
@@ -186,6 +217,35 @@ async fn establish<H: ConnectionHandler>(
             debug!(listener = H::NAME, peer = %permit.peer(), "TLS handshake not finished in time");
             None
         }
+    }
+}
+
+/// Waits for the first bytes, which need no TLS state, and goes through the handshake. `None` when there is no place for it.
+async fn handshake<H: ConnectionHandler>(
+    handler: &H,
+    stream: Raw<H>,
+    permit: &Permit,
+) -> Option<io::Result<Established<H>>> {
+    let occupied = |state| handler.metrics().map(|metrics| metrics.connection(state));
+    let waiting = occupied(ConnectionState::Waiting);
+    if let Err(error) = H::Socket::first_bytes(&stream).await {
+        return Some(Err(error));
+    }
+    drop(waiting);
+    if let Err(no_place) = permit.begin_handshake() {
+        without_place(handler, no_place).await;
+        return None;
+    }
+    let _occupancy = occupied(ConnectionState::Handshaking);
+    Some(handler.transport().establish(stream).await)
+}
+
+/// Counts a connection that was refused a place. One that has lost its place is counted where that is noticed, which ends
+/// this wait.
+async fn without_place<H: ConnectionHandler>(handler: &H, no_place: NoPlace) {
+    match no_place {
+        NoPlace::Refused(why) => rejected(handler, why),
+        NoPlace::Lost => std::future::pending().await,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The accept loop with connections in memory: admission, deadlines, the drain.
 
+mod places;
+
 use std::{
     future::Future,
     io,
@@ -15,12 +17,17 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Acceptor, Connection, ConnectionHandler, Drained, NetLimits, Peer, Permit, Transport, serve};
+use super::{
+    Acceptor, ActiveRequest, Connection, ConnectionHandler, Drained, NetLimits, Peer, Permit, Transport, serve,
+};
 use crate::metrics::{KeyExchange, Metrics};
 
 const LIMITS: NetLimits = NetLimits {
     max_connections: 10,
+    max_connections_per_source: 10,
     max_handshakes: 10,
+    max_unauthenticated: 10,
+    least_age: Duration::from_secs(3),
     handshake_deadline: Duration::from_secs(5),
     grace: Duration::from_secs(1),
     drain_deadline: Duration::from_secs(25),
@@ -44,6 +51,10 @@ impl Acceptor for Connections {
     }
 
     fn prepare(_: &DuplexStream) -> io::Result<()> {
+        Ok(())
+    }
+
+    async fn first_bytes(_: &DuplexStream) -> io::Result<()> {
         Ok(())
     }
 }
@@ -70,7 +81,7 @@ impl Transport<DuplexStream> for OneByte {
 /// Answers each byte by itself, but ends at `q`, panics at `p`, and leaves work behind at `w`.
 struct Echo {
     metrics: Arc<Metrics>,
-    work: mpsc::UnboundedSender<Permit>,
+    work: mpsc::UnboundedSender<(ActiveRequest, Permit)>,
 }
 
 impl ConnectionHandler for Echo {
@@ -92,22 +103,24 @@ impl ConnectionHandler for Echo {
 
     async fn serve(&self, mut stream: DuplexStream, connection: Connection) {
         let Connection { permit, mut closing } = connection;
-        let mut is_idle = true;
+        let mut active = None;
         loop {
             let byte = tokio::select! {
                 byte = stream.read_u8() => byte,
-                () = closing.begun(), if is_idle => return,
+                () = closing.begun(), if active.is_none() => return,
             };
             match byte {
                 Ok(b'p') => panic!("the test wants this panic"),
                 Ok(b'w') => {
-                    let _ = self.work.send(permit);
+                    let _ = self.work.send((permit.begin_request().unwrap(), permit));
                     return;
                 }
                 Ok(b'q') | Err(_) => return,
-                Ok(byte) => stream.write_u8(byte).await.unwrap(),
+                Ok(byte) => {
+                    active = Some(permit.begin_request().unwrap());
+                    stream.write_u8(byte).await.unwrap();
+                }
             }
-            is_idle = false;
         }
     }
 }
@@ -115,7 +128,7 @@ impl ConnectionHandler for Echo {
 struct Server {
     metrics: Arc<Metrics>,
     connections: mpsc::UnboundedSender<DuplexStream>,
-    work: mpsc::UnboundedReceiver<Permit>,
+    work: mpsc::UnboundedReceiver<(ActiveRequest, Permit)>,
     shutdown: oneshot::Sender<()>,
     serving: JoinHandle<Drained>,
 }
@@ -196,7 +209,7 @@ async fn beyond_the_limit_of_connections_one_is_closed_at_once_and_counted() {
 async fn beyond_the_limit_of_handshakes_the_oldest_is_closed_and_counted() {
     let server = Server::start(NetLimits { max_handshakes: 2, ..LIMITS });
     let (mut oldest, mut younger) = (server.connect(), server.connect());
-    settle().await;
+    tokio::time::sleep(LIMITS.least_age).await;
 
     server.served().await;
 
@@ -289,7 +302,7 @@ async fn work_whose_connection_has_ended_keeps_its_permit_and_is_waited_for() {
     let mut client = server.served().await;
     client.write_all(b"w").await.unwrap();
     closed_after(&mut client).await;
-    let permit = within(server.work.recv()).await.unwrap();
+    let work = within(server.work.recv()).await.unwrap();
 
     assert_eq!(closed_after(&mut server.connect()).await, Duration::ZERO);
     assert_eq!(server.rejections("connections"), 1);
@@ -297,6 +310,6 @@ async fn work_whose_connection_has_ended_keeps_its_permit_and_is_waited_for() {
     let draining = tokio::spawn(server.drained());
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(!draining.is_finished());
-    drop(permit);
+    drop(work);
     assert_eq!(within(draining).await.unwrap(), Drained { cut: 0 });
 }

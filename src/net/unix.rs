@@ -106,6 +106,10 @@ impl Acceptor for BoundUnix {
     fn prepare(_: &UnixStream) -> io::Result<()> {
         Ok(())
     }
+
+    async fn first_bytes(stream: &UnixStream) -> io::Result<()> {
+        stream.readable().await
+    }
 }
 
 fn remove_stale(path: &Path, flag: &'static str) -> Result<(), UnixBindError> {

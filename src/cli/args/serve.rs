@@ -135,10 +135,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "GRANTD_LOG_FORMAT", value_name = "FORMAT", help_heading = "Operation")]
     pub(crate) log_format: Option<String>,
 
-    /// How long a TLS handshake may take, 100ms to 1m [default: 5s]
+    /// When a TLS handshake must be done, 100ms to 1m after the connection was accepted [default: 5s]
     #[arg(long, env = "GRANTD_HANDSHAKE_DEADLINE", value_name = "DURATION", help_heading = "Limits")]
     pub(crate) handshake_deadline: Option<String>,
-    /// How long a whole request may take, 100ms to 1m [default: 10s]
+    /// When a request must be answered, 100ms to 1m after its connection was accepted [default: 10s]
     #[arg(long, env = "GRANTD_REQUEST_DEADLINE", value_name = "DURATION", help_heading = "Limits")]
     pub(crate) request_deadline: Option<String>,
     /// The most bytes of a request body, 1 to 16384 [default: 1024]
@@ -153,7 +153,7 @@ pub(crate) struct ServeArgs {
     /// The most connections at the same time, 1 to 1000000 [default: 4096]
     #[arg(long, env = "GRANTD_MAX_CONNECTIONS", value_name = "COUNT", help_heading = "Limits")]
     pub(crate) max_connections: Option<String>,
-    /// The most TLS handshakes at the same time, 1 to 1000000 [default: 256]
+    /// The most TLS handshakes at the same time, 1 to 1000000 [default: 1024]
     #[arg(long, env = "GRANTD_MAX_HANDSHAKES", value_name = "COUNT", help_heading = "Limits")]
     pub(crate) max_handshakes: Option<String>,
 }

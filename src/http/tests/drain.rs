@@ -56,7 +56,7 @@ async fn idle_connections_and_unfinished_handshakes_do_not_hold_up_the_end() {
     let mut idle = server.connect().await;
     server.metric_becomes("grantd_connections{state=\"open\"}", 1).await;
     let mut silent = TcpStream::connect(server.address).await.unwrap();
-    server.metric_becomes("grantd_connections{state=\"handshaking\"}", 1).await;
+    server.metric_becomes("grantd_connections{state=\"waiting\"}", 1).await;
     let app = Arc::clone(&server.app);
     let started = Instant::now();
 

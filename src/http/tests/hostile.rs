@@ -1,17 +1,20 @@
 //! Callers that are slow, many, gone, or talk nonsense.
 
 use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use proptest::prelude::*;
+use rustls_pki_types::ServerName;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     sync::Semaphore,
     time::timeout,
 };
+use tokio_rustls::TlsConnector;
 
 use super::{
     server::{Answer, CODE, Outcomes, PATIENCE, Server, post},
@@ -21,6 +24,22 @@ use crate::http::Limits;
 
 /// Short enough to wait for, long enough for a commit on a busy machine.
 const REQUEST_DEADLINE: Duration = Duration::from_millis(600);
+
+/// On Linux every address of 127.0.0.0/8 is one of the loopback interface, and a source of its own.
+const ANOTHER_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+
+async fn connect_from_another_address(server: &Server) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from((ANOTHER_ADDRESS, 0))).unwrap();
+    socket.connect(server.address).await.unwrap()
+}
+
+/// The beginning of a ClientHello, from another address.
+async fn halting_handshake(server: &Server) -> TcpStream {
+    let mut stream = connect_from_another_address(server).await;
+    stream.write_all(&[22, 3, 1, 2, 0, 1]).await.unwrap();
+    stream
+}
 
 fn impatient() -> Limits {
     Limits { request_deadline: REQUEST_DEADLINE, ..Limits::default() }
@@ -133,12 +152,12 @@ async fn beyond_the_limit_of_connections_a_caller_is_closed_out_at_once() {
 }
 
 #[tokio::test]
-async fn beyond_the_limit_of_handshakes_the_oldest_is_displaced() {
+async fn the_handshakes_of_one_address_make_room_for_another_address() {
     let server = Server::start_with(Limits { max_handshakes: 2, ..Limits::default() }).await;
     let grant = server.grant(2).await;
-    let mut oldest = TcpStream::connect(server.address).await.unwrap();
+    let mut oldest = halting_handshake(&server).await;
     server.metric_becomes("grantd_connections{state=\"handshaking\"}", 1).await;
-    let younger = TcpStream::connect(server.address).await.unwrap();
+    let younger = halting_handshake(&server).await;
     server.metric_becomes("grantd_connections{state=\"handshaking\"}", 2).await;
 
     assert_eq!(server.redeem(&grant).await.status(), "HTTP/1.1 200 OK");
@@ -152,6 +171,58 @@ async fn beyond_the_limit_of_handshakes_the_oldest_is_displaced() {
     assert_eq!(server.metric("grantd_connections{state=\"handshaking\"}"), 1);
     drop(younger);
     server.metric_becomes("grantd_connections{state=\"handshaking\"}", 0).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_sends_nothing_takes_part_in_no_handshake() {
+    let server = Server::start_with(Limits { max_handshakes: 1, ..Limits::default() }).await;
+    let grant = server.grant(1).await;
+    let silent = [TcpStream::connect(server.address).await.unwrap(), TcpStream::connect(server.address).await.unwrap()];
+    server.metric_becomes("grantd_connections{state=\"waiting\"}", 2).await;
+
+    assert_eq!(server.redeem(&grant).await.status(), "HTTP/1.1 200 OK");
+
+    assert_eq!(server.metric("grantd_connections{state=\"waiting\"}"), 2);
+    drop(silent);
+    server.metric_becomes("grantd_connections{state=\"waiting\"}", 0).await;
+}
+
+#[tokio::test]
+async fn connections_that_begin_no_request_make_room_for_another_address_and_one_that_is_redeemed_does_not() {
+    let server = Server::start_with(Limits { max_connections: 4, ..Limits::default() }).await;
+    let grant = server.grant(2).await;
+    let gate = Arc::new(Semaphore::new(0));
+    server.store.set(Flaw::CommitWaits(gate.clone()));
+    let mut working = server.connect().await;
+    working.write_all(&post(&format!("/{}", grant.id), "", CODE)).await.unwrap();
+    server.commits_begun(1).await;
+    // A complete handshake and half a request.
+    let mut idle = server.connect().await;
+    idle.write_all(b"POST /").await.unwrap();
+    let _idle = server.connect().await;
+    let _idle_too = server.connect().await;
+
+    let mut newcomer = connect_from_another_address(&server).await;
+
+    let mut nothing = Vec::new();
+    let _ = timeout(PATIENCE, idle.read_to_end(&mut nothing)).await.expect("closed before its deadline");
+    gate.add_permits(2);
+    assert_eq!(Answer::read(&mut working).await.status(), "HTTP/1.1 200 OK");
+    newcomer.write_all(&[0]).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_time_of_a_request_runs_from_the_acceptance_of_its_connection() {
+    let server = Server::start_with(Limits { request_deadline: Duration::from_secs(1), ..Limits::default() }).await;
+    let started = Instant::now();
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(800)).await;
+
+    let name = ServerName::from(server.address.ip());
+    let mut tls = TlsConnector::from(Arc::new(server.client_config())).connect(name, stream).await.unwrap();
+    assert_eq!(Answer::read(&mut tls).await, too_slow());
+
+    assert!(started.elapsed() < Duration::from_millis(1600), "{:?}", started.elapsed());
 }
 
 #[tokio::test]

@@ -6,7 +6,13 @@ use std::{
     time::Duration,
 };
 
-use tokio::{io::AsyncWriteExt, net::TcpStream, sync::oneshot, task::JoinHandle, time::timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+    sync::oneshot,
+    task::JoinHandle,
+    time::timeout,
+};
 
 use super::{
     server::{Answer, Directory, PATIENCE, test_app},
@@ -131,17 +137,56 @@ async fn there_is_nothing_else_and_nothing_to_change() {
 async fn clients_beyond_the_limit_are_closed_at_once_and_the_listener_closes_when_asked_to() {
     let observed = Observed::start().await;
     let mut held = Vec::new();
-    for _ in 0..64 {
+    for _ in 0..129 {
         held.push(TcpStream::connect(observed.address).await.unwrap());
     }
-    let mut beyond = TcpStream::connect(observed.address).await.unwrap();
-    let mut bytes = Vec::new();
-    let closed = tokio::io::AsyncReadExt::read_to_end(&mut beyond, &mut bytes);
-    let _ = timeout(Duration::from_secs(4), closed).await.expect("closed before any deadline of the others");
-    assert_eq!(bytes, b"");
+    // The oldest, or the newest if it has not had its time yet.
+    let closed = async {
+        tokio::select! { () = closed(held.pop().unwrap()) => {}, () = closed(held.remove(0)) => {} }
+    };
+    timeout(Duration::from_secs(4), closed).await.expect("one is closed before any deadline");
 
     observed.shutdown.send(()).unwrap();
 
     timeout(PATIENCE, observed.serving).await.expect("the listener closes in time").unwrap();
     assert!(TcpStream::connect(observed.address).await.is_err());
+}
+
+async fn closed(mut stream: TcpStream) {
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes).await;
+    assert_eq!(bytes, b"");
+}
+
+#[tokio::test]
+async fn silent_clients_keep_a_probe_out_neither_from_another_address_nor_for_long_from_their_own() {
+    let observed = Observed::start().await;
+    let mut silent = Vec::new();
+    for _ in 0..500 {
+        silent.push(TcpStream::connect(observed.address).await.unwrap());
+    }
+
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let other = socket.connect(observed.address).await.unwrap();
+    assert_eq!(probed(other).await.as_deref(), Some("HTTP/1.1 200 OK"));
+
+    let own = async {
+        loop {
+            let probe = TcpStream::connect(observed.address).await.unwrap();
+            if probed(probe).await.is_some() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(Duration::from_secs(1), own).await.expect("a probe is answered in the time that a kubelet waits");
+}
+
+/// The status line of a probe's answer, or `None` when the connection was closed without one.
+async fn probed(mut stream: TcpStream) -> Option<String> {
+    let _ = stream.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer).await;
+    answer.lines().next().map(str::to_owned)
 }

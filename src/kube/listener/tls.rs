@@ -31,7 +31,12 @@ use crate::{
 
 const LIMITS: NetLimits = NetLimits {
     max_connections: 256,
-    max_handshakes: 256,
+    max_connections_per_source: 64,
+    max_handshakes: 128,
+    // Enough for the discovery of many clients at once.
+    max_unauthenticated: 32,
+    // A handshake and a request from far away.
+    least_age: Duration::from_secs(3),
     handshake_deadline: Duration::from_secs(5),
     // Requests that the end of the server interrupts can be repeated by the administrator.
     grace: Duration::ZERO,

@@ -17,9 +17,13 @@ use crate::{
 
 const LIMITS: NetLimits = NetLimits {
     max_connections: 64,
-    // A Unix socket has no TLS handshakes, so the next two limits have no effect.
+    max_connections_per_source: 64,
+    // A Unix socket has no TLS handshakes and one user, so the limits of those have no effect.
     max_handshakes: 0,
+    max_unauthenticated: 0,
     handshake_deadline: Duration::ZERO,
+    // A client on the same machine sends its request at once.
+    least_age: Duration::from_secs(1),
     grace: Duration::ZERO,
     drain_deadline: DRAIN_DEADLINE,
 };
