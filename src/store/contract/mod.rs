@@ -2,6 +2,7 @@
 
 mod bench;
 mod changes;
+mod linearizable;
 mod model;
 mod objects;
 mod promises;
