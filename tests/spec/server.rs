@@ -16,8 +16,13 @@ use grantd::link::AccessToken;
 /// The deadline of every wait, longer than any step takes, so that a test that waits in vain ends.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The program under test.
+/// The program that was built with the tests.
 pub(crate) const GRANTD: &str = env!("CARGO_BIN_EXE_grantd");
+
+/// The program under test: the variable names another one, for instance a release build, or an older version to compare with.
+fn program_under_test() -> String {
+    std::env::var("GRANTD_UNDER_TEST").unwrap_or_else(|_| GRANTD.to_owned())
+}
 
 /// A directory that is removed after the test.
 #[derive(Debug)]
@@ -57,7 +62,7 @@ pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
 
 /// A command of grantd with no variable of the caller's environment except PATH.
 pub(crate) fn grantd<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
-    let mut command = bare(GRANTD);
+    let mut command = bare(&program_under_test());
     command.args(arguments);
     command
 }
@@ -111,7 +116,7 @@ impl Server {
         let site: &[&str] = if from_file { &[] } else { &["--link-host", "west.example.com"] };
         // `exec`: the shell is replaced, so that the process is the server's.
         let mut child = bare("sh")
-            .args(["-c", &format!("{shell}; exec \"$0\" \"$@\""), GRANTD])
+            .args(["-c", &format!("{shell}; exec \"$0\" \"$@\""), &program_under_test()])
             .args(["--data-dir", data_dir.to_str().unwrap(), "serve"])
             .args(["--listen", "127.0.0.1:0", "--observe-listen", "127.0.0.1:0"])
             .args(site)

@@ -6,7 +6,7 @@ use grantd::link::AccessToken;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -20,7 +20,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;
         let (head, body) = text.split_once("\r\n\r\n")?;
         let mut lines = head.lines();
@@ -69,7 +69,16 @@ impl Client {
         let stream = TcpStream::connect(self.address).await?;
         // As Go does; otherwise the request waits for the acknowledgement of the handshake's last message.
         stream.set_nodelay(true)?;
+        self.handshake(stream).await
+    }
+
+    /// The TLS handshake over a connection that somebody else has made.
+    pub(crate) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> io::Result<TlsStream<S>> {
         self.connector.connect(ServerName::from(self.address.ip()), stream).await
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Sends these bytes and reads until the server closes. `None`: no whole answer came.
