@@ -11,6 +11,7 @@ mod exactly_once;
 mod exhaustion;
 mod faults;
 mod get;
+mod hostile;
 mod kube_rs;
 mod kubeconfig;
 mod kubectl;

@@ -1,0 +1,32 @@
+//! The observe listener has no authentication, and a probe that fails restarts the server.
+
+use std::time::Duration;
+
+use super::{
+    ATTACKER, Form, NEIGHBOUR, alone,
+    attack::{Attack, silence},
+    is_alive, let_it_take_effect, report,
+};
+use crate::server::Server;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn silent_sockets_do_not_make_the_probe_of_another_address_fail() {
+    let _alone = alone().await;
+    let server = Server::start();
+    let to = server.observe;
+    let count = Form::of(70, 500);
+    let attack = Attack::kept_up(count, move || silence(ATTACKER, to));
+    let_it_take_effect(Duration::from_secs(1)).await;
+
+    let probes = Form::of(10, 40);
+    let mut answered = 0;
+    for _ in 0..probes {
+        answered += u32::from(is_alive(&server, NEIGHBOUR).await);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+
+    drop(attack);
+    let result = format!("{answered} of {probes} probes of /livez answered within a second");
+    report(&format!("{count} silent sockets on the observe listener"), &result);
+    assert_eq!(answered, probes, "{result}");
+}
