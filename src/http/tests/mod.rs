@@ -1,6 +1,7 @@
 //! The listeners from outside: real sockets, real TLS, a real store.
 
 mod drain;
+mod honesty;
 mod hostile;
 mod observe;
 mod outcomes;

@@ -1,0 +1,254 @@
+//! The books agree: every request is in exactly one counter, in the ledger if and only if it was served, and in the log with a
+//! line of its own or in a sum.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tokio::{sync::Semaphore, time::timeout};
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::{
+    server::{CODE, PATIENCE, Server, post},
+    store::Flaw,
+};
+use crate::{
+    grant::{Grant, GrantId},
+    http::Limits,
+};
+
+/// What the server logs, a JSON object in each line.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// How many requests ended in each way. A reason is written as its metric has it, `served` for none.
+type Tally = BTreeMap<String, u64>;
+
+impl Log {
+    fn tally(&self) -> Tally {
+        let mut tally = Tally::new();
+        let mut add = |reason: &str, count: u64| *tally.entry(reason.to_owned()).or_default() += count;
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        for line in text.lines() {
+            let event: Value = serde_json::from_str(line).unwrap();
+            let field = |name: &str| event["fields"][name].as_str().unwrap_or_default().to_owned();
+            match field("message").as_str() {
+                "grant redeemed" => add("served", 1),
+                "request refused" => add(&field("refusal.reason"), 1),
+                "more requests refused" | "requests of other clients refused" => {
+                    for reason in field("refusal.reasons").split(", ") {
+                        let (reason, count) = reason.split_once(' ').unwrap();
+                        add(reason, count.parse().unwrap());
+                    }
+                }
+                message if message.starts_with("redemption ") => add("failed", 1),
+                _ => {}
+            }
+        }
+        tally
+    }
+}
+
+/// What the metrics say: the three outcomes, and the reasons of the refused and the failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Counters {
+    outcomes: Tally,
+    refusals: Tally,
+    failures: Tally,
+}
+
+impl Counters {
+    fn of(server: &Server) -> Self {
+        let text = server.app.metrics().render();
+        let family = |name: &str| -> Tally {
+            let lines = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{'));
+            let values = lines.map(|line| {
+                let (label, value) = line.rsplit_once("\"} ").unwrap();
+                (label.split_once('"').unwrap().1.to_owned(), value.parse().unwrap())
+            });
+            values.collect()
+        };
+        Self {
+            outcomes: family("grantd_redemptions_total"),
+            refusals: family("grantd_refusals_total"),
+            failures: family("grantd_redemption_failures_total"),
+        }
+    }
+
+    fn and_one(mut self, ends: Ends) -> Self {
+        let (outcome, reasons, reason) = match ends {
+            Ends::Served => ("issued", None, ""),
+            Ends::Refused(reason) => ("refused", Some(&mut self.refusals), reason),
+            Ends::Failed(reason) => ("failed", Some(&mut self.failures), reason),
+        };
+        *self.outcomes.get_mut(outcome).unwrap() += 1;
+        if let Some(reasons) = reasons {
+            *reasons.get_mut(reason).unwrap_or_else(|| panic!("no metric has the reason {reason}")) += 1;
+        }
+        self
+    }
+}
+
+/// How a request ends, with the reason in the metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    Served,
+    Refused(&'static str),
+    Failed(&'static str),
+}
+
+/// A server, and one request after the other, whose trace is looked for after each.
+struct Bench {
+    server: Server,
+    grant: Grant,
+}
+
+impl Bench {
+    /// Sends a request, and checks that it is counted once, where it belongs.
+    async fn ends(&self, how: Ends, flaw: Flaw, grant: &Grant, request: Vec<u8>) {
+        let (before, rows) = (Counters::of(&self.server), self.rows(grant).await);
+        self.server.store.set(flaw);
+
+        let answer = self.server.send(&request).await;
+
+        self.server.store.set(Flaw::None);
+        let expected = before.and_one(how);
+        let counted = async {
+            while Counters::of(&self.server).outcomes != expected.outcomes {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let _ = timeout(Duration::from_secs(3), counted).await;
+        assert_eq!(Counters::of(&self.server), expected, "{how:?}: {answer:?}");
+        let served = usize::from(how == Ends::Served);
+        assert_eq!(self.rows(grant).await, rows + served, "{how:?}: the ledger");
+        assert_eq!(answer.status() == "HTTP/1.1 200 OK", how == Ends::Served, "{how:?}: {answer:?}");
+    }
+
+    async fn rows(&self, grant: &Grant) -> usize {
+        self.server.redemptions(grant).await.len()
+    }
+
+    /// The request of a Skupper client with these headers and this code.
+    fn request(&self, headers: &str, code: &str) -> Vec<u8> {
+        post(&format!("/{}", self.grant.id), headers, code)
+    }
+
+    async fn what_is_wrong_with_the_request(&self) {
+        let refused = |reason, request| self.ends(Ends::Refused(reason), Flaw::None, &self.grant, request);
+        let path = format!("/{}", self.grant.id);
+        refused("method", format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes()).await;
+        let chunked = format!("POST {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n");
+        refused("body_unreadable", chunked.into_bytes()).await;
+        refused("body_too_large", self.request("", &"x".repeat(2000))).await;
+        let unfinished = self.request("", CODE);
+        refused("too_slow", unfinished[..unfinished.len() - 1].to_vec()).await;
+        refused("bad_header", self.request("Name: -\r\n", CODE)).await;
+        refused("bad_header", b"nonsense\r\n\r\n".to_vec()).await;
+        refused("unknown", post("/x", "", CODE)).await;
+        refused("unknown", post(&format!("/{}", GrantId::random()), "", CODE)).await;
+    }
+
+    async fn what_the_grant_decides(&self) {
+        let end = |how, request| self.ends(how, Flaw::None, &self.grant, request);
+        end(Ends::Refused("wrong_code"), self.request("", "wrong")).await;
+        end(Ends::Served, self.request("", CODE)).await;
+        end(Ends::Refused("exhausted"), self.request("", CODE)).await;
+        let other = self.server.grant(1).await;
+        let mut tries = 0;
+        let wrong = post(&format!("/{}", other.id), "", "wrong");
+        while !self.server.send(&wrong).await.status().starts_with("HTTP/1.1 429") {
+            tries += 1;
+            assert!(tries < 1000, "wrong codes have no budget");
+        }
+        self.ends(Ends::Refused("too_many_wrong_codes"), Flaw::None, &other, wrong).await;
+    }
+
+    async fn what_fails_here(&self) {
+        let open = self.server.grant(1).await;
+        let request = post(&format!("/{}", open.id), "", CODE);
+        for (reason, flaw) in [
+            ("store", Flaw::ReadUnavailable),
+            ("store", Flaw::CommitUnavailable),
+            ("corrupt", Flaw::CorruptRow),
+            ("gone", Flaw::DeletedBeforeCommit),
+            ("panic", Flaw::ReadPanics),
+            ("overdue", Flaw::CommitWaits(Arc::new(Semaphore::new(0)))),
+        ] {
+            self.ends(Ends::Failed(reason), flaw, &open, request.clone()).await;
+        }
+        for (namespace, issuer) in [("nowhere", None), ("west", Some("other-ca")), ("rim", None), ("bare", None)] {
+            let grant = self.server.grant_of(namespace, 1, issuer).await;
+            let request = post(&format!("/{}", grant.id), "", CODE);
+            self.ends(Ends::Failed("site"), Flaw::None, &grant, request).await;
+        }
+    }
+
+    async fn what_time_decides(&self) {
+        self.server.clock.set(self.grant.expires_at);
+        self.ends(Ends::Refused("expired"), Flaw::None, &self.grant, self.request("", CODE)).await;
+        // Longer than a self-made CA is valid.
+        self.server.clock.set(self.server.clock.now().saturating_add(Duration::from_secs(60 * 366 * 86_400)));
+        let grant = self.server.grant(1).await;
+        let request = post(&format!("/{}", grant.id), "", CODE);
+        self.ends(Ends::Failed("issue"), Flaw::None, &grant, request).await;
+    }
+}
+
+/// A reason that no request can bring about from outside: the thread that signs would have to panic.
+const UNREACHABLE: &str = "signing";
+
+#[tokio::test]
+async fn every_outcome_is_in_one_counter_in_the_log_and_if_served_in_the_ledger() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().json().with_writer(log.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let limits = Limits { request_deadline: Duration::from_secs(2), ..Limits::default() };
+    let server = Server::start_with(limits).await;
+    let grant = server.grant(1).await;
+    let bench = Bench { server, grant };
+
+    bench.what_is_wrong_with_the_request().await;
+    bench.what_the_grant_decides().await;
+    bench.what_fails_here().await;
+    bench.what_time_decides().await;
+
+    let Counters { outcomes, refusals, failures } = Counters::of(&bench.server);
+    for (reason, count) in refusals.iter().chain(&failures) {
+        assert!(*count > 0 || reason == UNREACHABLE, "no row of this table ends with the reason {reason}");
+    }
+    // The log has the same numbers, once the last interval has been summed up.
+    let mut expected: Tally = refusals.into_iter().filter(|(_, count)| *count > 0).collect();
+    expected.insert("served".to_owned(), outcomes["issued"]);
+    expected.insert("failed".to_owned(), outcomes["failed"]);
+    let summed_up = async {
+        while log.tally() != expected {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let agrees = timeout(PATIENCE / 6, summed_up).await.is_ok();
+    assert!(agrees, "the log has {:?}, the counters {expected:?}", log.tally());
+}
