@@ -27,6 +27,7 @@ mod server;
 mod shutdown;
 mod skupper_cli;
 mod store_files;
+mod threat_model;
 mod tools;
 mod west_east;
 mod wire;
