@@ -1,6 +1,6 @@
 //! Publishes an event for every object of a kind, and for every change after that.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -35,11 +35,11 @@ pub(super) struct Interest {
 /// Publishes an event for each object, then for each change, until the receiver is closed.
 ///
 /// A slow receiver misses nothing: when the ring of changes has dropped some of them by then, all objects are listed again.
-pub(super) async fn follow(app: Arc<App>, interest: Interest, events: mpsc::Sender<Event>) {
+pub(super) async fn follow(app: &App, interest: Interest, events: mpsc::Sender<Event>) {
     tokio::select! {
         () = events.closed() => {}
         // Ends only when the receiver is closed.
-        _ = publish(&app, interest, &events) => {}
+        _ = publish(app, interest, &events) => {}
     }
 }
 

@@ -29,6 +29,7 @@ mod service;
 mod sites;
 mod source;
 mod spread;
+mod supervision;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -51,4 +52,5 @@ pub use self::{
     refusals::RefusedRequest,
     service::{App, AppParts},
     sites::{ConfiguredSite, DuplicateSite, SiteFault, Sites},
+    supervision::BackgroundTask,
 };

@@ -21,6 +21,7 @@ use tracing::error;
 use super::{
     follow::{Event, Interest, follow},
     service::App,
+    supervision::BackgroundTask,
 };
 use crate::store::ObjectKey;
 
@@ -53,6 +54,8 @@ pub(super) trait Controller: Send + Sync + 'static {
     type Memory: Default + Send + 'static;
     /// The objects to reconcile, and those whose change may be a reason to reconcile known ones of their namespace.
     const INTEREST: Interest;
+    /// The task that runs it.
+    const TASK: BackgroundTask;
 
     /// Whether the change of `other`, an object of the same namespace, is a reason to reconcile the object of this key.
     /// Called for every known object at every change, so it must be cheap.
@@ -67,8 +70,15 @@ pub(super) trait Controller: Send + Sync + 'static {
 
 /// Runs a controller until the service stops; then waits for the calls in progress.
 pub(super) async fn run<C: Controller>(app: Arc<App>, controller: Arc<C>) {
+    let following = Arc::clone(&app);
+    app.supervised(C::TASK, reconcile_all(&app, following, controller)).await;
+}
+
+async fn reconcile_all<C: Controller>(app: &App, following: Arc<App>, controller: Arc<C>) {
     let (sender, mut events) = mpsc::channel(MOST_EVENTS);
-    let following = tokio::spawn(follow(Arc::clone(&app), C::INTEREST, sender));
+    let following = tokio::spawn(async move {
+        following.supervised(BackgroundTask::Events, follow(&following, C::INTEREST, sender)).await;
+    });
     let mut queue = WorkQueue::new(controller);
     loop {
         queue.start_due(Instant::now());
@@ -227,6 +237,7 @@ mod tests {
     impl Controller for Slow {
         type Memory = u32;
         const INTEREST: Interest = Interest { kind: ObjectKind::Link, also: &[ObjectKind::Secret] };
+        const TASK: BackgroundTask = BackgroundTask::Links;
 
         fn concerns(other: &ObjectKey, _: &ObjectKey, _: &u32) -> bool {
             other.name.as_str() == "keys"

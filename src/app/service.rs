@@ -10,6 +10,7 @@ use super::{
     publication::Publication,
     refusals::Refusals,
     sites::Sites,
+    supervision::LostTasks,
     wrong_codes::WrongCodes,
 };
 use crate::{
@@ -58,6 +59,7 @@ pub struct App {
     pub(super) wrong_codes: WrongCodes,
     pub(super) refusals: Arc<Refusals>,
     pub(super) latch: Latch,
+    pub(super) lost: LostTasks,
     loaded_at: Timestamp,
     disk_reserve: Option<DiskReserve>,
     /// Held while a site is written, by the task that writes it.
@@ -74,6 +76,7 @@ impl App {
             wrong_codes: WrongCodes::default(),
             refusals: Arc::default(),
             latch: Latch::new(),
+            lost: LostTasks::default(),
             loaded_at: parts.clock.now(),
             site_writes: Arc::default(),
             clock: parts.clock,

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tracing::{info, warn};
 
-use super::{chain::chain, service::App};
+use super::{chain::chain, service::App, supervision::BackgroundTask};
 use crate::{
     metrics::{GrantStateLabel, StoreOperation},
     store::StoreError,
@@ -18,6 +18,10 @@ const SWEEP_BATCH: u32 = 500;
 impl App {
     /// Counts grants for the metrics and removes those finished for longer than the retention, until cancelled.
     pub async fn sweep_forever(self: Arc<Self>) {
+        self.supervised(BackgroundTask::Sweep, self.sweep_at_intervals()).await;
+    }
+
+    async fn sweep_at_intervals(&self) {
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -29,7 +33,7 @@ impl App {
         }
     }
 
-    /// One round of [`sweep_forever`](Self::sweep_forever).
+    /// One round of it.
     ///
     /// # Errors
     /// The [`StoreError`] of the store; the next round goes on from there.

@@ -29,7 +29,7 @@ use tokio::{
 };
 
 use crate::{
-    app::{App, Readiness},
+    app::{App, BackgroundTask, Readiness},
     net::{self, BindError, BoundTcp, Connection, ConnectionHandler, DisplacedError, Drained, NetLimits, Plain},
 };
 
@@ -181,9 +181,18 @@ impl ObserveService {
         }
         match page {
             Page::Metrics => response(StatusCode::OK, METRICS_TEXT, self.app.metrics().render()),
-            Page::Live => response(StatusCode::OK, TEXT, "ok".to_owned()),
+            Page::Live => self.live(),
             Page::Ready => self.ready().await,
         }
+    }
+
+    fn live(&self) -> Response<Full<Bytes>> {
+        let lost = self.app.lost_tasks();
+        if lost.is_empty() {
+            return response(StatusCode::OK, TEXT, "ok".to_owned());
+        }
+        let lines = lost.into_iter().map(|task| format!("[-]{} failed: it panicked\n", task.name())).collect();
+        response(StatusCode::SERVICE_UNAVAILABLE, TEXT, lines)
     }
 
     async fn ready(&self) -> Response<Full<Bytes>> {
@@ -205,7 +214,7 @@ impl ObserveService {
         let seen = match seen.take().filter(holds) {
             Some(held) => seen.insert(held),
             None => {
-                let readiness = self.app.readiness().await;
+                let readiness = self.app.supervised(BackgroundTask::Readiness, self.app.readiness()).await;
                 seen.insert(Seen { at: Instant::now(), draining, readiness })
             }
         };

@@ -298,4 +298,8 @@ impl Store for MemoryStore {
     fn advance(&self) -> StoreFuture<'_, Revision> {
         Box::pin(ready(self.open("advance the revision").map(|mut state| state.advance(Vec::new()))))
     }
+
+    fn has_lost_its_writer(&self) -> bool {
+        false
+    }
 }

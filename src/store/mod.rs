@@ -56,6 +56,9 @@ pub trait Store: GrantStore + ObjectStore {
     /// It has no entry among the changes. While there are no entries, they begin with this revision, so a caller that asks
     /// for changes since an older one must list again; otherwise it is passed over.
     fn advance(&self) -> StoreFuture<'_, Revision>;
+
+    /// Whether the task that writes has ended without being asked to, which is a fault of grantd: nothing is written any more.
+    fn has_lost_its_writer(&self) -> bool;
 }
 
 impl dyn Store {

@@ -20,6 +20,7 @@ use super::{
     reconcile::{Controller, Requeue},
     service::App,
     spread::spread,
+    supervision::BackgroundTask,
 };
 use crate::{
     grant::Revision,
@@ -100,6 +101,7 @@ enum Step {
 
 impl Controller for Links {
     type Memory = Memory;
+    const TASK: BackgroundTask = BackgroundTask::Links;
     const INTEREST: Interest = Interest { kind: ObjectKind::Link, also: &[ObjectKind::Secret] };
 
     fn concerns(other: &ObjectKey, _: &ObjectKey, memory: &Memory) -> bool {

@@ -20,6 +20,7 @@ use crate::{
 pub(super) struct Filling {
     store: Arc<dyn Store>,
     is_full: AtomicBool,
+    panics: AtomicBool,
     refused: watch::Sender<u32>,
     /// Whether writes of objects are answered later than they are committed, and how many wait for that.
     late: watch::Sender<(bool, u32)>,
@@ -30,6 +31,7 @@ impl Filling {
         Self {
             store,
             is_full: AtomicBool::new(false),
+            panics: AtomicBool::new(false),
             refused: watch::Sender::new(0),
             late: watch::Sender::new((false, 0)),
         }
@@ -37,6 +39,15 @@ impl Filling {
 
     pub(super) fn set_full(&self, is_full: bool) {
         self.is_full.store(is_full, Ordering::SeqCst);
+    }
+
+    /// From now on lists of objects and sweeps panic.
+    pub(super) fn panic_from_now_on(&self) {
+        self.panics.store(true, Ordering::SeqCst);
+    }
+
+    fn panic_if_wanted(&self) {
+        assert!(!self.panics.load(Ordering::SeqCst), "the test wants this panic");
     }
 
     /// Waits until so many writes of objects were refused.
@@ -68,6 +79,7 @@ impl ObjectStore for Filling {
     }
 
     fn objects(&self, query: ObjectQuery) -> StoreFuture<'_, ObjectPage> {
+        self.panic_if_wanted();
         self.store.objects(query)
     }
 
@@ -95,6 +107,10 @@ impl Store for Filling {
 
     fn advance(&self) -> StoreFuture<'_, Revision> {
         self.store.advance()
+    }
+
+    fn has_lost_its_writer(&self) -> bool {
+        self.store.has_lost_its_writer()
     }
 }
 
@@ -145,6 +161,7 @@ impl GrantStore for Filling {
     }
 
     fn sweep(&self, cutoff: Timestamp, limit: u32) -> StoreFuture<'_, u32> {
+        self.panic_if_wanted();
         self.store.sweep(cutoff, limit)
     }
 

@@ -27,7 +27,8 @@ async fn objects_that_exist_come_first_then_their_changes() {
     world.create(AccessToken, "a", token_body()).await;
     world.create(Secret, "s", json!({})).await;
     let (sender, mut events) = mpsc::channel(1);
-    let following = tokio::spawn(follow(Arc::clone(&world.app), TOKENS, sender));
+    let app = Arc::clone(&world.app);
+    let following = tokio::spawn(async move { follow(&app, TOKENS, sender).await });
     assert_eq!(receive(&mut events).await, Event::Object(key(AccessToken, "a")));
 
     world.create(Link, "l", json!({})).await;
@@ -47,7 +48,8 @@ async fn a_receiver_that_was_too_slow_gets_that_event_and_one_for_each_object() 
     let world = World::new().await;
     world.create(AccessToken, "a", token_body()).await;
     let (sender, mut events) = mpsc::channel(1);
-    let following = tokio::spawn(follow(Arc::clone(&world.app), TOKENS, sender));
+    let app = Arc::clone(&world.app);
+    let following = tokio::spawn(async move { follow(&app, TOKENS, sender).await });
     assert_eq!(receive(&mut events).await, Event::Object(key(AccessToken, "a")));
     world.create(AccessToken, "b", token_body()).await;
     world.create(AccessToken, "c", token_body()).await;

@@ -5,5 +5,6 @@ mod follow;
 mod links;
 mod scripted;
 mod sites;
+mod supervision;
 mod tokens;
 mod world;

@@ -76,6 +76,11 @@ impl World {
         self.store.set_full(true);
     }
 
+    /// From now on lists of objects and sweeps panic.
+    pub(super) fn panic_when_read(&self) {
+        self.store.panic_from_now_on();
+    }
+
     pub(super) fn make_room(&self) {
         self.store.set_full(false);
     }

@@ -24,6 +24,7 @@ use super::{
     reconcile::{Controller, Requeue},
     service::App,
     spread::spread,
+    supervision::BackgroundTask,
 };
 use crate::{
     link::{AccessToken, Bundle},
@@ -88,6 +89,7 @@ enum Step {
 
 impl Controller for Tokens {
     type Memory = Memory;
+    const TASK: BackgroundTask = BackgroundTask::Tokens;
     const INTEREST: Interest =
         Interest { kind: ObjectKind::AccessToken, also: &[ObjectKind::Secret, ObjectKind::Link] };
 

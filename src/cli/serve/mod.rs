@@ -25,7 +25,7 @@ use super::{
     output::{Console, ConsoleError, shell_word},
 };
 use crate::{
-    app::{App, AppParts, DiskReserve, Publication, Sites, chain},
+    app::{App, AppParts, BackgroundTask, DiskReserve, Publication, Sites, chain},
     client::{NetworkProber, NetworkRedeemer},
     file::{self, Access, Existing},
     grant::Namespace,
@@ -226,14 +226,17 @@ impl Server {
         let mut listeners = JoinSet::new();
         let app = self.app;
         let redeem = self.redeem.serve(Arc::clone(&app), config.limits.clone(), closed(closing));
+        let redeem = supervised(Arc::clone(&app), BackgroundTask::RedeemListener, redeem);
         listeners.spawn(async { redeem.await.map(drop).map_err(ServeError::Tls) });
         let admin = self.admin.serve(Arc::clone(&app), closed(closing));
+        let admin = supervised(Arc::clone(&app), BackgroundTask::AdminSocket, admin);
         listeners.spawn(async {
             admin.await;
             Ok(())
         });
         if let Some(AdminNetwork { listener, identity, .. }) = self.admin_network {
             let admin = listener.serve(Arc::clone(&app), identity, closed(closing));
+            let admin = supervised(Arc::clone(&app), BackgroundTask::AdminListener, admin);
             listeners.spawn(async { admin.await.map(drop).map_err(ServeError::AdminListener) });
         }
         // Stops together with the listeners, so that redeemed objects are stored before the store closes.
@@ -244,11 +247,17 @@ impl Server {
             Ok(())
         });
         // The observe listener answers probes and metrics until the process ends.
-        tokio::spawn(self.observe.serve(Arc::clone(&app), std::future::pending()));
+        let observe = self.observe.serve(Arc::clone(&app), std::future::pending());
+        tokio::spawn(supervised(Arc::clone(&app), BackgroundTask::ObserveListener, observe));
         tokio::spawn(Arc::clone(&app).sweep_forever());
-        tokio::spawn(self.refresher.run());
+        tokio::spawn(supervised(Arc::clone(&app), BackgroundTask::Certificates, self.refresher.run()));
         listeners
     }
+}
+
+/// The work of a background task, which owns the service that is told when it panics.
+async fn supervised<T>(app: Arc<App>, task: BackgroundTask, work: impl Future<Output = T>) -> T {
+    app.supervised(task, work).await
 }
 
 async fn open_store(data_dir: &DataDir, metrics: &Arc<Metrics>) -> Result<Arc<dyn Store>, ServeError> {

@@ -96,10 +96,12 @@ impl Refresher {
             });
             match round.await {
                 Ok(refresher) => self = refresher,
-                Err(lost) => {
-                    error!(error = %lost, "certificates are no longer watched; restart the server");
-                    return;
-                }
+                // The panic goes on in this task, which is supervised.
+                Err(lost) => match lost.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    // The runtime has shut down.
+                    Err(_) => return,
+                },
             }
         }
     }

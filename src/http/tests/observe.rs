@@ -18,7 +18,12 @@ use super::{
     server::{Answer, Directory, PATIENCE, test_app},
     store::{Flaw, FlawedStore},
 };
-use crate::{app::App, http::ObserveListener, net::Drained, time::Clock};
+use crate::{
+    app::{App, BackgroundTask},
+    http::ObserveListener,
+    net::Drained,
+    time::Clock,
+};
 
 struct Observed {
     app: Arc<App>,
@@ -72,6 +77,20 @@ async fn the_server_is_alive_from_the_start_and_ready_when_its_listeners_serve()
     let starting = observed.ask("GET", "/readyz").await;
     assert_eq!(starting.status(), "HTTP/1.1 503 Service Unavailable");
     assert_eq!(starting.body, READY.replace("[+]server ok", "[-]server failed: starting"));
+}
+
+#[tokio::test]
+async fn a_server_that_has_lost_a_task_is_not_alive_and_says_which() {
+    let observed = Observed::start().await;
+    let app = Arc::clone(&observed.app);
+    let sweep = async { panic!("the test wants this panic") };
+    let task: JoinHandle<()> = tokio::spawn(async move { app.supervised(BackgroundTask::Sweep, sweep).await });
+    assert!(task.await.is_err_and(|error| error.is_panic()));
+
+    let live = observed.ask("GET", "/livez").await;
+
+    let answer = (live.status(), live.body.as_str());
+    assert_eq!(answer, ("HTTP/1.1 503 Service Unavailable", "[-]sweep failed: it panicked\n"));
 }
 
 #[tokio::test]

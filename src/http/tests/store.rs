@@ -171,4 +171,8 @@ impl Store for FlawedStore {
     fn advance(&self) -> StoreFuture<'_, Revision> {
         self.inner.advance()
     }
+
+    fn has_lost_its_writer(&self) -> bool {
+        self.inner.has_lost_its_writer()
+    }
 }

@@ -205,4 +205,8 @@ impl<B: Backend> Store for SqlStore<B> {
     fn advance(&self) -> StoreFuture<'_, Revision> {
         Box::pin(self.queue.write(Advance))
     }
+
+    fn has_lost_its_writer(&self) -> bool {
+        self.queue.has_lost_its_writer()
+    }
 }

@@ -97,6 +97,12 @@ impl<B: Backend> Queue<B> {
         })
     }
 
+    /// Whether the writer has ended without having been closed: it panicked.
+    pub(in crate::store) fn has_lost_its_writer(&self) -> bool {
+        // Without a result the sender is dropped only by a panic.
+        self.ended.has_changed().is_err() && self.ended.borrow().is_none()
+    }
+
     /// Refuses further writes, and waits until the writer has carried out those in the queue and closed its connection.
     pub(in crate::store) async fn close(&self) -> Result<(), StoreFailure> {
         self.closing.notify_one();

@@ -12,8 +12,8 @@ use super::{raw, run};
 use crate::{
     grant::{CertificateRecord, Grant},
     store::{
-        CommitError, CommitOutcome, CommitReport, CorruptRow, GrantQuery, GrantStore, NewGrant, PageLimit, Store,
-        StoreError, StoreFailure, UpdateError,
+        CommitError, CommitOutcome, CommitReport, CorruptRow, GrantQuery, GrantStore, NewGrant, OnCommit, PageLimit,
+        Store, StoreError, StoreFailure, UpdateError,
         contract::{Bench, Files, SqliteBench, admission, certificate, change, commit, new_grant, within},
         sql::statements,
         sqlite::{SqliteOptions, SqliteStore, connection::Setup, redeem},
@@ -319,4 +319,24 @@ async fn no_statement_reads_the_whole_table() {
             assert!(!whole || step.ends_with("access_grant_used_up"), "{statement}: {step}");
         }
     }
+}
+
+/// The report of a commit is made on the writer's task, so a panic in it ends that task.
+#[tokio::test]
+async fn a_writer_that_panicked_is_known_and_one_that_was_closed_is_not_taken_for_it() {
+    let files = Files::new();
+    let store = SqliteStore::open(files.options()).await.unwrap();
+    store.check().await.unwrap();
+    store.close().await.unwrap();
+    assert!(!store.has_lost_its_writer());
+    drop(store);
+
+    let on_commit: OnCommit = Box::new(|_| panic!("the test wants this panic"));
+    let store = SqliteStore::open(SqliteOptions { on_commit, ..files.options() }).await.unwrap();
+    assert!(!store.has_lost_its_writer());
+
+    store.check().await.unwrap_err();
+
+    within(store.close()).await.unwrap_err();
+    assert!(store.has_lost_its_writer());
 }
