@@ -7,6 +7,7 @@ mod changes;
 #[cfg(test)]
 mod contract;
 mod error;
+pub(crate) mod footprint;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod grants;

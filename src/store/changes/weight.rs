@@ -1,11 +1,9 @@
 //! An estimate of the memory that an entry holds besides its own size.
 
-use serde_json::Value;
-
 use super::{ChangeEffect, LastState};
 use crate::{
     grant::GrantMetadata,
-    store::{Labels, ObjectContent},
+    store::{Labels, ObjectContent, footprint},
 };
 
 /// The least that one small allocation takes, in bytes.
@@ -23,24 +21,11 @@ pub(super) fn weight(effect: &ChangeEffect) -> usize {
         }
         ChangeEffect::Removed(LastState::Object(object)) => {
             let ObjectContent { labels, annotations, body } = &object.content;
-            let body: usize = body.iter().map(|(name, value)| ALLOCATION + name.len() + of_value(value)).sum();
-            size_of_val(&**object) + texts(labels) + texts(annotations) + body
+            size_of_val(&**object) + texts(labels) + texts(annotations) + footprint::of_members(body)
         }
     }
 }
 
 fn texts(map: &Labels) -> usize {
     map.iter().map(|(key, value)| 2 * ALLOCATION + key.len() + value.len()).sum()
-}
-
-/// The recursion is bounded: values were parsed by serde_json, which limits how deep they are nested.
-fn of_value(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => ALLOCATION,
-        Value::String(text) => ALLOCATION + text.len(),
-        Value::Array(values) => ALLOCATION + values.iter().map(of_value).sum::<usize>(),
-        Value::Object(members) => {
-            ALLOCATION + members.iter().map(|(name, value)| ALLOCATION + name.len() + of_value(value)).sum::<usize>()
-        }
-    }
 }

@@ -24,7 +24,7 @@ use crate::{
 
 /// How long closing waits for reads under way.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Metadata and contents can be large, so a page ends early once it holds this many bytes of them.
+/// Metadata and contents can be large, so a page ends early once they take this many bytes of the database or of memory.
 const PAGE_BYTES: usize = 1024 * 1024;
 
 /// The connections that read, and the key for what they read.
@@ -165,6 +165,8 @@ impl<B: Backend> Reader<B> {
             limit: query.limit,
             sealed: "sealed_metadata",
             read: row::grant,
+            // Labels, annotations and settings take a few times their length at most.
+            footprint: |_| 0,
         };
         let Page { read: grants, corrupt, revision, next } = self.page(paging, after).await?;
         Ok(GrantPage { grants, corrupt, revision, next })
@@ -229,11 +231,11 @@ impl<B: Backend> Reader<B> {
             read = read.bind(kind.as_str());
         }
         let read = read.bind(&after.0).bind(&after.1).bind(i64::from(limit) + 1);
-        let (mut taken, mut bytes) = (0, 0);
+        let (mut taken, mut bytes, mut memory) = (0, 0, 0);
         let mut last = None;
         let mut take = |row: &Row<B>| -> Result<Option<PageEnd>, StoreError> {
             moment.get_or_insert(store_revision(row, "store_revision")?);
-            if taken == limit || bytes >= PAGE_BYTES {
+            if taken == limit || bytes >= PAGE_BYTES || memory >= PAGE_BYTES {
                 let (namespace, name) = last.take().unwrap_or_default();
                 return Ok(Some(PageEnd::After(namespace, name)));
             }
@@ -243,7 +245,10 @@ impl<B: Backend> Reader<B> {
             bytes += row.optional_bytes(paging.sealed).ok().flatten().map_or(0, <[u8]>::len);
             taken += 1;
             match (paging.read)(row, &self.key) {
-                Ok(read) => page.read.push(read),
+                Ok(read) => {
+                    memory += (paging.footprint)(&read);
+                    page.read.push(read);
+                }
                 Err(corrupt) => page.corrupt.push(corrupt),
             }
             Ok(None)
@@ -279,6 +284,8 @@ struct Paging<'a, B: Backend, T> {
     /// The column that can be large.
     sealed: &'static str,
     read: fn(&Row<B>, &SealingKey) -> Result<T, CorruptRow>,
+    /// How much memory an item takes beside its labels and annotations.
+    footprint: fn(&T) -> usize,
 }
 
 /// A page of items of one kind.

@@ -2,7 +2,7 @@
 
 use super::{Page, Paging, Reader, start};
 use crate::store::{
-    ObjectKey, ObjectPage, ObjectQuery, StoreError, StoredObject,
+    ObjectKey, ObjectPage, ObjectQuery, StoreError, StoredObject, footprint,
     sql::{backend::Backend, row, statement::statement, statements},
 };
 
@@ -25,6 +25,7 @@ impl<B: Backend> Reader<B> {
             limit: query.limit,
             sealed: "sealed_content",
             read: row::object,
+            footprint: |object| footprint::of_members(&object.content.body),
         };
         let Page { read: objects, corrupt, revision, next } = self.page(paging, after).await?;
         Ok(ObjectPage { objects, corrupt, revision, next })
