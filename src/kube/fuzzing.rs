@@ -19,7 +19,7 @@ use crate::{
             kind::Kind,
             options::Start,
             page::Continue,
-            patch::{self, Patch},
+            patch::{self, LONGEST_BODY, Patch},
             selector::Selector,
         },
         kinds::{
@@ -30,6 +30,7 @@ use crate::{
             stored::{Body, Stored, StoredKind},
         },
         problem::{
+            budget::most_memory,
             faults::{Faults, FieldValidation},
             json,
         },
@@ -42,7 +43,7 @@ use crate::{
         },
     },
     link::ResourceName,
-    store::{ObjectContent, ObjectKey, StoredObject},
+    store::{ObjectContent, ObjectKey, StoredObject, footprint},
     time::Timestamp,
 };
 
@@ -56,6 +57,33 @@ pub fn body(bytes: &[u8]) {
     }
     let once = merged(object.clone(), &object);
     assert_eq!(merged(once.clone(), &object), once, "the same patch again changes nothing (RFC 7386)");
+}
+
+/// Makes a long body of small values, whose structure is chosen by the bytes, and reads it as every parser of bodies does: what
+/// is not refused has become no more than its length allows.
+pub fn bounds(bytes: &[u8]) {
+    const LONGEST: usize = 256 * 1024;
+    let (times, structure) = bytes.split_first().unwrap_or((&0, &[]));
+    let unit = shaped::unit(structure);
+    let times = (LONGEST / (unit.len() + 1)).min(1 << (times % 18));
+    let items = vec![unit.as_str(); times].join(",");
+    let members: String = (0..times).map(|number| format!("\"{number:x}\":{unit},")).collect();
+    for body in [format!("{{\"a\":[{items}]}}"), format!("{{{members}\"\":0}}")] {
+        let Ok(value) = json::object(body.as_bytes()) else { continue };
+        assert!(footprint::of_value(&value) <= most_memory(body.len()), "{} bytes", body.len());
+        // A patch may add to it, but not without end.
+        let copies =
+            json!([{"op": "copy", "from": "", "path": "/copy"}, {"op": "copy", "from": "/copy", "path": "/again"}]);
+        let patch = Patch::read("application/json-patch+json", copies.to_string().as_bytes(), SECRETS.origin);
+        if let Ok(patched) = patch.map(|patch| patch.apply(value))
+            && let Ok(patched) = patched
+            && patch::check_length(&patched).is_ok()
+        {
+            assert!(footprint::of_value(&patched) <= most_memory(LONGEST_BODY));
+        }
+    }
+    let fields: Vec<u8> = (0..times).flat_map(|number| shaped::encoded_field(number, structure)).collect();
+    protobuf(&fields);
 }
 
 /// Makes an object of each type out of the bytes, reads it, shows it as a table, and patches it with another one.
@@ -169,10 +197,11 @@ pub fn operations(bytes: &[u8]) {
 pub fn protobuf(bytes: &[u8]) {
     let _ = protobuf::object(&[b"k8s\0", bytes].concat());
     // The envelope says `v1` and `Secret`, and the number of bytes that follow.
-    let (low, high) = (bytes.len() & 0x7f | 0x80, bytes.len() >> 7);
-    let (Ok(low), Ok(high @ 0..0x80)) = (u8::try_from(low), u8::try_from(high)) else { return };
-    let secret = [b"k8s\0\x0a\x0c\x0a\x02v1\x12\x06Secret\x12", [low, high].as_slice(), bytes].concat();
+    let length = [bytes.len() & 0x7f | 0x80, bytes.len() >> 7 & 0x7f | 0x80, bytes.len() >> 14];
+    let [Ok(low), Ok(middle), Ok(high @ 0..0x80)] = length.map(u8::try_from) else { return };
+    let secret = [b"k8s\0\x0a\x0c\x0a\x02v1\x12\x06Secret\x12", [low, middle, high].as_slice(), bytes].concat();
     if let Ok(object) = protobuf::object(&secret) {
+        assert!(footprint::of_value(&object) <= most_memory(secret.len()), "{} bytes", secret.len());
         assert_eq!((&object["apiVersion"], &object["kind"]), (&json!("v1"), &json!("Secret")));
         for resource in TYPES {
             read(resource, &object);

@@ -8,17 +8,22 @@ use json_patch::{
 };
 use serde_json::{Map, Value};
 
-use crate::kube::problem::{
-    cause::{OperationFault, Shown},
-    json,
-    status::Problem,
+use crate::{
+    kube::problem::{
+        cause::{OperationFault, Shown},
+        json,
+        status::Problem,
+    },
+    store::footprint,
 };
 
 /// The most operations of one patch.
 const MOST_OPERATIONS: usize = 1000;
-/// The most that the `copy` and `move` operations of one patch may copy together, in about bytes of JSON: each copy can
-/// double the object, so a thousand copies would need more memory than any host has.
-const MOST_CARRIED: usize = 1024 * 1024;
+/// The most that the `copy` and `move` operations of one patch may copy together, in bytes of memory: each copy can double the
+/// object, so a thousand copies would need more memory than any host has.
+const MOST_CARRIED: usize = 4 * 1024 * 1024;
+/// What each of them counts for at least: a new member, which may be the first one of its object.
+const CARRIED_AT_LEAST: usize = 1024;
 /// The deepest nesting that a patch may produce, equal to that of bodies: functions that visit the whole object recurse.
 const DEEPEST: usize = 128;
 
@@ -135,7 +140,7 @@ fn check_size(object: &Value, operation: &PatchOperation, carried: &mut usize) -
             // The operation itself reports a path that does not exist.
             let Some(source) = object.pointer(from.as_str()) else { return Ok(()) };
             check_depth(source, path)?;
-            *carried += json::size(source);
+            *carried += CARRIED_AT_LEAST + footprint::of_value(source);
             if *carried > MOST_CARRIED { Err("the patch copies and moves too much") } else { Ok(()) }
         }
         // The value was in the body, whose length is limited.

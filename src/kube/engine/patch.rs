@@ -3,9 +3,12 @@
 use serde_json::Value;
 
 use super::json_patch::Operations;
-use crate::kube::{
-    catalog::resource_type::Origin,
-    problem::{cause::OperationFault, json, status::Problem},
+use crate::{
+    kube::{
+        catalog::resource_type::Origin,
+        problem::{budget::most_memory, cause::OperationFault, json, status::Problem},
+    },
+    store::footprint,
 };
 
 /// A change of an object.
@@ -69,13 +72,20 @@ impl Patch {
 /// The longest object that a patch may produce, in bytes of JSON. A single body is always shorter, but an object can grow
 /// with every patch.
 const LONGEST_OBJECT: usize = 3 * 1024 * 1024;
+/// The longest body of a request, in bytes: no object takes more memory than one that was sent whole could.
+pub(crate) const LONGEST_BODY: usize = 1024 * 1024;
 
-/// Refuses an object that several patches have made too long.
+/// Refuses an object that several patches have made too long, or too large in memory for its length, as a body would be.
 ///
 /// # Errors
 /// 413.
 pub(crate) fn check_length(object: &Value) -> Result<(), Problem> {
-    if json::size(object) > LONGEST_OBJECT { Err(Problem::TooLarge { limit: LONGEST_OBJECT }) } else { Ok(()) }
+    let size = json::size(object);
+    if size > LONGEST_OBJECT {
+        return Err(Problem::TooLarge { limit: LONGEST_OBJECT });
+    }
+    let most = most_memory(size).min(most_memory(LONGEST_BODY));
+    if footprint::of_value(object) > most { Err(Problem::TooManyValues) } else { Ok(()) }
 }
 
 /// Reads a strategic merge patch of an object without lists. It is a merge patch, except for directives: members that say

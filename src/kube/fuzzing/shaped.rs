@@ -48,6 +48,48 @@ const WORDS: [&str; 32] = [
     "",
 ];
 
+/// A small JSON value whose structure the bytes choose.
+pub(super) fn unit(structure: &[u8]) -> String {
+    let (mut text, mut open, mut filled) = (String::new(), Vec::new(), false);
+    for byte in structure.iter().take(64) {
+        let is_object = matches!(open.last(), Some('}'));
+        let (opening, closing) = match byte % 6 {
+            0 => ("[", Some(']')),
+            1 => ("{", Some('}')),
+            2 if !open.is_empty() => {
+                text.extend(open.pop());
+                filled = true;
+                continue;
+            }
+            3 => ("\"\"", None),
+            4 => ("\"a\"", None),
+            _ => ("0", None),
+        };
+        if filled {
+            if open.is_empty() {
+                break;
+            }
+            text.push(',');
+        }
+        if is_object {
+            text.push_str(&format!("\"{:x}\":", text.len()));
+        }
+        text.push_str(opening);
+        open.extend(closing);
+        filled = closing.is_none();
+    }
+    text.extend(open.into_iter().rev());
+    if text.is_empty() { "0".to_owned() } else { text }
+}
+
+/// An entry of the field `data` of a Secret in protobuf, with a name of its own.
+pub(super) fn encoded_field(number: usize, value: &[u8]) -> Vec<u8> {
+    let (name, value) = (format!("{number:x}"), &value[..value.len().min(16)]);
+    let length = |bytes: &[u8]| u8::try_from(bytes.len()).unwrap_or_default();
+    let pair = [&[0x0a, length(name.as_bytes())], name.as_bytes(), &[0x12, length(value)], value].concat();
+    [&[0x12, length(&pair)], pair.as_slice()].concat()
+}
+
 /// The input bytes, from which every choice is made.
 pub(super) struct Shaped<'b>(&'b [u8]);
 

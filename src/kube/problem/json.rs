@@ -2,18 +2,23 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::{cause::shortened, status::Problem};
+use super::{
+    budget::{Budget, Exhausted},
+    cause::shortened,
+    status::Problem,
+};
 
 /// Reads a body as one JSON object.
 ///
 /// A name that comes twice in one object is refused whatever `fieldValidation` says: two parsers could disagree about its
-/// value. Nesting is limited to serde_json's 128 levels.
+/// value. Nesting is limited to serde_json's 128 levels, and the memory that the values take to a small multiple of the body's
+/// length.
 ///
 /// # Errors
-/// 400, with the position but without the text at it.
+/// 400, with the position but without the text at it; 413 for too many values.
 pub(crate) fn object(bytes: &[u8]) -> Result<Value, Problem> {
     match value(bytes)? {
         object @ Value::Object(_) => Ok(object),
@@ -26,7 +31,7 @@ pub(crate) fn object(bytes: &[u8]) -> Result<Value, Problem> {
 /// Reads a body as one JSON array, by the same rules.
 ///
 /// # Errors
-/// 400, as for an object.
+/// As for an object.
 pub(crate) fn array(bytes: &[u8]) -> Result<Vec<Value>, Problem> {
     match value(bytes)? {
         Value::Array(items) => Ok(items),
@@ -62,23 +67,36 @@ pub(crate) fn depth(value: &Value) -> usize {
 }
 
 fn value(bytes: &[u8]) -> Result<Value, Problem> {
-    let Unambiguous(value) = serde_json::from_slice(bytes)
-        .map_err(|error| Problem::BadRequest(format!("the body is not valid JSON: {error}")))?;
-    Ok(value)
+    let budget = Budget::of_body(bytes.len());
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let read = Bounded(&budget).deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
+    read.map_err(|error| {
+        if budget.is_exhausted() {
+            Problem::TooManyValues
+        } else {
+            Problem::BadRequest(format!("the body is not valid JSON: {error}"))
+        }
+    })
 }
 
-/// A JSON value in which no object has a name twice.
-struct Unambiguous(Value);
+/// A JSON value in which no object has a name twice, and which takes no more memory than its budget.
+#[derive(Clone, Copy)]
+struct Bounded<'b>(&'b Budget);
 
-impl<'de> Deserialize<'de> for Unambiguous {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor).map(Self)
+impl<'de> DeserializeSeed<'de> for Bounded<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 
-struct ValueVisitor;
+/// The error's text is never shown.
+fn refused<E: Error>(Exhausted: Exhausted) -> E {
+    E::custom("too many values")
+}
 
-impl<'de> Visitor<'de> for ValueVisitor {
+impl<'de> Visitor<'de> for Bounded<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -105,17 +123,15 @@ impl<'de> Visitor<'de> for ValueVisitor {
         Ok(value.into())
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        self.0.text(value).map_err(refused)?;
         Ok(value.into())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut array = Vec::new();
-        while let Some(Unambiguous(item)) = items.next_element()? {
+        while let Some(item) = items.next_element_seed(self)? {
+            self.0.item(array.len()).map_err(refused)?;
             array.push(item);
         }
         Ok(Value::Array(array))
@@ -123,11 +139,12 @@ impl<'de> Visitor<'de> for ValueVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
-        while let Some((name, Unambiguous(value))) = members.next_entry::<String, _>()? {
+        while let Some(name) = members.next_key::<String>()? {
             if object.contains_key(&name) {
                 return Err(A::Error::custom(format_args!("duplicate field {:?}", shortened(&name))));
             }
-            object.insert(name, value);
+            self.0.member(object.len(), &name).map_err(refused)?;
+            object.insert(name, members.next_value_seed(self)?);
         }
         Ok(Value::Object(object))
     }
@@ -148,7 +165,7 @@ mod tests {
     fn a_duplicate_name_is_refused_at_any_depth() {
         assert_eq!(
             refusal(r#"{"spec":{"code":"a","code":"b"}}"#),
-            "the body is not valid JSON: duplicate field \"code\" at line 1 column 31"
+            "the body is not valid JSON: duplicate field \"code\" at line 1 column 26"
         );
     }
 
@@ -165,6 +182,28 @@ mod tests {
     fn nesting_is_bounded() {
         let deep = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
         assert!(refusal(&deep).contains("recursion limit exceeded"));
+    }
+
+    #[test]
+    fn what_a_body_becomes_is_bounded_whatever_is_in_it() {
+        for unit in ["[],", "{},", "0,", "{\"a\":0},", "[[0]],", "{\"a\":{\"a\":{\"a\":{}}}},", "\"\",", "\"a\","] {
+            let body = format!("{{\"a\":[{}0]}}", unit.repeat((1024 * 1024 - 9) / unit.len()));
+            assert!(matches!(object(body.as_bytes()), Err(Problem::TooManyValues)), "{unit}");
+        }
+        let names: String = (0..100_000).map(|number| format!("\"{number:x}\":0,")).collect();
+        assert!(matches!(object(format!("{{{names}\"x\":0}}").as_bytes()), Err(Problem::TooManyValues)));
+    }
+
+    #[test]
+    fn bodies_that_mean_something_are_not_refused() {
+        let operation = json!({"op": "replace", "path": "/metadata/labels/a", "value": "x"});
+        assert_eq!(array(Value::from(vec![operation; 1000]).to_string().as_bytes()).unwrap().len(), 1000);
+        let endpoint = json!({"name": "inter-router", "host": "10.1.1.1", "port": "55671", "group": "skupper-router"});
+        let link = json!({"kind": "Link", "spec": {"endpoints": vec![endpoint; 800]}});
+        assert_eq!(object(link.to_string().as_bytes()).unwrap(), link);
+        let secret: Map<String, Value> = (0..4000).map(|n| (format!("key-{n}"), "dmFsdWU=".into())).collect();
+        assert!(object(json!({"data": secret, "tls.crt": "x".repeat(900_000)}).to_string().as_bytes()).is_ok());
+        assert!(object(json!({"a": "x".repeat(1_040_000)}).to_string().as_bytes()).is_ok());
     }
 
     #[test]

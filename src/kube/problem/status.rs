@@ -50,6 +50,8 @@ pub(crate) enum Problem {
     UnsupportedMediaType(&'static str),
     /// A body longer than this many bytes.
     TooLarge { limit: usize },
+    /// A body, or an object that a patch makes, with so many values that it would take far more memory than its length.
+    TooManyValues,
     /// A body that did not arrive in time.
     BodyTimedOut,
     /// The request took longer than its deadline; whether its change is still made is unknown.
@@ -142,7 +144,7 @@ impl Problem {
             Self::AlreadyExists { .. } | Self::NamespaceExists(_) => (StatusCode::CONFLICT, "AlreadyExists"),
             Self::Conflict { .. } => (StatusCode::CONFLICT, "Conflict"),
             Self::Invalid { .. } | Self::Inapplicable { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "Invalid"),
-            Self::TooManyOperations { .. } | Self::TooLarge { .. } => {
+            Self::TooManyOperations { .. } | Self::TooLarge { .. } | Self::TooManyValues => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge")
             }
             Self::UnsupportedMediaType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType"),
@@ -182,6 +184,7 @@ impl Problem {
                 "Request entity too large: the allowed maximum operations in a JSON patch is {limit}, got {found}"
             ),
             Self::TooLarge { limit } => format!("Request entity too large: limit is {limit}"),
+            Self::TooManyValues => "Request entity too large: it has too many values for its length".to_owned(),
             Self::BodyTimedOut => "the request body did not arrive in time".to_owned(),
             Self::TimedOut => "the request was not done in time, and may still be done".to_owned(),
             Self::Expired { revision, head } => format!("too old resource version: {revision} ({head})"),
@@ -220,6 +223,7 @@ impl Problem {
             | Self::TooManyOperations { .. }
             | Self::UnsupportedMediaType(_)
             | Self::TooLarge { .. }
+            | Self::TooManyValues
             | Self::BodyTimedOut
             | Self::TimedOut
             | Self::Expired { .. }
@@ -248,6 +252,7 @@ impl Problem {
             | Self::TooManyOperations { .. }
             | Self::UnsupportedMediaType(_)
             | Self::TooLarge { .. }
+            | Self::TooManyValues
             | Self::BodyTimedOut
             | Self::TimedOut
             | Self::Expired { .. }
@@ -337,6 +342,7 @@ mod tests {
             (409, "Conflict", named(conflict)),
             (410, "Expired", plain(Problem::Expired { revision, head })),
             (413, "RequestEntityTooLarge", plain(Problem::TooLarge { limit: 1 })),
+            (413, "RequestEntityTooLarge", plain(Problem::TooManyValues)),
             (413, "RequestEntityTooLarge", plain(Problem::TooManyOperations { limit: 1, found: 2 })),
             (415, "UnsupportedMediaType", plain(Problem::UnsupportedMediaType("x"))),
             (422, "Invalid", named(Problem::Invalid { resource, name, causes: Vec::new() })),

@@ -207,3 +207,13 @@ proptest! {
         fuzzing::protobuf(&bytes);
     }
 }
+
+proptest! {
+    // Each case is several bodies of up to a quarter of a megabyte.
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn no_body_becomes_more_than_its_length_allows(bytes in prop::collection::vec(any::<u8>(), 0..20)) {
+        fuzzing::bounds(&bytes);
+    }
+}

@@ -3,12 +3,16 @@
 //! that the rest of this module reads.
 //!
 //! Unknown fields are skipped, as protobuf requires; a known field that is malformed is refused. Nesting is limited: for
-//! messages by the tables of known fields, for skipped groups by a constant.
+//! messages by the tables of known fields, for skipped groups by a constant. The memory that the fields take is limited as
+//! for JSON.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value};
 
-use crate::kube::problem::status::Problem;
+use crate::kube::problem::{
+    budget::{Budget, Exhausted},
+    status::Problem,
+};
 
 /// The media type of Kubernetes' protobuf.
 pub(crate) const MEDIA_TYPE: &str = "application/vnd.kubernetes.protobuf";
@@ -97,14 +101,16 @@ fn fields_of(api_version: &str, kind: &str) -> Option<&'static [Field]> {
 /// Converts a body to the equivalent JSON object.
 ///
 /// # Errors
-/// 400 for a malformed body, and 415 for a kind that is not supported in protobuf.
+/// 400 for a malformed body, 413 for too many fields, and 415 for a kind that is not supported in protobuf.
 pub(crate) fn object(bytes: &[u8]) -> Result<Value, Problem> {
     let envelope =
         bytes.strip_prefix(MAGIC).ok_or_else(|| malformed(&Malformed("does not begin as one of Kubernetes")))?;
-    let (api_version, kind, raw) = read_envelope(envelope).map_err(|fault| malformed(&fault))?;
+    let budget = Budget::of_body(bytes.len());
+    let refused = |fault: &Malformed| if budget.is_exhausted() { Problem::TooManyValues } else { malformed(fault) };
+    let (api_version, kind, raw) = read_envelope(envelope, &budget).map_err(|fault| refused(&fault))?;
     let fields = fields_of(&api_version, &kind).ok_or(Problem::UnsupportedMediaType(UNKNOWN_KIND))?;
     let mut object = Map::new();
-    read(fields, raw, &mut object).map_err(|fault| malformed(&fault))?;
+    read(fields, raw, &mut object, &budget).map_err(|fault| refused(&fault))?;
     object.insert("apiVersion".to_owned(), api_version.into());
     object.insert("kind".to_owned(), kind.into());
     Ok(Value::Object(object))
@@ -116,14 +122,21 @@ struct Malformed(&'static str);
 const WRONG_TYPE: Malformed = Malformed("holds a field of the wrong type");
 const CUT_SHORT: Malformed = Malformed("ends too early");
 
+impl From<Exhausted> for Malformed {
+    /// The text is never shown: the budget says that it is exhausted.
+    fn from(Exhausted: Exhausted) -> Self {
+        Self("has too many fields")
+    }
+}
+
 fn malformed(fault: &Malformed) -> Problem {
     Problem::BadRequest(format!("the body is not valid protobuf: it {}", fault.0))
 }
 
 /// The envelope `runtime.Unknown`: the type of the object, and its bytes.
-fn read_envelope(bytes: &[u8]) -> Result<(String, String, &[u8]), Malformed> {
+fn read_envelope<'b>(bytes: &'b [u8], budget: &Budget) -> Result<(String, String, &'b [u8]), Malformed> {
     let mut named = Map::new();
-    read(&ENVELOPE, bytes, &mut named)?;
+    read(&ENVELOPE, bytes, &mut named, budget)?;
     let named = Value::Object(named);
     let text = |pointer: &str| named.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut raw: &[u8] = &[];
@@ -141,46 +154,55 @@ fn read_envelope(bytes: &[u8]) -> Result<(String, String, &[u8]), Malformed> {
 
 /// Reads a message into an object. When a field comes twice, the last text counts, and messages are merged (protobuf's rule
 /// for fields that are not repeated).
-fn read(fields: &[Field], bytes: &[u8], into: &mut Map<String, Value>) -> Result<(), Malformed> {
+fn read(fields: &[Field], bytes: &[u8], into: &mut Map<String, Value>, budget: &Budget) -> Result<(), Malformed> {
     let mut wire = Wire(bytes);
     while let Some(entry) = wire.entry()? {
         let Some(field) = fields.iter().find(|field| field.number == entry.number) else { continue };
         match field.shape {
-            Shape::Text => {
-                into.insert(field.name.to_owned(), utf8(entry.content.bytes()?)?.into());
-            }
-            Shape::Flag => {
-                into.insert(field.name.to_owned(), (entry.content.number()? != 0).into());
-            }
+            Shape::Text => add(into, field.name, utf8(entry.content.bytes()?)?.into(), budget)?,
+            Shape::Flag => add(into, field.name, (entry.content.number()? != 0).into(), budget)?,
             Shape::Texts => {
                 let (key, value) = read_pair(entry.content.bytes()?)?;
-                if let Value::Object(texts) = inner(into, field.name) {
-                    texts.insert(key, utf8(value)?.into());
-                }
+                add(inner(into, field.name, budget)?, key, utf8(value)?.into(), budget)?;
             }
             Shape::Encoded => {
                 let (key, value) = read_pair(entry.content.bytes()?)?;
-                if let Value::Object(texts) = inner(into, field.name) {
-                    texts.insert(key, STANDARD.encode(value).into());
-                }
+                add(inner(into, field.name, budget)?, key, STANDARD.encode(value).into(), budget)?;
             }
             Shape::Message(fields) => {
-                if let Value::Object(members) = inner(into, field.name) {
-                    read(fields, entry.content.bytes()?, members)?;
-                }
+                read(fields, entry.content.bytes()?, inner(into, field.name, budget)?, budget)?;
             }
         }
     }
     Ok(())
 }
 
-fn inner<'m>(members: &'m mut Map<String, Value>, name: &str) -> &'m mut Value {
-    members.entry(name).or_insert_with(|| Map::new().into())
+/// Adds a member, or replaces it.
+fn add(into: &mut Map<String, Value>, name: &str, value: Value, budget: &Budget) -> Result<(), Exhausted> {
+    if let Value::String(text) = &value {
+        budget.text(text)?;
+    }
+    budget.member(into.len(), name)?;
+    into.insert(name.to_owned(), value);
+    Ok(())
+}
+
+/// The member of this name, which is an object.
+fn inner<'m>(
+    members: &'m mut Map<String, Value>,
+    name: &str,
+    budget: &Budget,
+) -> Result<&'m mut Map<String, Value>, Malformed> {
+    if !members.contains_key(name) {
+        add(members, name, Map::new().into(), budget)?;
+    }
+    // No field has two shapes, so it is an object.
+    members.get_mut(name).and_then(Value::as_object_mut).ok_or(WRONG_TYPE)
 }
 
 /// An entry of a map.
-fn read_pair(bytes: &[u8]) -> Result<(String, &[u8]), Malformed> {
-    let (mut key, mut value): (_, &[u8]) = (String::new(), &[]);
+fn read_pair(bytes: &[u8]) -> Result<(&str, &[u8]), Malformed> {
+    let (mut key, mut value): (&str, &[u8]) = ("", &[]);
     let mut wire = Wire(bytes);
     while let Some(entry) = wire.entry()? {
         match entry.number {
@@ -192,8 +214,8 @@ fn read_pair(bytes: &[u8]) -> Result<(String, &[u8]), Malformed> {
     Ok((key, value))
 }
 
-fn utf8(bytes: &[u8]) -> Result<String, Malformed> {
-    str::from_utf8(bytes).map(str::to_owned).map_err(|_| Malformed("holds a text that is not UTF-8"))
+fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {
+    str::from_utf8(bytes).map_err(|_| Malformed("holds a text that is not UTF-8"))
 }
 
 /// The bytes that have not been read yet.

@@ -11,10 +11,11 @@ use hyper::{
 use serde_json::Value;
 
 use super::protobuf;
-use crate::kube::problem::{json, status::Problem};
+use crate::kube::{
+    engine::patch::LONGEST_BODY,
+    problem::{json, status::Problem},
+};
 
-/// The longest body that is read.
-const LONGEST_BODY: usize = 1024 * 1024;
 /// The longest body that is received although it will be refused: most clients read no answer before they have sent
 /// everything, and would otherwise report a broken pipe instead of the refusal.
 const LONGEST_DISCARDED: usize = 16 * 1024 * 1024;
