@@ -3,6 +3,7 @@
 //! On the granting side: redemptions, grants and sites. On the connecting side: controllers, which redeem the tokens that are
 //! applied and probe the links, through [`ports`] that `client` implements.
 
+mod admin_users;
 mod applied_sites;
 mod bundle;
 mod chain;
@@ -37,6 +38,7 @@ mod tokens;
 mod wrong_codes;
 
 pub use self::{
+    admin_users::{AdminUsers, RegisteredCertificate, UserRegister, UserRegisterFault, UserRegisterFull},
     applied_sites::wants_link_access,
     bundle::LinkBundle,
     chain::chain,

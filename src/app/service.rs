@@ -5,6 +5,7 @@ use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 use tokio::sync::{Mutex, Semaphore};
 
 use super::{
+    admin_users::AdminUsers,
     disk_reserve::DiskReserve,
     lifecycle::{Latch, Stage},
     publication::Publication,
@@ -50,6 +51,7 @@ pub struct App {
     /// Shared with the tasks that write sites.
     pub(super) sites: Arc<Sites>,
     publication: Publication,
+    admin_users: AdminUsers,
     pub(super) profile: Profile,
     pub(super) longest_code: usize,
     pub(super) retention: Duration,
@@ -83,6 +85,7 @@ impl App {
             metrics: parts.metrics,
             sites: Arc::new(parts.sites),
             publication: parts.publication,
+            admin_users: AdminUsers::default(),
             profile: parts.profile,
             longest_code: parts.longest_code,
             retention: parts.retention,
@@ -132,6 +135,11 @@ impl App {
     /// What tokens carry, and the redeem listener's certificate.
     pub fn publication(&self) -> &Publication {
         &self.publication
+    }
+
+    /// The register of the users of the admin API.
+    pub fn admin_users(&self) -> &AdminUsers {
+        &self.admin_users
     }
 
     /// Reports to the metrics when certificates expire; to be called again when one was replaced.

@@ -197,6 +197,14 @@ impl AdminCertificate {
         let serial = AdminSerial::of_bytes(read.raw_serial());
         Some(Self { user, serial, issued_at: not_before.saturating_add(BACKDATING), not_after })
     }
+
+    /// Reads the first certificate of a PEM text; `None` when it names no user, or when the CA, as PEM too, has not signed it.
+    /// Dates are not checked.
+    pub fn of_pem(pem: &[u8], ca_pem: &[u8]) -> Option<Self> {
+        let (chain, ca) = (certificate::read_all(pem).ok()?, certificate::read_all(ca_pem).ok()?);
+        let (der, ca) = (chain.first()?, certificate::parse(ca.first()?)?);
+        if certificate::is_issued_by(&certificate::parse(der)?, &ca) { Self::read(der) } else { None }
+    }
 }
 
 /// Makes an ECDSA P-256 key and a certificate with which `user` may use the admin API: for TLS clients alone, valid from

@@ -1,5 +1,6 @@
 //! The controllers and the sites, over a real store.
 
+mod admin_users;
 mod filling;
 mod follow;
 mod links;
