@@ -78,6 +78,11 @@ impl DataDir {
         PairFiles::within(&path.join("admin-ca"))
     }
 
+    /// The register of the certificates that the admin CA has signed: beside the CA, as it means nothing without it.
+    pub(crate) fn admin_users_of(path: &Path) -> PathBuf {
+        path.join("admin-ca/users.json")
+    }
+
     /// The certificate of the admin API's TLS listener.
     pub(crate) fn admin(&self) -> PairFiles {
         PairFiles::within(&self.0.join("admin"))

@@ -11,6 +11,7 @@ use super::{
     exit::Exit,
     output::{ConsoleError, shell_word},
     serve::ServeError,
+    user_file::UserFileError,
 };
 use crate::{
     app::chain,
@@ -114,6 +115,9 @@ pub(crate) enum CliError {
     /// No certificate can be made with the admin CA.
     #[error("cannot make a client certificate with the admin CA")]
     AdminUser(#[source] PkiError),
+    /// The register of the admin users cannot be read or changed.
+    #[error(transparent)]
+    Users(UserFileError),
     /// Links were asked for, and not all of them are ready.
     #[error("{}", not_ready_of(*not_ready, *all))]
     LinksNotReady {
@@ -191,7 +195,8 @@ impl CliError {
             | Self::Spent { .. }
             | Self::Console(_)
             | Self::Runtime(_)
-            | Self::AdminUser(_) => Exit::Failure,
+            | Self::AdminUser(_)
+            | Self::Users(_) => Exit::Failure,
             Self::Serve(error) => error.exit(),
         }
     }
@@ -200,6 +205,7 @@ impl CliError {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Refused { hint, .. } => hint.clone(),
+            Self::Users(error) => Some(error.hint().to_owned()),
             Self::Config(_) => Some("see 'grantd serve --help'".to_owned()),
             Self::LinkFile { .. } => Some("see that it is as 'token redeem' wrote it".to_owned()),
             Self::Document { .. } => Some("give a file that 'token issue' wrote".to_owned()),

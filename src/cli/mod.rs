@@ -1,7 +1,7 @@
 //! Level 5: the command line. Commands, configuration, output, telemetry; the work is done in the modules below.
 //!
 //! The files of this module in their order, each using only those before it: `exit`, `output`, `data_dir`, `telemetry`,
-//! `config`, `serve`, `error`, `flag`, `files`, `args`, `resource`,
+//! `user_file`, `config`, `serve`, `error`, `flag`, `files`, `args`, `resource`,
 //! `answer`, `server`, `command`, `run`, `fuzzing`.
 
 mod answer;
@@ -21,5 +21,6 @@ mod run;
 mod serve;
 mod server;
 mod telemetry;
+mod user_file;
 
 pub use run::{keep_secrets_in, run};

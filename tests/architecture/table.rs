@@ -61,6 +61,7 @@ pub(crate) const SUB_MODULES: &[SubModules] = &[
         module: "cli",
         order: &[
             "data_dir exit output telemetry",
+            "user_file",
             "config",
             "serve",
             "error",
