@@ -21,6 +21,8 @@ pub enum BackgroundTask {
     Sweep,
     /// Loads changed certificates and renews self-made ones.
     Certificates,
+    /// Follows the register of the users of the admin API.
+    Users,
     /// Redeems AccessTokens.
     Tokens,
     /// Probes Links.
@@ -46,6 +48,7 @@ impl BackgroundTask {
             Self::StoreWriter => "store-writer",
             Self::Sweep => "sweep",
             Self::Certificates => "certificates",
+            Self::Users => "users",
             Self::Tokens => "tokens",
             Self::Links => "links",
             Self::Events => "events",

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, path::PathBuf};
 
 use crate::{
     app::{DuplicateSite, chain},
-    cli::{exit::Exit, output::ConsoleError},
+    cli::{exit::Exit, output::ConsoleError, user_file::UserFileError},
     file::FileError,
     http::TlsError,
     kube::AdminListenerError,
@@ -63,6 +63,9 @@ pub(crate) enum ServeError {
     /// The redeem listener's certificate cannot be used.
     #[error(transparent)]
     Tls(TlsError),
+    /// The register of the admin users cannot be read.
+    #[error(transparent)]
+    Users(UserFileError),
     /// A listener ended without being asked to.
     #[error("a listener of the server ended by itself, which is a fault of grantd; the log says where")]
     BrokenListener,
@@ -82,6 +85,7 @@ impl ServeError {
             | Self::Signals(_)
             | Self::Banner(_)
             | Self::Tls(_)
+            | Self::Users(_)
             | Self::BrokenListener => false,
         }
     }
@@ -89,7 +93,7 @@ impl ServeError {
     /// The exit code of the program.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Files(_) | Self::Sites(_) | Self::NoPublicUrl => Exit::Usage,
+            Self::Files(_) | Self::Sites(_) | Self::NoPublicUrl | Self::Users(_) => Exit::Usage,
             Self::Make(_)
             | Self::File(_)
             | Self::Store(_)
@@ -108,6 +112,7 @@ impl ServeError {
     pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Files(_) => Some("nothing was created; correct the files and start again"),
+            Self::Users(error) => Some(error.hint()),
             Self::NoPublicUrl => Some("for example --public-url https://grants.example.com:9090"),
             Self::File(_) => Some("choose a directory you may write to with --data-dir"),
             Self::Store(OpenError::Locked { .. }) => {

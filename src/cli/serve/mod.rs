@@ -6,6 +6,7 @@ mod hosts;
 mod material;
 mod refresh;
 mod signals;
+mod users;
 
 use std::{fmt::Write as _, net::SocketAddr, sync::Arc};
 
@@ -18,6 +19,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 use tracing::{error, info, warn};
+use users::UserFollower;
 
 use super::{
     config::ServeConfig,
@@ -109,6 +111,8 @@ struct Server {
     admin: AdminSocketListener,
     admin_network: Option<AdminNetwork>,
     refresher: Refresher,
+    /// Of the users of `admin_network`.
+    users: Option<UserFollower>,
 }
 
 /// The admin listener for users with certificates.
@@ -188,7 +192,11 @@ impl Server {
         let app = Arc::new(app.with_disk_reserve(reserve));
         app.load_sites().await.map_err(ServeError::StoreFailed)?;
         let refresher = Refresher::new(Arc::clone(&app), sources, source, seen);
-        Ok(Self { app, data_dir, redeem, observe, admin, admin_network, refresher })
+        let users = match admin_network {
+            Some(_) => Some(UserFollower::start(Arc::clone(&app), config.data_dir.clone()).map_err(ServeError::Users)?),
+            None => None,
+        };
+        Ok(Self { app, data_dir, redeem, observe, admin, admin_network, refresher, users })
     }
 
     /// Prints the addresses and paths of the server, and the next command to run.
@@ -251,6 +259,9 @@ impl Server {
         tokio::spawn(supervised(Arc::clone(&app), BackgroundTask::ObserveListener, observe));
         tokio::spawn(Arc::clone(&app).sweep_forever());
         tokio::spawn(supervised(Arc::clone(&app), BackgroundTask::Certificates, self.refresher.run()));
+        if let Some(users) = self.users {
+            tokio::spawn(supervised(Arc::clone(&app), BackgroundTask::Users, users.run()));
+        }
         listeners
     }
 }

@@ -9,6 +9,8 @@ pub(crate) enum Peer {
     Owner,
     /// A client with the certificate of this user.
     Certificate(AdminUser),
+    /// A client with a certificate of this user, which was revoked.
+    Revoked(AdminUser),
     /// A client without a certificate.
     Unauthenticated,
 }
@@ -17,7 +19,7 @@ impl Peer {
     /// The user name for logs; empty for the owner and for unauthenticated clients.
     pub(crate) fn name(&self) -> &str {
         match self {
-            Self::Certificate(user) => user.name.as_str(),
+            Self::Certificate(user) | Self::Revoked(user) => user.name.as_str(),
             Self::Owner | Self::Unauthenticated => "",
         }
     }
@@ -29,7 +31,7 @@ impl Peer {
         match self {
             Self::Owner => Some(Caller::Owner),
             Self::Certificate(user) => Some(Caller::User(user.clone())),
-            Self::Unauthenticated => None,
+            Self::Unauthenticated | Self::Revoked(_) => None,
         }
     }
 }

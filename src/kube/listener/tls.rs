@@ -2,8 +2,8 @@
 //!
 //! A connection ends when the certificate of its client does, watches included.
 //!
-//! A certificate is not demanded in the handshake: discovery is open to all clients, and a client without a certificate gets
-//! an answer in words that kubectl prints (docs/kubernetes-api.md section 3.15).
+//! A certificate is not demanded in the handshake: a client without one, or with one that was revoked, gets an answer in
+//! words that kubectl prints (docs/kubernetes-api.md section 3.15).
 
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -80,8 +80,7 @@ impl AdminTlsListener {
         identity: ServingIdentity,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<Drained, AdminListenerError> {
-        let clock = app.clock().clone();
-        let handler = AdminTlsHandler { tls: tls(&identity)?, service: AdminService::new(app), clock };
+        let handler = AdminTlsHandler { tls: tls(&identity)?, service: AdminService::new(Arc::clone(&app)), app };
         Ok(net::serve(self.0, handler, LIMITS, shutdown).await)
     }
 }
@@ -89,7 +88,7 @@ impl AdminTlsListener {
 struct AdminTlsHandler {
     tls: Tls,
     service: AdminService,
-    clock: Clock,
+    app: Arc<App>,
 }
 
 impl ConnectionHandler for AdminTlsHandler {
@@ -103,24 +102,29 @@ impl ConnectionHandler for AdminTlsHandler {
 
     fn serving_deadline(&self, stream: &TlsStream<TcpStream>) -> Option<Duration> {
         match certificate(stream) {
-            None => Some(UNAUTHENTICATED_DEADLINE),
-            Some(_) => None,
+            Some(certificate) if self.app.admin_users().admits(&certificate) => None,
+            Some(_) | None => Some(UNAUTHENTICATED_DEADLINE),
         }
     }
 
     async fn serve(&self, stream: TlsStream<TcpStream>, connection: Connection) {
+        let certificate = certificate(&stream);
         let protocol = match stream.get_ref().1.alpn_protocol() {
             Some(HTTP_2) => Protocol::Http2,
             Some(_) | None => Protocol::Http1,
         };
-        let Some(AdminCertificate { user, not_after, .. }) = certificate(&stream) else {
-            return serve(stream, protocol, self.service.of(Peer::Unauthenticated), connection).await;
-        };
-        let name = user.name.clone();
+        let serve = |peer, connection| serve(stream, protocol, self.service.of(peer), connection);
+        let Some(certificate) = certificate else { return serve(Peer::Unauthenticated, connection).await };
+        let (users, user) = (self.app.admin_users(), certificate.user.clone());
+        if !users.admits(&certificate) {
+            return serve(Peer::Revoked(user), connection).await;
+        }
+        let name = certificate.user.name.as_str();
         tokio::select! {
-            () = serve(stream, protocol, self.service.of(Peer::Certificate(user)), connection) => {}
-            () = passed(&self.clock, not_after) => {
-                info!(user = name.as_str(), "an admin connection was cut: the certificate of its client has expired");
+            () = serve(Peer::Certificate(user), connection) => {}
+            () = users.revoked(&certificate) => info!(user = name, "an admin connection was cut: its user was revoked"),
+            () = passed(self.app.clock(), certificate.not_after) => {
+                info!(user = name, "an admin connection was cut: the certificate of its client has expired");
             }
         }
     }

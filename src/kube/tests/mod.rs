@@ -16,6 +16,7 @@ mod openapi;
 mod protobuf;
 mod removal;
 mod reviews;
+mod revocation;
 mod secrets;
 mod sites;
 mod skupper;

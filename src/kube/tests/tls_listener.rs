@@ -126,7 +126,7 @@ async fn seen(answer: Response<Incoming>) -> (u16, Value) {
     (status, serde_json::from_slice(&body).unwrap())
 }
 
-async fn over_http1(stream: TlsStream<TcpStream>, request: Request<Full<Bytes>>) -> (u16, Value) {
+pub(super) async fn over_http1(stream: TlsStream<TcpStream>, request: Request<Full<Bytes>>) -> (u16, Value) {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
     let connection = tokio::spawn(connection);
     let answer = seen(timeout(DEADLINE, sender.send_request(request)).await.unwrap().unwrap()).await;
@@ -159,7 +159,7 @@ async fn a_client_with_a_certificate_is_served_over_both_versions_of_http() {
 }
 
 #[tokio::test]
-async fn a_client_without_a_certificate_gets_a_401_and_may_read_discovery() {
+async fn a_client_without_a_certificate_gets_a_401_and_may_read_the_version() {
     let running = Running::start().await;
     let (status, _) =
         over_http1(running.connect(None, "http/1.1").await, request("GET", "/version", &Value::Null)).await;

@@ -13,10 +13,11 @@ use crate::{
     pki::AdminUser,
 };
 
-/// Checks that the client is authenticated, unless the request is for discovery.
-///
-/// Discovery is open to all clients: without it kubectl gives bad advice instead of asking for credentials
-/// (docs/kubernetes-api.md section 3.15). It reveals nothing about any object.
+/// The message for a user whose certificate was revoked.
+const REVOKED: &str = "the certificate of this kubeconfig was revoked: ask the operator of grantd for a new one";
+
+/// Checks that the client is authenticated, unless it asks for the version alone, which Kubernetes shows to everyone too
+/// (docs/kubernetes-api.md section 3.15).
 ///
 /// # Errors
 /// 401.
@@ -26,7 +27,12 @@ pub(crate) fn authenticate(peer: &Peer, headers: &HeaderMap, route: &Route) -> R
         (Peer::Owner, _) if headers.contains_key(AUTHORIZATION) => {
             Err(Problem::Unauthorized("bearer tokens are accepted over TLS only"))
         }
-        (Peer::Owner | Peer::Certificate(_), _) | (Peer::Unauthenticated, Route::Discovery(_)) => Ok(()),
+        // kubectl prints the message of a refusal only once it has the documents, which hold no data.
+        (Peer::Revoked(_), Route::Discovery(_)) => Ok(()),
+        (Peer::Revoked(_), _) => Err(Problem::Unauthorized(REVOKED)),
+        (Peer::Owner | Peer::Certificate(_), _) | (Peer::Unauthenticated, Route::Discovery(Document::Version)) => {
+            Ok(())
+        }
         (
             Peer::Unauthenticated,
             Route::Namespace(_)
@@ -48,7 +54,7 @@ pub(crate) fn authenticate(peer: &Peer, headers: &HeaderMap, route: &Route) -> R
 /// 403.
 pub(crate) fn authorize(peer: &Peer, route: &Route, verb: Verb) -> Result<(), Problem> {
     let user = match peer {
-        Peer::Owner | Peer::Unauthenticated => return Ok(()),
+        Peer::Owner | Peer::Unauthenticated | Peer::Revoked(_) => return Ok(()),
         Peer::Certificate(user) => user,
     };
     let Some(attributes) = Attributes::of(route) else { return Ok(()) };

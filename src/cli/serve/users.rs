@@ -1,0 +1,96 @@
+//! The register of admin users, followed while the server runs.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::task::spawn_blocking;
+use tracing::{error, info, warn};
+
+use crate::{
+    app::{App, chain},
+    cli::user_file::{self, FileState, UserFileError},
+};
+
+/// How often the file is looked at: so soon a revocation takes effect.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Keeps the server's register of admin users the same as the file.
+pub(super) struct UserFollower {
+    app: Arc<App>,
+    data_dir: PathBuf,
+    /// The file when it was last read.
+    state: Option<FileState>,
+}
+
+impl UserFollower {
+    /// Loads the register.
+    ///
+    /// # Errors
+    /// [`UserFileError`]: without its revocations, nobody may be let in.
+    pub(super) fn start(app: Arc<App>, data_dir: PathBuf) -> Result<Self, UserFileError> {
+        let state = user_file::state(&data_dir);
+        app.admin_users().replace(user_file::read(&data_dir)?);
+        Ok(Self { app, data_dir, state })
+    }
+
+    /// Follows the file until cancelled.
+    pub(super) async fn run(mut self) {
+        let mut ticks = tokio::time::interval(INTERVAL);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            // Reading is done on a thread that may block.
+            match spawn_blocking(move || self.look()).await {
+                Ok(follower) => self = follower,
+                // The panic goes on in this task, which is supervised.
+                Err(lost) => match lost.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    // The runtime has shut down.
+                    Err(_) => return,
+                },
+            }
+        }
+    }
+
+    fn look(mut self) -> Self {
+        self.register_seen();
+        let state = user_file::state(&self.data_dir);
+        if state == self.state {
+            return self;
+        }
+        self.state = state;
+        if state.is_none() {
+            // An empty register would let everyone in who was revoked.
+            error!(
+                "the register of users is gone; the last one stays in force; put admin-ca/users.json back before the next start"
+            );
+            return self;
+        }
+        match user_file::read(&self.data_dir) {
+            Ok(register) => {
+                self.app.admin_users().replace(register);
+                info!("the register of users was read again");
+            }
+            Err(fault) => {
+                error!(error = %chain(&fault), remedy = fault.hint(), "the register of users cannot be read; the last one stays in force");
+            }
+        }
+        self
+    }
+
+    /// Registers certificates that were not made by this version of `grantd kubeconfig`.
+    fn register_seen(&self) {
+        let seen = self.app.admin_users().take_seen();
+        if seen.is_empty() {
+            return;
+        }
+        let now = self.app.clock().now();
+        let added = user_file::change(&self.data_dir, |register| {
+            seen.iter().for_each(|certificate| {
+                register.seen(certificate, now);
+            });
+        });
+        if let Err(fault) = added {
+            warn!(error = %chain(&fault), "a user who connected is not listed by 'grantd user list'");
+        }
+    }
+}
