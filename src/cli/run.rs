@@ -15,8 +15,8 @@ use rustix::{
 use tokio::runtime::Runtime;
 
 use super::{
-    args::{Cli, Command, GrantCommand, LinkCommand, TokenCommand},
-    command::{apply, completion, get, grant, kubeconfig, link, token, version},
+    args::{Cli, Command, GrantCommand, LinkCommand, TokenCommand, UserCommand},
+    command::{apply, completion, get, grant, kubeconfig, link, token, user, version},
     config::{self, Surroundings},
     data_dir::{NO_DATA_DIR, default_data_dir},
     error::CliError,
@@ -87,6 +87,8 @@ fn dispatch(cli: Cli, matches: &ArgMatches, console: &mut Console<'_>) -> Result
         Command::Get(args) => wait_for(get::run(&args, &Server::of(&data_dir()?), console)),
         Command::Apply(args) => wait_for(apply::run(&args, &Server::of(&data_dir()?), console)),
         Command::Kubeconfig(args) => kubeconfig::run(&args, &data_dir()?, console),
+        Command::User(UserCommand::List(args)) => user::list::run(&args, &data_dir()?, console),
+        Command::User(UserCommand::Revoke(args)) => user::revoke::run(&args, &data_dir()?, console),
         Command::Version(args) => version::run(&args, console),
         Command::Completion(args) => completion::run(&args, console),
     }

@@ -15,12 +15,12 @@ use crate::{
 };
 
 /// A server that listens for kubectl.
-fn listening() -> Server {
+pub(crate) fn listening() -> Server {
     Server::start_with(&["--admin-listen", "127.0.0.1:0", "-n", "west", "--site-name", "west"])
 }
 
 /// What `grantd kubeconfig` prints, in a file.
-fn kubeconfig(server: &Server, arguments: &[&str]) -> (Scratch, PathBuf) {
+pub(crate) fn kubeconfig(server: &Server, arguments: &[&str]) -> (Scratch, PathBuf) {
     let arguments: Vec<&str> = ["kubeconfig"].iter().chain(arguments).copied().collect();
     let text = server.ok(&arguments);
     let home = Scratch::new();
@@ -29,11 +29,11 @@ fn kubeconfig(server: &Server, arguments: &[&str]) -> (Scratch, PathBuf) {
     (home, config)
 }
 
-fn kubectl(binary: &PathBuf, home: &(Scratch, PathBuf), arguments: &[&str]) -> Output {
+pub(crate) fn kubectl(binary: &PathBuf, home: &(Scratch, PathBuf), arguments: &[&str]) -> Output {
     command(binary, home, arguments).output().unwrap()
 }
 
-fn command(binary: &PathBuf, (home, config): &(Scratch, PathBuf), arguments: &[&str]) -> Command {
+pub(crate) fn command(binary: &PathBuf, (home, config): &(Scratch, PathBuf), arguments: &[&str]) -> Command {
     let mut command = Command::new(binary);
     command
         .args(["--request-timeout", "20s"])
@@ -48,7 +48,7 @@ fn command(binary: &PathBuf, (home, config): &(Scratch, PathBuf), arguments: &[&
     command
 }
 
-fn text(output: &Output) -> (String, String) {
+pub(crate) fn text(output: &Output) -> (String, String) {
     (String::from_utf8(output.stdout.clone()).unwrap(), String::from_utf8(output.stderr.clone()).unwrap())
 }
 

@@ -29,6 +29,7 @@ mod skupper_cli;
 mod store_files;
 mod threat_model;
 mod tools;
+mod users;
 mod west_east;
 mod wire;
 mod written_files;

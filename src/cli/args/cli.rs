@@ -12,6 +12,7 @@ use super::{
     serve::{self, ServeArgs},
     shared::NamespaceArg,
     token::TokenCommand,
+    user::UserCommand,
 };
 use crate::cli::output::DocumentFormat;
 
@@ -80,6 +81,10 @@ pub(crate) enum Command {
     /// Make a kubeconfig with which kubectl and the skupper CLI reach the server
     #[command(long_about = kubeconfig::ABOUT, after_help = kubeconfig::EXAMPLES)]
     Kubeconfig(KubeconfigArgs),
+
+    /// List and revoke the users of kubeconfigs
+    #[command(subcommand, arg_required_else_help = true)]
+    User(UserCommand),
 
     /// Print the version
     #[command(after_help = "Examples:\n  grantd version\n  grantd version -o json")]
@@ -175,6 +180,10 @@ mod tests {
             "grantd get link west -n west --watch",
             "grantd apply -f - -n west",
             "grantd kubeconfig --user alice --namespace west --read-only --server https://h:1 --valid-for 24h --output config --force",
+            "grantd kubeconfig --renew config --valid-for 24h",
+            "grantd user list -o yaml",
+            "grantd user revoke alice bob --serial 0A0B",
+            "grantd user revoke --serial 0A0B",
             "grantd version -o json",
             "grantd completion fish",
         ] {
@@ -196,6 +205,9 @@ mod tests {
             "grantd link status --from links -A",
             "grantd get",
             "grantd get pods",
+            "grantd kubeconfig --renew config --user alice",
+            "grantd user",
+            "grantd user revoke",
             "grantd completion tcsh",
             "grantd serve stray",
         ] {

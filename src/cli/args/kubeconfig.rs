@@ -13,15 +13,19 @@ that only you can read (mode 0600); a file to which a shell redirects standard o
 systems.
 
 What the user may do is written into the certificate. A user who may write, in one namespace or in all, can let other
-sites link to the site. A single certificate cannot be revoked: choose a short --valid-for. To revoke all certificates
-together, stop the server, remove the directory admin-ca from the data directory, and start the server again; it makes a
-new CA, and accepts no certificate of the old one.";
+sites link to the site. 'grantd user list' shows the users, 'grantd user revoke' ends what a user may do, at once. To
+revoke all certificates together, stop the server, remove the directory admin-ca from the data directory, and start the
+server again; it makes a new CA, and accepts no certificate of the old one.
+
+--renew FILE gives a kubeconfig that exists a new certificate and key for the same user, and leaves everything else in the
+file as it is. The former certificate stays good until it expires. A revoked user is not renewed.";
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
   grantd kubeconfig --output config
   kubectl --kubeconfig config get accessgrants
   grantd kubeconfig --user alice --namespace west --output alice.config
+  grantd kubeconfig --renew alice.config
   grantd kubeconfig --user dashboard --read-only --valid-for 24h | ssh dashboard 'umask 077; cat > config'";
 
 /// `grantd kubeconfig`.
@@ -45,8 +49,12 @@ pub(crate) struct KubeconfigArgs {
     pub(crate) server: Option<String>,
 
     /// How long the certificate is valid, 1h to 87600h
-    #[arg(long, value_name = "DURATION", default_value = "8760h")]
+    #[arg(long, value_name = "DURATION", default_value = "720h")]
     pub(crate) valid_for: String,
+
+    /// Put a new certificate and key into this kubeconfig instead of making one
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["user", "namespace", "read_only", "server", "output", "force"])]
+    pub(crate) renew: Option<PathBuf>,
 
     /// The file to write; '-' is standard output
     #[arg(long, value_name = "FILE", default_value = "-", help_heading = "File")]

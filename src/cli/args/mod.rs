@@ -8,6 +8,7 @@ mod link;
 mod serve;
 mod shared;
 mod token;
+mod user;
 
 pub(crate) use cli::{ApplyArgs, Cli, Command, CompletionArgs, Shell, VersionArgs};
 pub(crate) use get::{GetArgs, GetFormat, ObjectKind};
@@ -18,3 +19,4 @@ pub(crate) use shared::ListFormat;
 #[cfg(test)]
 pub(crate) use shared::NamespaceArg;
 pub(crate) use token::{IssueArgs, RedeemArgs, TokenCommand};
+pub(crate) use user::{UserCommand, UserListArgs, UserRevokeArgs};

@@ -1,8 +1,12 @@
 //! `grantd kubeconfig`: a client certificate from the admin CA in the data directory, in the form that kubectl reads.
 
+mod issue;
+mod renew;
+
 use std::path::Path;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use issue::{Issued, issue, read_admin};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -18,14 +22,16 @@ use crate::{
     file::{self, Access},
     grant::Namespace,
     link::PublicUrl,
-    pki::{self, AdminAccess, AdminScope, AdminUser},
-    time::Clock,
+    pki::{AdminAccess, AdminScope, AdminUser},
 };
 
 /// The name of the cluster and of the context.
 const NAME: &str = "grantd";
 
 pub(crate) fn run(args: &KubeconfigArgs, data_dir: &Path, console: &mut Console<'_>) -> Result<(), CliError> {
+    if let Some(path) = &args.renew {
+        return renew::run(path, &args.valid_for, data_dir, console);
+    }
     let mut faults = FlagFaults::default();
     let name = faults.parse("user (--user)", &args.user);
     let namespace = args.namespace.as_ref().map(|text| faults.namespace(text));
@@ -46,16 +52,13 @@ pub(crate) fn run(args: &KubeconfigArgs, data_dir: &Path, console: &mut Console<
         check_file(path, existing, "file name (--output)", "a kubeconfig that is still good")?;
     }
 
-    let files = DataDir::admin_ca_of(data_dir);
-    let (ca, ca_key) = (read_admin(&files.certificate)?, read_admin(&files.key)?);
     let server = match server {
         Some(server) => server.to_string(),
         None => text(&read_admin(&DataDir::admin_url_of(data_dir))?).trim().to_owned(),
     };
     let access = if args.read_only { AdminAccess::ReadOnly } else { AdminAccess::ReadWrite };
     let user = AdminUser { name, scope: AdminScope { namespace: namespace.clone(), access } };
-    let made = pki::make_admin_user(&ca, &ca_key, &user, Clock::system().now(), validity);
-    let (certificate, key) = made.map_err(CliError::AdminUser)?;
+    let Issued { ca, certificate, key, not_after } = issue(data_dir, &user, validity)?;
 
     let namespace = namespace.unwrap_or_default();
     let user = user.name.to_string();
@@ -70,25 +73,11 @@ pub(crate) fn run(args: &KubeconfigArgs, data_dir: &Path, console: &mut Console<
             let word = shell_word(path);
             console.line(format_args!("Kubeconfig of user \"{user}\" written to {}", path.display()))?;
             console.note(format_args!(
-                "\nIt is a secret. Use it with 'kubectl --kubeconfig {word}', or 'export KUBECONFIG={word}'."
+                "\nIt is a secret, valid until {not_after}. Use it with 'kubectl --kubeconfig {word}', or 'export KUBECONFIG={word}'."
             ));
             Ok(())
         }
     }
-}
-
-/// Reads a file that the server makes when it first listens for kubectl.
-fn read_admin(path: &Path) -> Result<Zeroizing<Vec<u8>>, CliError> {
-    if path.symlink_metadata().is_ok() {
-        return file::read(path).map_err(CliError::Read);
-    }
-    Err(CliError::Refused {
-        message: format!(
-            "there is no {}, which the server makes when it starts with a listener for kubectl",
-            path.display()
-        ),
-        hint: Some("start it with --admin-listen, as in 'grantd serve --admin-listen 0.0.0.0:9443'".to_owned()),
-    })
 }
 
 fn text(bytes: &[u8]) -> String {

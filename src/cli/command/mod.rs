@@ -7,4 +7,5 @@ pub(crate) mod grant;
 pub(crate) mod kubeconfig;
 pub(crate) mod link;
 pub(crate) mod token;
+pub(crate) mod user;
 pub(crate) mod version;
