@@ -7,7 +7,10 @@ use crate::{
     grant::Namespace,
     kube::{
         access::{caller::Peer, rights::permits},
-        catalog::resource_type::{Audience, CORE, Verb},
+        catalog::{
+            document::Document,
+            resource_type::{Audience, CORE, Verb},
+        },
         problem::{cause::shortened_name, status::Problem},
     },
     pki::AdminUser,
@@ -35,7 +38,16 @@ pub(crate) fn authenticate(peer: &Peer, headers: &HeaderMap, route: &Route) -> R
         }
         (
             Peer::Unauthenticated,
-            Route::Namespace(_)
+            Route::Discovery(
+                Document::CoreVersions
+                | Document::Groups
+                | Document::Group(_)
+                | Document::Resources(_)
+                | Document::OpenApiV2
+                | Document::OpenApiIndex
+                | Document::OpenApi(_),
+            )
+            | Route::Namespace(_)
             | Route::Namespaces
             | Route::Events(_)
             | Route::Review(_)
