@@ -2,7 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{caller::Caller, review::Review, rights};
+use super::{
+    caller::Caller,
+    review::Review,
+    rights::{self, Question},
+};
 use crate::kube::problem::{
     faults::{Faults, FieldValidation},
     status::Problem,
@@ -62,7 +66,15 @@ fn may_i(caller: &Caller, faults: &mut Faults, spec: &Map<String, Value>) -> Ans
             let asked = texts(faults, "spec.resourceAttributes.", attributes, &NAMES);
             let text = |name: &str| asked.get(name).and_then(Value::as_str).unwrap_or_default();
             let (group, resource, part) = (text("group"), text("resource"), text("subresource"));
-            let allowed = rights::allows(caller, text("verb"), group, resource, part, text("namespace"));
+            let question = Question {
+                verb: text("verb"),
+                group,
+                resource,
+                subresource: part,
+                namespace: text("namespace"),
+                name: text("name"),
+            };
+            let allowed = rights::allows(caller, question);
             let mut status = json!({"allowed": allowed});
             if !allowed {
                 status["reason"] = rights::refusal(group, resource, part).into();
@@ -104,7 +116,12 @@ fn what_may_i(caller: &Caller, faults: &mut Faults, spec: &Map<String, Value>) -
         .iter()
         .map(|rule| {
             let verbs: Vec<&str> = rule.verbs.iter().map(|verb| verb.as_str()).collect();
-            json!({"verbs": verbs, "apiGroups": [rule.group], "resources": [rule.resource]})
+            let mut shown = json!({"verbs": verbs, "apiGroups": [rule.group], "resources": [rule.resource]});
+            let names = rule.names(caller);
+            if !names.is_empty() {
+                shown["resourceNames"] = json!(names);
+            }
+            shown
         })
         .collect();
     let documents = json!([{"verbs": ["get"], "nonResourceURLs": rights::DOCUMENTS}]);

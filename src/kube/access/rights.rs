@@ -2,6 +2,7 @@
 
 use super::{caller::Caller, review::Review};
 use crate::{
+    grant::Namespace,
     kube::catalog::{
         document::Document,
         namespaces,
@@ -32,8 +33,11 @@ enum AppliesTo {
     Everyone,
 }
 
+const NAMESPACES: &str = "namespaces";
+
 /// Documents that every authenticated caller may read.
-pub(crate) const DOCUMENTS: [&str; 6] = ["/api", "/api/*", "/apis", "/apis/*", "/openapi/v2", "/version"];
+pub(crate) const DOCUMENTS: [&str; 8] =
+    ["/api", "/api/*", "/apis", "/apis/*", "/openapi/v2", "/openapi/v3", "/openapi/v3/*", "/version"];
 
 /// The rules for this caller in this namespace; the empty text means all namespaces.
 pub(crate) fn rules(caller: &Caller, namespace: &str) -> Vec<Rule> {
@@ -45,15 +49,23 @@ pub(crate) fn rules(caller: &Caller, namespace: &str) -> Vec<Rule> {
     all_rules().into_iter().filter_map(permitted).collect()
 }
 
-/// Whether this caller may do this in this namespace; the empty text means all namespaces.
-pub(crate) fn allows(
-    caller: &Caller,
-    verb: &str,
-    group: &str,
-    resource: &str,
-    subresource: &str,
-    namespace: &str,
-) -> bool {
+/// What a caller asks whether it may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Question<'a> {
+    pub(crate) verb: &'a str,
+    pub(crate) group: &'a str,
+    pub(crate) resource: &'a str,
+    pub(crate) subresource: &'a str,
+    /// The empty text means all namespaces.
+    pub(crate) namespace: &'a str,
+    pub(crate) name: &'a str,
+}
+
+/// Whether this caller may do this: the same answer as the request itself would get.
+pub(crate) fn allows(caller: &Caller, question: Question<'_>) -> bool {
+    let Question { verb, group, resource, subresource, namespace, name } = question;
+    // A namespace as an object counts as one within itself, whatever namespace kubectl sends with it.
+    let namespace = if (group, resource) == (CORE.group, NAMESPACES) { name } else { namespace };
     rules(caller, namespace)
         .iter()
         .filter(|rule| rule.is_about(group, resource, subresource))
@@ -78,6 +90,9 @@ pub(crate) fn refusal(group: &str, resource: &str, subresource: &str) -> String 
 impl Rule {
     /// Whether this caller may use the verb in this namespace; the empty text means all namespaces.
     fn permits(&self, caller: &Caller, verb: Verb, namespace: &str) -> bool {
+        // To list or to create namespaces is to ask for all of them.
+        let everywhere = self.is_about(CORE.group, NAMESPACES, "") && verb != Verb::Get;
+        let namespace = if everywhere { "" } else { namespace };
         match (caller, self.applies_to) {
             (Caller::Owner, AppliesTo::Permitted(_) | AppliesTo::Everyone) | (Caller::User(_), AppliesTo::Everyone) => {
                 true
@@ -85,6 +100,16 @@ impl Rule {
             (Caller::User(user), AppliesTo::Permitted(audience)) => {
                 permits(&user.scope, Some(namespace).filter(|namespace| !namespace.is_empty()), audience, verb)
             }
+        }
+    }
+
+    /// The names that the rule is limited to for this caller; none when it is not limited.
+    pub(crate) fn names<'a>(&self, caller: &'a Caller) -> Vec<&'a str> {
+        match caller {
+            Caller::User(user) if self.is_about(CORE.group, NAMESPACES, "") => {
+                user.scope.namespace.iter().map(Namespace::as_str).collect()
+            }
+            Caller::Owner | Caller::User(_) => Vec::new(),
         }
     }
 
@@ -132,7 +157,7 @@ fn all_rules() -> Vec<Rule> {
         other_verbs,
         applies_to: AppliesTo::Permitted(Audience::Scoped),
     };
-    rules.push(core("namespaces", &namespaces::VERBS, namespaces::OTHER_VERBS));
+    rules.push(core(NAMESPACES, &namespaces::VERBS, namespaces::OTHER_VERBS));
     rules.push(core("events", &[Verb::List], NOT_ALLOWED));
     let current = Review::ALL.into_iter().filter(|review| review.group_version().version == "v1");
     rules.extend(current.map(|review| Rule {
@@ -150,7 +175,8 @@ mod tests {
     use super::*;
 
     fn owner_may(verb: &str, group: &str, resource: &str, subresource: &str) -> bool {
-        allows(&Caller::Owner, verb, group, resource, subresource, "west")
+        let question = Question { verb, group, resource, subresource, namespace: "west", name: "" };
+        allows(&Caller::Owner, question)
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The API as its callers see it: a real store, real certificates, real sockets, real clients.
 
+mod answers;
 mod arbitrary;
 mod authorize;
 mod change;

@@ -152,6 +152,11 @@ impl World {
         Seen { status: parts.status.as_u16(), headers: parts.headers, text, json }
     }
 
+    /// The status of an answer whose body is not read: that of a watch has no end.
+    pub(super) async fn status_of(&self, peer: Peer, request: Request<Full<Bytes>>) -> u16 {
+        self.service.of(peer).oneshot(request).await.unwrap().status().as_u16()
+    }
+
     pub(super) async fn send(&self, method: Method, path: &str, content_type: &str, body: &str) -> Seen {
         let request = Request::builder().method(method).uri(path).header(CONTENT_TYPE, content_type);
         self.request(request.body(Full::from(body.to_owned())).unwrap()).await

@@ -218,7 +218,10 @@ fn http_method(verb: Verb) -> Method {
 mod tests {
     use super::*;
     use crate::kube::{
-        access::{caller::Caller, rights::allows},
+        access::{
+            caller::Caller,
+            rights::{Question, allows},
+        },
         catalog::{access_grant::ACCESS_GRANTS, resource_type::SKUPPER, site::SITES, types::TYPES},
     };
     use proptest::prelude::*;
@@ -319,10 +322,15 @@ mod tests {
             let path = format!("/{}/namespaces/west/{}", resource.group_version.path(), resource.plural);
             let served = [methods(&Route::read(&path)), methods(&Route::read(&format!("{path}/x")))].concat();
             for verb in served.into_iter().flatten() {
-                assert!(
-                    allows(&Caller::Owner, verb.as_str(), resource.group_version.group, resource.plural, "", "west"),
-                    "{verb:?} {path}"
-                );
+                let question = Question {
+                    verb: verb.as_str(),
+                    group: resource.group_version.group,
+                    resource: resource.plural,
+                    subresource: "",
+                    namespace: "west",
+                    name: "",
+                };
+                assert!(allows(&Caller::Owner, question), "{verb:?} {path}");
             }
         }
     }

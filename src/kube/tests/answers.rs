@@ -1,0 +1,127 @@
+//! The API says what it does: `kubectl auth can-i` and dry runs give the answer that the request itself gets.
+
+use http_body_util::Full;
+use hyper::{Request, body::Bytes};
+use serde_json::{Value, json};
+
+use super::world::{GRANTS, Seen, World, grant, manifest};
+use crate::{
+    kube::{access::caller::Peer, catalog::types::TYPES},
+    pki::AdminUser,
+};
+
+const REVIEW: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+
+fn callers() -> Vec<Peer> {
+    let user =
+        |scope: &str| Peer::Certificate(AdminUser { name: "alice".parse().unwrap(), scope: scope.parse().unwrap() });
+    let scopes = ["grantd:*:write", "grantd:*:read", "grantd:north:write", "grantd:north:read"];
+    std::iter::once(Peer::Owner).chain(scopes.into_iter().map(user)).collect()
+}
+
+fn request(method: &str, path: &str, content_type: &str, body: &Value) -> Request<Full<Bytes>> {
+    let text = if body.is_null() { String::new() } else { body.to_string() };
+    Request::builder().method(method).uri(path).header("content-type", content_type).body(Full::from(text)).unwrap()
+}
+
+/// Whether the request itself is permitted: it may fail for other reasons, but not as forbidden, nor as unknown method.
+async fn is_permitted(world: &World, peer: &Peer, verb: &str, collection: &str) -> bool {
+    let object = format!("{collection}/there-is-none");
+    let (method, path) = match verb {
+        "create" => ("POST", collection.to_owned()),
+        "delete" => ("DELETE", object),
+        "deletecollection" => ("DELETE", collection.to_owned()),
+        "get" => ("GET", object),
+        "list" => ("GET", collection.to_owned()),
+        "patch" => ("PATCH", object),
+        "update" => ("PUT", object),
+        _ => ("GET", format!("{collection}?watch=true&timeoutSeconds=1")),
+    };
+    let body = if verb == "patch" || verb == "create" { json!({}) } else { Value::Null };
+    let content_type = if verb == "patch" { "application/merge-patch+json" } else { "application/json" };
+    let status = world.status_of(peer.clone(), request(method, &path, content_type, &body)).await;
+    ![401, 403, 405].contains(&status)
+}
+
+async fn can_i(world: &World, peer: &Peer, attributes: Value) -> bool {
+    let question = json!({
+        "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": attributes},
+    });
+    let seen = world.request_of(peer.clone(), request("POST", REVIEW, "application/json", &question)).await;
+    seen.object()["status"]["allowed"].as_bool().unwrap()
+}
+
+#[tokio::test]
+async fn auth_can_i_gives_the_answer_of_the_request_itself() {
+    let world = World::start().await;
+    for peer in callers() {
+        for resource in TYPES {
+            let (group, plural) = (resource.group_version.group, resource.plural);
+            for namespace in ["north", "south", ""] {
+                let place = if namespace.is_empty() { String::new() } else { format!("/namespaces/{namespace}") };
+                let collection = format!("/{}{place}/{plural}", resource.group_version.path());
+                // Of all namespaces together there are only lists and watches.
+                for verb in VERBS.into_iter().filter(|verb| !namespace.is_empty() || ["list", "watch"].contains(verb)) {
+                    let attributes = json!({"verb": verb, "group": group, "resource": plural, "namespace": namespace});
+                    assert_eq!(
+                        can_i(&world, &peer, attributes).await,
+                        is_permitted(&world, &peer, verb, &collection).await,
+                        "{peer:?} {verb} {collection}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn auth_can_i_about_namespaces_and_events_gives_the_answer_of_the_request_itself() {
+    let world = World::start().await;
+    for peer in callers() {
+        // kubectl sends the namespace of its context, whatever the question is about.
+        for context in ["north", "south", ""] {
+            for (verb, method, name) in [
+                ("list", "GET", ""),
+                ("create", "POST", ""),
+                ("get", "GET", "north"),
+                ("get", "GET", "south"),
+                ("delete", "DELETE", "north"),
+            ] {
+                let path = if name.is_empty() {
+                    "/api/v1/namespaces".to_owned()
+                } else {
+                    format!("/api/v1/namespaces/{name}")
+                };
+                let attributes = json!({"verb": verb, "resource": "namespaces", "namespace": context, "name": name});
+                let body = if verb == "create" { json!({}) } else { Value::Null };
+                let status = world.status_of(peer.clone(), request(method, &path, "application/json", &body)).await;
+                let permitted = ![403, 405].contains(&status);
+                assert_eq!(can_i(&world, &peer, attributes).await, permitted, "{peer:?} {verb} {path} in {context}");
+            }
+        }
+        for namespace in ["north", "south"] {
+            let attributes = json!({"verb": "list", "resource": "events", "namespace": namespace});
+            let path = format!("/api/v1/namespaces/{namespace}/events");
+            let status = world.status_of(peer.clone(), request("GET", &path, "application/json", &Value::Null)).await;
+            assert_eq!(can_i(&world, &peer, attributes).await, status != 403, "{peer:?} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_rules_of_a_namespace_user_name_its_namespace_alone() {
+    let world = World::start().await;
+    let path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
+    let question = json!({
+        "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": "north"},
+    });
+    let [.., reader] = &callers()[..] else { panic!() };
+    let seen = world.request_of(reader.clone(), request("POST", path, "application/json", &question)).await.object();
+    let rules = seen["status"]["resourceRules"].as_array().unwrap().clone();
+    let namespaces: Vec<_> = rules.iter().filter(|rule| rule["resources"] == json!(["namespaces"])).collect();
+    let expected =
+        json!({"verbs": ["get"], "apiGroups": [""], "resources": ["namespaces"], "resourceNames": ["north"]});
+    assert_eq!(namespaces, [&expected]);
+}
