@@ -82,7 +82,7 @@ impl App {
         writing.await.unwrap_or_else(|fault| Err(not_finished(fault))).map_err(WriteObjectError::Object)
     }
 
-    async fn check_place(&self, write: &ObjectWrite) -> Result<(), WriteObjectError> {
+    pub(super) async fn check_place(&self, write: &ObjectWrite) -> Result<(), WriteObjectError> {
         let (key, is_new) = (write.key(), matches!(write, ObjectWrite::Create { .. }));
         let namespace = key.namespace.clone();
         if let Some(configured) = self.sites().configured(&namespace) {

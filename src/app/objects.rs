@@ -96,6 +96,17 @@ impl App {
         }
     }
 
+    /// Finds out whether an object could be written, as far as that depends on others than itself.
+    ///
+    /// # Errors
+    /// The [`WriteObjectError`] that [`write_object`](Self::write_object) would have.
+    pub async fn check_write(&self, write: &ObjectWrite) -> Result<(), WriteObjectError> {
+        match write.key().kind {
+            ObjectKind::Site => self.check_place(write).await,
+            ObjectKind::AccessToken | ObjectKind::Link | ObjectKind::Secret => Ok(()),
+        }
+    }
+
     /// Does all of these writes, or none. Sites are not among them: [`write_object`](Self::write_object) serves them too.
     ///
     /// # Errors

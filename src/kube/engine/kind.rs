@@ -92,6 +92,15 @@ pub(crate) trait Kind: Copy + Send + Sync + 'static {
         effect: Effect,
     ) -> impl Future<Output = Result<Replaced, Problem>> + Send;
 
+    /// Whether the object can be removed through this API, as [`remove`](Self::remove) would find.
+    ///
+    /// # Errors
+    /// The error of `remove`.
+    fn check_removal(self, state: &Self::State) -> Result<(), Problem> {
+        let _ = state;
+        Ok(())
+    }
+
     /// Removes an object; when `expected` is given, only if the object is in that state.
     fn remove(
         self,

@@ -196,6 +196,7 @@ async fn delete<K: Kind>(
             let ObjectMeta { uid, revision, .. } = kind.meta(&current);
             options.preconditions.check(kind.resource(), name, &uid, revision)?;
             if options.effect == Effect::DryRun {
+                kind.check_removal(&current)?;
                 return Ok(deleted(kind, name, &uid));
             }
             expected = Some(revision);

@@ -173,6 +173,13 @@ impl Kind for Sites {
         }
     }
 
+    fn check_removal(self, state: &SiteState) -> Result<(), Problem> {
+        match state {
+            SiteState::Configured(site, _) => Err(read_only(site.site().name.as_str())),
+            SiteState::Applied(_) => Ok(()),
+        }
+    }
+
     async fn remove(
         self,
         app: &App,
@@ -180,10 +187,10 @@ impl Kind for Sites {
         name: &ResourceName,
         expected: Option<Revision>,
     ) -> Result<Removal, Problem> {
-        match self.find(app, namespace, name).await? {
-            Some(SiteState::Configured(site, _)) => Err(read_only(site.site().name.as_str())),
-            Some(SiteState::Applied(_)) | None => APPLIED_SITES.remove(app, namespace, name, expected).await,
+        if let Some(state) = self.find(app, namespace, name).await? {
+            self.check_removal(&state)?;
         }
+        APPLIED_SITES.remove(app, namespace, name, expected).await
     }
 
     fn subject(self, subject: &ChangeSubject) -> Option<Subject<'_>> {

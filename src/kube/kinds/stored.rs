@@ -151,6 +151,8 @@ impl Kind for Stored {
         let (key, uid, created_at) = (self.key(namespace, name), Uuid::new_v4(), app.clock().now());
         match effect {
             Effect::DryRun => {
+                let write = ObjectWrite::Create { key: key.clone(), uid, created_at, content: content.clone() };
+                app.check_write(&write).await.map_err(|error| self.refused(error, name))?;
                 if self.find(app, namespace, name).await?.is_some() {
                     return Ok(Created::NameTaken);
                 }
@@ -286,15 +288,27 @@ impl Stored {
             Err(error) => error,
         };
         match error {
-            WriteObjectError::Site(refusal) => {
-                let ResourceType { group_version, plural: resource, .. } = *self.0.resource;
-                let (name, why) = (name.to_string(), refusal.to_string());
-                Err(Problem::NotPermitted { group: group_version.group, resource, name, why })
-            }
             WriteObjectError::Object(WriteObjectsError::Exists(_)) => Ok(Written::Exists),
             WriteObjectError::Object(WriteObjectsError::Gone(_)) => Ok(Written::Gone),
             WriteObjectError::Object(WriteObjectsError::Conflict(_)) => Ok(Written::Stale),
-            WriteObjectError::Object(WriteObjectsError::Store(error)) => Err(Problem::from_store(&error)),
+            error @ (WriteObjectError::Site(_) | WriteObjectError::Object(WriteObjectsError::Store(_))) => {
+                Err(self.refused(error, &name))
+            }
+        }
+    }
+
+    /// The problem of a write that is not possible, whatever the object's present state.
+    fn refused(self, error: WriteObjectError, name: &ResourceName) -> Problem {
+        match error {
+            WriteObjectError::Site(refusal) => {
+                let ResourceType { group_version, plural: resource, .. } = *self.0.resource;
+                let (name, why) = (name.to_string(), refusal.to_string());
+                Problem::NotPermitted { group: group_version.group, resource, name, why }
+            }
+            WriteObjectError::Object(WriteObjectsError::Store(error)) => Problem::from_store(&error),
+            WriteObjectError::Object(
+                WriteObjectsError::Exists(_) | WriteObjectsError::Gone(_) | WriteObjectsError::Conflict(_),
+            ) => unexpected("written"),
         }
     }
 }

@@ -125,3 +125,87 @@ async fn the_rules_of_a_namespace_user_name_its_namespace_alone() {
         json!({"verbs": ["get"], "apiGroups": [""], "resources": ["namespaces"], "resourceNames": ["north"]});
     assert_eq!(namespaces, [&expected]);
 }
+
+/// A request as it is, and as a dry run.
+async fn both(world: &World, method: &str, path: &str, body: &Value) -> (Seen, Seen) {
+    let content_type = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+    let separator = if path.contains('?') { '&' } else { '?' };
+    let dry = format!("{path}{separator}dryRun=All");
+    let dry = world.request(request(method, &dry, content_type, body)).await;
+    (dry, world.request(request(method, path, content_type, body)).await)
+}
+
+#[tokio::test]
+async fn a_dry_run_gives_the_answer_of_the_request_itself() {
+    let world = World::start().await;
+    let place = |namespace: &str, plural: &str| format!("/apis/skupper.io/v2alpha1/namespaces/{namespace}/{plural}");
+    let (sites, links, secrets) = (place("west", "sites"), place("west", "links"), "/api/v1/namespaces/west/secrets");
+    let old_links = "/apis/skupper.io/v1alpha1/namespaces/west/links";
+    let site = |name: &str| manifest("Site", name, &json!({"linkAccess": "default"}));
+    let secret = |kind: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "type": kind});
+    let link = |port: &str| {
+        manifest("Link", "l", &json!({"endpoints": [{"name": "edge", "host": "h", "port": port}], "cost": 1}))
+    };
+    let token = |url: &str| {
+        manifest(
+            "AccessToken",
+            "t",
+            &json!({"url": url, "code": "c", "ca": world.app.publication().serving().ca_pem()}),
+        )
+    };
+    let old_link = json!({
+        "apiVersion": "skupper.io/v1alpha1", "kind": "Link", "metadata": {"name": "o"},
+        "spec": {"options": {"edge-host": "h", "edge-port": "1"}},
+    });
+    let namespace = |name: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+    let wrong_uid = json!({"preconditions": {"uid": "6ba7b810-9dad-11d1-80b4-00c04fd430c8"}});
+    let tokens = place("west", "accesstokens");
+    let (none, north) = (Value::Null, place("north", "sites"));
+    let table: Vec<(&str, String, Value, u16)> = vec![
+        ("POST", GRANTS.to_owned(), grant("g", json!({"redemptionsAllowed": 2})), 201),
+        ("POST", GRANTS.to_owned(), grant("g", json!({})), 409),
+        ("POST", GRANTS.to_owned(), grant("h", json!({"redemptionsAllowed": -1})), 422),
+        ("POST", GRANTS.to_owned(), grant("h", json!({"code": "x".repeat(2000)})), 422),
+        ("PATCH", format!("{GRANTS}/g"), json!({"spec": {"redemptionsAllowed": 3}}), 200),
+        ("PATCH", format!("{GRANTS}/g"), json!({"spec": {"code": "another-code-than-the-one"}}), 422),
+        ("PATCH", format!("{GRANTS}/g"), json!({"metadata": {"resourceVersion": "1"}}), 409),
+        ("PUT", format!("{GRANTS}/g"), grant("g", json!({})), 422),
+        ("DELETE", format!("{GRANTS}/g"), wrong_uid.clone(), 409),
+        ("DELETE", format!("{GRANTS}/g"), none.clone(), 200),
+        ("DELETE", format!("{GRANTS}/g"), none.clone(), 404),
+        ("POST", sites.clone(), site("west-site"), 403),
+        ("POST", sites.clone(), site("second"), 403),
+        ("PATCH", format!("{sites}/west-site"), json!({"metadata": {"labels": {"a": "b"}}}), 403),
+        ("DELETE", format!("{sites}/west-site"), none.clone(), 403),
+        ("DELETE", format!("{sites}/west-site"), wrong_uid.clone(), 409),
+        ("POST", north.clone(), site("first"), 201),
+        ("POST", north.clone(), site("first"), 409),
+        ("POST", north.clone(), site("second"), 403),
+        ("PATCH", format!("{north}/first"), json!({"spec": {"edge": true}}), 200),
+        ("DELETE", format!("{north}/first"), none.clone(), 200),
+        ("POST", secrets.to_owned(), secret("Opaque"), 201),
+        ("POST", secrets.to_owned(), secret("Opaque"), 409),
+        ("PATCH", format!("{secrets}/s"), json!({"type": "kubernetes.io/tls"}), 422),
+        ("PATCH", format!("{secrets}/s"), json!({"stringData": {"a": "b"}}), 200),
+        ("DELETE", format!("{secrets}/s"), none.clone(), 200),
+        ("POST", links.clone(), link("1"), 201),
+        ("POST", links.clone(), link("0"), 422),
+        ("PATCH", format!("{links}/l"), json!({"spec": {"cost": 0}}), 422),
+        ("PATCH", format!("{links}/none"), json!({"spec": {"cost": 1}}), 404),
+        ("POST", old_links.to_owned(), old_link.clone(), 201),
+        ("POST", old_links.to_owned(), old_link, 409),
+        ("DELETE", format!("{old_links}/o"), none.clone(), 200),
+        ("POST", tokens.clone(), token("http://h/x"), 422),
+        ("POST", tokens.clone(), token("https://h/x"), 201),
+        ("DELETE", format!("{tokens}/t"), none, 200),
+        ("POST", "/api/v1/namespaces".to_owned(), namespace("north-2"), 201),
+        ("POST", "/api/v1/namespaces".to_owned(), namespace("west"), 409),
+    ];
+    for (method, path, body, status) in table {
+        let (dry, real) = both(&world, method, &path, &body).await;
+        assert_eq!((dry.status, real.status), (status, status), "{method} {path} {body}: {} {}", dry.text, real.text);
+        if status >= 400 {
+            assert_eq!(dry.text, real.text, "{method} {path} {body}");
+        }
+    }
+}
