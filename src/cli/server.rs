@@ -8,6 +8,7 @@ use super::{
     answer::Batch,
     data_dir::DataDir,
     error::CliError,
+    output::Console,
     resource::{
         self, API_VERSION, Page, Scope, grant_path, grants_path, links_path, page_path, redemptions_path, scope_path,
         sites_path,
@@ -49,6 +50,13 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn of(data_dir: &Path) -> Self {
         Self { client: AdminClient::unix(DataDir::admin_socket_of(data_dir), REQUEST_DEADLINE) }
+    }
+
+    /// Prints the warnings that the server sent with its answers.
+    pub(super) fn print_warnings(&self, console: &mut Console<'_>) {
+        for warning in self.client.take_warnings() {
+            console.note(format_args!("warning: {warning}"));
+        }
     }
 
     /// All sites in scope.

@@ -2,7 +2,11 @@
 
 pub(super) mod lines;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use http_body_util::Full;
 use hyper::{
@@ -29,6 +33,8 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 pub struct AdminClient {
     socket: PathBuf,
     deadline: Duration,
+    /// The server's warnings, each once; shared by all clones.
+    warnings: Arc<Mutex<Vec<String>>>,
 }
 
 /// What a request does.
@@ -86,7 +92,7 @@ impl Form {
 impl AdminClient {
     /// A client of the server that listens on this Unix socket; each request must be done within `deadline`.
     pub fn unix(socket: PathBuf, deadline: Duration) -> Self {
-        Self { socket, deadline }
+        Self { socket, deadline, warnings: Arc::default() }
     }
 
     /// Sends one request and reads its JSON answer, `null` when it is empty.
@@ -123,6 +129,21 @@ impl AdminClient {
         Ok(Lines::new(response, self.socket.clone()))
     }
 
+    /// Takes the warnings that the server sent with its answers so far.
+    pub fn take_warnings(&self) -> Vec<String> {
+        // A poisoned lock still holds a whole list.
+        std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn keep_warnings(&self, warnings: Vec<String>) {
+        let mut kept = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        for warning in warnings {
+            if !kept.contains(&warning) {
+                kept.push(warning);
+            }
+        }
+    }
+
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, AdminError>>) -> Result<T, AdminError> {
         timeout(self.deadline, work)
             .await
@@ -144,6 +165,7 @@ impl AdminClient {
         let stream = stream.map_err(|source| not_connected(&self.socket, source))?;
         let response = HttpResponse::request(stream, request).await.map_err(|error| failed(&self.socket, error))?;
         let status = response.status();
+        self.keep_warnings(response.warnings());
         if status.is_success() {
             return Ok(response);
         }

@@ -53,6 +53,17 @@ pub(super) struct HttpResponse {
     _connection: JoinSet<hyper::Result<()>>,
 }
 
+/// The quoted text of a warning with code 299, which is for people.
+fn warning_text(header: &str) -> Option<String> {
+    let quoted = header.strip_prefix("299 ")?.split_once(" \"")?.1.strip_suffix('"')?;
+    let mut text = String::new();
+    let mut characters = quoted.chars();
+    while let Some(character) = characters.next() {
+        text.push(if character == '\\' { characters.next()? } else { character });
+    }
+    Some(printable(text.as_bytes(), 512))
+}
+
 impl HttpResponse {
     /// Sends a request and waits for the header section of its response.
     pub(super) async fn request<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Self, HttpError>
@@ -73,6 +84,12 @@ impl HttpResponse {
 
     pub(super) fn status(&self) -> hyper::StatusCode {
         self.response.status()
+    }
+
+    /// The texts of the warnings for people (`Warning: 299 - "text"`, RFC 7234 5.5).
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let values = self.response.headers().get_all(hyper::header::WARNING);
+        values.iter().filter_map(|value| warning_text(value.to_str().ok()?)).collect()
     }
 
     /// A header as text for people, with the code removed; `None` when the response does not have it.
@@ -186,6 +203,16 @@ mod tests {
         assert_eq!(clean("got canary-", "canary-1").unwrap(), "got canary-");
         assert_eq!(clean("a cat", "a").unwrap(), "a cat");
         assert_eq!(clean("abc", "").unwrap(), "abc");
+    }
+
+    #[test]
+    fn a_warning_for_people_is_read_without_its_quotes() {
+        let read = |header: &str| warning_text(header);
+        assert_eq!(read("299 - \"unknown field \\\"a\\\"\"").as_deref(), Some("unknown field \"a\""));
+        assert_eq!(read("299 - \"\""), Some(String::new()));
+        for other in ["", "199 - \"x\"", "299 - x", "299 - \"x", "299 -\"", "299 - \"x\\\""] {
+            assert_eq!(read(other), None, "{other}");
+        }
     }
 
     #[test]

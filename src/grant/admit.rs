@@ -181,7 +181,7 @@ impl Grant {
     /// Whether the operator chose a code that can be guessed.
     pub fn has_short_code(&self) -> bool {
         match self.code_origin {
-            CodeOrigin::Given => self.code.byte_count() < Code::SHORT_BELOW,
+            CodeOrigin::Given => self.code.is_short(),
             CodeOrigin::Generated => false,
         }
     }

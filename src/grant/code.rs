@@ -63,6 +63,11 @@ impl Code {
         self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
     }
 
+    /// Whether it has fewer than [`SHORT_BELOW`](Self::SHORT_BELOW) characters.
+    pub fn is_short(&self) -> bool {
+        self.byte_count() < Self::SHORT_BELOW
+    }
+
     /// Length in bytes, which is no secret.
     pub fn byte_count(&self) -> usize {
         self.0.len()

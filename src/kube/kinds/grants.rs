@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     app::{App, CreateGrantError, GrantDraft, GrantSpec, SpecError, UpdateGrantError},
-    grant::{Grant, GrantName, Namespace, Revision},
+    grant::{Code, Grant, GrantName, Namespace, Revision},
     kube::{
         catalog::{access_grant::ACCESS_GRANTS, resource_type::ResourceType},
         engine::{
@@ -19,12 +19,16 @@ use crate::{
         },
         problem::{
             cause::Cause,
-            faults::{Faults, object},
+            faults::{Faults, FieldValidation, object},
             status::Problem,
         },
     },
     store::{ChangeSubject, GrantPage, GrantQuery, LastState, PageLimit, UpdateError},
 };
+
+/// The warning about a code that is taken all the same. Its length, and the code, are nobody's business.
+const SHORT_CODE: &str = "spec.code: a code of fewer than 16 characters is easy to guess; without spec.code the server makes \
+                          one of 24";
 
 /// The behaviour of AccessGrants.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +49,19 @@ impl Kind for AccessGrants {
 
     fn spec(self, faults: &mut Faults, members: &Map<String, Value>) -> Option<AccessGrantSpec> {
         read_spec(faults, object(members, "spec"))
+    }
+
+    fn manifest(
+        self,
+        written: &Value,
+        validation: FieldValidation,
+    ) -> Result<Manifest<GrantName, AccessGrantSpec>, Problem> {
+        let read = |faults: &mut Faults, members: &Map<String, Value>| self.spec(faults, members);
+        let mut manifest = Manifest::read(&ACCESS_GRANTS, self.longest_name(), written, validation, read)?;
+        if manifest.spec.grant.code.as_ref().is_some_and(Code::is_short) {
+            manifest.warnings.push(SHORT_CODE.to_owned());
+        }
+        Ok(manifest)
     }
 
     fn meta(self, grant: &Grant) -> ObjectMeta<'_> {

@@ -209,3 +209,22 @@ async fn a_dry_run_gives_the_answer_of_the_request_itself() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_short_code_is_taken_with_a_warning_and_a_long_one_without() {
+    let world = World::start().await;
+    for (code, warns) in [("123456789012345", true), ("1234567890123456", false)] {
+        for path in [format!("{GRANTS}?dryRun=All"), GRANTS.to_owned()] {
+            let seen = world.post(&path, &grant(&format!("g{}", code.len()), json!({"code": code}))).await;
+            assert_eq!(seen.status, 201, "{}", seen.text);
+            assert_eq!(
+                seen.header("warning").contains("fewer than 16 characters"),
+                warns,
+                "{}",
+                seen.header("warning")
+            );
+            assert!(!seen.header("warning").contains(code));
+        }
+    }
+    assert_eq!(world.post(GRANTS, &grant("made", json!({}))).await.header("warning"), "");
+}

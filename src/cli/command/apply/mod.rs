@@ -27,6 +27,7 @@ pub(crate) async fn run(args: &ApplyArgs, server: &Server, console: &mut Console
             faults.push(fault(document, error));
         }
     }
+    server.print_warnings(console);
     CliError::all(faults)?;
     let mut failures = Vec::new();
     for document in documents {

@@ -41,6 +41,7 @@ pub(crate) async fn run(args: &CreateArgs, server: &Server, console: &mut Consol
     let metadata = json!({"name": name.as_str(), "namespace": namespace.as_str()});
     let made: resource::Grant =
         resource::read(&server.create_grant(&namespace, &metadata, &spec, Write::Store).await?)?;
+    server.print_warnings(console);
     console.line(format_args!("{GRANT_KIND}/{name} created"))?;
     if is_ready(&made.status.conditions) {
         console.note(format_args!("It can be redeemed {allowed} time(s) until {}.", made.status.expiration_time));
