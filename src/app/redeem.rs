@@ -54,6 +54,9 @@ pub enum RedeemError {
     /// The store did not answer to the commit; the redemption may be in the ledger.
     #[error("the redemption could not be counted")]
     Commit(#[source] StoreError),
+    /// The client has closed its connection. The redemption may be in the ledger only if its commit had begun.
+    #[error("the client closed its connection before the redemption was counted")]
+    HungUp,
     /// The caller's time was over before the redemption was counted.
     #[error("the request ran out of time before it was counted")]
     Overdue,
@@ -64,7 +67,7 @@ impl App {
     ///
     /// To be run on a task of its own, so that a caller that goes away cannot stop it half-way. After `deadline` no commit
     /// is asked for any more, because the caller has stopped waiting. To drop the future is safe: a commit that the store has
-    /// not begun by then is not made.
+    /// not begun by then is not made. The same happens when `hung_up` ends, which is to say that the client has gone.
     ///
     /// # Errors
     /// [`RedeemError`]; then nothing was counted, save when the store lost its answer to a commit.
@@ -73,9 +76,15 @@ impl App {
         id: GrantId,
         request: RedemptionRequest,
         deadline: Instant,
+        hung_up: impl Future<Output = ()> + Send,
     ) -> Result<LinkBundle, RedeemError> {
         let (started, peer) = (Instant::now(), request.peer);
-        let outcome = self.sign_commit_release(id, request, deadline).await;
+        let outcome = tokio::select! {
+            // What is counted is to be answered, also when both happen at once.
+            biased;
+            outcome = self.sign_commit_release(id, request, deadline) => outcome,
+            () = hung_up => Err(RedeemError::HungUp),
+        };
         match &outcome {
             Ok(_) => self.metrics().redeemed(started.elapsed()),
             Err(error) => self.report(id, peer, error, started),
@@ -170,6 +179,7 @@ impl App {
             RedeemError::Refused(Refusal::Exhausted) => refused(RefusalReason::Exhausted),
             RedeemError::Refused(Refusal::WrongCode) => refused(RefusalReason::WrongCode),
             RedeemError::TooManyWrongCodes { .. } => refused(RefusalReason::TooManyWrongCodes),
+            RedeemError::HungUp => refused(RefusalReason::HungUp),
             RedeemError::Gone => failed_this_time(FailureReason::Gone),
             RedeemError::Overdue => failed_this_time(FailureReason::Overdue),
             RedeemError::Corrupt(_) => failed(FailureReason::Corrupt),

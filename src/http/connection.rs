@@ -60,8 +60,9 @@ impl RedeemHandler {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .keep_alive(false)
-            // A client may close its sending side after the request and still wait for the answer.
-            .half_close(true)
+            // The end of the client's stream ends the exchange: a client that gave up must not spend a redemption. It looks
+            // the same as a client that only closes its sending side, which no client of Skupper does.
+            .half_close(false)
             .title_case_headers(true)
             .max_headers(limits.max_headers)
             .max_header_size(limits.max_header_bytes)

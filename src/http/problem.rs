@@ -106,7 +106,12 @@ impl From<&RedeemError> for Problem {
             RedeemError::Issue(_) | RedeemError::SigningLost => {
                 problem(StatusCode::INTERNAL_SERVER_ERROR, "Could not issue requested certificate")
             }
-            RedeemError::Gone | RedeemError::Read(_) | RedeemError::Commit(_) | RedeemError::Overdue => unavailable(),
+            // Nobody reads the answer to a client that has hung up.
+            RedeemError::Gone
+            | RedeemError::HungUp
+            | RedeemError::Read(_)
+            | RedeemError::Commit(_)
+            | RedeemError::Overdue => unavailable(),
         }
     }
 }

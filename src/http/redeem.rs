@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    future::Future,
+    future::{Future, pending},
     pin::Pin,
     sync::{
         Arc, OnceLock,
@@ -18,7 +18,7 @@ use hyper::{
     body::{Body, Bytes, Incoming},
     header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS},
 };
-use tokio::{sync::oneshot, time::timeout_at};
+use tokio::{sync::oneshot, task::yield_now, time::timeout_at};
 use tracing::{error, warn};
 use zeroize::Zeroizing;
 
@@ -110,7 +110,7 @@ impl RedeemService {
             // One connection has one request.
             Ok(active) => drop(self.context.active.set(active)),
             // The connection is being closed, and this with it.
-            Err(DisplacedError) => std::future::pending().await,
+            Err(DisplacedError) => pending().await,
         }
         self.context.received.store(true, Ordering::Relaxed);
 
@@ -148,18 +148,28 @@ impl RedeemService {
         Ok(PresentedCode::new(std::mem::take(&mut *code)))
     }
 
-    /// Hands the request to the app on a task of its own, which a client that hangs up does not stop half-way.
+    /// Hands the request to the app on a task of its own, so that a client that hangs up does not stop it half-way. The app
+    /// learns of it, because hyper drops this future: what is not being committed by then is given up.
     ///
     /// At the deadline the work is cancelled. Otherwise, a redemption that waits for a stalled store would be counted when
     /// the store continues, for a client that has gone.
     async fn redeem(self, id: GrantId, redemption: RedemptionRequest) -> Response<Full<Bytes>> {
-        let (sender, receiver) = oneshot::channel();
+        // Lets hyper look whether the client is still there, before anything is done for it.
+        yield_now().await;
+        let (mut sender, receiver) = oneshot::channel();
         let Self { app, context } = self;
         let deadline = context.deadline;
         let metrics = Arc::clone(app.metrics());
         let complete = Instant::now();
         tokio::spawn(async move {
-            let work = app.redeem(id, redemption, context.last_commit);
+            let hung_up = async {
+                sender.closed().await;
+                // After the deadline it was the server that stopped waiting.
+                if Instant::now() >= deadline {
+                    pending::<()>().await;
+                }
+            };
+            let work = app.redeem(id, redemption, context.last_commit, hung_up);
             let outcome = timeout_at(deadline.into(), work).await.unwrap_or_else(|_| {
                 app.metrics().failed(FailureReason::Overdue, complete.elapsed());
                 warn!(grant.id = %id, "redemption given up at its deadline; if it was counted, the ledger has it");

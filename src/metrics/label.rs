@@ -63,6 +63,8 @@ label!(
         WrongCode => "wrong_code",
         /// The code is wrong, or was not compared, after many wrong ones.
         TooManyWrongCodes => "too_many_wrong_codes",
+        /// The client closed its connection before its redemption was counted.
+        HungUp => "hung_up",
     }
 );
 

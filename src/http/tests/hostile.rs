@@ -14,7 +14,7 @@ use tokio::{
     sync::Semaphore,
     time::timeout,
 };
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{
     server::{Answer, CODE, Outcomes, PATIENCE, Server, post},
@@ -115,25 +115,48 @@ async fn an_answer_that_takes_too_long_is_an_error_and_what_the_store_has_not_be
 }
 
 #[tokio::test]
-async fn a_client_that_hangs_up_after_the_request_is_counted_once() {
+async fn a_client_that_hangs_up_while_the_store_is_busy_is_not_counted() {
     let server = Server::start().await;
     let grant = server.grant(5).await;
     let gate = Arc::new(Semaphore::new(0));
     server.store.set(Flaw::CommitWaits(gate.clone()));
-    let mut tls = server.connect().await;
-    tls.write_all(&post(&format!("/{}", grant.id), "", CODE)).await.unwrap();
-    tls.flush().await.unwrap();
-    server.commits_begun(1).await;
-    let (stream, _) = tls.into_inner();
-    // A reset, the rudest way to go.
-    stream.set_zero_linger().unwrap();
-    drop(stream);
+    for (commits, way) in [(1, Departure::Reset), (2, Departure::CloseNotify), (3, Departure::End)] {
+        let mut tls = server.connect().await;
+        tls.write_all(&post(&format!("/{}", grant.id), "", CODE)).await.unwrap();
+        tls.flush().await.unwrap();
+        server.commits_begun(commits).await;
 
-    gate.add_permits(1);
+        way.take(tls).await;
 
-    server.metric_becomes("grantd_redemptions_total{outcome=\"issued\"}", 1).await;
-    server.metric_becomes("grantd_connections{state=\"open\"}", 0).await;
-    assert_eq!(server.redemptions(&grant).await.len(), 1);
+        server.metric_becomes("grantd_refusals_total{reason=\"hung_up\"}", commits.into()).await;
+        server.metric_becomes("grantd_connections{state=\"open\"}", 0).await;
+    }
+    gate.add_permits(10);
+
+    assert_eq!(server.redeem(&grant).await.status(), "HTTP/1.1 200 OK");
+    assert_eq!(server.redemptions(&grant).await.len(), 1, "only the client that waited is counted");
+    assert_eq!(server.outcomes(), Outcomes { issued: 1, refused: 3, failed: 0 });
+}
+
+/// How a client goes away.
+#[derive(Debug, Clone, Copy)]
+enum Departure {
+    /// With a reset.
+    Reset,
+    /// As Go's client does: an alert, then the end of the stream.
+    CloseNotify,
+    /// Without a word of TLS.
+    End,
+}
+
+impl Departure {
+    async fn take(self, mut tls: TlsStream<TcpStream>) {
+        match self {
+            Self::Reset => tls.get_ref().0.set_zero_linger().unwrap(),
+            Self::CloseNotify => tls.shutdown().await.unwrap(),
+            Self::End => {}
+        }
+    }
 }
 
 #[tokio::test]
@@ -226,7 +249,7 @@ async fn the_time_of_a_request_runs_from_the_acceptance_of_its_connection() {
 }
 
 #[tokio::test]
-async fn work_whose_client_has_gone_still_takes_up_a_place() {
+async fn work_whose_client_has_gone_gives_its_place_back() {
     let server = Server::start_with(Limits { max_connections: 1, ..Limits::default() }).await;
     let grant = server.grant(2).await;
     let gate = Arc::new(Semaphore::new(0));
@@ -234,10 +257,11 @@ async fn work_whose_client_has_gone_still_takes_up_a_place() {
     let mut tls = server.connect().await;
     tls.write_all(&post(&format!("/{}", grant.id), "", CODE)).await.unwrap();
     server.commits_begun(1).await;
-    drop(tls);
-
     assert!(server.connect_with(server.client_config()).await.is_err());
 
+    drop(tls);
+
+    server.metric_becomes("grantd_refusals_total{reason=\"hung_up\"}", 1).await;
     gate.add_permits(2);
     assert_eq!(server.until_admitted(&grant).await.status(), "HTTP/1.1 200 OK");
 }

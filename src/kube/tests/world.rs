@@ -200,7 +200,7 @@ impl World {
             code: PresentedCode::new(code),
             peer: Some("10.0.0.1".parse().unwrap()),
         };
-        self.app.redeem(id, request, Instant::now() + Duration::from_secs(20)).await.unwrap();
+        self.app.redeem(id, request, Instant::now() + Duration::from_secs(20), std::future::pending()).await.unwrap();
     }
 }
 
