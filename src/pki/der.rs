@@ -1,4 +1,4 @@
-//! Writes DER (X.690), as much of it as a certificate needs.
+//! Writes DER (X.690), as much of it as certificates and requests for them need.
 
 use crate::time::Timestamp;
 
@@ -31,6 +31,14 @@ pub(super) mod oid {
     pub(in super::super) const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25];
     /// 1.3.6.1.5.5.7.3.2, id-kp-clientAuth.
     pub(in super::super) const CLIENT_AUTH: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02];
+    /// 1.2.840.10045.2.1, id-ecPublicKey.
+    pub(in super::super) const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+    /// 1.2.840.10045.3.1.7, secp256r1.
+    pub(in super::super) const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+    /// 1.3.132.0.34, secp384r1.
+    pub(in super::super) const P384: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
+    /// 1.2.840.113549.1.1.1, rsaEncryption.
+    pub(in super::super) const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
     /// 1.2.840.10045.4.3.2, ecdsa-with-SHA256.
     pub(in super::super) const ECDSA_WITH_SHA256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
     /// 1.2.840.10045.4.3.3, ecdsa-with-SHA384.
@@ -235,6 +243,10 @@ mod tests {
             (oid::AUTHORITY_KEY_IDENTIFIER, "2.5.29.35"),
             (oid::EXTENDED_KEY_USAGE, "2.5.29.37"),
             (oid::CLIENT_AUTH, "1.3.6.1.5.5.7.3.2"),
+            (oid::EC_PUBLIC_KEY, "1.2.840.10045.2.1"),
+            (oid::P256, "1.2.840.10045.3.1.7"),
+            (oid::P384, "1.3.132.0.34"),
+            (oid::RSA_ENCRYPTION, "1.2.840.113549.1.1.1"),
             (oid::ECDSA_WITH_SHA256, "1.2.840.10045.4.3.2"),
             (oid::ECDSA_WITH_SHA384, "1.2.840.10045.4.3.3"),
             (oid::SHA256_WITH_RSA, "1.2.840.113549.1.1.11"),

@@ -164,6 +164,26 @@ pub enum CertificateFault {
     UnsupportedKey,
 }
 
+/// Why a client's request for a certificate is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateRequestFault {
+    /// Longer than any request.
+    #[error("it is too long")]
+    TooLong,
+    /// Not PKCS#10 in DER, or with a key in an unusual encoding.
+    #[error("it is not PKCS#10 in DER")]
+    Malformed,
+    /// An RSA key that is too weak or too slow.
+    #[error("its RSA key does not have 2048 to 4096 bits")]
+    RsaSize,
+    /// A kind of key that is not supported.
+    #[error("its kind of key is not supported")]
+    UnsupportedKey,
+    /// The signature is not of the request's own key, or of an old kind.
+    #[error("its signature does not verify")]
+    Signature,
+}
+
 /// Why a file is not a private key that can be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyFault {
