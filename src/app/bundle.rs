@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     link::{BundleParts, Site, write_bundle},
-    pki::{ClientCredential, Issuer},
+    pki::{ClientCredential, Issuer, PrivateKeyPem},
     store::Receipt,
 };
 
@@ -39,8 +39,8 @@ impl LinkBundle {
         let document = write_bundle(&BundleParts {
             name: receipt.link_name(),
             ca_pem: issuer.ca_pem(),
-            certificate_pem: credential.certificate_pem(),
-            key: Some(credential.key().expose()),
+            certificate_pem: &credential.certificate_pem(),
+            key: credential.key().map(PrivateKeyPem::expose),
             site,
         });
         drop(receipt);

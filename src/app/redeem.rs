@@ -106,7 +106,7 @@ impl App {
         let grant = self.store.get(id).await.map_err(unreadable)?.ok_or(RedeemError::Unknown)?;
         end_of(Phase::Read);
         let peer = request.peer.map(tracing::field::display);
-        let admission = self.wrong_codes.admit(&grant, request, self.clock().now(), Instant::now())?;
+        let admission = self.wrong_codes.claim(&grant, &request, self.clock().now(), Instant::now())?.admit()?;
         let (site, issuer) =
             self.sites().serving(admission.namespace(), admission.issuer()).map_err(RedeemError::Site)?;
         let signed = self.sign(&issuer, admission, deadline).await?;

@@ -16,7 +16,7 @@ use std::{
 
 use super::{redeem::RedeemError, source::network_of};
 use crate::{
-    grant::{Admission, Grant, GrantId, GrantState, RedemptionRequest, Refusal},
+    grant::{Claim, Grant, GrantId, GrantState, RedemptionRequest, Refusal},
     time::Timestamp,
 };
 
@@ -47,22 +47,22 @@ pub(super) struct WrongCodes {
 }
 
 impl WrongCodes {
-    /// Decides as [`Grant::admit`] does, within the budget. `at` is the same moment as `now`, on the clock that never goes
+    /// Decides as [`Grant::claim`] does, within the budget. `at` is the same moment as `now`, on the clock that never goes
     /// back.
     ///
     /// # Errors
     /// [`RedeemError::Refused`], or [`RedeemError::TooManyWrongCodes`] when the budget is spent.
-    pub(super) fn admit(
+    pub(super) fn claim(
         &self,
         grant: &Grant,
-        request: RedemptionRequest,
+        request: &RedemptionRequest,
         now: Timestamp,
         at: Instant,
-    ) -> Result<Admission, RedeemError> {
+    ) -> Result<Claim, RedeemError> {
         let network = request.peer.map(network_of);
         let spent = |retry_after| RedeemError::TooManyWrongCodes { retry_after };
         if !grant.has_short_code() {
-            return grant.admit(request, now).map_err(|refusal| match refusal {
+            return grant.claim(request, now).map_err(|refusal| match refusal {
                 Refusal::WrongCode => {
                     charge(&mut self.lock(), (grant.id, None), OF_A_GRANT, at).map_or_else(spent, |()| refusal.into())
                 }
@@ -76,7 +76,7 @@ impl WrongCodes {
             let whole = whole_at.get(&key).copied().unwrap_or(at);
             OF_A_NETWORK.after_one_more(whole, at).map_err(spent)?;
         }
-        grant.admit(request, now).map_err(|refusal| match refusal {
+        grant.claim(request, now).map_err(|refusal| match refusal {
             Refusal::WrongCode => charge(&mut whole_at, key, OF_A_NETWORK, at).map_or_else(spent, |()| refusal.into()),
             Refusal::Expired | Refusal::Exhausted => refusal.into(),
         })
@@ -156,7 +156,7 @@ mod tests {
             code: PresentedCode::new(code.into()),
             peer: Some(peer.parse().unwrap()),
         };
-        codes.admit(grant, request, Timestamp::from_unix_seconds(1_000), at).err()
+        codes.claim(grant, &request, Timestamp::from_unix_seconds(1_000), at).err()
     }
 
     #[track_caller]

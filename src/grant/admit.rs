@@ -3,10 +3,11 @@
 use std::{collections::BTreeMap, fmt, net::IpAddr};
 
 use super::{
+    admission::{Admission, Claim},
     allowance::Allowance,
     code::{Code, CodeOrigin, PresentedCode},
     id::{GrantId, Revision},
-    name::{GrantName, IssuerName, LinkName, Namespace, Subject},
+    name::{GrantName, LinkName, Namespace, Subject},
     terms::GrantTerms,
 };
 use crate::time::Timestamp;
@@ -106,77 +107,6 @@ pub enum Refusal {
     WrongCode,
 }
 
-/// The permission to sign one certificate and count one redemption. Only [`Grant::admit`] makes one; committing consumes it.
-///
-/// It cannot be copied, so it cannot be used twice:
-///
-/// ```compile_fail,E0599
-/// fn twice(admission: grantd::grant::Admission) -> (grantd::grant::Admission, grantd::grant::Admission) {
-///     (admission.clone(), admission)
-/// }
-/// ```
-///
-/// ```compile_fail,E0382
-/// fn twice(admission: grantd::grant::Admission) -> (grantd::grant::Admission, grantd::grant::Admission) {
-///     (admission, admission)
-/// }
-/// ```
-///
-/// Nor can it be made up:
-///
-/// ```compile_fail,E0451
-/// fn forge(id: grantd::grant::GrantId, from: grantd::grant::Admission) -> grantd::grant::Admission {
-///     grantd::grant::Admission { grant_id: id, ..from }
-/// }
-/// ```
-#[derive(Debug)]
-pub struct Admission {
-    grant_id: GrantId,
-    namespace: Namespace,
-    issuer: Option<IssuerName>,
-    link_name: LinkName,
-    subject: Subject,
-    peer: Option<IpAddr>,
-    admitted_at: Timestamp,
-}
-
-impl Admission {
-    /// The grant that admitted the request.
-    pub fn grant_id(&self) -> GrantId {
-        self.grant_id
-    }
-
-    /// The namespace of the grant, which names the site.
-    pub fn namespace(&self) -> &Namespace {
-        &self.namespace
-    }
-
-    /// Which issuer signs; the site's default when `None`.
-    pub fn issuer(&self) -> Option<&IssuerName> {
-        self.issuer.as_ref()
-    }
-
-    /// The name of the Secret and the Links.
-    pub fn link_name(&self) -> &LinkName {
-        &self.link_name
-    }
-
-    /// The subject of the certificate.
-    pub fn subject(&self) -> &Subject {
-        &self.subject
-    }
-
-    /// Where the request came from, when known.
-    pub fn peer(&self) -> Option<IpAddr> {
-        self.peer
-    }
-
-    /// The instant of the decision, which is also the instant the ledger records.
-    pub fn admitted_at(&self) -> Timestamp {
-        self.admitted_at
-    }
-}
-
 impl Grant {
     /// Whether the operator chose a code that can be guessed.
     pub fn has_short_code(&self) -> bool {
@@ -205,18 +135,27 @@ impl Grant {
     ///
     /// # Errors
     /// The first [`Refusal`] that applies.
-    pub fn admit(&self, request: RedemptionRequest, now: Timestamp) -> Result<Admission, Refusal> {
-        match self.state(now) {
+    pub fn admit(&self, request: &RedemptionRequest, now: Timestamp) -> Result<Admission, Refusal> {
+        self.claim(request, now)?.admit()
+    }
+
+    /// Like [`admit`](Self::admit), but a used-up grant can still be claimed with its code: what it has issued may be issued
+    /// again.
+    ///
+    /// # Errors
+    /// The first [`Refusal`] that applies: without the code, a used-up grant is [`Refusal::Exhausted`].
+    pub fn claim(&self, request: &RedemptionRequest, now: Timestamp) -> Result<Claim, Refusal> {
+        let (is_open, without_code) = match self.state(now) {
             GrantState::Expired => return Err(Refusal::Expired),
-            GrantState::Exhausted => return Err(Refusal::Exhausted),
-            GrantState::Open => {}
-        }
+            GrantState::Exhausted => (false, Refusal::Exhausted),
+            GrantState::Open => (true, Refusal::WrongCode),
+        };
         if !self.code.matches(&request.code) {
-            return Err(Refusal::WrongCode);
+            return Err(without_code);
         }
-        let link_name = request.link_name.unwrap_or_else(|| self.name.clone().into());
-        let subject = request.subject.unwrap_or_else(|| Subject::from(&link_name));
-        Ok(Admission {
+        let link_name = request.link_name.clone().unwrap_or_else(|| self.name.clone().into());
+        let subject = request.subject.clone().unwrap_or_else(|| Subject::from(&link_name));
+        let admission = Admission {
             grant_id: self.id,
             namespace: self.namespace.clone(),
             issuer: self.terms.issuer.clone(),
@@ -224,13 +163,15 @@ impl Grant {
             subject,
             peer: request.peer,
             admitted_at: now,
-        })
+            reissue: None,
+        };
+        Ok(Claim { admission, is_open })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::admission::Reissue, *};
 
     const NOW: i64 = 1_000;
 
@@ -257,7 +198,7 @@ mod tests {
     }
 
     fn admit(grant: &Grant, code: &str) -> Result<Admission, Refusal> {
-        grant.admit(request(code), Timestamp::from_unix_seconds(NOW))
+        grant.admit(&request(code), Timestamp::from_unix_seconds(NOW))
     }
 
     #[test]
@@ -274,8 +215,22 @@ mod tests {
         assert_eq!((admission.link_name().as_str(), admission.subject().as_str()), ("offer", "offer"));
 
         let named = RedemptionRequest { link_name: Some("east".parse().unwrap()), ..request("secret") };
-        let admission = grant(1, 0, NOW + 1).admit(named, Timestamp::from_unix_seconds(NOW)).unwrap();
+        let admission = grant(1, 0, NOW + 1).admit(&named, Timestamp::from_unix_seconds(NOW)).unwrap();
         assert_eq!((admission.link_name().as_str(), admission.subject().as_str()), ("east", "east"));
+    }
+
+    #[test]
+    fn a_used_up_grant_is_claimed_with_its_code_only() {
+        let claim = |made, code| grant(1, made, NOW + 1).claim(&request(code), Timestamp::from_unix_seconds(NOW));
+        assert_eq!(claim(1, "wrong").unwrap_err(), Refusal::Exhausted);
+        assert_eq!(claim(0, "wrong").unwrap_err(), Refusal::WrongCode);
+        assert_eq!(claim(1, "secret").unwrap().admit().unwrap_err(), Refusal::Exhausted);
+        assert!(claim(0, "secret").unwrap().admit().is_ok());
+
+        let of = Reissue { ordinal: 1, since: Timestamp::from_unix_seconds(0) };
+        assert_eq!(claim(1, "secret").unwrap().reissue(of).reissue(), Some(of));
+        let expired = grant(1, 1, NOW).claim(&request("secret"), Timestamp::from_unix_seconds(NOW));
+        assert_eq!(expired.unwrap_err(), Refusal::Expired);
     }
 
     #[test]

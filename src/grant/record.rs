@@ -91,6 +91,34 @@ pub struct Redemption {
     pub certificate: CertificateRecord,
 }
 
+/// How a redemption was answered once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReplayKind {
+    /// With the same certificate, for the same key of the client's own.
+    Replayed,
+    /// With a new key and certificate, within the retry window.
+    Reissued,
+}
+
+/// A redemption that was answered once more, which was not counted again. Written once, never changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replay {
+    /// The grant.
+    pub grant_id: GrantId,
+    /// Which of its redemptions was repeated.
+    pub ordinal: u32,
+    /// 1 for the first repetition of that redemption, then without gaps.
+    pub number: u32,
+    /// With the same certificate or a new one.
+    pub kind: ReplayKind,
+    /// When it was recorded.
+    pub replayed_at: Timestamp,
+    /// Where the request came from, when that is known.
+    pub peer: Option<IpAddr>,
+    /// The certificate that was sent.
+    pub certificate: CertificateRecord,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,12 +2,18 @@
 
 use std::future::Future;
 
-use super::{admit::Admission, record::CertificateRecord};
+use super::{admission::Admission, record::CertificateRecord};
 
 /// A credential that can say what the ledger keeps of its certificate.
 pub trait Certified {
     /// The facts about this credential's own certificate that the ledger keeps.
     fn record(&self) -> &CertificateRecord;
+
+    /// The certificate in DER, when it is to be stored with its redemption, so that the same one can be sent again. Then the
+    /// client has the key, and the store counts each key of a grant once.
+    fn kept(&self) -> Option<&[u8]> {
+        None
+    }
 }
 
 /// A certificate that was signed for an admission, and is not counted yet. It owns both, and releases neither: only the
@@ -69,7 +75,8 @@ impl<C: Certified> Signed<C> {
         F: Future<Output = Result<P, E>>,
     {
         let Self { admission, credential } = self;
-        let proof = commit(PendingRedemption { admission, certificate: *credential.record() }).await?;
+        let kept = credential.kept().map(<[u8]>::to_vec);
+        let proof = commit(PendingRedemption { admission, certificate: *credential.record(), kept }).await?;
         Ok((credential, proof))
     }
 
@@ -80,20 +87,22 @@ impl<C: Certified> Signed<C> {
     }
 }
 
-/// A redemption that a store is to count and to write into the ledger. Only a [`Signed`] makes one, so its certificate was
+/// A redemption that a store is to count and to write into the ledger; or, when its admission is one to reissue, to record as
+/// a repetition of one. Only a [`Signed`] makes one, so its certificate was
 /// signed for its admission.
 ///
 /// ```compile_fail,E0451
 /// use grantd::grant::{Admission, CertificateRecord, PendingRedemption};
 ///
 /// fn forge(admission: Admission, certificate: CertificateRecord) -> PendingRedemption {
-///     PendingRedemption { admission, certificate }
+///     PendingRedemption { admission, certificate, kept: None }
 /// }
 /// ```
 #[derive(Debug)]
 pub struct PendingRedemption {
     admission: Admission,
     certificate: CertificateRecord,
+    kept: Option<Vec<u8>>,
 }
 
 impl PendingRedemption {
@@ -105,5 +114,10 @@ impl PendingRedemption {
     /// The certificate that was signed for it.
     pub fn certificate(&self) -> &CertificateRecord {
         &self.certificate
+    }
+
+    /// The certificate itself, in DER, when it is to be stored too.
+    pub fn kept(&self) -> Option<&[u8]> {
+        self.kept.as_deref()
     }
 }

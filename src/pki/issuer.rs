@@ -7,12 +7,13 @@ use x509_parser::certificate::X509Certificate;
 
 use super::{
     certificate,
+    certificate_request::CertificateRequest,
     client_key::ClientKey,
     error::{CertificateFault, IssueError, IssuerFault, PkiError},
     key::{self, SigningKey},
     leaf::{Leaf, Template},
     pem::{self, PrivateKeyPem},
-    profile::{ClientKeyType, Profile, Validity, common_name},
+    profile::{ClientKeyType, KeyUsage, Profile, Validity, common_name},
 };
 use crate::{
     file,
@@ -31,24 +32,24 @@ pub struct Issuer {
     validity: Validity,
 }
 
-/// A key pair and its certificate. An issuer gives it out only as a part of a [`Signed`], so that it is counted before it is
-/// sent.
+/// A certificate and its key pair, unless that is the client's own. An issuer gives it out only as a part of a [`Signed`], so
+/// that it is counted before it is sent.
 #[derive(Debug)]
 pub struct ClientCredential {
-    certificate_pem: String,
-    key: PrivateKeyPem,
+    certificate: Vec<u8>,
+    key: Option<PrivateKeyPem>,
     record: CertificateRecord,
 }
 
 impl ClientCredential {
     /// The certificate alone, as PEM (docs/protocol.md section 3.1).
-    pub fn certificate_pem(&self) -> &str {
-        &self.certificate_pem
+    pub fn certificate_pem(&self) -> String {
+        certificate_pem(&self.certificate)
     }
 
-    /// The private key, as PKCS#8 PEM.
-    pub fn key(&self) -> &PrivateKeyPem {
-        &self.key
+    /// The private key, as PKCS#8 PEM; `None` when the client has it.
+    pub fn key(&self) -> Option<&PrivateKeyPem> {
+        self.key.as_ref()
     }
 }
 
@@ -56,6 +57,19 @@ impl Certified for ClientCredential {
     fn record(&self) -> &CertificateRecord {
         &self.record
     }
+
+    /// A certificate for a client's own key: it is of no use to others, and can be sent again.
+    fn kept(&self) -> Option<&[u8]> {
+        match self.key {
+            Some(_) => None,
+            None => Some(&self.certificate),
+        }
+    }
+}
+
+/// A certificate in DER as PEM text.
+pub fn certificate_pem(der: &[u8]) -> String {
+    pem::encode(pem::CERTIFICATE, der)
 }
 
 impl Issuer {
@@ -128,6 +142,28 @@ impl Issuer {
         Ok(Signed::new(admission, credential))
     }
 
+    /// Signs a certificate for the key of a client's request. Otherwise as [`issue`](Self::issue); the kind of key in the
+    /// profile means nothing here.
+    ///
+    /// # Errors
+    /// As [`issue`](Self::issue).
+    pub fn issue_for(
+        &self,
+        admission: Admission,
+        request: &CertificateRequest,
+        profile: &Profile,
+    ) -> Result<Signed<ClientCredential>, IssueError> {
+        let (public_key, usage) = (&request.public_key, request.key_usage);
+        let (subject, now) = (admission.subject().as_str(), admission.admitted_at());
+        let (certificate, record) = self.certificate(subject, now, profile, public_key, usage)?;
+        Ok(Signed::new(admission, ClientCredential { certificate, key: None, record }))
+    }
+
+    /// Whether signing alone, without making a key, takes most of a millisecond.
+    pub fn signs_slowly(&self) -> bool {
+        self.key.is_slow()
+    }
+
     /// Whether issuing with this profile takes so long (most of a millisecond for an RSA CA, a tenth of a second and more
     /// for an RSA client key) that it must not run on a thread that serves connections.
     pub fn is_slow(&self, profile: &Profile) -> bool {
@@ -155,24 +191,27 @@ impl Issuer {
     fn credential(&self, subject: &str, now: Timestamp, profile: &Profile) -> Result<ClientCredential, IssueError> {
         self.check(now).map_err(IssueError::Issuer)?;
         let key = ClientKey::generate(profile.key_type).map_err(|_| IssueError::Crypto { action: "make a key" })?;
+        let usage = profile.key_type.key_usage();
+        let (certificate, record) = self.certificate(subject, now, profile, &key.public_key, usage)?;
+        Ok(ClientCredential { certificate, key: Some(key.private_key), record })
+    }
+
+    /// The certificate of a public key, in DER, and its record.
+    fn certificate(
+        &self,
+        subject: &str,
+        now: Timestamp,
+        profile: &Profile,
+        public_key: &[u8],
+        key_usage: KeyUsage,
+    ) -> Result<(Vec<u8>, CertificateRecord), IssueError> {
+        self.check(now).map_err(IssueError::Issuer)?;
         let serial = random_serial()?;
         let validity = self.validity.within(now, profile.validity);
-        let der = self.sign(&Leaf {
-            serial,
-            common_name: &common_name(subject),
-            validity,
-            public_key: &key.public_key,
-            key_usage: profile.key_type.key_usage(),
-        })?;
-        Ok(ClientCredential {
-            certificate_pem: pem::encode(pem::CERTIFICATE, &der),
-            record: CertificateRecord {
-                serial,
-                key_fingerprint: fingerprint(&key.public_key),
-                not_after: validity.not_after,
-            },
-            key: key.private_key,
-        })
+        let common_name = &common_name(subject);
+        let der = self.sign(&Leaf { serial, common_name, validity, public_key, key_usage })?;
+        let key_fingerprint = fingerprint(public_key);
+        Ok((der, CertificateRecord { serial, key_fingerprint, not_after: validity.not_after }))
     }
 
     fn sign(&self, leaf: &Leaf<'_>) -> Result<Vec<u8>, IssueError> {
@@ -189,7 +228,7 @@ impl Issuer {
         let credential = self
             .credential("probe", now, &profile)
             .map_err(|_| IssuerFault::Probe { what: "it could not be signed" })?;
-        let read = certificate::read_all(credential.certificate_pem.as_bytes()).unwrap_or_default();
+        let read = certificate::read_all(credential.certificate_pem().as_bytes()).unwrap_or_default();
         let leaf = read.first().and_then(|der| certificate::parse(der));
         let leaf = leaf.ok_or(IssuerFault::Probe { what: "it cannot be read back" })?;
         if leaf.issuer().as_raw() != ca.subject().as_raw() {
@@ -247,7 +286,7 @@ fn random_serial() -> Result<SerialNumber, IssueError> {
 }
 
 /// SHA-256 of a SubjectPublicKeyInfo.
-fn fingerprint(public_key: &[u8]) -> KeyFingerprint {
+pub(super) fn fingerprint(public_key: &[u8]) -> KeyFingerprint {
     let digest = digest::digest(&digest::SHA256, public_key);
     let mut bytes = [0; 32];
     bytes.copy_from_slice(digest.as_ref());

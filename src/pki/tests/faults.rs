@@ -201,7 +201,8 @@ fn of_several_certificates_the_first_is_the_ca_and_the_file_stays_as_it_is() {
 
     assert_eq!(issuer.ca_pem().as_bytes(), both);
     let credential = issue(&issuer, "east", now(), &Profile::default()).unwrap();
-    let leaf = credential.certificate_pem().as_bytes();
+    let leaf = credential.certificate_pem();
+    let leaf = leaf.as_bytes();
     assert!(is_issued_by(leaf, &bench.read("middle.crt")));
     assert!(!is_issued_by(leaf, &bench.read("root.crt")));
 }

@@ -37,7 +37,7 @@ fn a_certificate_says_what_the_profile_promises() {
     for key_type in ClientKeyType::ALL {
         let profile = Profile { key_type, ..Profile::default() };
         let credential = issue(&issuer, "east-site", now(), &profile).unwrap();
-        let der = der(credential.certificate_pem());
+        let der = der(&credential.certificate_pem());
         let leaf = certificate::parse(&der).unwrap();
 
         assert_eq!(leaf.version(), X509Version::V3);
@@ -61,7 +61,7 @@ fn the_authority_key_identifier_is_the_cas_own() {
     let issuer = issuer(now);
     let ca_der = der(issuer.ca_pem());
     let ca = certificate::parse(&ca_der).unwrap();
-    let leaf_der = der(issue(&issuer, "east", now, &Profile::default()).unwrap().certificate_pem());
+    let leaf_der = der(&issue(&issuer, "east", now, &Profile::default()).unwrap().certificate_pem());
     let leaf = certificate::parse(&leaf_der).unwrap();
 
     let named = leaf.iter_extensions().find_map(|extension| {
@@ -80,8 +80,8 @@ fn key_certificate_and_record_belong_together() {
     for key_type in ClientKeyType::ALL {
         let profile = Profile { key_type, ..Profile::default() };
         let credential = issue(&issuer, "east", now, &profile).unwrap();
-        let (key_pem, record) = (credential.key(), credential.record());
-        let der = der(credential.certificate_pem());
+        let (key_pem, record) = (credential.key().unwrap(), credential.record());
+        let der = der(&credential.certificate_pem());
         let leaf = certificate::parse(&der).unwrap();
 
         assert!(key_pem.expose().starts_with("-----BEGIN PRIVATE KEY-----\n"));
@@ -117,7 +117,7 @@ fn a_certificate_starts_five_minutes_early_and_ends_after_the_validity_of_the_pr
     let profile = Profile { validity: Duration::from_secs(3_600), ..Profile::default() };
     let credential = issue(&issuer, "east", admitted, &profile).unwrap();
 
-    let der = der(credential.certificate_pem());
+    let der = der(&credential.certificate_pem());
     let validity = certificate::validity(&certificate::parse(&der).unwrap());
     assert_eq!(validity.not_before, admitted.saturating_sub(Duration::from_secs(300)));
     assert_eq!(validity.not_after, admitted.saturating_add(Duration::from_secs(3_600)));
@@ -136,7 +136,7 @@ fn dates_beyond_2049_are_read_back() {
     let made: Timestamp = "2046-01-01T00:00:00Z".parse().unwrap();
     let issuer = issuer(made);
     let credential = issue(&issuer, "east", made, &Profile::default()).unwrap();
-    let der = der(credential.certificate_pem());
+    let der = der(&credential.certificate_pem());
     let validity = certificate::validity(&certificate::parse(&der).unwrap());
     assert_eq!(validity.not_after, made.saturating_add(YEAR * 5));
     assert!(validity.not_after.to_string().starts_with("2050-12-3"));
@@ -189,7 +189,7 @@ fn debug_of_an_issuer_and_a_credential_shows_no_key() {
     let now = now();
     let issuer = issuer(now);
     let credential = issue(&issuer, "east", now, &Profile::default()).unwrap();
-    let secret = credential.key().expose().lines().nth(1).unwrap().to_owned();
+    let secret = credential.key().unwrap().expose().lines().nth(1).unwrap().to_owned();
     let shown = format!("{issuer:?} {credential:?}");
     assert!(!shown.contains(&secret) && shown.contains("PrivateKeyPem(redacted)"), "{shown}");
 }
@@ -201,7 +201,7 @@ proptest! {
     fn every_subject_becomes_the_common_name(subject in "[^\\p{C}]{1,63}") {
         let now = now();
         let credential = issue(&issuer(now), &subject, now, &Profile::default()).unwrap();
-        let der = der(credential.certificate_pem());
+        let der = der(&credential.certificate_pem());
         let leaf = certificate::parse(&der).unwrap();
         let names: Vec<_> = leaf.subject().iter_common_name().map(|name| name.as_str().unwrap()).collect();
         prop_assert_eq!(names, [common_name(&subject)]);

@@ -51,7 +51,7 @@ fn every_ca_works_with(kind: &str) {
 
         bench.write("leaf.crt", credential.certificate_pem());
         assert_eq!(bench.accepts_client("ca.crt", "leaf.crt"), Ok(()), "{case}");
-        assert_eq!(accepted_by_rustls(&bench.read("ca.crt"), credential.certificate_pem()), Ok(()), "{case}");
+        assert_eq!(accepted_by_rustls(&bench.read("ca.crt"), &credential.certificate_pem()), Ok(()), "{case}");
         assert_eq!(issuer.ca_pem().as_bytes(), bench.read("ca.crt"), "{case}");
         assert!(is_issued_by(&bench.read("leaf.crt"), &bench.read("ca.crt")), "{case}");
     }

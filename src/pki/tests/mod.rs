@@ -5,6 +5,7 @@ mod faults;
 mod issued;
 mod matrix;
 mod own;
+mod requests;
 mod serving;
 
 use std::error::Error;
@@ -47,7 +48,7 @@ fn admission(subject: &str, now: Timestamp) -> Admission {
         code: PresentedCode::new(b"secret".to_vec()),
         peer: None,
     };
-    grant.admit(request, now).unwrap()
+    grant.admit(&request, now).unwrap()
 }
 
 /// What the issuer gives out for `subject` at `now`.

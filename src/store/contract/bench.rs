@@ -199,7 +199,7 @@ pub(in crate::store) fn admission(grant: &Grant, seconds: i64) -> Admission {
         code: PresentedCode::new(grant.code.expose().into()),
         peer: Some("2001:db8::1".parse().unwrap()),
     };
-    open.admit(request, at(seconds)).unwrap()
+    open.admit(&request, at(seconds)).unwrap()
 }
 
 /// The record of a new certificate, with random serial number and key.
