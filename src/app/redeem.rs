@@ -215,7 +215,7 @@ fn uncounted(error: CommitError) -> RedeemError {
     match error {
         CommitError::Expired => RedeemError::Refused(Refusal::Expired),
         CommitError::Exhausted => RedeemError::Refused(Refusal::Exhausted),
-        CommitError::Gone => RedeemError::Gone,
+        CommitError::Gone | CommitError::KnownKey | CommitError::NotRepeatable => RedeemError::Gone,
         CommitError::Store(error @ StoreError::Corrupt { .. }) => RedeemError::Corrupt(error),
         CommitError::Store(error @ StoreError::Unavailable { .. }) => RedeemError::Commit(error),
     }

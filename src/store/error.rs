@@ -153,8 +153,31 @@ pub enum CommitError {
     /// The grant was deleted since it was admitted.
     #[error("the grant does not exist any more")]
     Gone,
+    /// A certificate for this key of the client's own is there already: the request is a replay.
+    #[error("the key has a certificate of this grant already")]
+    KnownKey,
+    /// The redemption that was to be repeated is not there, too long ago, or was repeated as often as allowed.
+    #[error("the redemption cannot be repeated any more")]
+    NotRepeatable,
     /// The store did not answer.
     #[error("the redemption was not counted")]
+    Store(#[source] StoreError),
+}
+
+/// Why a certificate was not sent again.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The grant's time is over.
+    #[error("the grant has expired")]
+    Expired,
+    /// The certificate was issued for another name or subject.
+    #[error("the key has a certificate with another name or subject")]
+    OtherName,
+    /// It was sent again as often as is recorded.
+    #[error("the certificate was sent again too often")]
+    TooOften,
+    /// The store did not answer.
+    #[error("the replay was not recorded")]
     Store(#[source] StoreError),
 }
 

@@ -1,13 +1,18 @@
 //! Grants and the ledger of their redemptions: the contract of a store.
 
-use super::{CommitError, CorruptRow, CreateError, Recorded, StoreFuture, UpdateError};
+use super::{Claimed, CommitError, CorruptRow, CreateError, Recorded, ReplayError, StoreFuture, UpdateError};
 use crate::{
     grant::{
-        Allowance, Code, CodeOrigin, Grant, GrantId, GrantMetadata, GrantName, GrantTerms, Namespace,
-        PendingRedemption, Redemption, Revision,
+        Allowance, Claim, Code, CodeOrigin, Grant, GrantId, GrantMetadata, GrantName, GrantTerms, KeyFingerprint,
+        Namespace, PendingRedemption, Redemption, Replay, Revision,
     },
     time::Timestamp,
 };
+
+/// How often a redemption can be answered again with the same certificate: each time is a row.
+pub const MOST_REPLAYS: u32 = 100;
+/// How often a redemption can be answered again with a new key and certificate.
+pub const MOST_REISSUES: u32 = 3;
 
 /// Grants and the ledger, kept durably.
 ///
@@ -20,7 +25,7 @@ use crate::{
 /// 4. *Condition and change are one.* Whether a redemption is still allowed is decided in the statement that counts it,
 ///    against the store's own copy, not against the copy that was admitted.
 /// 5. *Failures stay apart.* An operation that is refused or fails changes nothing and does not disturb another one.
-/// 6. *The ledger stays.* Nothing deletes or changes a ledger row, not even deleting the grant.
+/// 6. *The ledger stays.* Nothing deletes or changes a ledger row or the record of a replay, not even deleting the grant.
 /// 7. *Revisions grow.* Every change gets a revision greater than all before it, also after a restart and after a deletion.
 /// 8. *A caller may go away.* Dropping a returned future leaves the operation either done or not begun, never half done.
 /// 9. *Secrets are sealed.* Codes, metadata and the contents of objects cannot be read from the stored bytes without the
@@ -64,9 +69,27 @@ pub trait GrantStore: Send + Sync + 'static {
     /// Counts one redemption and writes its ledger row, in one durable transaction. Callers use `commit` of `dyn Store`,
     /// which releases the credential too.
     ///
+    /// One with a certificate that is [kept](PendingRedemption::kept) is counted only if its key has no certificate of this
+    /// grant yet; the certificate is stored in the same transaction. One that is to [reissue](crate::grant::Admission::reissue)
+    /// is not counted but recorded as a replay, at most [`MOST_REISSUES`] times for each redemption.
+    ///
     /// # Errors
     /// [`CommitError`]; nothing was counted then.
     fn commit_redemption(&self, redemption: PendingRedemption) -> StoreFuture<'_, Recorded, CommitError>;
+
+    /// Looks for a certificate of this grant for this key of the client's own. If there is one, it records that the
+    /// certificate is sent again, at most [`MOST_REPLAYS`] times for each redemption, and answers it.
+    ///
+    /// # Errors
+    /// [`ReplayError`]; nothing was recorded then.
+    fn claim(&self, claim: Claim, key: KeyFingerprint) -> StoreFuture<'_, Claimed, ReplayError>;
+
+    /// The last redemption of this grant with the claim's name and subject that is not older than `since`, when it can be
+    /// repeated once more: by a client that retries.
+    fn repeatable(&self, claim: &Claim, since: Timestamp) -> StoreFuture<'_, Option<u32>>;
+
+    /// The replays of a grant's redemptions, by ordinal and number, after this pair, at most `limit`. Also of a deleted grant.
+    fn replays(&self, id: GrantId, after: (u32, u32), limit: u32) -> StoreFuture<'_, Vec<Replay>>;
 
     /// The ledger rows of a grant with ordinals greater than `after`, in order, at most `limit`. Also of a deleted grant.
     fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> StoreFuture<'_, Vec<Redemption>>;

@@ -2,6 +2,7 @@
 //! can check it.
 
 mod objects;
+mod replays;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,16 +12,17 @@ use std::{
 };
 
 use super::{
-    ChangeEffect, ChangeSubject, Changes, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage,
-    GrantQuery, GrantStore, LastState, NewGrant, ObjectKey, PageLimit, Recorded, Store, StoreError, StoreFailure,
-    StoreFuture, StoredObject, UpdateError,
+    ChangeEffect, ChangeSubject, Changes, Claimed, CommitError, CreateError, Deleted, GrantChange, GrantCounts,
+    GrantPage, GrantQuery, GrantStore, LastState, MOST_REISSUES, MOST_REPLAYS, NewGrant, ObjectKey, PageLimit,
+    Recorded, ReplayError, Replayed, ReplayedCertificate, Store, StoreError, StoreFailure, StoreFuture, StoredObject,
+    UpdateError,
     changes::{Committed, PendingChange},
     sql::operation::{new_allowance, stored},
 };
 use crate::{
     grant::{
-        Allowance, Grant, GrantId, GrantName, GrantState, Namespace, PendingRedemption, Redemption, Revision,
-        SerialNumber,
+        Allowance, Claim, Grant, GrantId, GrantName, GrantState, KeyFingerprint, Namespace, PendingRedemption,
+        Redemption, Reissue, Replay, ReplayKind, Revision, SerialNumber,
     },
     time::Timestamp,
 };
@@ -36,6 +38,9 @@ struct State {
     grants: BTreeMap<(Namespace, GrantName), Grant>,
     ledger: BTreeMap<GrantId, Vec<Redemption>>,
     serials: BTreeSet<SerialNumber>,
+    /// Certificates that are kept, and the ordinals of their redemptions.
+    kept: Vec<(GrantId, KeyFingerprint, u32, Vec<u8>)>,
+    replays: Vec<Replay>,
     revision: u64,
     closed: bool,
     changes: Arc<Changes>,
@@ -49,6 +54,8 @@ impl MemoryStore {
             grants: BTreeMap::new(),
             ledger: BTreeMap::new(),
             serials: BTreeSet::new(),
+            kept: Vec::new(),
+            replays: Vec::new(),
             revision: 1,
             closed: false,
             changes: Arc::clone(&changes),
@@ -137,16 +144,22 @@ impl State {
 
     fn remove(&mut self, key: &(Namespace, GrantName)) -> Option<Revision> {
         let grant = self.grants.remove(key)?;
+        self.kept.retain(|(id, ..)| *id != grant.id);
         Some(self.changed(subject(&grant), ChangeEffect::Removed(LastState::Grant(Box::new(grant)))))
     }
 
     fn redeem(&mut self, redemption: PendingRedemption) -> Result<Recorded, CommitError> {
         let (admission, certificate) = (redemption.admission(), *redemption.certificate());
+        if let Some(of) = admission.reissue() {
+            return self.reissue(redemption, of);
+        }
         let now = admission.admitted_at();
         let mut grant = self.by_id(admission.grant_id()).cloned().ok_or(CommitError::Gone)?;
+        let is_known = redemption.kept().is_some() && self.known(grant.id, certificate.key_fingerprint).is_some();
         match grant.state(now) {
-            GrantState::Open => {}
             GrantState::Expired => return Err(CommitError::Expired),
+            GrantState::Open | GrantState::Exhausted if is_known => return Err(CommitError::KnownKey),
+            GrantState::Open => {}
             GrantState::Exhausted => return Err(CommitError::Exhausted),
         }
         if !self.serials.insert(certificate.serial) {
@@ -166,6 +179,9 @@ impl State {
             peer: admission.peer(),
             certificate,
         });
+        if let Some(der) = redemption.kept() {
+            self.kept.push((grant.id, certificate.key_fingerprint, ordinal, der.to_vec()));
+        }
         self.grants.insert((grant.namespace.clone(), grant.name.clone()), grant);
         Ok(Recorded::new(redemption, ordinal))
     }
@@ -252,6 +268,20 @@ impl GrantStore for MemoryStore {
     fn commit_redemption(&self, redemption: PendingRedemption) -> StoreFuture<'_, Recorded, CommitError> {
         let state = self.open("count a redemption").map_err(CommitError::Store);
         Box::pin(ready(state.and_then(|mut state| state.redeem(redemption))))
+    }
+
+    fn claim(&self, claim: Claim, key: KeyFingerprint) -> StoreFuture<'_, Claimed, ReplayError> {
+        let state = self.open("record a replay").map_err(ReplayError::Store);
+        Box::pin(ready(state.and_then(|mut state| state.replay(claim, key))))
+    }
+
+    fn repeatable(&self, claim: &Claim, since: Timestamp) -> StoreFuture<'_, Option<u32>> {
+        let state = self.open("look for a redemption to repeat");
+        Box::pin(ready(state.map(|state| state.repeatable(claim, since))))
+    }
+
+    fn replays(&self, id: GrantId, after: (u32, u32), limit: u32) -> StoreFuture<'_, Vec<Replay>> {
+        Box::pin(ready(self.open("read the replays").map(|state| state.replays_after(id, after, limit))))
     }
 
     fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> StoreFuture<'_, Vec<Redemption>> {

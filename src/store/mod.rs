@@ -24,17 +24,20 @@ use std::sync::Arc;
 
 pub use changes::{Change, ChangeEffect, ChangeSubject, Changes, ChangesError, LastState};
 pub use error::{
-    CommitError, CorruptRow, CreateError, DatabaseError, FileFault, SealError, StoreError, StoreFailure, StoreFuture,
-    UpdateError,
+    CommitError, CorruptRow, CreateError, DatabaseError, FileFault, ReplayError, SealError, StoreError, StoreFailure,
+    StoreFuture, UpdateError,
 };
-pub use grants::{Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore, NewGrant, PageLimit};
+pub use grants::{
+    Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore, MOST_REISSUES, MOST_REPLAYS, NewGrant,
+    PageLimit,
+};
 pub use object::{
     Labels, ObjectContent, ObjectKey, ObjectKind, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, StoredObject,
     WriteObjectsError,
 };
 pub use open::open;
 pub use options::{CommitOutcome, CommitReport, Location, OnCommit, OpenError, StoreOptions};
-pub use receipt::{Receipt, Recorded};
+pub use receipt::{Claimed, Receipt, Recorded, Replayed, ReplayedCertificate};
 
 use crate::grant::{Certified, Revision, Signed};
 

@@ -8,11 +8,13 @@ use std::sync::{
 use tokio::sync::watch;
 
 use crate::{
-    grant::{Grant, GrantId, GrantName, Namespace, PendingRedemption, Redemption, Revision},
+    grant::{
+        Claim, Grant, GrantId, GrantName, KeyFingerprint, Namespace, PendingRedemption, Redemption, Replay, Revision,
+    },
     store::{
-        Changes, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore,
-        NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, Recorded, Store, StoreError,
-        StoreFailure, StoreFuture, StoredObject, UpdateError, WriteObjectsError,
+        Changes, Claimed, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery,
+        GrantStore, NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, Recorded, ReplayError,
+        Store, StoreError, StoreFailure, StoreFuture, StoredObject, UpdateError, WriteObjectsError,
     },
     time::Timestamp,
 };
@@ -150,6 +152,18 @@ impl GrantStore for Filling {
 
     fn commit_redemption(&self, redemption: PendingRedemption) -> StoreFuture<'_, Recorded, CommitError> {
         self.store.commit_redemption(redemption)
+    }
+
+    fn claim(&self, claim: Claim, key: KeyFingerprint) -> StoreFuture<'_, Claimed, ReplayError> {
+        self.store.claim(claim, key)
+    }
+
+    fn repeatable(&self, claim: &Claim, since: Timestamp) -> StoreFuture<'_, Option<u32>> {
+        self.store.repeatable(claim, since)
+    }
+
+    fn replays(&self, id: GrantId, after: (u32, u32), limit: u32) -> StoreFuture<'_, Vec<Replay>> {
+        self.store.replays(id, after, limit)
     }
 
     fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> StoreFuture<'_, Vec<Redemption>> {

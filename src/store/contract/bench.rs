@@ -11,8 +11,8 @@ use std::{
 use crate::{
     file,
     grant::{
-        Admission, Allowance, CertificateRecord, Certified, CodeOrigin, Grant, GrantId, GrantMetadata, GrantTerms,
-        KeyFingerprint, PresentedCode, RedemptionRequest, SerialNumber, Signed,
+        Admission, Allowance, CertificateRecord, Certified, Claim, CodeOrigin, Grant, GrantId, GrantMetadata,
+        GrantTerms, KeyFingerprint, PresentedCode, RedemptionRequest, SerialNumber, Signed,
     },
     store::{
         CommitError, GrantChange, GrantStore, NewGrant, ObjectContent, ObjectKey, ObjectKind, ObjectStore, ObjectWrite,
@@ -216,6 +216,40 @@ impl Certified for CertificateRecord {
     fn record(&self) -> &CertificateRecord {
         self
     }
+}
+
+/// A certificate that may be kept, as that of a client's own key is.
+#[derive(Debug)]
+pub(in crate::store) struct Kept(pub(in crate::store) CertificateRecord, pub(in crate::store) Option<Vec<u8>>);
+
+impl Certified for Kept {
+    fn record(&self) -> &CertificateRecord {
+        &self.0
+    }
+
+    fn kept(&self) -> Option<&[u8]> {
+        self.1.as_deref()
+    }
+}
+
+/// Counts one redemption with a certificate that may be kept.
+pub(in crate::store) fn commit_kept<'a>(
+    store: &'a (dyn Store + 'static),
+    admission: Admission,
+    certificate: Kept,
+) -> StoreFuture<'a, Receipt<Kept>, CommitError> {
+    Box::pin(store.commit(Signed::new(admission, certificate)))
+}
+
+/// Claims the grant with its code at `seconds`, for `name`, whatever has become of the grant.
+pub(in crate::store) fn claim(grant: &Grant, seconds: i64, name: &str) -> Claim {
+    let request = RedemptionRequest {
+        link_name: Some(name.parse().unwrap()),
+        subject: Some("Zweigstelle Köln".parse().unwrap()),
+        code: PresentedCode::new(grant.code.expose().into()),
+        peer: Some("2001:db8::1".parse().unwrap()),
+    };
+    Grant { expires_at: at(i64::MAX), ..grant.clone() }.claim(&request, at(seconds)).unwrap()
 }
 
 /// Counts one redemption; a record is credential enough for the tests of a store.

@@ -8,10 +8,11 @@ mod objects;
 mod promises;
 mod reading;
 mod replay;
+mod replays;
 
 pub(in crate::store) use bench::{
-    Bench, Files, MemoryBench, SqliteBench, admission, at, certificate, change, commit, content, create_object, key,
-    new_grant, read_object, site_key, update_object, within,
+    Bench, Files, Kept, MemoryBench, SqliteBench, admission, at, certificate, change, claim, commit, commit_kept,
+    content, create_object, key, new_grant, read_object, site_key, update_object, within,
 };
 
 /// Makes a test of each promise for each store.

@@ -1,6 +1,7 @@
 //! Reading, on connections of its own: each answer is one statement, so it shows the database at one moment.
 
 mod objects;
+mod replays;
 
 use std::{ops::ControlFlow, str::FromStr, sync::Arc, time::Duration};
 

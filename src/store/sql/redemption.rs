@@ -26,6 +26,8 @@ pub(in crate::store) enum Outcome {
     Expired,
     /// The grant has no redemption left.
     Exhausted,
+    /// The key of the client's own has a certificate of this grant.
+    KnownKey,
     /// The outcome could not be read back. The redemption may be counted.
     Unreadable(StoreError),
 }
@@ -70,6 +72,7 @@ impl WaitingRedemption {
             Outcome::Gone => Err(CommitError::Gone),
             Outcome::Expired => Err(CommitError::Expired),
             Outcome::Exhausted => Err(CommitError::Exhausted),
+            Outcome::KnownKey => Err(CommitError::KnownKey),
             Outcome::Unreadable(error) => Err(CommitError::Store(error)),
         };
         // Fails when the caller has gone away, and then there is no one to answer.

@@ -3,6 +3,7 @@
 mod column;
 mod json;
 mod object;
+mod replay;
 mod terms;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ pub(in crate::store) use column::uid;
 #[cfg(any(test, fuzzing))]
 pub(in crate::store) use object::object_content;
 pub(in crate::store) use object::{object, object_json, object_state, removed_object};
+pub(in crate::store) use replay::{issued, ordinal, repeated, replay, replay_kind};
 pub(in crate::store) use terms::TermValues;
 
 use self::column::{bytes, instant, instant_of, number, optional, parsed};
@@ -151,10 +153,14 @@ fn read_redemption(row: &impl Columns) -> Column<Redemption> {
         link_name: parsed(row, "link_name")?,
         subject: parsed(row, "subject")?,
         peer: optional(row, "peer")?,
-        certificate: CertificateRecord {
-            serial: SerialNumber::from_bytes(bytes(row, "serial")?),
-            key_fingerprint: KeyFingerprint::from_bytes(bytes(row, "key_fingerprint")?),
-            not_after: instant(row, "not_after")?,
-        },
+        certificate: certificate_record(row)?,
+    })
+}
+
+fn certificate_record(row: &impl Columns) -> Column<CertificateRecord> {
+    Ok(CertificateRecord {
+        serial: SerialNumber::from_bytes(bytes(row, "serial")?),
+        key_fingerprint: KeyFingerprint::from_bytes(bytes(row, "key_fingerprint")?),
+        not_after: instant(row, "not_after")?,
     })
 }

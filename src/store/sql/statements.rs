@@ -85,6 +85,36 @@ pub(in crate::store) const COUNT: &str = "SELECT \
 pub(in crate::store) const REDEMPTIONS: &str = "SELECT grant_uid, ordinal, redeemed_at, link_name, subject, peer, serial, \
      key_fingerprint, not_after FROM redemption WHERE grant_uid = $1 AND ordinal > $2 ORDER BY ordinal LIMIT $3";
 
+/// Replays of grant `$1` after ordinal `$2` and number `$3`, at most `$4`.
+pub(in crate::store) const REPLAYS: &str = "SELECT grant_uid, ordinal, number, kind, replayed_at, peer, serial, \
+     key_fingerprint, not_after FROM replay WHERE grant_uid = $1 AND (ordinal, number) > ($2, $3) \
+     ORDER BY ordinal, number LIMIT $4";
+
+/// The certificate of grant `$1` for the key with fingerprint `$2`, its row of the ledger, and how often it was repeated.
+pub(in crate::store) const ISSUED: &str = "SELECT i.certificate, r.ordinal, r.link_name, r.subject, r.serial, \
+     r.key_fingerprint, r.not_after, r.redeemed_at, g.expires_at, (SELECT COUNT(*) FROM replay AS p \
+     WHERE p.grant_uid = r.grant_uid AND p.ordinal = r.ordinal) AS made FROM issued_certificate AS i \
+     JOIN redemption AS r ON r.serial = i.serial JOIN access_grant AS g ON g.uid = i.grant_uid \
+     WHERE i.grant_uid = $1 AND i.key_fingerprint = $2";
+
+/// Redemption `$2` of grant `$1`, which exists, and how often it was repeated.
+pub(in crate::store) const REPEATED: &str = "SELECT r.link_name, r.subject, r.redeemed_at, g.expires_at, \
+     (SELECT COUNT(*) FROM replay AS p WHERE p.grant_uid = r.grant_uid AND p.ordinal = r.ordinal) AS made \
+     FROM redemption AS r JOIN access_grant AS g ON g.uid = r.grant_uid WHERE r.grant_uid = $1 AND r.ordinal = $2";
+
+/// The last redemption of grant `$1` with name `$2` and subject `$3` at `$4` or later, if it was repeated less than `$5` times
+/// and its certificate is not one that is kept. Only the last thousand redemptions are looked at.
+pub(in crate::store) const REPEATABLE: &str = "SELECT ordinal FROM \
+     (SELECT r.ordinal, (SELECT COUNT(*) FROM replay AS p WHERE p.grant_uid = r.grant_uid AND p.ordinal = r.ordinal) AS made \
+     FROM access_grant AS g JOIN redemption AS r ON r.grant_uid = g.uid AND r.ordinal > g.redemptions - 1000 \
+     WHERE g.uid = $1 AND r.link_name = $2 AND r.subject = $3 AND r.redeemed_at >= $4 \
+     AND NOT EXISTS (SELECT 1 FROM issued_certificate AS i WHERE i.serial = r.serial) \
+     ORDER BY r.ordinal DESC LIMIT 1) AS latest WHERE made < $5";
+
+/// `$3`: the number of the repetition, from 1; the transaction has read how many there are.
+pub(in crate::store) const RECORD_REPLAY: &str = "INSERT INTO replay (grant_uid, ordinal, number, kind, replayed_at, peer, \
+     serial, key_fingerprint, not_after) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+
 /// `$11`: place in the batch; after it the terms, which `row::TermValues` binds. No row comes back when the name is taken.
 pub(in crate::store) const CREATE: &str = "INSERT INTO access_grant (uid, namespace, name, sealed_code, code_origin, \
      redemptions_allowed, redemptions, expires_at, created_at, generation, sealed_metadata, revision, issuer, \

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
     backend::{Backend, Connection},
-    operation::{Advance, Check, Create, Delete, Sweep, Update, WriteObjects, new_allowance},
+    operation::{
+        Advance, Check, Create, Delete, RecordReissue, RecordReplay, Sweep, Update, WriteObjects, new_allowance,
+    },
     read::Reader,
     recent::Recent,
     row,
@@ -12,11 +14,14 @@ use super::{
     writer::{Queue, Writer},
 };
 use crate::{
-    grant::{Grant, GrantId, GrantName, Namespace, PendingRedemption, Redemption, Revision},
+    grant::{
+        Claim, Grant, GrantId, GrantName, KeyFingerprint, Namespace, PendingRedemption, Redemption, Replay, Revision,
+    },
     store::{
-        Changes, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore,
-        NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, OnCommit, Recorded, SealError, Store,
-        StoreError, StoreFailure, StoreFuture, StoredObject, UpdateError, WriteObjectsError,
+        Changes, Claimed, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery,
+        GrantStore, NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, OnCommit, Recorded,
+        ReplayError, SealError, Store, StoreError, StoreFailure, StoreFuture, StoredObject, UpdateError,
+        WriteObjectsError,
     },
     time::Timestamp,
 };
@@ -140,11 +145,38 @@ impl<B: Backend> GrantStore for SqlStore<B> {
     fn commit_redemption(&self, redemption: PendingRedemption) -> StoreFuture<'_, Recorded, CommitError> {
         let id = redemption.admission().grant_id();
         Box::pin(async move {
-            self.queue.redeem(redemption).await.inspect_err(|error| match error {
+            let recorded = match redemption.admission().reissue() {
+                None => self.queue.redeem(redemption).await,
+                Some(of) => self.queue.write(RecordReissue { attempt: redemption, of }).await,
+            };
+            recorded.inspect_err(|error| match error {
                 CommitError::Store(error) => self.note(id, error),
-                CommitError::Expired | CommitError::Exhausted | CommitError::Gone => {}
+                CommitError::Expired
+                | CommitError::Exhausted
+                | CommitError::Gone
+                | CommitError::KnownKey
+                | CommitError::NotRepeatable => {}
             })
         })
+    }
+
+    fn claim(&self, claim: Claim, key: KeyFingerprint) -> StoreFuture<'_, Claimed, ReplayError> {
+        Box::pin(async move {
+            // Most keys are new: they cost no write here.
+            match self.reader.is_known(claim.grant_id(), key).await.map_err(ReplayError::Store)? {
+                true => self.queue.write(RecordReplay { claim, key }).await,
+                false => Ok(Claimed::New(claim)),
+            }
+        })
+    }
+
+    fn repeatable(&self, claim: &Claim, since: Timestamp) -> StoreFuture<'_, Option<u32>> {
+        let (id, link_name, subject) = (claim.grant_id(), claim.link_name().clone(), claim.subject().clone());
+        Box::pin(async move { self.reader.repeatable(id, &link_name, &subject, since).await })
+    }
+
+    fn replays(&self, id: GrantId, after: (u32, u32), limit: u32) -> StoreFuture<'_, Vec<Replay>> {
+        Box::pin(self.reader.replays(id, after, limit))
     }
 
     fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> StoreFuture<'_, Vec<Redemption>> {

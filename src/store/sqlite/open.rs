@@ -83,6 +83,7 @@ pub(super) fn migrator() -> Migrator {
         (1, "grants", include_str!("../../../migrations/sqlite/0001_grants.sql")),
         (2, "objects", include_str!("../../../migrations/sqlite/0002_objects.sql")),
         (3, "sealed places", include_str!("../../../migrations/sqlite/0003_sealed_places.sql")),
+        (4, "replays", include_str!("../../../migrations/sqlite/0004_replays.sql")),
         (6, "readiness", include_str!("../../../migrations/sqlite/0006_readiness.sql")),
     ];
     let migrations = steps.into_iter().map(|(version, description, statements)| {

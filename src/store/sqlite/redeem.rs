@@ -51,6 +51,10 @@ macro_rules! record_one {
 /// numbered (`turn`), and those with a number up to the redemptions left get a row.
 macro_rules! record_each {
     () => {
+        record_each!("")
+    };
+    ($further_condition:literal) => {
+        concat!(
         "INSERT INTO redemption (grant_uid, ordinal, grant_namespace, grant_name, redeemed_at, link_name, subject, peer, \
          serial, key_fingerprint, not_after) \
          SELECT uid, made + turn, namespace, name, at, link_name, subject, peer, unhex(serial), unhex(fingerprint), \
@@ -59,7 +63,31 @@ macro_rules! record_each {
          a.value ->> 5 AS serial, a.value ->> 6 AS fingerprint, a.value ->> 7 AS not_after, \
          ROW_NUMBER() OVER (PARTITION BY g.uid ORDER BY a.key) AS turn \
          FROM json_each($1) AS a CROSS JOIN access_grant AS g ON g.uid = (a.value ->> 0) \
-         WHERE g.expires_at > (a.value ->> 1)) WHERE made + turn <= allowed RETURNING serial, ordinal, grant_name"
+         WHERE g.expires_at > (a.value ->> 1)",
+            $further_condition,
+            ") WHERE made + turn <= allowed RETURNING serial, ordinal, grant_name"
+        )
+    };
+}
+
+/// [`record_each`] when some attempts have a ninth member, their certificate in hexadecimal: those of them whose key has a
+/// certificate of the grant are passed over.
+macro_rules! record_each_new_key {
+    () => {
+        record_each!(
+            " AND ((a.value ->> 8) IS NULL OR NOT EXISTS (SELECT 1 FROM issued_certificate AS i \
+             WHERE i.grant_uid = g.uid AND i.key_fingerprint = unhex(a.value ->> 6)))"
+        )
+    };
+}
+
+/// Keeps the certificates of the attempts in `$1` that have a ledger row.
+macro_rules! keep_each {
+    () => {
+        "INSERT INTO issued_certificate (grant_uid, key_fingerprint, serial, certificate) \
+         SELECT r.grant_uid, r.key_fingerprint, r.serial, unhex(a.value ->> 8) \
+         FROM json_each($1) AS a CROSS JOIN redemption AS r ON r.serial = unhex(a.value ->> 5) \
+         WHERE (a.value ->> 8) IS NOT NULL"
     };
 }
 
@@ -98,14 +126,35 @@ macro_rules! allowances {
     };
 }
 
+/// The serial numbers of the certificates that are kept for the keys in `$1`, an array in JSON of a uid and the fingerprint of
+/// a key each.
+macro_rules! known_keys {
+    () => {
+        "SELECT i.grant_uid, i.key_fingerprint FROM json_each($1) AS a CROSS JOIN issued_certificate AS i \
+         ON i.grant_uid = (a.value ->> 0) AND i.key_fingerprint = unhex(a.value ->> 1)"
+    };
+}
+
 // IMMEDIATE for the reason given at `begin` in the parent module.
 const REDEEM_ONE: &str = concat!("BEGIN IMMEDIATE; ", count_one!(), "; ", record_one!(), "; ", advance!(), "; COMMIT");
 const REDEEM_EACH: &str =
     concat!("BEGIN IMMEDIATE; ", record_each!(), "; ", advance!(), "; ", count_each!(), "; COMMIT");
+const REDEEM_AND_KEEP_EACH: &str = concat!(
+    "BEGIN IMMEDIATE; ",
+    record_each_new_key!(),
+    "; ",
+    advance!(),
+    "; ",
+    count_each!(),
+    "; ",
+    keep_each!(),
+    "; COMMIT"
+);
 
 /// For the test of query plans.
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[count_one!(), record_each!(), count_each!(), allowances!()];
+pub(super) const STATEMENTS: &[&str] =
+    &[count_one!(), record_each!(), count_each!(), record_each_new_key!(), keep_each!(), allowances!(), known_keys!()];
 
 /// [`Backend::redeem`].
 pub(super) async fn redeem<B: Backend<Database = Sqlite>>(
@@ -113,7 +162,7 @@ pub(super) async fn redeem<B: Backend<Database = Sqlite>>(
     attempts: &[&PendingRedemption],
 ) -> Result<Redeemed, Failure> {
     let mut rows = match attempts {
-        [attempt] => redeem_one::<B>(connection, attempt).await?,
+        [attempt] if attempt.kept().is_none() => redeem_one::<B>(connection, attempt).await?,
         attempts => redeem_each::<B>(connection, attempts).await?,
     };
     // The transaction is committed now. So an answer that cannot be read must not lead to a second attempt.
@@ -124,20 +173,44 @@ pub(super) async fn redeem<B: Backend<Database = Sqlite>>(
         Err(failure @ (Failure::Transaction(_) | Failure::Database(_))) => return Err(failure),
     };
     let mut outcomes: Vec<Option<Outcome>> = attempts.iter().map(|attempt| recorded(attempt, &rows)).collect();
-    let refused = || attempts.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_none());
-    let ids: Vec<String> = refused().map(|(attempt, _)| attempt.admission().grant_id().to_string()).collect();
-    if !ids.is_empty() {
+    if outcomes.iter().any(Option::is_none) {
         // Read after the transaction. This connection alone writes, so the rows have not changed since the decision.
-        let read = fetch::<B>(connection, statement(allowances!()).bind(&json!(ids).to_string())).await;
-        let read = read.map_err(DatabaseError::new);
-        for (attempt, outcome) in attempts.iter().zip(&mut outcomes).filter(|(_, outcome)| outcome.is_none()) {
-            *outcome = Some(match &read {
-                Ok(allowances) => refusal(attempt, allowances),
-                Err(error) => Outcome::Unreadable(unavailable(StoreFailure::Database(error.clone()))),
-            });
-        }
+        explain::<B>(connection, attempts, &mut outcomes).await;
     }
     Ok(Redeemed { outcomes: outcomes.into_iter().flatten().collect(), head })
+}
+
+/// Finds out why attempts were not counted.
+async fn explain<B: Backend<Database = Sqlite>>(
+    connection: &mut SqliteConnection,
+    attempts: &[&PendingRedemption],
+    outcomes: &mut [Option<Outcome>],
+) {
+    let refused =
+        || attempts.iter().zip(&*outcomes).filter(|(_, outcome)| outcome.is_none()).map(|(attempt, _)| attempt);
+    let ids: Vec<String> = refused().map(|attempt| attempt.admission().grant_id().to_string()).collect();
+    let keys: Vec<_> = refused().filter(|attempt| attempt.kept().is_some()).map(|attempt| key_of(attempt)).collect();
+    let read = async {
+        let allowances = fetch::<B>(connection, statement(allowances!()).bind(&json!(ids).to_string())).await?;
+        let keys = match keys.is_empty() {
+            true => Vec::new(),
+            false => fetch::<B>(connection, statement(known_keys!()).bind(&json!(keys).to_string())).await?,
+        };
+        Ok::<_, Error>((allowances, keys))
+    };
+    let read = read.await.map_err(DatabaseError::new);
+    for (attempt, outcome) in attempts.iter().zip(outcomes).filter(|(_, outcome)| outcome.is_none()) {
+        *outcome = Some(match &read {
+            Ok((allowances, keys)) => refusal(attempt, allowances, keys),
+            Err(error) => Outcome::Unreadable(unavailable(StoreFailure::Database(error.clone()))),
+        });
+    }
+}
+
+/// The uid of the grant, and the fingerprint of the key.
+fn key_of(attempt: &PendingRedemption) -> (String, String) {
+    let fingerprint = hexadecimal(attempt.certificate().key_fingerprint.as_bytes());
+    (attempt.admission().grant_id().to_string(), fingerprint)
 }
 
 async fn redeem_one<B: Backend<Database = Sqlite>>(
@@ -166,12 +239,18 @@ async fn redeem_each<B: Backend<Database = Sqlite>>(
     // The ledger row of an attempt is found by its serial number. When two attempts have the same one, only one can be
     // counted, and the rows do not show which; so they have to be counted in separate transactions.
     let mut serials = HashSet::new();
-    if !attempts.iter().all(|attempt| serials.insert(attempt.certificate().serial.as_bytes())) {
-        return Err(Failure::rule("(several grants)"));
+    // The same with two attempts that have the same key, if it is the client's own: the second one is to be passed over.
+    let mut keys = HashSet::new();
+    for attempt in attempts {
+        let is_new = serials.insert(attempt.certificate().serial.as_bytes())
+            && (attempt.kept().is_none() || keys.insert(key_of(attempt)));
+        if !is_new {
+            return Err(Failure::rule("(several grants)"));
+        }
     }
     let rows = attempts.iter().map(|attempt| {
         let (admission, certificate) = (attempt.admission(), attempt.certificate());
-        json!([
+        let mut row = json!([
             admission.grant_id().to_string(),
             admission.admitted_at().unix_seconds(),
             admission.link_name().as_str(),
@@ -180,10 +259,16 @@ async fn redeem_each<B: Backend<Database = Sqlite>>(
             hexadecimal(certificate.serial.as_bytes()),
             hexadecimal(certificate.key_fingerprint.as_bytes()),
             certificate.not_after.unix_seconds(),
-        ])
+        ]);
+        if let (Some(members), Some(certificate)) = (row.as_array_mut(), attempt.kept()) {
+            members.push(hexadecimal(certificate).into());
+        }
+        row
     });
     let rows = serde_json::Value::Array(rows.collect()).to_string();
-    run::<B>(connection, statement(REDEEM_EACH).bind(&rows), "(several grants)").await
+    let keeps = attempts.iter().any(|attempt| attempt.kept().is_some());
+    let text = if keeps { REDEEM_AND_KEEP_EACH } else { REDEEM_EACH };
+    run::<B>(connection, statement(text).bind(&rows), "(several grants)").await
 }
 
 async fn run<B: Backend<Database = Sqlite>>(
@@ -209,12 +294,15 @@ fn recorded(attempt: &PendingRedemption, rows: &[SqliteRow]) -> Option<Outcome> 
 }
 
 /// Why nothing was counted, in the order of the checks of admission.
-fn refusal(attempt: &PendingRedemption, allowances: &[SqliteRow]) -> Outcome {
+fn refusal(attempt: &PendingRedemption, allowances: &[SqliteRow], keys: &[SqliteRow]) -> Outcome {
     let id = attempt.admission().grant_id().to_string();
+    let fingerprint = &attempt.certificate().key_fingerprint.as_bytes()[..];
+    let is_key = |row: &SqliteRow| row.text("grant_uid") == Ok(&*id) && row.bytes("key_fingerprint") == Ok(fingerprint);
     let Some(row) = allowances.iter().find(|row| row.text("uid") == Ok(&*id)) else { return Outcome::Gone };
     let read = |column| row.integer(column);
     match (read("expires_at"), read("redemptions"), read("redemptions_allowed")) {
         (Ok(expires_at), ..) if attempt.admission().admitted_at().unix_seconds() >= expires_at => Outcome::Expired,
+        (Ok(_), Ok(_), Ok(_)) if attempt.kept().is_some() && keys.iter().any(is_key) => Outcome::KnownKey,
         (Ok(_), Ok(made), Ok(allowed)) if made >= allowed => Outcome::Exhausted,
         (Ok(_), Ok(_), Ok(_)) => unreadable(attempt, "redemptions"),
         (Err(Broken(what)), ..) | (_, Err(Broken(what)), _) | (_, _, Err(Broken(what))) => unreadable(attempt, what),

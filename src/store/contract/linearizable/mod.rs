@@ -81,7 +81,9 @@ async fn redeem(store: &impl Store, grant: &Grant, seconds: i64, record: Certifi
         Err(CommitError::Exhausted) => Answer::Exhausted,
         Err(CommitError::Gone) => Answer::Gone,
         Err(CommitError::Store(StoreError::Corrupt { .. })) => Answer::BreaksARule,
-        Err(other @ CommitError::Store(_)) => panic!("{other:?}"),
+        Err(other @ (CommitError::Store(_) | CommitError::KnownKey | CommitError::NotRepeatable)) => {
+            panic!("{other:?}")
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod create;
 mod delete;
 mod objects;
+mod replay;
 mod update;
 mod upkeep;
 
@@ -11,5 +12,6 @@ pub(in crate::store) use create::stored;
 pub(in crate::store) use create::{Create, new_allowance};
 pub(in crate::store) use delete::Delete;
 pub(in crate::store) use objects::WriteObjects;
+pub(in crate::store) use replay::{RecordReissue, RecordReplay};
 pub(in crate::store) use update::Update;
 pub(in crate::store) use upkeep::{Advance, Check, Sweep};

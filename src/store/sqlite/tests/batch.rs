@@ -5,10 +5,12 @@ use std::task::{Context, Waker};
 use proptest::{collection::vec, prelude::*};
 
 use crate::{
-    grant::{CertificateRecord, Grant, Revision},
+    grant::{CertificateRecord, Grant, KeyFingerprint, Revision},
     store::{
         CommitError, GrantStore, NewGrant, Receipt, Store,
-        contract::{Bench, MemoryBench, SqliteBench, admission, at, certificate, commit, new_grant, within},
+        contract::{
+            Bench, Kept, MemoryBench, SqliteBench, admission, at, certificate, claim, commit_kept, new_grant, within,
+        },
     },
 };
 
@@ -17,17 +19,25 @@ const GRANTS: [(u32, i64); 4] = [(1, 2000), (3, 2000), (100, 2000), (100, 1500)]
 /// The index of one more grant, which is deleted before it is redeemed.
 const DELETED: usize = GRANTS.len();
 
-/// A redemption of one of the grants at an instant, with a certificate of its own or the first one's.
+/// A redemption of one of the grants at an instant, with a certificate of its own or the first one's, which is kept when it
+/// has a key of the client's own.
 #[derive(Debug, Clone, Copy)]
 struct Wanted {
     grant: usize,
     seconds: i64,
     repeated: bool,
+    key: Option<u8>,
 }
 
 fn wanted() -> impl Strategy<Value = Wanted> {
     let repeated = prop::sample::select([vec![false; 40], vec![true]].concat());
-    (0..=DELETED, 1498..1502_i64, repeated).prop_map(|(grant, seconds, repeated)| Wanted { grant, seconds, repeated })
+    let key = prop_oneof![4 => Just(None), 1 => (0..3_u8).prop_map(Some)];
+    (0..=DELETED, 1498..1502_i64, repeated, key).prop_map(|(grant, seconds, repeated, key)| Wanted {
+        grant,
+        seconds,
+        repeated,
+        key,
+    })
 }
 
 async fn fill(store: &impl Store, grants: &[NewGrant]) -> Vec<Grant> {
@@ -40,7 +50,7 @@ async fn fill(store: &impl Store, grants: &[NewGrant]) -> Vec<Grant> {
     created
 }
 
-fn outcome(answer: Result<Receipt<CertificateRecord>, CommitError>) -> String {
+fn outcome(answer: Result<Receipt<Kept>, CommitError>) -> String {
     match answer {
         Ok(receipt) => format!("{} of {}", receipt.ordinal(), receipt.grant_id()),
         Err(error) => format!("{error:?}"),
@@ -53,6 +63,11 @@ async fn seen(store: &impl Store, grants: &[Grant], since: Revision) -> String {
     for grant in grants {
         seen += &format!("\n{:?}", store.get(grant.id).await.unwrap());
         seen += &format!("\n{:?}", store.redemptions(grant.id, 0, 1000).await.unwrap());
+        for key in 0..3 {
+            let claim = claim(grant, 1501, "east");
+            seen += &format!("\n{:?}", store.claim(claim, KeyFingerprint::from_bytes([key; 32])).await);
+        }
+        seen += &format!("\n{:?}", store.replays(grant.id, (0, 0), 1000).await.unwrap());
     }
     let changes = store.changes().since(since).unwrap();
     seen + &changes.iter().map(|change| format!("\n{:?} {:?}", change.revision, change.subject)).collect::<String>()
@@ -73,14 +88,22 @@ async fn run(wanted: Vec<Wanted>) {
     let first = certificate();
     let certificates: Vec<CertificateRecord> =
         wanted.iter().map(|wanted| if wanted.repeated { first } else { certificate() }).collect();
-    let attempts =
-        || wanted.iter().zip(&certificates).map(|(w, record)| (admission(&grants[w.grant], w.seconds), *record));
+    let kept = |wanted: &Wanted, record: CertificateRecord| match wanted.key {
+        None => Kept(record, None),
+        Some(key) => {
+            let key_fingerprint = KeyFingerprint::from_bytes([key; 32]);
+            Kept(CertificateRecord { key_fingerprint, ..record }, Some(record.serial.as_bytes().repeat(10)))
+        }
+    };
+    let attempts = || {
+        wanted.iter().zip(&certificates).map(|(w, record)| (admission(&grants[w.grant], w.seconds), kept(w, *record)))
+    };
 
     let mut expected = Vec::new();
     for (admission, record) in attempts() {
-        expected.push(outcome(commit(&*model, admission, record).await));
+        expected.push(outcome(commit_kept(&*model, admission, record).await));
     }
-    let mut waiting: Vec<_> = attempts().map(|(admission, record)| commit(&*store, admission, record)).collect();
+    let mut waiting: Vec<_> = attempts().map(|(admission, record)| commit_kept(&*store, admission, record)).collect();
     // All are in the queue before the writer runs.
     for future in &mut waiting {
         assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());

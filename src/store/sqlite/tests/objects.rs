@@ -166,7 +166,7 @@ async fn a_database_from_before_there_were_objects_keeps_its_grants_and_takes_ob
     bench.store.close().await.unwrap();
     // What the steps from the second on did, undone.
     let mut raw = raw(&bench.files).await;
-    run(&mut raw, "DROP TABLE object; DROP TABLE readiness; DELETE FROM _sqlx_migrations WHERE version >= 2")
+    run(&mut raw, "DROP TABLE replay; DROP TABLE issued_certificate; DROP TABLE object; DROP TABLE readiness; DELETE FROM _sqlx_migrations WHERE version >= 2")
         .await
         .unwrap();
     raw.close().await.unwrap();
