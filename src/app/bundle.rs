@@ -1,14 +1,15 @@
-//! The bundle: the one document with a private key that is sent.
+//! The bundle: the one document that is sent, with a private key in it unless the client has its own.
 
 use zeroize::Zeroizing;
 
 use crate::{
     link::{BundleParts, Site, write_bundle},
-    pki::{ClientCredential, Issuer, PrivateKeyPem},
-    store::Receipt,
+    pki::{ClientCredential, Issuer, PrivateKeyPem, certificate_pem},
+    store::{Receipt, Replayed},
 };
 
-/// The answer to a redemption: a Secret and its Links, as bytes. Made from a committed [`Receipt`] and in no other way.
+/// The answer to a redemption: a Secret and its Links, as bytes. Made from a committed [`Receipt`] or from a
+/// recorded [replay](Replayed), and in no other way.
 #[derive(Debug)]
 pub struct LinkBundle {
     document: Zeroizing<Vec<u8>>,
@@ -44,6 +45,20 @@ impl LinkBundle {
             site,
         });
         drop(receipt);
+        Self { document }
+    }
+
+    /// The bundle of a certificate that was issued before, without its key, which the client has. Consumes the proof that the
+    /// replay is recorded.
+    pub fn replayed(replayed: Replayed, issuer: &Issuer, site: &Site) -> Self {
+        let document = write_bundle(&BundleParts {
+            name: replayed.link_name(),
+            ca_pem: issuer.ca_pem(),
+            certificate_pem: &certificate_pem(&replayed.certificate().der),
+            key: None,
+            site,
+        });
+        drop(replayed);
         Self { document }
     }
 

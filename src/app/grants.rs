@@ -4,7 +4,7 @@ use super::{service::App, sites::SiteFault};
 use crate::{
     grant::{
         Allowance, AllowanceError, Code, CodeOrigin, Grant, GrantId, GrantMetadata, GrantName, GrantState, GrantTerms,
-        Namespace, Redemption, Revision,
+        Namespace, Redemption, Replay, Revision,
     },
     metrics::StoreOperation,
     store::{CreateError, Deleted, GrantChange, GrantPage, GrantQuery, NewGrant, StoreError, StoreFuture, UpdateError},
@@ -234,6 +234,14 @@ impl App {
     /// The [`StoreError`] of the store.
     pub async fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> Result<Vec<Redemption>, StoreError> {
         self.read(self.store.redemptions(id, after, limit)).await
+    }
+
+    /// The replays of a grant's redemptions after this ordinal and number, at most `limit`.
+    ///
+    /// # Errors
+    /// The [`StoreError`] of the store.
+    pub async fn replays(&self, id: GrantId, after: (u32, u32), limit: u32) -> Result<Vec<Replay>, StoreError> {
+        self.read(self.store.replays(id, after, limit)).await
     }
 
     /// The store's state now.

@@ -15,6 +15,7 @@ mod follow;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod grants;
+mod issue;
 mod lifecycle;
 mod links;
 mod object_status;
@@ -50,7 +51,7 @@ pub use self::{
     ports::{PortFuture, ProbeFailure, Prober, RedeemFailure, Redeemer, Retry},
     publication::Publication,
     readiness::{Check, Readiness},
-    redeem::RedeemError,
+    redeem::{KeyOrigin, RedeemError},
     refusals::RefusedRequest,
     service::{App, AppParts},
     sites::{ConfiguredSite, DuplicateSite, SiteFault, Sites},

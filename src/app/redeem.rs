@@ -1,4 +1,5 @@
-//! A redemption, from a well-formed request to a bundle: read, admit, sign, commit, release.
+//! A redemption, from a well-formed request to a bundle: read, admit, sign, commit, release. The file `issue.rs` has the part
+//! between.
 
 use std::{
     net::IpAddr,
@@ -9,11 +10,17 @@ use std::{
 use tokio::time::timeout_at;
 use tracing::{error, info, warn};
 
-use super::{bundle::LinkBundle, chain::chain, refusals::RefusedRequest, service::App, sites::SiteFault};
+use super::{
+    bundle::LinkBundle,
+    chain::chain,
+    refusals::RefusedRequest,
+    service::App,
+    sites::{ConfiguredSite, SiteFault},
+};
 use crate::{
-    grant::{Admission, GrantId, RedemptionRequest, Refusal, Signed},
-    metrics::{FailureReason, Phase, RefusalReason, StoreOperation},
-    pki::{ClientCredential, IssueError, Issuer},
+    grant::{GrantId, RedemptionRequest, Refusal, Signed},
+    metrics::{FailureReason, Metrics, Phase, RefusalReason, StoreOperation},
+    pki::{CertificateRequestFault, ClientCredential, IssueError, Issuer, Profile},
     store::{CommitError, StoreError},
 };
 
@@ -33,6 +40,15 @@ pub enum RedeemError {
         /// When another wrong code will be taken.
         retry_after: Duration,
     },
+    /// The request for a certificate cannot be granted.
+    #[error("the certificate request is not valid")]
+    CertificateRequest(#[source] CertificateRequestFault),
+    /// The client's own key has a certificate of this grant, for another name or subject.
+    #[error("the key has a certificate with another name or subject")]
+    KeyReused,
+    /// The client's own key got its certificate as often as is recorded.
+    #[error("the certificate was sent again too often")]
+    TooManyReplays,
     /// The grant's row breaks a rule.
     #[error("the grant cannot be read")]
     Corrupt(#[source] StoreError),
@@ -62,8 +78,43 @@ pub enum RedeemError {
     Overdue,
 }
 
+/// Who makes the key pair of a redemption.
+#[derive(Debug)]
+pub enum KeyOrigin {
+    /// grantd makes it, and sends it with the certificate.
+    Server,
+    /// The client has made it, and sends a request for its certificate (PKCS#10 in DER).
+    Client(Vec<u8>),
+}
+
+/// A bundle, and whether it was counted.
+pub(super) enum Redeemed {
+    Counted(LinkBundle),
+    /// It repeats one that was counted.
+    Again(LinkBundle),
+}
+
+/// Measures the parts of a redemption.
+pub(super) struct Phases<'a> {
+    metrics: &'a Metrics,
+    begun: Instant,
+}
+
+impl<'a> Phases<'a> {
+    fn of(metrics: &'a Metrics) -> Self {
+        Self { metrics, begun: Instant::now() }
+    }
+
+    /// The part that began with the end of the one before has ended.
+    pub(super) fn end(&mut self, phase: Phase) {
+        self.metrics.phase(phase, self.begun.elapsed());
+        self.begun = Instant::now();
+    }
+}
+
 impl App {
-    /// Redeems a grant once: at most one count, and a bundle only after that count is durable.
+    /// Redeems a grant once: at most one count, and a bundle only after that count is durable. A client that asks once more
+    /// for the same is answered once more, uncounted: with the same key of its own, or within the retry window.
     ///
     /// To be run on a task of its own, so that a caller that goes away cannot stop it half-way. After `deadline` no commit
     /// is asked for any more, because the caller has stopped waiting. To drop the future is safe: a commit that the store has
@@ -75,6 +126,7 @@ impl App {
         &self,
         id: GrantId,
         request: RedemptionRequest,
+        key: KeyOrigin,
         deadline: Instant,
         hung_up: impl Future<Output = ()> + Send,
     ) -> Result<LinkBundle, RedeemError> {
@@ -82,64 +134,83 @@ impl App {
         let outcome = tokio::select! {
             // What is counted is to be answered, also when both happen at once.
             biased;
-            outcome = self.sign_commit_release(id, request, deadline) => outcome,
+            outcome = self.answer(id, &request, key, deadline) => outcome,
             () = hung_up => Err(RedeemError::HungUp),
         };
-        match &outcome {
-            Ok(_) => self.metrics().redeemed(started.elapsed()),
-            Err(error) => self.report(id, peer, error, started),
+        match outcome {
+            Ok(Redeemed::Counted(bundle)) => {
+                self.metrics().redeemed(started.elapsed());
+                Ok(bundle)
+            }
+            Ok(Redeemed::Again(bundle)) => {
+                self.metrics().replayed(started.elapsed());
+                Ok(bundle)
+            }
+            Err(error) => {
+                self.report(id, peer, &error, started);
+                Err(error)
+            }
         }
-        outcome
     }
 
-    async fn sign_commit_release(
+    async fn answer(
         &self,
         id: GrantId,
-        request: RedemptionRequest,
+        request: &RedemptionRequest,
+        key: KeyOrigin,
         deadline: Instant,
-    ) -> Result<LinkBundle, RedeemError> {
-        let mut phase = Instant::now();
-        let mut end_of = |which| {
-            self.metrics().phase(which, phase.elapsed());
-            phase = Instant::now();
-        };
+    ) -> Result<Redeemed, RedeemError> {
+        let mut phases = Phases::of(self.metrics());
         let grant = self.store.get(id).await.map_err(unreadable)?.ok_or(RedeemError::Unknown)?;
-        end_of(Phase::Read);
-        let peer = request.peer.map(tracing::field::display);
-        let admission = self.wrong_codes.claim(&grant, &request, self.clock().now(), Instant::now())?.admit()?;
-        let (site, issuer) =
-            self.sites().serving(admission.namespace(), admission.issuer()).map_err(RedeemError::Site)?;
-        let signed = self.sign(&issuer, admission, deadline).await?;
-        end_of(Phase::Sign);
+        phases.end(Phase::Read);
+        let claim = self.wrong_codes.claim(&grant, request, self.clock().now(), Instant::now())?;
+        match key {
+            KeyOrigin::Server => self.issue_key(&grant, request, claim, phases, deadline).await,
+            KeyOrigin::Client(der) => self.certify(&grant, request, claim, &der, phases, deadline).await,
+        }
+    }
+
+    /// Counts and records what was signed, and releases it.
+    pub(super) async fn commit(
+        &self,
+        signed: Signed<ClientCredential>,
+        (site, issuer): (&ConfiguredSite, &Issuer),
+        phases: &mut Phases<'_>,
+        deadline: Instant,
+    ) -> Result<Redeemed, CommitRefusal> {
         if Instant::now() >= deadline {
-            return Err(RedeemError::Overdue);
+            return Err(RedeemError::Overdue.into());
         }
         let receipt = self.store.commit(signed).await.map_err(uncounted)?;
-        end_of(Phase::Commit);
+        phases.end(Phase::Commit);
+        let is_counted = receipt.is_counted();
         info!(
             grant.id = %receipt.grant_id(),
             grant.namespace = %receipt.namespace(),
             redemption.ordinal = receipt.ordinal(),
             redemption.serial = %receipt.certificate().serial,
-            peer,
+            peer = receipt.peer().map(tracing::field::display),
             link.name = %receipt.link_name(),
             // As a text, which the log quotes: a subject may have blanks and equals signs in it.
             link.subject = receipt.subject().as_str(),
-            "grant redeemed"
+            "{}",
+            if is_counted { "grant redeemed" } else { "redemption answered again with a new certificate" }
         );
-        Ok(LinkBundle::new(receipt, &issuer, site.site()))
+        let bundle = LinkBundle::new(receipt, issuer, site.site());
+        Ok(if is_counted { Redeemed::Counted(bundle) } else { Redeemed::Again(bundle) })
     }
 
-    /// Makes key and certificate: at once when that takes microseconds, else on a thread that may block.
-    async fn sign(
+    /// Makes a certificate: at once when that takes microseconds, else on a thread that may block.
+    pub(super) async fn sign(
         &self,
         issuer: &Arc<Issuer>,
-        admission: Admission,
+        is_slow: bool,
         deadline: Instant,
+        issue: impl FnOnce(&Issuer, &Profile) -> Result<Signed<ClientCredential>, IssueError> + Send + 'static,
     ) -> Result<Signed<ClientCredential>, RedeemError> {
         let profile = self.profile;
-        if !issuer.is_slow(&profile) {
-            return issuer.issue(admission, &profile).map_err(RedeemError::Issue);
+        if !is_slow {
+            return issue(issuer, &profile).map_err(RedeemError::Issue);
         }
         // Half of the time is kept for the signature. Under too much load, requests that waited until the deadline would all
         // be signed too late, and no client would get any of the certificates.
@@ -150,7 +221,7 @@ impl App {
         let permit = permit.await.map_err(|_| RedeemError::Overdue)?.map_err(|_| RedeemError::SigningLost)?;
         let issuer = Arc::clone(issuer);
         tokio::task::spawn_blocking(move || {
-            let signed = issuer.issue(admission, &profile);
+            let signed = issue(&issuer, &profile);
             drop(permit);
             signed
         })
@@ -180,6 +251,9 @@ impl App {
             RedeemError::Refused(Refusal::WrongCode) => refused(RefusalReason::WrongCode),
             RedeemError::TooManyWrongCodes { .. } => refused(RefusalReason::TooManyWrongCodes),
             RedeemError::HungUp => refused(RefusalReason::HungUp),
+            RedeemError::CertificateRequest(_) => refused(RefusalReason::BadCertificateRequest),
+            RedeemError::KeyReused => refused(RefusalReason::KeyReused),
+            RedeemError::TooManyReplays => refused(RefusalReason::TooManyReplays),
             RedeemError::Gone => failed_this_time(FailureReason::Gone),
             RedeemError::Overdue => failed_this_time(FailureReason::Overdue),
             RedeemError::Corrupt(_) => failed(FailureReason::Corrupt),
@@ -204,19 +278,41 @@ impl From<Refusal> for RedeemError {
     }
 }
 
-fn unreadable(error: StoreError) -> RedeemError {
+pub(super) fn unreadable(error: StoreError) -> RedeemError {
     match error {
         StoreError::Corrupt { .. } => RedeemError::Corrupt(error),
         StoreError::Unavailable { .. } => RedeemError::Read(error),
     }
 }
 
-fn uncounted(error: CommitError) -> RedeemError {
-    match error {
+/// Why a commit was not made: for good, or because another one came first.
+#[derive(Debug)]
+pub(super) enum CommitRefusal {
+    /// Another request with the same key, or another repetition, was recorded since this one was looked at.
+    Overtaken,
+    Final(RedeemError),
+}
+
+impl From<RedeemError> for CommitRefusal {
+    fn from(error: RedeemError) -> Self {
+        Self::Final(error)
+    }
+}
+
+fn uncounted(error: CommitError) -> CommitRefusal {
+    CommitRefusal::Final(match error {
+        CommitError::KnownKey | CommitError::NotRepeatable => return CommitRefusal::Overtaken,
         CommitError::Expired => RedeemError::Refused(Refusal::Expired),
         CommitError::Exhausted => RedeemError::Refused(Refusal::Exhausted),
-        CommitError::Gone | CommitError::KnownKey | CommitError::NotRepeatable => RedeemError::Gone,
-        CommitError::Store(error @ StoreError::Corrupt { .. }) => RedeemError::Corrupt(error),
-        CommitError::Store(error @ StoreError::Unavailable { .. }) => RedeemError::Commit(error),
+        CommitError::Gone => RedeemError::Gone,
+        CommitError::Store(error) => unstored(error),
+    })
+}
+
+/// The store did not carry out a write.
+pub(super) fn unstored(error: StoreError) -> RedeemError {
+    match error {
+        StoreError::Corrupt { .. } => RedeemError::Corrupt(error),
+        StoreError::Unavailable { .. } => RedeemError::Commit(error),
     }
 }

@@ -39,6 +39,8 @@ pub struct AppParts {
     pub longest_code: usize,
     /// How long an expired or used-up grant stays visible.
     pub retention: Duration,
+    /// For how long after a redemption the same name and subject is answered again uncounted; zero for never.
+    pub retry_window: Duration,
     /// The store's revision when the configuration was read: what the configured sites carry.
     pub loaded_revision: Revision,
 }
@@ -55,6 +57,7 @@ pub struct App {
     pub(super) profile: Profile,
     pub(super) longest_code: usize,
     pub(super) retention: Duration,
+    pub(super) retry_window: Duration,
     loaded_revision: Revision,
     /// Slow signatures share the cores with everything else; as many as there are cores run at once.
     pub(super) slow_signatures: Arc<Semaphore>,
@@ -89,6 +92,7 @@ impl App {
             profile: parts.profile,
             longest_code: parts.longest_code,
             retention: parts.retention,
+            retry_window: parts.retry_window,
             loaded_revision: parts.loaded_revision,
             disk_reserve: None,
         };

@@ -12,6 +12,7 @@ use crate::{
     app::{RedeemError, SiteFault},
     grant::{NameError, Refusal, SubjectError},
     metrics::RefusalReason,
+    pki::CertificateRequestFault,
 };
 
 const NO_SUCH_CLAIM: &str = "No such claim";
@@ -84,6 +85,7 @@ fn header_text(fault: &HeaderFault) -> &'static str {
         HeaderFault::Subject(SubjectError::ControlCharacter) => {
             "Header subject not valid: must not contain control characters"
         }
+        HeaderFault::Authorization => "Header authorization not valid: must be Bearer and the code, once",
     }
 }
 
@@ -101,6 +103,11 @@ impl From<&RedeemError> for Problem {
                 retry_after_seconds: Some(whole_seconds(*retry_after)),
                 ..problem(StatusCode::TOO_MANY_REQUESTS, "Too many wrong codes for this access token")
             },
+            RedeemError::CertificateRequest(fault) => {
+                problem(StatusCode::BAD_REQUEST, certificate_request_text(*fault))
+            }
+            RedeemError::KeyReused => problem(StatusCode::CONFLICT, "Key already used with another name or subject"),
+            RedeemError::TooManyReplays => problem(StatusCode::CONFLICT, "Certificate already sent too often"),
             RedeemError::Corrupt(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "Corrupted claim"),
             RedeemError::Site(fault) => problem(StatusCode::INTERNAL_SERVER_ERROR, site_text(fault)),
             RedeemError::Issue(_) | RedeemError::SigningLost => {
@@ -112,6 +119,20 @@ impl From<&RedeemError> for Problem {
             | RedeemError::Read(_)
             | RedeemError::Commit(_)
             | RedeemError::Overdue => unavailable(),
+        }
+    }
+}
+
+fn certificate_request_text(fault: CertificateRequestFault) -> &'static str {
+    match fault {
+        CertificateRequestFault::TooLong => "Certificate request not valid: too long",
+        CertificateRequestFault::Malformed => "Certificate request not valid: must be PKCS#10 in DER",
+        CertificateRequestFault::RsaSize => "Certificate request not valid: an RSA key must have 2048 to 4096 bits",
+        CertificateRequestFault::UnsupportedKey => {
+            "Certificate request not valid: the key must be RSA, ECDSA P-256 or P-384, or Ed25519"
+        }
+        CertificateRequestFault::Signature => {
+            "Certificate request not valid: it must be signed with its own key and SHA-2"
         }
     }
 }

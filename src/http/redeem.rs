@@ -24,13 +24,14 @@ use zeroize::Zeroizing;
 
 use super::{
     problem::{NoAnswer, Problem, reason},
-    request::{HeaderFault, RequestFault, grant_id, link_name, subject},
+    request::{Form, HeaderFault, RequestFault, bearer, form, grant_id, link_name, subject},
 };
 use crate::{
-    app::{App, LinkBundle, RedeemError, RefusedRequest},
+    app::{App, KeyOrigin, LinkBundle, RedeemError, RefusedRequest},
     grant::{GrantId, PresentedCode, RedemptionRequest},
     metrics::FailureReason,
     net::{ActiveRequest, DisplacedError, Permit},
+    pki::CertificateRequest,
 };
 
 /// The content type that Skupper's server sends, by guessing from the body. No client reads it (docs/protocol.md
@@ -79,7 +80,7 @@ impl tower::Service<Request<Incoming>> for RedeemService {
 impl RedeemService {
     async fn answer(self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         match self.receive(request).await {
-            Ok((id, redemption)) => self.redeem(id, redemption).await,
+            Ok((id, redemption, key)) => self.redeem(id, redemption, key).await,
             Err((fault, took)) => {
                 self.refused(&fault, took);
                 refusal(Problem::from(&fault))
@@ -100,12 +101,17 @@ impl RedeemService {
     async fn receive(
         &self,
         request: Request<Incoming>,
-    ) -> Result<(GrantId, RedemptionRequest), (RequestFault, Duration)> {
+    ) -> Result<(GrantId, RedemptionRequest, KeyOrigin), (RequestFault, Duration)> {
         let (head, body) = request.into_parts();
         if head.method != Method::POST {
             return Err((RequestFault::Method, Duration::ZERO));
         }
-        let code = self.read(body).await.map_err(|fault| (fault, Duration::ZERO))?;
+        let form = form(values(&head.headers, "content-type"));
+        let limit = match form {
+            Form::Code => self.context.max_body_bytes,
+            Form::CertificateRequest => CertificateRequest::MAX_BYTES,
+        };
+        let mut body = self.read(body, limit).await.map_err(|fault| (fault, Duration::ZERO))?;
         match self.context.permit.begin_request() {
             // One connection has one request.
             Ok(active) => drop(self.context.active.set(active)),
@@ -120,11 +126,18 @@ impl RedeemService {
         let header = |fault: HeaderFault| since(RequestFault::Header(fault));
         let link_name = link_name(values(&head.headers, "name")).map_err(header)?;
         let subject = subject(values(&head.headers, "subject")).map_err(header)?;
-        Ok((id, RedemptionRequest { link_name, subject, code, peer: self.context.permit.peer().ip() }))
+        let body = std::mem::take(&mut *body);
+        let (code, key) = match form {
+            Form::Code => (PresentedCode::new(body), KeyOrigin::Server),
+            Form::CertificateRequest => {
+                (bearer(values(&head.headers, "authorization")).map_err(header)?, KeyOrigin::Client(body))
+            }
+        };
+        Ok((id, RedemptionRequest { link_name, subject, code, peer: self.context.permit.peer().ip() }, key))
     }
 
-    async fn read(&self, mut body: Incoming) -> Result<PresentedCode, RequestFault> {
-        let limit = self.context.max_body_bytes;
+    /// The body, which may be the code.
+    async fn read(&self, mut body: Incoming, limit: usize) -> Result<Zeroizing<Vec<u8>>, RequestFault> {
         // Known from Content-Length: refused before the first byte is read, and before a 100 Continue asks for it.
         if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
             return Err(RequestFault::BodyTooLarge);
@@ -145,7 +158,7 @@ impl RedeemService {
             }
             code.extend_from_slice(&data);
         }
-        Ok(PresentedCode::new(std::mem::take(&mut *code)))
+        Ok(code)
     }
 
     /// Hands the request to the app on a task of its own, so that a client that hangs up does not stop it half-way. The app
@@ -153,7 +166,7 @@ impl RedeemService {
     ///
     /// At the deadline the work is cancelled. Otherwise, a redemption that waits for a stalled store would be counted when
     /// the store continues, for a client that has gone.
-    async fn redeem(self, id: GrantId, redemption: RedemptionRequest) -> Response<Full<Bytes>> {
+    async fn redeem(self, id: GrantId, redemption: RedemptionRequest, key: KeyOrigin) -> Response<Full<Bytes>> {
         // Lets hyper look whether the client is still there, before anything is done for it.
         yield_now().await;
         let (mut sender, receiver) = oneshot::channel();
@@ -169,7 +182,7 @@ impl RedeemService {
                     pending::<()>().await;
                 }
             };
-            let work = app.redeem(id, redemption, context.last_commit, hung_up);
+            let work = app.redeem(id, redemption, key, context.last_commit, hung_up);
             let outcome = timeout_at(deadline.into(), work).await.unwrap_or_else(|_| {
                 app.metrics().failed(FailureReason::Overdue, complete.elapsed());
                 warn!(grant.id = %id, "redemption given up at its deadline; if it was counted, the ledger has it");

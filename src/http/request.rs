@@ -1,6 +1,6 @@
 //! Parses the path and headers of a redemption request into types of `grant`. Pure.
 
-use crate::grant::{GrantId, LinkName, NameError, Subject, SubjectError};
+use crate::grant::{GrantId, LinkName, NameError, PresentedCode, Subject, SubjectError};
 
 /// Why a request is refused before it reaches the app.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub(super) enum HeaderFault {
     SubjectRepeated,
     /// `subject` cannot be a subject.
     Subject(SubjectError),
+    /// A certificate request comes without the code, or with more than one.
+    Authorization,
 }
 
 /// The grant that a path names: one segment that is a UUID in any case, and at most one slash after it.
@@ -57,6 +59,33 @@ pub(super) fn subject<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Result<
     text.parse().map(Some).map_err(HeaderFault::Subject)
 }
 
+/// What the body of a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// The code. Skupper's clients send no content type, and others send any.
+    Code,
+    /// A request for a certificate, PKCS#10 in DER (RFC 5967); the code is in the header `authorization`.
+    CertificateRequest,
+}
+
+/// What the values of the `content-type` headers make of the body. Parameters mean nothing.
+pub(super) fn form<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Form {
+    let is_request = |value: &[u8]| {
+        let media_type = value.split(|byte| *byte == b';').next().unwrap_or_default();
+        media_type.trim_ascii().eq_ignore_ascii_case(b"application/pkcs10")
+    };
+    if values.into_iter().any(is_request) { Form::CertificateRequest } else { Form::Code }
+}
+
+/// The code that the values of the `authorization` headers give, as a bearer token (RFC 6750 section 2.1).
+pub(super) fn bearer<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Result<PresentedCode, HeaderFault> {
+    let mut values = values.into_iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return Err(HeaderFault::Authorization) };
+    let scheme = value.split_at_checked(b"bearer ".len()).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
+    let (_, code) = scheme.ok_or(HeaderFault::Authorization)?;
+    Ok(PresentedCode::new(code.trim_ascii().to_vec()))
+}
+
 /// The one value; `None` when there is none or it is empty. Two values would leave it open what the certificate is for.
 fn single<'a>(
     values: impl IntoIterator<Item = &'a [u8]>,
@@ -75,6 +104,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::grant::Code;
 
     const ID: &str = "87426fa9-5623-49af-a612-47d33b7a4200";
 
@@ -113,6 +143,32 @@ mod tests {
     fn a_header_said_twice_is_refused_even_when_both_say_the_same() {
         assert_eq!(link_name([b"a".as_slice(), b"a"]), Err(HeaderFault::NameRepeated));
         assert_eq!(subject([b"".as_slice(), b"a"]), Err(HeaderFault::SubjectRepeated));
+    }
+
+    #[test]
+    fn only_the_media_type_of_pkcs10_is_a_certificate_request() {
+        for text in ["application/pkcs10", "Application/PKCS10 ; charset=binary"] {
+            assert_eq!(form([text.as_bytes()]), Form::CertificateRequest, "{text}");
+        }
+        for text in
+            ["", "application/pkcs10x", "text/plain", "application/x-www-form-urlencoded", "text/application/pkcs10"]
+        {
+            assert_eq!(form([text.as_bytes()]), Form::Code, "{text}");
+        }
+        assert_eq!(form([]), Form::Code);
+    }
+
+    #[test]
+    fn the_code_of_a_certificate_request_is_one_bearer_token() {
+        let code: Code = "secret".parse().unwrap();
+        for text in ["Bearer secret", "bearer  secret ", "BEARER secret"] {
+            assert!(code.matches(&bearer([text.as_bytes()]).unwrap()), "{text}");
+        }
+        assert!(!code.matches(&bearer([b"Bearer other".as_slice()]).unwrap()));
+        for texts in [&[][..], &["Basic c2VjcmV0"], &["Bearer"], &["secret"], &["Bearer secret", "Bearer secret"]] {
+            let refused = bearer(texts.iter().map(|text| text.as_bytes()));
+            assert_eq!(refused.err(), Some(HeaderFault::Authorization), "{texts:?}");
+        }
     }
 
     #[test]

@@ -34,6 +34,8 @@ label!(
     RedemptionOutcome {
         /// Answered with a bundle.
         Issued => "issued",
+        /// Answered again with a bundle, and not counted again.
+        Replayed => "replayed",
         /// Refused, and the client has to change something.
         Refused => "refused",
         /// Failed, and the operator has to act if it goes on.
@@ -61,6 +63,12 @@ label!(
         Exhausted => "exhausted",
         /// The code is wrong.
         WrongCode => "wrong_code",
+        /// A certificate request that cannot be granted.
+        BadCertificateRequest => "bad_certificate_request",
+        /// A client's own key that has a certificate with another name or subject.
+        KeyReused => "key_reused",
+        /// A certificate was sent again as often as is recorded.
+        TooManyReplays => "too_many_replays",
         /// The code is wrong, or was not compared, after many wrong ones.
         TooManyWrongCodes => "too_many_wrong_codes",
         /// The client closed its connection before its redemption was counted.

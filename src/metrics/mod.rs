@@ -117,6 +117,12 @@ impl Metrics {
         self.redemption_seconds.observe(took.as_secs_f64());
     }
 
+    /// A bundle was made that repeats one; `took` from the complete request on.
+    pub fn replayed(&self, took: Duration) {
+        self.redemptions.of(RedemptionOutcome::Replayed).inc();
+        self.redemption_seconds.observe(took.as_secs_f64());
+    }
+
     /// A request was turned down.
     pub fn refused(&self, reason: RefusalReason, took: Duration) {
         self.redemptions.of(RedemptionOutcome::Refused).inc();

@@ -305,6 +305,7 @@ async fn open(directory: &Path) -> (Arc<App>, Arc<Filling>) {
         publication: publication(directory),
         profile: Profile::default(),
         longest_code: 1024,
+        retry_window: Duration::ZERO,
         retention: Duration::from_secs(3600),
         loaded_revision: Revision(1),
     };

@@ -124,6 +124,10 @@ pub(crate) struct ServeArgs {
     /// objects can only be deleted [default: 67108864, 64 MiB]
     #[arg(long, env = "GRANTD_DISK_RESERVE_BYTES", value_name = "BYTES", help_heading = "Operation")]
     pub(crate) disk_reserve_bytes: Option<String>,
+    /// How long after a redemption the same name and subject gets another certificate uncounted, up to 3 times, 0s to 1h
+    /// [default: 0s, never]
+    #[arg(long, env = "GRANTD_RETRY_WINDOW", value_name = "DURATION", help_heading = "Operation")]
+    pub(crate) retry_window: Option<String>,
     /// How long redemptions in progress may still take when the server stops, 0s to 1h [default: 25s]
     #[arg(long, env = "GRANTD_DRAIN_TIMEOUT", value_name = "DURATION", help_heading = "Operation")]
     pub(crate) drain_timeout: Option<String>,

@@ -69,6 +69,8 @@ pub(crate) struct ServeConfig {
     pub(crate) retention: Duration,
     /// The bytes of the disk that are kept for redemptions.
     pub(crate) disk_reserve: u64,
+    /// For how long after a redemption the same name and subject is answered again uncounted; zero for never.
+    pub(crate) retry_window: Duration,
     /// The format of log lines.
     pub(crate) log_format: LogFormat,
     /// The filter for log lines.
@@ -204,6 +206,7 @@ fn build(s: &mut Sources<'_>, surroundings: &Surroundings<'_>, faults: &mut Faul
         ),
         retention: s.value("retention", "retention", 24 * HOUR, faults, duration(Duration::ZERO..=LONGEST)),
         disk_reserve: s.value("disk_reserve_bytes", "diskReserveBytes", DISK_RESERVE, faults, number(0..=1 << 50)),
+        retry_window: s.value("retry_window", "retryWindow", Duration::ZERO, faults, duration(Duration::ZERO..=HOUR)),
         log_format: s.value("log_format", "logFormat", LogFormat::Auto, faults, str::parse),
         log_filter: s.value("log", "log", LogFilter::default(), faults, str::parse),
         limits: limits(s, faults),

@@ -82,6 +82,15 @@ fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
 }
 
 #[test]
+fn a_retry_window_is_up_to_an_hour_and_none_by_default() {
+    let window =
+        |flag| Asked { flags: &["--retry-window", flag], ..NOTHING }.resolve().map(|config| config.retry_window);
+    assert_eq!(NOTHING.resolve().unwrap().retry_window, Duration::ZERO);
+    assert_eq!(window("1h").unwrap(), HOUR);
+    assert!(window("61m").is_err());
+}
+
+#[test]
 fn the_environment_can_name_the_file_and_an_empty_variable_is_not_set() {
     let environment = [("HOME", "/h"), ("GRANTD_CONFIG", "/nowhere/grantd.yaml"), ("GRANTD_LISTEN", "")];
     let faults = Asked { environment: &environment, ..NOTHING }.faults();
@@ -147,7 +156,7 @@ fn every_fault_is_reported_at_once_with_its_origin() {
             "line 4: limits.maxBodyBytes: must be a whole number from 1 to 16384; got \"99999\"",
             "line 7: sites[0].name: must consist of lower case letters, digits, '-' or '.', and start and end with a letter or digit (for example 'my-site'); got \"A\"",
             "line 9: sites[0].endpoints[0].port: must be a port between 1 and 65535; got \"0\"",
-            "line 1: listne: is not a known field; known here are adminListen, caKeyType, certificateValidity, clientKeyType, dataDir, diskReserveBytes, drainTimeout, limits, listen, log, logFormat, observeListen, publicUrl, retention, sites, tls",
+            "line 1: listne: is not a known field; known here are adminListen, caKeyType, certificateValidity, clientKeyType, dataDir, diskReserveBytes, drainTimeout, limits, listen, log, logFormat, observeListen, publicUrl, retention, retryWindow, sites, tls",
             "line 5: limits.colour: is not a known field; known here are handshakeDeadline, maxBodyBytes, maxConnections, maxHandshakes, maxHeaderBytes, maxHeaders, requestDeadline",
         ]
     );

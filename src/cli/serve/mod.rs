@@ -185,6 +185,7 @@ impl Server {
                 profile: Profile { key_type: config.client_key_type, validity: config.certificate_validity },
                 longest_code: config.limits.max_body_bytes,
                 retention: config.retention,
+                retry_window: config.retry_window,
                 loaded_revision,
             },
         );

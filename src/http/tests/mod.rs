@@ -5,6 +5,7 @@ mod honesty;
 mod hostile;
 mod observe;
 mod outcomes;
+mod replays;
 mod requests;
 mod server;
 mod store;

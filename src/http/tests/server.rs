@@ -129,6 +129,10 @@ fn site(namespace: &str, edge: bool, hosts: &[&str], clock: &Clock) -> Configure
 }
 
 pub(super) async fn test_app(directory: &Directory, clock: &Clock) -> (Arc<App>, Arc<FlawedStore>) {
+    test_app_with(directory, clock, Duration::ZERO).await
+}
+
+async fn test_app_with(directory: &Directory, clock: &Clock, retry_window: Duration) -> (Arc<App>, Arc<FlawedStore>) {
     let options = StoreOptions {
         location: Location::Sqlite {
             database: directory.path().join("grants.db"),
@@ -150,6 +154,7 @@ pub(super) async fn test_app(directory: &Directory, clock: &Clock) -> (Arc<App>,
         publication: Publication::new("https://127.0.0.1:9090".parse().unwrap(), serving_identity(directory, clock)),
         profile: Profile::default(),
         longest_code: Limits::default().max_body_bytes,
+        retry_window,
         retention: Duration::from_secs(86_400),
         loaded_revision: crate::grant::Revision(1),
     };
@@ -162,9 +167,14 @@ impl Server {
     }
 
     pub(super) async fn start_with(limits: Limits) -> Self {
+        Self::start_with_window(limits, Duration::ZERO).await
+    }
+
+    /// A server with this retry window.
+    pub(super) async fn start_with_window(limits: Limits, retry_window: Duration) -> Self {
         let directory = Directory::new();
         let clock = Clock::fixed(Clock::system().now());
-        let (app, store) = test_app(&directory, &clock).await;
+        let (app, store) = test_app_with(&directory, &clock, retry_window).await;
         let listener = RedeemListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr();
         let (shutdown, stop) = oneshot::channel::<()>();

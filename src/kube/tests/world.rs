@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::{
-    app::{App, AppParts, ConfiguredSite, Publication, Sites},
+    app::{App, AppParts, ConfiguredSite, KeyOrigin, Publication, Sites},
     file::{self, Access, Existing},
     grant::{PresentedCode, RedemptionRequest},
     kube::{access::caller::Peer, wire::service::AdminService},
@@ -124,6 +124,7 @@ impl World {
             publication: publication(scratch.path()),
             profile: Profile::default(),
             longest_code: 1024,
+            retry_window: Duration::ZERO,
             retention: Duration::from_secs(3600),
             loaded_revision,
         };
@@ -200,7 +201,10 @@ impl World {
             code: PresentedCode::new(code),
             peer: Some("10.0.0.1".parse().unwrap()),
         };
-        self.app.redeem(id, request, Instant::now() + Duration::from_secs(20), std::future::pending()).await.unwrap();
+        self.app
+            .redeem(id, request, KeyOrigin::Server, Instant::now() + Duration::from_secs(20), std::future::pending())
+            .await
+            .unwrap();
     }
 }
 
