@@ -34,8 +34,8 @@ mod tests {
             labels in prop::collection::btree_map(".{0,9}", ".{0,9}", 0..4),
             members in prop::collection::btree_map(".{0,9}", prop::collection::vec(any::<i64>(), 0..4), 0..4),
         ) {
-            let body = members.into_iter().map(|(name, value)| (name, value.into())).collect();
-            let stored = ObjectContent { annotations: labels.clone(), labels, body };
+            let body: serde_json::Map<_, _> = members.into_iter().map(|(name, value)| (name, value.into())).collect();
+            let stored = ObjectContent { annotations: labels.clone(), labels, private: body.clone(), body };
             prop_assert!(row::object_content(&row::object_json(&stored)) == Some(stored));
         }
     }

@@ -67,6 +67,8 @@ pub struct ObjectContent {
     pub annotations: BTreeMap<String, String>,
     /// The members beside `apiVersion`, `kind` and `metadata`: `spec` and `status`, or `data` and `type`.
     pub body: Map<String, Value>,
+    /// What the controller of the object keeps for itself. No caller of the admin API sees or changes it.
+    pub private: Map<String, Value>,
 }
 
 impl fmt::Debug for ObjectContent {

@@ -147,7 +147,7 @@ impl Kind for Stored {
 
     async fn create(self, app: &App, draft: Draft<'_, ResourceName, Body>, effect: Effect) -> Result<Created, Problem> {
         let Draft { namespace, name, manifest } = draft;
-        let content = content(manifest, manifest.spec.clone());
+        let content = content(manifest, manifest.spec.clone(), Body::new());
         let (key, uid, created_at) = (self.key(namespace, name), Uuid::new_v4(), app.clock().now());
         match effect {
             Effect::DryRun => {
@@ -183,7 +183,7 @@ impl Kind for Stored {
         }
         let generation = if body == before { current.generation } else { current.generation + 1 };
         body.extend(status.map(|status| (STATUS.to_owned(), status)));
-        let content = content(&manifest, body);
+        let content = content(&manifest, body, current.content.private.clone());
         if content == current.content {
             return Ok(self.replaced(app, &current));
         }
@@ -268,8 +268,8 @@ fn metadata(object: &StoredObject) -> Metadata<'_> {
     Metadata { namespace, name: name.as_str(), labels: &content.labels, annotations: &content.annotations }
 }
 
-fn content(manifest: &Manifest<ResourceName, Body>, body: Body) -> ObjectContent {
-    ObjectContent { labels: manifest.labels.clone(), annotations: manifest.annotations.clone(), body }
+fn content(manifest: &Manifest<ResourceName, Body>, body: Body, private: Body) -> ObjectContent {
+    ObjectContent { labels: manifest.labels.clone(), annotations: manifest.annotations.clone(), body, private }
 }
 
 /// The result of one write.

@@ -3,6 +3,7 @@ use hyper::{Method, Request, header::ACCEPT};
 use serde_json::{Value, json};
 
 use super::world::{World, causes, manifest};
+use crate::store::{ObjectContent, ObjectKey, ObjectKind, ObjectWrite};
 
 const TOKENS: &str = "/apis/skupper.io/v2alpha1/namespaces/west/accesstokens";
 const CODE: &str = "a-code-that-must-stay-secret";
@@ -47,6 +48,25 @@ async fn a_token_is_kept_as_it_was_written_and_pending_at_first() {
     assert_eq!(metadata["creationTimestamp"], "2023-11-14T22:13:20Z");
     assert_eq!(metadata["uid"].as_str().unwrap().len(), 36);
     assert!(metadata["resourceVersion"].is_string());
+}
+
+#[tokio::test]
+async fn what_a_controller_keeps_for_itself_survives_a_users_change_and_is_shown_to_nobody() {
+    let (world, _) = world_with_a_token().await;
+    let key =
+        ObjectKey { kind: ObjectKind::AccessToken, namespace: "west".parse().unwrap(), name: "t".parse().unwrap() };
+    let stored = world.app.object(key.clone()).await.unwrap().unwrap();
+    let private = json!({"key": "canary"}).as_object().cloned().unwrap();
+    let content = ObjectContent { private: private.clone(), ..stored.content };
+    let (expected, generation) = (stored.revision, stored.generation);
+    let update = ObjectWrite::Update { key: key.clone(), expected, generation, content, labels_before: None };
+    world.app.write_object(update).await.unwrap();
+
+    let patched = world.patch(&format!("{TOKENS}/t"), &json!({"spec": {"linkCost": 3}})).await.text;
+
+    let shown = [patched, world.get(&format!("{TOKENS}/t")).await.text, world.get(TOKENS).await.text];
+    assert!(shown.iter().all(|text| text.contains("linkCost") && !text.contains("canary")), "{shown:?}");
+    assert_eq!(world.app.object(key).await.unwrap().unwrap().content.private, private);
 }
 
 #[tokio::test]

@@ -20,8 +20,9 @@ pub(super) fn weight(effect: &ChangeEffect) -> usize {
             size_of_val(&**grant) + grant.code.expose().len() + texts(labels) + texts(annotations) + texts(settings)
         }
         ChangeEffect::Removed(LastState::Object(object)) => {
-            let ObjectContent { labels, annotations, body } = &object.content;
-            size_of_val(&**object) + texts(labels) + texts(annotations) + footprint::of_members(body)
+            let ObjectContent { labels, annotations, body, private } = &object.content;
+            let members = footprint::of_members(body) + footprint::of_members(private);
+            size_of_val(&**object) + texts(labels) + texts(annotations) + members
         }
     }
 }

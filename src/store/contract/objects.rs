@@ -43,6 +43,7 @@ async fn an_object_is_read_as_it_was_written_also_after_reopening<B: Bench>(benc
             .as_object()
             .cloned()
             .unwrap(),
+        private: serde_json::json!({"key": "e"}).as_object().cloned().unwrap(),
     };
     let uid = Uuid::new_v4();
     let create = ObjectWrite::Create { key: site_key("a"), uid, created_at: at(1000), content: whole.clone() };

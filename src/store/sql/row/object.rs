@@ -93,8 +93,8 @@ fn content(sealed: &[u8], place: &ObjectKey, uid: Uuid, key: &SealingKey) -> Col
 
 /// Decrypts the content of an object.
 pub(in crate::store) fn object_content(json: &[u8]) -> Option<ObjectContent> {
-    let StoredContent { labels, annotations, body } = serde_json::from_slice(json).ok()?;
-    Some(ObjectContent { labels, annotations, body })
+    let StoredContent { labels, annotations, body, private } = serde_json::from_slice(json).ok()?;
+    Some(ObjectContent { labels, annotations, body, private })
 }
 
 /// The JSON form of content that is sealed. A version of grantd may add fields, so a missing field is read as empty.
@@ -106,6 +106,8 @@ struct StoredContent {
     annotations: BTreeMap<String, String>,
     #[serde(default)]
     body: Map<String, Value>,
+    #[serde(default)]
+    private: Map<String, Value>,
 }
 
 /// The same fields for writing. They are borrowed, as a copy would leave secrets in memory.
@@ -114,10 +116,13 @@ struct ContentToStore<'a> {
     labels: &'a Labels,
     annotations: &'a BTreeMap<String, String>,
     body: &'a Map<String, Value>,
+    // Most objects have none.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    private: &'a Map<String, Value>,
 }
 
 /// The content of an object as it is to be sealed.
 pub(in crate::store) fn object_json(content: &ObjectContent) -> Zeroizing<Vec<u8>> {
-    let ObjectContent { labels, annotations, body } = content;
-    json::to_wipe(&ContentToStore { labels, annotations, body })
+    let ObjectContent { labels, annotations, body, private } = content;
+    json::to_wipe(&ContentToStore { labels, annotations, body, private })
 }
