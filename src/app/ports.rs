@@ -2,7 +2,10 @@
 
 use std::{future::Future, pin::Pin, time::Duration};
 
-use crate::link::{AccessToken, Bundle, Endpoint, TlsSecret};
+use crate::{
+    link::{AccessToken, Bundle, Endpoint, TlsSecret},
+    pki::RequestKey,
+};
 
 /// What a port's operation returns.
 pub type PortFuture<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
@@ -10,8 +13,14 @@ pub type PortFuture<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send
 /// Turns tokens of other sites into bundles.
 pub trait Redeemer: Send + Sync + 'static {
     /// Redeems `token` for `subject` (docs/protocol.md section 1.1), within 10 seconds. Each call may use up one
-    /// redemption, also one that fails.
-    fn redeem<'a>(&'a self, token: &'a AccessToken, subject: &'a str) -> PortFuture<'a, Bundle, RedeemFailure>;
+    /// redemption, also one that fails; but calls with the same `key` use up one together, if the other site certifies keys
+    /// that it did not make.
+    fn redeem<'a>(
+        &'a self,
+        token: &'a AccessToken,
+        subject: &'a str,
+        key: Option<&'a RequestKey>,
+    ) -> PortFuture<'a, Bundle, RedeemFailure>;
 }
 
 /// Why there is no bundle.

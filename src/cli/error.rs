@@ -72,6 +72,9 @@ pub(crate) enum CliError {
     /// The server that the token names refused or failed, or cannot be trusted.
     #[error(transparent)]
     Redeem(RedeemTokenError),
+    /// The answer of the server that the token names was lost. With the key in this file, asking again is not counted again.
+    #[error("the token was perhaps redeemed, and the answer was lost")]
+    InDoubt(PathBuf, #[source] RedeemTokenError),
     /// A grant was made, but its token could not be written.
     #[error("no token was issued, and grant {grant} {}", if left.is_some() { "is still there" } else { "was deleted again" })]
     NotIssued {
@@ -186,7 +189,7 @@ impl CliError {
                 Exit::Usage
             }
             Self::Admin(error) => admin_exit(error),
-            Self::Redeem(error) => redeem_exit(error),
+            Self::Redeem(error) | Self::InDoubt(_, error) => redeem_exit(error),
             Self::NotIssued { cause, .. } | Self::Applying { cause, .. } => cause.exit(),
             Self::LinksNotReady { .. } => Exit::NotReady,
             Self::Several(failures) => failures.first().map_or(Exit::Failure, Self::exit),
@@ -212,6 +215,10 @@ impl CliError {
             Self::Write(error) => Some(write_hint(error)),
             Self::Admin(error) => admin_hint(error),
             Self::Redeem(error) => error.hint().map(str::to_owned),
+            Self::InDoubt(key, _) => {
+                let key = key.display();
+                Some(format!("run the same command again: with the key in {key}, a redemption is not counted twice"))
+            }
             Self::NotIssued { left: Some(command), .. } => Some(format!("delete its grant with '{command}'")),
             Self::NotIssued { left: None, cause, .. } | Self::Applying { cause, .. } => cause.hint(),
             Self::Spent { written, rescued, .. } => Some(spent_hint(written, rescued.as_deref())),
@@ -310,6 +317,8 @@ fn redeem_exit(error: &RedeemTokenError) -> Exit {
         | RedeemTokenError::Redirect { .. }
         | RedeemTokenError::Refused { .. }
         | RedeemTokenError::NotABundle { .. }
+        | RedeemTokenError::CertificateRequest { .. }
+        | RedeemTokenError::WrongKey { .. }
         | RedeemTokenError::WrongName { .. } => Exit::Failure,
     }
 }

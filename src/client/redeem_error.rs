@@ -7,6 +7,7 @@ use rustls::{AlertDescription, CertificateError};
 use crate::{
     grant::LinkName,
     link::{DocumentError, ResourceName},
+    pki::IssueError,
 };
 
 /// Why a token was not redeemed. [`hint`](Self::hint) says what to do about it.
@@ -138,6 +139,19 @@ pub enum RedeemTokenError {
         #[source]
         source: DocumentError,
     },
+    /// No request for a certificate can be made.
+    #[error("cannot make a certificate request")]
+    CertificateRequest {
+        /// The reason.
+        #[source]
+        source: IssueError,
+    },
+    /// The answer holds a certificate, and it is not for the key that was sent.
+    #[error("the answer of {host} holds a certificate for another key")]
+    WrongKey {
+        /// Host and port of the URL.
+        host: String,
+    },
     /// The answer is a bundle with another name, which could overwrite another link's files.
     #[error("the answer of {host} is named '{found}', not '{expected}'")]
     WrongName {
@@ -179,6 +193,31 @@ const MAYBE_COUNTED: &str =
     "the redemption may have been counted all the same: try once more, and ask for a new token if that is refused";
 
 impl RedeemTokenError {
+    /// Whether the server may have counted a redemption all the same, and its answer was lost.
+    pub fn is_in_doubt(&self) -> bool {
+        match self {
+            Self::Deadline { step, .. } => *step == Step::Answer,
+            Self::Connection { .. }
+            | Self::CutShort { .. }
+            | Self::TooLarge { .. }
+            | Self::NotABundle { .. }
+            | Self::WrongName { .. }
+            | Self::WrongKey { .. } => true,
+            Self::Refused { status, .. } => *status >= 500,
+            Self::BadUrl { .. }
+            | Self::NotHttps { .. }
+            | Self::NoCa
+            | Self::CaUnreadable
+            | Self::BadSubject
+            | Self::TlsSetup { .. }
+            | Self::NameNotResolved { .. }
+            | Self::Connect { .. }
+            | Self::Tls { .. }
+            | Self::Redirect { .. }
+            | Self::CertificateRequest { .. } => false,
+        }
+    }
+
     /// What to do about it, as one sentence without a full stop.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
@@ -186,7 +225,7 @@ impl RedeemTokenError {
                 "the token file is damaged or was written by hand: compare it with the listening site's grant, or ask for a new one",
             ),
             Self::BadSubject => Some("give a subject of visible characters"),
-            Self::TlsSetup { .. } => None,
+            Self::TlsSetup { .. } | Self::CertificateRequest { .. } => None,
             Self::NameNotResolved { .. } => {
                 Some("check the name server of this machine, or have the listening site issue tokens with an address")
             }
@@ -204,7 +243,7 @@ impl RedeemTokenError {
             Self::Deadline { step: Step::Connect | Step::Handshake, .. } => {
                 Some("check the route and the firewalls between this machine and the listening site, then try again")
             }
-            Self::TooLarge { .. } | Self::NotABundle { .. } | Self::WrongName { .. } => {
+            Self::TooLarge { .. } | Self::NotABundle { .. } | Self::WrongName { .. } | Self::WrongKey { .. } => {
                 Some("check that the token's url leads to a grant server, and not to a proxy or another service")
             }
             Self::Redirect { .. } => Some(
@@ -223,6 +262,9 @@ fn refusal_hint(status: u16) -> Option<&'static str> {
         429 => Some("too many wrong codes were sent for this grant: wait a minute and try again"),
         502..=504 => Some("the server is busy or not ready: try again"),
         400 | 431 => Some("the name or the subject was not accepted: choose shorter or simpler ones"),
+        409 => {
+            Some("its key was used for another name or subject: give the same ones as before, or remove the key file")
+        }
         405 => Some("the url does not lead to a grant server, or a proxy changed the request"),
         500 => Some("the listening site cannot issue certificates at the moment: its operator has to look at it"),
         _ => None,

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     app::{PortFuture, RedeemFailure, Redeemer, Retry, chain},
     link::{AccessToken, Bundle, DocumentError},
+    pki::RequestKey,
 };
 
 /// The time for a redemption, as in Skupper's own clients (docs/protocol.md section 1.4).
@@ -36,9 +37,14 @@ impl Default for NetworkRedeemer {
 }
 
 impl Redeemer for NetworkRedeemer {
-    fn redeem<'a>(&'a self, token: &'a AccessToken, subject: &'a str) -> PortFuture<'a, Bundle, RedeemFailure> {
+    fn redeem<'a>(
+        &'a self,
+        token: &'a AccessToken,
+        subject: &'a str,
+        key: Option<&'a RequestKey>,
+    ) -> PortFuture<'a, Bundle, RedeemFailure> {
         let options = RedeemOptions { subject: subject.to_owned(), deadline: self.deadline };
-        Box::pin(async move { redeem(token, &options).await.map_err(|error| failure(&error, token)) })
+        Box::pin(async move { redeem(token, &options, key).await.map_err(|error| failure(&error, token)) })
     }
 }
 
@@ -70,8 +76,10 @@ fn failure(error: &RedeemTokenError, token: &AccessToken) -> RedeemFailure {
         }
         RedeemTokenError::TooLarge { .. }
         | RedeemTokenError::NotABundle { .. }
+        | RedeemTokenError::WrongKey { .. }
         | RedeemTokenError::WrongName { .. } => (undecodable(error), Retry::Never),
         RedeemTokenError::BadSubject
+        | RedeemTokenError::CertificateRequest { .. }
         | RedeemTokenError::TlsSetup { .. }
         | RedeemTokenError::NameNotResolved { .. }
         | RedeemTokenError::Connect { .. }

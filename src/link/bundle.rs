@@ -7,7 +7,7 @@ use super::{
     document::{DocumentError, Field, Fields, check_kinds, parse, text},
     metadata::{Metadata, ResourceName},
     resource::{LINK, Link, LinkParts, LinkSpec, read_link},
-    secret::{Data, SECRET, SecretParts, TlsSecret, read_secret},
+    secret::{Data, KeyPem, SECRET, SecretParts, TlsSecret, read_secret},
     site::{Endpoint, Site},
 };
 use crate::grant::LinkName;
@@ -107,13 +107,25 @@ impl Bundle {
     /// # Errors
     /// [`DocumentError`] when anything is missing that a link needs, also when the end is.
     pub fn read(bytes: &[u8]) -> Result<Self, DocumentError> {
+        Self::read_with(bytes, None)
+    }
+
+    /// Like [`read`](Self::read) when a certificate for `own_key` was asked for: then the bundle holds no key.
+    ///
+    /// # Errors
+    /// [`DocumentError`], as for [`read`](Self::read).
+    pub fn read_for(bytes: &[u8], own_key: &KeyPem) -> Result<Self, DocumentError> {
+        Self::read_with(bytes, Some(own_key))
+    }
+
+    fn read_with(bytes: &[u8], own_key: Option<&KeyPem>) -> Result<Self, DocumentError> {
         let text = text(bytes)?;
         let positions = check_kinds(text, |index| if index == 0 { SECRET } else { LINK })?;
         let mut documents = positions.into_iter().zip(parse::<AnyDocument>(text)?);
 
         let (position, document) =
             documents.next().ok_or(DocumentError::Empty { expected: "a Secret and its Links" })?;
-        let secret = read_secret(document.metadata, document.data, Fields { position })?;
+        let secret = read_secret(document.metadata, document.data, own_key, Fields { position })?;
         let links = documents
             .map(|(position, document)| {
                 let link = read_link(document.metadata, document.spec, Fields { position })?;

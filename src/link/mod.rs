@@ -16,5 +16,5 @@ pub use metadata::ResourceName;
 pub use resource::Link;
 pub use secret::{KeyPem, TlsSecret, is_certificate_pem};
 pub use site::{Endpoint, EndpointError, EndpointName, Group, Host, Port, Site};
-pub use token::AccessToken;
+pub use token::{AccessToken, CERTIFICATE_REQUEST};
 pub use url::{PublicUrl, PublicUrlError};

@@ -61,7 +61,7 @@ impl TlsSecret {
     /// [`DocumentError`], with the line and what was expected there, and never with the key.
     pub fn read(text: &str) -> Result<Self, DocumentError> {
         let (position, document) = parse_one::<SecretDocument>(text, SECRET)?;
-        read_secret(document.metadata, document.data, Fields { position })
+        read_secret(document.metadata, document.data, None, Fields { position })
     }
 
     /// The document as a site without Kubernetes keeps it in `input/resources/Secret-NAME.yaml`
@@ -141,17 +141,22 @@ pub(super) struct Data {
     key: Field<String>,
 }
 
-/// Takes a Secret out of its document.
+/// Takes a Secret out of its document. One without a key gets the reader's own, if there is one.
 pub(super) fn read_secret(
     metadata: Field<Metadata>,
     data: Field<Data>,
+    own_key: Option<&KeyPem>,
     fields: Fields,
 ) -> Result<TlsSecret, DocumentError> {
     let name = Metadata::name(metadata, fields)?;
     let data = fields.need(data, "data", "the three texts ca.crt, tls.crt and tls.key in base64")?.value;
     let mut ca = decode(data.ca, "data.ca.crt", fields, is_certificate_pem)?;
     let mut certificate = decode(data.certificate, "data.tls.crt", fields, is_certificate_pem)?;
-    let key = KeyPem(decode(data.key, "data.tls.key", fields, is_key_pem)?);
+    let key = match (data.key, own_key) {
+        // The sender does not know the key.
+        (None, Some(own)) => own.clone(),
+        (key, _) => KeyPem(decode(key, "data.tls.key", fields, is_key_pem)?),
+    };
     Ok(TlsSecret { name, ca_pem: std::mem::take(&mut ca), certificate_pem: std::mem::take(&mut certificate), key })
 }
 

@@ -25,7 +25,13 @@ pub struct AccessToken {
     pub ca: String,
     /// What traffic over the link costs; absent for the default.
     pub link_cost: Option<u32>,
+    /// Whether its server certifies keys that clients make themselves: `certificate-request: pkcs10` in `spec.settings`, which
+    /// Skupper's clients ignore (docs/protocol.md section 4.3).
+    pub takes_certificate_requests: bool,
 }
+
+/// The setting that says so, and its value.
+pub const CERTIFICATE_REQUEST: (&str, &str) = ("certificate-request", "pkcs10");
 
 const TOKEN: Kind =
     Kind { api_version: "skupper.io/v2alpha1", kind: "AccessToken", title: "an AccessToken (skupper.io/v2alpha1)" };
@@ -42,7 +48,14 @@ struct TokenSpec {
     ca: Field<String>,
     code: Field<String>,
     link_cost: Field<String>,
+    settings: Field<TokenSettings>,
     url: Field<String>,
+}
+
+#[derive(Deserialize)]
+struct TokenSettings {
+    #[serde(rename = "certificate-request")]
+    certificate_request: Field<String>,
 }
 
 impl AccessToken {
@@ -77,6 +90,12 @@ impl AccessToken {
             yaml.push_str(&cost.to_string());
             yaml.push('\n');
         }
+        if self.takes_certificate_requests {
+            let (setting, value) = CERTIFICATE_REQUEST;
+            for part in ["  settings:\n    ", setting, ": ", value, "\n"] {
+                yaml.push_str(part);
+            }
+        }
         yaml.push_str("  url: ");
         push_scalar(&mut yaml, &self.url);
         yaml.push('\n');
@@ -105,6 +124,10 @@ fn read_token(document: TokenDocument, fields: Fields) -> Result<AccessToken, Do
         code: parsed.map_err(|error| invalid(&code, "spec.code", error.to_string()))?,
         ca: ca.value,
         link_cost: read_cost(spec.link_cost, "spec.linkCost")?,
+        takes_certificate_requests: spec
+            .settings
+            .and_then(|settings| settings.value.certificate_request)
+            .is_some_and(|form| form.value == CERTIFICATE_REQUEST.1),
     })
 }
 
@@ -135,6 +158,19 @@ spec:
         assert_eq!(token.code.expose(), "L1qCl2mZ7D81gbXp3ax4YT0K");
         assert_eq!(token.link_cost, Some(1));
         assert_eq!(*token.write(), FILE);
+    }
+
+    #[test]
+    fn a_server_that_takes_certificate_requests_is_named_in_the_settings() {
+        let file = FILE.replace("  url:", "  settings:\n    certificate-request: pkcs10\n  url:");
+        let token = AccessToken::read(&file).unwrap();
+        assert!(token.takes_certificate_requests);
+        assert_eq!(*token.write(), file);
+
+        for settings in ["{}", "{other: pkcs10}", "{certificate-request: other}", "null"] {
+            let file = FILE.replace("  url:", &format!("  settings: {settings}\n  url:"));
+            assert!(!AccessToken::read(&file).unwrap().takes_certificate_requests, "{settings}");
+        }
     }
 
     #[test]
@@ -223,10 +259,11 @@ spec:
             code in "[!-~]{1,60}",
             ca in "[ -~\r\n\tä]{0,200}",
             link_cost in proptest::option::of(1..=u32::MAX),
+            takes_certificate_requests in any::<bool>(),
         ) {
             let ca = format!("-----BEGIN CERTIFICATE-----\n{ca}\n-----END CERTIFICATE-----");
             let code = code.parse::<Code>().unwrap();
-            let token = AccessToken { name: name.parse().unwrap(), url, code, ca, link_cost };
+            let token = AccessToken { name: name.parse().unwrap(), url, code, ca, link_cost, takes_certificate_requests };
 
             let read = AccessToken::read(&token.write()).unwrap();
 
@@ -235,6 +272,7 @@ spec:
             prop_assert!(read.code.is_same_as(&token.code));
             prop_assert_eq!(read.ca, token.ca);
             prop_assert_eq!(read.link_cost, token.link_cost);
+            prop_assert_eq!(read.takes_certificate_requests, token.takes_certificate_requests);
         }
 
         #[test]

@@ -39,6 +39,7 @@ fn token_of(server: &Server, namespace: &str, name: &str) -> AccessToken {
         code: status("code").parse().unwrap(),
         ca: status("ca"),
         link_cost: None,
+        takes_certificate_requests: false,
     }
 }
 

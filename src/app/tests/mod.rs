@@ -4,6 +4,7 @@ mod admin_users;
 mod filling;
 mod follow;
 mod links;
+mod own_keys;
 mod scripted;
 mod sites;
 mod supervision;

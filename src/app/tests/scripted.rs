@@ -11,6 +11,7 @@ use super::world::DEADLINE;
 use crate::{
     app::{PortFuture, ProbeFailure, Prober, RedeemFailure, Redeemer},
     link::{AccessToken, Bundle, Endpoint, TlsSecret},
+    pki::RequestKey,
 };
 
 /// What a port does, by the name of the token or the host of the endpoint.
@@ -36,6 +37,8 @@ pub(super) struct Scripted {
 pub(super) struct Call {
     pub(super) name: String,
     pub(super) subject: String,
+    /// The key for which a certificate is asked.
+    pub(super) key: Option<String>,
     pub(super) at: Instant,
 }
 
@@ -79,10 +82,11 @@ impl Scripted {
         timeout(DEADLINE, waiting).await.unwrap()
     }
 
-    fn count(&self, name: &str, subject: &str) -> usize {
+    fn count(&self, name: &str, subject: &str, key: Option<&RequestKey>) -> usize {
         let mut calls = self.calls.lock().unwrap();
         let before = calls.iter().filter(|call| call.name == name).count();
-        calls.push(Call { name: name.to_owned(), subject: subject.to_owned(), at: Instant::now() });
+        let key = key.map(|key| key.pem().expose().to_owned());
+        calls.push(Call { name: name.to_owned(), subject: subject.to_owned(), key, at: Instant::now() });
         self.called.notify_waiters();
         before
     }
@@ -100,8 +104,13 @@ async fn give<T, E>(answer: Answer<T, E>) -> Result<T, E> {
 }
 
 impl Redeemer for Scripted {
-    fn redeem<'a>(&'a self, token: &'a AccessToken, subject: &'a str) -> PortFuture<'a, Bundle, RedeemFailure> {
-        let before = self.count(token.name.as_str(), subject);
+    fn redeem<'a>(
+        &'a self,
+        token: &'a AccessToken,
+        subject: &'a str,
+        key: Option<&'a RequestKey>,
+    ) -> PortFuture<'a, Bundle, RedeemFailure> {
+        let before = self.count(token.name.as_str(), subject, key);
         Box::pin(give((self.redeem)(token.name.as_str(), before)))
     }
 }
@@ -109,7 +118,7 @@ impl Redeemer for Scripted {
 impl Prober for Scripted {
     fn probe<'a>(&'a self, endpoint: &'a Endpoint, credentials: &'a TlsSecret) -> PortFuture<'a, (), ProbeFailure> {
         let at = format!("{}:{}", endpoint.host, endpoint.port);
-        let before = self.count(&at, credentials.name.as_str());
+        let before = self.count(&at, credentials.name.as_str(), None);
         Box::pin(give((self.probe)(&at, before)))
     }
 }

@@ -1,14 +1,17 @@
 //! AccessTokens that were applied here are redeemed at the other site (docs/protocol.md sections 1.5, 4.3).
 //!
 //! Each call may use up a redemption. So the other site is called only when the result can be stored, and the bundle is
-//! kept in memory until it is stored.
+//! kept in memory until it is stored. If the other site certifies keys of others, the key is made and stored first: then the
+//! same answer can be had again, and nothing is lost in a crash.
 
+mod own_key;
 mod redeemed_objects;
 pub(super) mod spec;
 mod status;
 
 use std::{sync::Arc, time::Duration};
 
+use own_key::OwnKey;
 use redeemed_objects::RedeemedObjects;
 use status::{Attempt, TokenState};
 use tokio::time::{Instant, timeout};
@@ -186,9 +189,12 @@ impl Tokens {
         token: &AccessToken,
         memory: &mut Memory,
     ) -> Result<Requeue, StoreError> {
-        let Some(stored) = self.begin(stored, memory).await? else { return Ok(Requeue::after(Duration::ZERO)) };
         let subject = self.app.site_uid(&stored.key.namespace).await?.map(|uid| uid.to_string()).unwrap_or_default();
-        let answer = timeout(DEADLINE, self.redeemer.redeem(token, &subject)).await.unwrap_or_else(|_| {
+        let Some((stored, own)) = self.begin(stored, token, &subject, memory).await? else {
+            return Ok(Requeue::after(Duration::ZERO));
+        };
+        let (subject, key) = own.as_ref().map_or((&*subject, None), |own| (&*own.subject, Some(&own.key)));
+        let answer = timeout(DEADLINE, self.redeemer.redeem(token, subject, key)).await.unwrap_or_else(|_| {
             let message = format!("Controller got error: no answer within {} seconds", DEADLINE.as_secs());
             Err(RedeemFailure { message, retry: Retry::Later })
         });
@@ -215,25 +221,36 @@ impl Tokens {
         }
     }
 
-    /// Stores in the status that a call begins, unless the status says so already; `None` when the token has changed since
-    /// it was read.
-    async fn begin(&self, stored: StoredObject, memory: &mut Memory) -> Result<Option<StoredObject>, StoreError> {
-        match Attempt::of(&stored) {
-            Attempt::Failed => return Ok(Some(stored)),
-            Attempt::Begun => {
-                if !std::mem::replace(&mut memory.begun, true) {
-                    memory.cut_off = true;
-                    warn!(token = %stored.key, "an earlier redemption was cut off before its answer was stored");
-                }
-                return Ok(Some(stored));
-            }
-            Attempt::None => {}
+    /// Stores in the status that a call begins, unless the status says so already, and a key for it when the other site takes
+    /// one; `None` when the token has changed since it was read.
+    async fn begin(
+        &self,
+        stored: StoredObject,
+        token: &AccessToken,
+        subject: &str,
+        memory: &mut Memory,
+    ) -> Result<Option<(StoredObject, Option<OwnKey>)>, StoreError> {
+        let found = OwnKey::stored(&stored, token);
+        let is_settled = found.is_some() || !token.takes_certificate_requests;
+        let attempt = Attempt::of(&stored);
+        // With the same key, the other site gives the answer again that was lost.
+        if attempt == Attempt::Begun && !std::mem::replace(&mut memory.begun, true) && found.is_none() {
+            memory.cut_off = true;
+            warn!(token = %stored.key, "an earlier redemption was cut off before its answer was stored");
         }
+        if is_settled && attempt != Attempt::None {
+            return Ok(Some((stored, found)));
+        }
+        let own = match found {
+            None if token.takes_certificate_requests => OwnKey::make(subject.to_owned()),
+            found => found,
+        };
         // Set before the write: one that seems to fail may be stored.
         memory.begun = true;
-        let status = status::begun(&stored, self.app.clock().now());
-        match self.app.write_objects(vec![status_write(&stored, status)]).await {
-            Ok(mut written) => Ok(written.pop()),
+        let private = own.as_ref().map(|own| own.to_store(token)).unwrap_or_default();
+        let write = status_write(&stored, status::begun(&stored, self.app.clock().now()));
+        match self.app.write_objects(vec![redeemed_objects::with_private(write, private)]).await {
+            Ok(mut written) => Ok(written.pop().map(|stored| (stored, own))),
             Err(WriteObjectsError::Store(error)) => Err(error),
             Err(WriteObjectsError::Exists(_) | WriteObjectsError::Gone(_) | WriteObjectsError::Conflict(_)) => Ok(None),
         }

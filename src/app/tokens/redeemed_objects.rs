@@ -48,9 +48,19 @@ impl<'a> RedeemedObjects<'a> {
         writes.extend(
             links.map(|(own, link)| create(ObjectKind::Link, own, link_body(link, name, self.link_cost.or(link.cost)))),
         );
-        writes.push(status_write(self.token, redeemed(self.token, now)));
+        // The key is in the Secret now.
+        writes.push(with_private(status_write(self.token, redeemed(self.token, now)), Map::new()));
         writes
     }
+}
+
+/// The write, with this as what the controller keeps for itself.
+pub(super) fn with_private(mut write: ObjectWrite, kept: Map<String, Value>) -> ObjectWrite {
+    match &mut write {
+        ObjectWrite::Create { content, .. } | ObjectWrite::Update { content, .. } => content.private = kept,
+        ObjectWrite::Delete { .. } => {}
+    }
+    write
 }
 
 fn secret_body(secret: &TlsSecret) -> Map<String, Value> {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     grant::{Code, CodeError, NameError},
-    link::AccessToken,
+    link::{AccessToken, CERTIFICATE_REQUEST},
     store::StoredObject,
 };
 
@@ -37,6 +37,7 @@ pub(in crate::app) fn read(stored: &StoredObject) -> Result<AccessToken, SpecFau
         ca: text("ca").ok_or(SpecFault::NoCa)?.to_owned(),
         url: text("url").ok_or(SpecFault::Missing("spec.url"))?.to_owned(),
         code: text("code").ok_or(SpecFault::Missing("spec.code"))?.parse::<Code>().map_err(SpecFault::Code)?,
+        takes_certificate_requests: spec["settings"][CERTIFICATE_REQUEST.0] == CERTIFICATE_REQUEST.1,
         // 0 means the default. An invalid cost is read as the default too: it is no reason to refuse the token.
         link_cost: spec["linkCost"].as_u64().and_then(|cost| u32::try_from(cost).ok()).filter(|cost| *cost > 0),
     })

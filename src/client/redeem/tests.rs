@@ -15,7 +15,8 @@ use crate::link::{BundleParts, Endpoint, Site, write_bundle};
 const SOON: Duration = Duration::from_secs(10);
 
 fn token(url: String, ca: String) -> AccessToken {
-    AccessToken { name: "west".parse().unwrap(), url, code: CODE.parse().unwrap(), ca, link_cost: None }
+    let (name, code) = ("west".parse().unwrap(), CODE.parse().unwrap());
+    AccessToken { name, url, code, ca, link_cost: None, takes_certificate_requests: false }
 }
 
 fn token_for(address: SocketAddr, ca: &str) -> AccessToken {
@@ -52,7 +53,7 @@ fn http(status: &str, headers: &str, body: &[u8]) -> Then {
 async fn redeem_from(then: Then, deadline: Duration) -> (Result<Bundle, RedeemTokenError>, String) {
     let ca = authority();
     let (address, server) = serve(serving(&ca, &["127.0.0.1"], |_| ()), then).await;
-    let outcome = redeem(&token_for(address, &ca.as_ref().pem()), &options(deadline)).await;
+    let outcome = redeem(&token_for(address, &ca.as_ref().pem()), &options(deadline), None).await;
     (outcome, timeout(SOON, server).await.unwrap().unwrap())
 }
 
@@ -77,7 +78,7 @@ async fn an_empty_subject_is_sent_too() {
         serve(serving(&ca, &["127.0.0.1"], |_| ()), http("200 OK", "", &bundle_named("west"))).await;
     let token = token_for(address, &ca.as_ref().pem());
 
-    redeem(&token, &RedeemOptions { subject: String::new(), deadline: SOON }).await.unwrap();
+    redeem(&token, &RedeemOptions { subject: String::new(), deadline: SOON }, None).await.unwrap();
 
     let request = timeout(SOON, server).await.unwrap().unwrap();
     assert!(request.lines().any(|line| line.trim_end() == "Subject:"), "{request}");
@@ -102,7 +103,7 @@ async fn a_chunked_answer_is_read() {
 /// The result of a redemption from a server that presents this credential, with a token that holds this CA.
 async fn trusting(credential: Credential, ca: &str) -> Result<Bundle, RedeemTokenError> {
     let (address, server) = serve(credential, http("200 OK", "", &bundle_named("west"))).await;
-    let outcome = redeem(&token_for(address, ca), &options(SOON)).await;
+    let outcome = redeem(&token_for(address, ca), &options(SOON), None).await;
     timeout(SOON, server).await.unwrap().unwrap();
     outcome
 }
@@ -224,7 +225,7 @@ async fn a_server_of_tls_1_2_is_refused() {
         }
     };
 
-    let outcome = redeem(&token_for(address, &ca.as_ref().pem()), &options(SOON)).await;
+    let outcome = redeem(&token_for(address, &ca.as_ref().pem()), &options(SOON), None).await;
 
     assert_eq!(fault(outcome), TlsFault::OldProtocol);
     openssl.kill().await.unwrap();
@@ -244,8 +245,8 @@ async fn a_server_without_tls_is_refused() {
     });
     let token = token_for(address, &authority().as_ref().pem());
 
-    assert_eq!(fault(redeem(&token, &options(SOON)).await), TlsFault::NotTls);
-    assert_eq!(fault(redeem(&token, &options(SOON)).await), TlsFault::HungUp);
+    assert_eq!(fault(redeem(&token, &options(SOON), None).await), TlsFault::NotTls);
+    assert_eq!(fault(redeem(&token, &options(SOON), None).await), TlsFault::HungUp);
     timeout(SOON, server).await.unwrap().unwrap();
 }
 
@@ -326,7 +327,7 @@ async fn a_silent_server_costs_no_more_than_the_deadline() {
     // The kernel accepts the connection, and the server never answers the handshake.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let token = token_for(listener.local_addr().unwrap(), &authority().as_ref().pem());
-    let mute = timeout(SOON, redeem(&token, &options(limit))).await.unwrap().unwrap_err();
+    let mute = timeout(SOON, redeem(&token, &options(limit), None)).await.unwrap().unwrap_err();
     assert!(matches!(mute, RedeemTokenError::Deadline { step: Step::Handshake, .. }), "{mute:?}");
     assert_eq!(
         mute.to_string(),
@@ -342,14 +343,14 @@ async fn every_address_of_a_name_is_tried() {
         serve(serving(&ca, &["localhost"], |_| ()), http("200 OK", "", &bundle_named("west"))).await;
     let token = token(format!("https://localhost:{}/a", address.port()), ca.as_ref().pem());
 
-    redeem(&token, &options(SOON)).await.unwrap();
+    redeem(&token, &options(SOON), None).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_name_without_an_address_is_an_error_in_time() {
     let token = token("https://nowhere.invalid/a".to_owned(), authority().as_ref().pem());
 
-    let error = timeout(SOON, redeem(&token, &options(Duration::from_secs(2)))).await.unwrap().unwrap_err();
+    let error = timeout(SOON, redeem(&token, &options(Duration::from_secs(2)), None)).await.unwrap().unwrap_err();
 
     // The deadline passes where the name server is slow or there is none.
     let expected = matches!(
@@ -363,7 +364,7 @@ async fn a_name_without_an_address_is_an_error_in_time() {
 async fn a_refused_connection_is_reported_plainly() {
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
 
-    let error = redeem(&token_for(free, &authority().as_ref().pem()), &options(SOON)).await.unwrap_err();
+    let error = redeem(&token_for(free, &authority().as_ref().pem()), &options(SOON), None).await.unwrap_err();
 
     assert_eq!(error.to_string(), format!("cannot connect to {free} at {free}"));
     assert!(error.hint().unwrap().starts_with("nothing listens there"));
@@ -374,7 +375,7 @@ async fn a_token_that_cannot_be_redeemed_is_refused_before_anything_is_sent() {
     let pem = authority().as_ref().pem();
     let fails = async |url: &str, ca: &str, subject: &str| {
         let options = RedeemOptions { subject: subject.to_owned(), ..options(SOON) };
-        redeem(&token(url.to_owned(), ca.to_owned()), &options).await.unwrap_err()
+        redeem(&token(url.to_owned(), ca.to_owned()), &options, None).await.unwrap_err()
     };
     let url = "https://127.0.0.1:1/a";
     let broken = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";

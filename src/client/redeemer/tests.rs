@@ -8,12 +8,19 @@ use crate::client::tls_server::{CODE, Then, authority, serve, serving};
 const SOON: Duration = Duration::from_secs(20);
 
 fn token(url: String, ca: String) -> AccessToken {
-    AccessToken { name: "west".parse().unwrap(), url, code: CODE.parse().unwrap(), ca, link_cost: None }
+    AccessToken {
+        name: "west".parse().unwrap(),
+        url,
+        code: CODE.parse().unwrap(),
+        ca,
+        link_cost: None,
+        takes_certificate_requests: false,
+    }
 }
 
 async fn failing(token: &AccessToken) -> (String, Retry) {
     let redeemer: &dyn Redeemer = &NetworkRedeemer::default();
-    let failure = timeout(SOON, redeemer.redeem(token, "")).await.unwrap().unwrap_err();
+    let failure = timeout(SOON, redeemer.redeem(token, "", None)).await.unwrap().unwrap_err();
     assert!(!failure.message.contains(CODE), "{}", failure.message);
     (failure.message, failure.retry)
 }

@@ -58,7 +58,11 @@ const SPEC: &[Field] = &[
         "The CA certificates, in PEM, with which the server at the URL is verified: status.ca of the AccessGrant.",
     ),
     field("linkCost", FieldKind::Integer, "The cost of traffic over the Links. Default: 1, and 0 means the same."),
-    field("settings", FieldKind::Texts, "Free settings, which are stored and have no effect."),
+    field(
+        "settings",
+        FieldKind::Texts,
+        "Free settings. With 'certificate-request: pkcs10' a key is made here, and its certificate asked for.",
+    ),
 ];
 
 const TOKEN_STATUS: &[Field] =

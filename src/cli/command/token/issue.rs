@@ -174,6 +174,7 @@ fn token(grant: resource::Grant, request: &Request, name: &GrantName) -> Result<
         code,
         ca: grant.status.ca,
         link_cost: request.cost,
+        takes_certificate_requests: true,
     })
 }
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::redeemed_files::{next_steps, refuse_taken, write_or_rescue};
+use super::{
+    own_key::OwnKey,
+    redeemed_files::{next_steps, refuse_taken, write_or_rescue},
+};
 use crate::{
     cli::{
         args::RedeemArgs,
@@ -11,7 +14,7 @@ use crate::{
         flag::FlagFaults,
         output::{Console, shell_word},
     },
-    client::{RedeemOptions, redeem},
+    client::{RedeemOptions, RedeemTokenError, redeem},
     file::{self, Existing, reserve_space},
     grant::{Namespace, Subject},
     link::{AccessToken, MAX_DOCUMENT_BYTES},
@@ -36,18 +39,39 @@ pub(crate) async fn run(args: &RedeemArgs, console: &mut Console<'_>) -> Result<
     refuse_taken(&args.output, &token.name, request.existing)?;
     // Kept until the answer is there: the disk may fill up while the other side counts the redemption.
     let reserved = reserve_space(&args.output, RESERVED_BYTES).map_err(CliError::Write)?;
-    let mut bundle = console.wait(&token.url, redeem(&token, &request.options)).await.map_err(CliError::Redeem)?;
+    // Stored before the server is asked, so that it is there when the answer is lost.
+    let own = match token.takes_certificate_requests {
+        true => Some(OwnKey::find_or_make(&args.output, &token.name)?),
+        false => None,
+    };
+    let asked = redeem(&token, &request.options, own.as_ref().map(OwnKey::key));
+    let mut bundle = console.wait(&token.url, asked).await.map_err(|error| not_redeemed(own.as_ref(), error))?;
     for link in &mut bundle.links {
         link.cost = token.link_cost.or(link.cost);
     }
     drop(reserved);
     let written = write_or_rescue(&args.output, &bundle, request.namespace.as_ref(), request.existing)?;
+    if let Some(own) = own {
+        own.remove()?;
+    }
     for file in &written {
         console.line(format_args!("File written to {}", file.display()))?;
     }
     console.line(format_args!("Token \"{}\" has been redeemed.", token.name))?;
     console.line(next_steps(&written, request.namespace.as_ref()))?;
     Ok(())
+}
+
+/// Nothing was received. The key is kept when it may have a certificate.
+fn not_redeemed(own: Option<&OwnKey>, source: RedeemTokenError) -> CliError {
+    match own {
+        Some(own) if source.is_in_doubt() => CliError::InDoubt(own.path().to_owned(), source),
+        Some(own) => {
+            own.discard();
+            CliError::Redeem(source)
+        }
+        None => CliError::Redeem(source),
+    }
 }
 
 fn validate(args: &RedeemArgs) -> Result<Request, CliError> {
