@@ -209,6 +209,20 @@ pub(super) struct Redemption {
     pub(super) serial: String,
     #[serde(default)]
     pub(super) not_after: String,
+    #[serde(default)]
+    pub(super) replays: Vec<Replay>,
+}
+
+/// A redemption that was answered once more, uncounted.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Replay {
+    pub(super) kind: String,
+    pub(super) replayed_at: String,
+    #[serde(default)]
+    pub(super) peer: Option<String>,
+    #[serde(default)]
+    pub(super) serial: String,
 }
 
 #[cfg(test)]

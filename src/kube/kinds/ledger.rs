@@ -5,12 +5,14 @@ use serde_json::{Value, json};
 use super::grants::AccessGrants;
 use crate::{
     app::App,
-    grant::{Namespace, Redemption},
+    grant::{Namespace, Redemption, Replay, ReplayKind},
     kube::{catalog::resource_type::SKUPPER, engine::verbs, problem::status::Problem},
 };
 
 /// The most rows of the ledger in one answer.
 const MOST_REDEMPTIONS: u32 = 1_000;
+/// The most replays in one answer; there are few, and what is beyond is left out.
+const MOST_REPLAYS: u32 = 1_000;
 
 /// Selects rows of the ledger.
 #[derive(Debug, Clone, Copy)]
@@ -42,18 +44,43 @@ pub(crate) async fn redemptions(
         rows.truncate(limit);
         metadata["continue"] = rows.last().map(|row| row.ordinal.to_string()).into();
     }
+    let last = rows.last().map_or(after, |row| row.ordinal);
+    let replays = app.replays(grant.id, (after, u32::MAX), MOST_REPLAYS).await;
+    let replays = replays.map_err(|error| Problem::from_store(&error))?;
+    let replays: Vec<Replay> = replays.into_iter().take_while(|replay| replay.ordinal <= last).collect();
     Ok(json!({
         "kind": "RedemptionList", "apiVersion": SKUPPER.api_version(), "metadata": metadata,
-        "items": rows.iter().map(redemption).collect::<Vec<_>>(),
+        "items": rows.iter().map(|row| redemption(row, &replays)).collect::<Vec<_>>(),
     }))
 }
 
-fn redemption(row: &Redemption) -> Value {
-    json!({
+fn redemption(row: &Redemption, replays: &[Replay]) -> Value {
+    let replays = replays.iter().filter(|replay| replay.ordinal == row.ordinal).map(replay).collect::<Vec<_>>();
+    let mut redemption = json!({
         "ordinal": row.ordinal,
         "redeemedAt": row.redeemed_at.to_string(),
         "name": row.link_name.as_str(),
         "subject": row.subject.as_str(),
+        "peer": row.peer.map(|peer| peer.to_string()),
+        "serial": row.certificate.serial.to_string(),
+        "keyFingerprint": row.certificate.key_fingerprint.to_string(),
+        "notAfter": row.certificate.not_after.to_string(),
+    });
+    if !replays.is_empty() {
+        redemption["replays"] = replays.into();
+    }
+    redemption
+}
+
+fn replay(row: &Replay) -> Value {
+    let kind = match row.kind {
+        ReplayKind::Replayed => "Replayed",
+        ReplayKind::Reissued => "Reissued",
+    };
+    json!({
+        "number": row.number,
+        "kind": kind,
+        "replayedAt": row.replayed_at.to_string(),
         "peer": row.peer.map(|peer| peer.to_string()),
         "serial": row.certificate.serial.to_string(),
         "keyFingerprint": row.certificate.key_fingerprint.to_string(),

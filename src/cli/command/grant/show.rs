@@ -30,6 +30,10 @@ pub(crate) async fn run(args: &ShowArgs, server: &Server, console: &mut Console<
     } else {
         console.line(table(&ledger))?;
     }
+    if ledger.iter().any(|row| !row.replays.is_empty()) {
+        console.line("\nAnswered again, and not counted:\n")?;
+        console.line(replays(&ledger))?;
+    }
     Ok(())
 }
 
@@ -113,6 +117,23 @@ fn table(ledger: &[Redemption]) -> Table {
     table
 }
 
+/// The redemptions that were answered again: `#` is the number of the redemption.
+fn replays(ledger: &[Redemption]) -> Table {
+    let mut table = Table::new(&["#", "WHEN", "HOW", "PEER", "SERIAL"]);
+    for row in ledger {
+        for replay in &row.replays {
+            table.row(vec![
+                row.ordinal.to_string(),
+                replay.replayed_at.clone(),
+                replay.kind.clone(),
+                replay.peer.clone().unwrap_or_default(),
+                replay.serial.clone(),
+            ]);
+        }
+    }
+    table
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,6 +159,19 @@ mod tests {
         let shown = |show_code| format!("{:?}", lines(&grant(), show_code).unwrap());
         assert!(!shown(false).contains("canary") && shown(false).contains("--show-code"));
         assert!(shown(true).contains("canary"));
+    }
+
+    #[test]
+    fn each_replay_is_shown_with_the_number_of_its_redemption() {
+        let row = serde_json::json!({"ordinal": 2, "redeemedAt": "2026-01-02T03:04:05Z", "replays": [
+            {"number": 1, "kind": "Replayed", "replayedAt": "2026-01-02T03:05:05Z", "peer": "10.0.0.1", "serial": "6BAB"},
+        ]});
+        let text = replays(&[resource::read(&row).unwrap()]).to_string();
+        assert_eq!(
+            text,
+            "#  WHEN                  HOW       PEER      SERIAL\n\
+             2  2026-01-02T03:05:05Z  Replayed  10.0.0.1  6BAB"
+        );
     }
 
     #[test]
