@@ -16,6 +16,7 @@ mod kube_rs;
 mod kubeconfig;
 mod kubectl;
 mod link_status;
+mod lost_answers;
 mod messages;
 mod pitfalls;
 mod port;
