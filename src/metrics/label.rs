@@ -43,6 +43,28 @@ label!(
     }
 );
 label!(
+    /// Files that are loaded again when they change.
+    Reloaded {
+        /// The configuration file.
+        Configuration => "configuration",
+        /// The certificate or key of an issuer.
+        Issuer => "issuer",
+        /// The serving certificate, its key or its CA.
+        ServingCertificate => "serving_certificate",
+        /// The register of admin users.
+        Users => "users",
+    }
+);
+label!(
+    /// What became of a changed file.
+    ReloadOutcome {
+        /// It is in use.
+        Loaded => "loaded",
+        /// It cannot be used, and the previous one stays in use.
+        Refused => "refused",
+    }
+);
+label!(
     /// Why a request was refused.
     RefusalReason {
         /// Not POST.

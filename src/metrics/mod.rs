@@ -11,7 +11,8 @@ use family::{Counters, Gauges, Histograms, Instruments};
 use label::Label as _;
 pub use label::{
     AdminResource, AdminVerb, ConnectionState, FailureReason, GrantStateLabel, HandshakeOutcome, KeyExchange,
-    LinkState, Phase, RedemptionOutcome, RefusalReason, Rejection, StatusClass, StoreOperation, TokenOutcome,
+    LinkState, Phase, RedemptionOutcome, RefusalReason, Rejection, ReloadOutcome, Reloaded, StatusClass,
+    StoreOperation, TokenOutcome,
 };
 use prometheus::{Histogram, IntCounterVec, IntGauge, IntGaugeVec};
 
@@ -42,6 +43,7 @@ pub struct Metrics {
     rejections: Counters<Rejection>,
     handshakes: IntCounterVec,
     admin_requests: IntCounterVec,
+    reloads: IntCounterVec,
     issuer_not_after: IntGaugeVec,
     serving_not_after: IntGauge,
 }
@@ -90,6 +92,11 @@ impl Metrics {
                 "grantd_admin_requests_total",
                 "Requests of the admin listeners.",
                 ["verb", "resource", "code"],
+            ),
+            reloads: i.pairs::<Reloaded, ReloadOutcome>(
+                "grantd_reloads_total",
+                "Changed files that were loaded, or refused while the previous ones stayed in use.",
+                ["file", "outcome"],
             ),
             issuer_not_after: i.gauge_vec(
                 "grantd_issuer_not_after_timestamp_seconds",
@@ -187,6 +194,16 @@ impl Metrics {
     /// An admin request was answered.
     pub fn admin_request(&self, verb: AdminVerb, resource: AdminResource, code: StatusClass) {
         self.admin_requests.with_label_values(&[verb.as_str(), resource.as_str(), code.as_str()]).inc();
+    }
+
+    /// The issuers of the configuration are about to be reported again; those that are gone are no longer shown.
+    pub fn issuers_forgotten(&self) {
+        self.issuer_not_after.reset();
+    }
+
+    /// A file that had changed was loaded again, or refused.
+    pub fn reloaded(&self, what: Reloaded, outcome: ReloadOutcome) {
+        self.reloads.with_label_values(&[what.as_str(), outcome.as_str()]).inc();
     }
 
     /// An issuer was loaded that expires at this Unix time.
