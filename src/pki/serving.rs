@@ -130,6 +130,23 @@ impl ServingIdentity {
         }
     }
 
+    /// Whether the certificate names these hosts, each of them once, and nothing else.
+    pub fn names_exactly(&self, hosts: &[Host]) -> bool {
+        let is_named = |host: &Host| match host.ip() {
+            Some(address) => self.names.contains(&Name::Address(address)),
+            None => self.names.iter().any(|name| matches!(name, Name::Dns(name) if name == host.as_str())),
+        };
+        self.names.len() == hosts.len() && hosts.iter().all(is_named)
+    }
+
+    /// Whether a client that trusts only the certificates of this CA file accepts the certificate.
+    pub fn is_trusted_by(&self, ca_pem: &str, now: Timestamp) -> bool {
+        let Ok(anchors) = certificate::read_all(ca_pem.as_bytes()) else { return false };
+        let anchors: Vec<_> = anchors.iter().filter_map(|der| certificate::parse(der)).collect();
+        let chain: Vec<_> = self.chain.iter().filter_map(|der| certificate::parse(der)).collect();
+        chain.split_first().is_some_and(|(leaf, intermediates)| is_trusted(leaf, intermediates, &anchors, now))
+    }
+
     /// Whether two thirds of the leaf's validity are over, so that it is time to renew it.
     pub fn is_due(&self, now: Timestamp) -> bool {
         let life = self.validity.not_after.since(self.validity.not_before);

@@ -31,6 +31,35 @@ pub(super) fn known_as() -> Vec<Host> {
     hosts
 }
 
+/// The names in the redeem listener's self-made certificate: the host of the public URL and, when the listener has an
+/// address of its own, that address. What else this host is called is nobody's business.
+pub(super) fn redeem_names(public: &Host, listening: IpAddr) -> Vec<Host> {
+    unique([Some(public.clone()), specific(listening)])
+}
+
+/// The names in the admin listener's certificate: the host of the public URL, an address of its own, and loopback, where
+/// tunnels to the listener begin (`ssh -L`, `kubectl port-forward`).
+pub(super) fn admin_names(public: &Host, listening: IpAddr) -> Vec<Host> {
+    let loopback = ["localhost", "127.0.0.1", "::1"].map(|text| text.parse().ok());
+    unique([Some(public.clone()), specific(listening)].into_iter().chain(loopback))
+}
+
+/// The address, unless it stands for every address.
+fn specific(address: IpAddr) -> Option<Host> {
+    let address = address.to_canonical();
+    if address.is_unspecified() { None } else { address.to_string().parse().ok() }
+}
+
+fn unique(hosts: impl IntoIterator<Item = Option<Host>>) -> Vec<Host> {
+    let mut found: Vec<Host> = Vec::new();
+    for host in hosts.into_iter().flatten() {
+        if !found.contains(&host) {
+            found.push(host);
+        }
+    }
+    found
+}
+
 /// The URL that tokens carry when none is configured: the address of the listener or, if that is the unspecified address,
 /// the first of `known_as`.
 pub(super) fn default_public_url(listening: SocketAddr, known_as: &[Host]) -> Option<PublicUrl> {
@@ -64,6 +93,20 @@ mod tests {
         unique.sort();
         unique.dedup();
         assert_eq!(unique.len(), hosts.len());
+    }
+
+    #[test]
+    fn a_certificate_names_what_the_url_and_the_listener_need_and_nothing_else() {
+        let public: Host = "grants.example.com".parse().unwrap();
+        let names = |hosts: Vec<Host>| hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let redeem = |listening: &str| names(redeem_names(&public, listening.parse().unwrap()));
+        assert_eq!(redeem("0.0.0.0"), "grants.example.com");
+        assert_eq!(redeem("::"), "grants.example.com");
+        assert_eq!(redeem("192.0.2.7"), "grants.example.com 192.0.2.7");
+        let admin = |listening: &str| names(admin_names(&public, listening.parse().unwrap()));
+        assert_eq!(admin("0.0.0.0"), "grants.example.com localhost 127.0.0.1 ::1");
+        assert_eq!(admin("127.0.0.1"), "grants.example.com 127.0.0.1 localhost ::1");
+        assert_eq!(names(redeem_names(&"192.0.2.7".parse().unwrap(), "192.0.2.7".parse().unwrap())), "192.0.2.7");
     }
 
     #[test]

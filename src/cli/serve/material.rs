@@ -153,7 +153,7 @@ fn without_key(files: &PairFiles) -> FileError {
 }
 
 /// The redeem listener's self-made certificate: the one on disk, or a new one if that is missing, due for renewal, or not for
-/// these hosts.
+/// exactly these hosts.
 ///
 /// # Errors
 /// [`ServeError`] when it cannot be made, written or read back.
@@ -192,10 +192,10 @@ pub(crate) fn admin_serving(data_dir: &DataDir, hosts: &[Host], now: Timestamp) 
     Ok(serving)
 }
 
-/// The serving certificate in these files, if it is valid, is not due for renewal, and covers these hosts.
+/// The serving certificate in these files, if it is valid, is not due for renewal, and names these hosts and no others.
 fn serving_on_disk(files: &PairFiles, hosts: &[Host], now: Timestamp) -> Option<ServingIdentity> {
     let on_disk = ServingIdentity::load(&files.certificate, &files.key, &files.ca, now).ok()?;
-    (!on_disk.is_due(now) && hosts.iter().all(|host| on_disk.covers(host))).then_some(on_disk)
+    (!on_disk.is_due(now) && on_disk.names_exactly(hosts)).then_some(on_disk)
 }
 
 /// Makes a serving certificate signed by a self-made CA, and writes it to these files.

@@ -33,7 +33,7 @@ use crate::{
     grant::Namespace,
     http::{ObserveListener, RedeemListener},
     kube::{AdminSocketListener, AdminTlsListener},
-    link::{Host, PublicUrl},
+    link::PublicUrl,
     metrics::Metrics,
     pki::{Profile, ServingIdentity},
     store::{self, Store, StoreOptions},
@@ -128,13 +128,14 @@ impl AdminNetwork {
         address: SocketAddr,
         data_dir: &DataDir,
         public: &PublicUrl,
-        known_as: &[Host],
         now: Timestamp,
     ) -> Result<Self, ServeError> {
         let listener = AdminTlsListener::bind(address).map_err(ServeError::AdminListener)?;
-        let hosts = covered(public.host(), known_as.to_vec());
-        let url = hosts::default_public_url(listener.local_addr(), &hosts).ok_or(ServeError::NoPublicUrl)?;
-        let identity = material::admin_serving(data_dir, &covered(url.host(), hosts), now)?;
+        let listening = listener.local_addr();
+        let url = hosts::default_public_url(listening, std::slice::from_ref(public.host()));
+        let url = url.ok_or(ServeError::NoPublicUrl)?;
+        let names = hosts::admin_names(public.host(), listening.ip());
+        let identity = material::admin_serving(data_dir, &names, now)?;
         let line = format!("{url}\n");
         file::write(&DataDir::admin_url_of(data_dir.path()), line.as_bytes(), Access::Private, Existing::Replace)
             .map_err(ServeError::File)?;
@@ -160,17 +161,16 @@ impl Server {
         let admin =
             AdminSocketListener::bind(&DataDir::admin_socket_of(data_dir.path())).map_err(ServeError::AdminListener)?;
 
-        let known_as = hosts::known_as();
-        let url = public_url(config, &redeem, &known_as)?;
+        let url = public_url(config, &redeem)?;
         let admin_network = match config.admin_listen {
-            Some(address) => Some(AdminNetwork::open(address, &data_dir, &url, &known_as, now)?),
+            Some(address) => Some(AdminNetwork::open(address, &data_dir, &url, now)?),
             None => None,
         };
         let Material { sites, sources, serving } = given.into_sites(config, &data_dir, url.host(), now)?;
         let (serving, source) = match (serving, &config.tls) {
             (Some(serving), Some(files)) => (serving, ServingSource::Given(files.clone())),
             (_, _) => {
-                let hosts = covered(url.host(), known_as);
+                let hosts = hosts::redeem_names(url.host(), redeem.local_addr().ip());
                 let serving = material::self_made_serving(&data_dir, &hosts, now)?;
                 (serving, ServingSource::SelfMade { data_dir: data_dir.clone(), hosts })
             }
@@ -282,18 +282,11 @@ async fn open_store(data_dir: &DataDir, metrics: &Arc<Metrics>) -> Result<Arc<dy
     store::open(options).await.map_err(ServeError::Store)
 }
 
-fn public_url(config: &ServeConfig, redeem: &RedeemListener, known_as: &[Host]) -> Result<PublicUrl, ServeError> {
+fn public_url(config: &ServeConfig, redeem: &RedeemListener) -> Result<PublicUrl, ServeError> {
     match &config.public_url {
         Some(url) => Ok(url.clone()),
-        None => hosts::default_public_url(redeem.local_addr(), known_as).ok_or(ServeError::NoPublicUrl),
+        None => hosts::default_public_url(redeem.local_addr(), &hosts::known_as()).ok_or(ServeError::NoPublicUrl),
     }
-}
-
-/// The hosts a self-made serving certificate covers.
-fn covered(public: &Host, known_as: Vec<Host>) -> Vec<Host> {
-    let mut hosts = vec![public.clone()];
-    hosts.extend(known_as.into_iter().filter(|host| host != public));
-    hosts
 }
 
 /// Completes when the listeners must close.
