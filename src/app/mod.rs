@@ -49,7 +49,7 @@ pub use self::{
     grants::{CreateGrantError, GrantDraft, GrantReadiness, GrantSpec, SpecError, UpdateGrantError},
     objects::{SiteRefusal, WriteObjectError},
     ports::{PortFuture, ProbeFailure, Prober, RedeemFailure, Redeemer, Retry},
-    publication::Publication,
+    publication::{Publication, Replacement},
     readiness::{Check, Readiness},
     redeem::{KeyOrigin, RedeemError},
     refusals::RefusedRequest,

@@ -5,6 +5,7 @@ mod filling;
 mod follow;
 mod links;
 mod own_keys;
+mod publication;
 mod scripted;
 mod sites;
 mod supervision;

@@ -158,7 +158,7 @@ impl Refresher {
         match material::self_made_serving(data_dir, hosts, now) {
             Ok(serving) => {
                 info!(certificate.not_after = %serving.not_after(), "serving certificate renewed");
-                self.app.publication().replace_serving(serving);
+                self.app.publication().replace_serving(serving, now, Duration::ZERO);
                 self.app.report_certificates();
             }
             Err(fault) => error!(error = %chain(&fault), "serving certificate not renewed"),
@@ -177,7 +177,8 @@ fn reload_issuer(app: &App, source: &IssuerSource) -> Result<(), PkiError> {
 }
 
 fn reload_serving(app: &App, files: &TlsFiles) -> Result<(), PkiError> {
-    app.publication().replace_serving(material::load_serving(files, app.clock().now())?);
+    let now = app.clock().now();
+    app.publication().replace_serving(material::load_serving(files, now)?, now, Duration::ZERO);
     info!("serving certificate reloaded");
     Ok(())
 }

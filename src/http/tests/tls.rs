@@ -95,7 +95,8 @@ async fn a_replaced_certificate_is_shown_from_the_next_handshake_on() {
     let mut before = server.connect().await;
     let other = Directory::new();
 
-    server.app.publication().replace_serving(serving_identity(&other, &server.clock));
+    let (new, now) = (serving_identity(&other, &server.clock), server.clock.now());
+    server.app.publication().replace_serving(new, now, std::time::Duration::ZERO);
 
     assert!(server.connect_with(server.client_config()).await.is_err(), "the old CA must not do any more");
     std::fs::copy(other.path().join("ca.crt"), server.ca_path()).unwrap();

@@ -50,7 +50,7 @@ fn status(app: &App, grant: &Grant) -> Value {
     json!({
         "url": app.publication().grant_url(grant.id),
         "code": grant.code.expose(),
-        "ca": app.publication().serving().ca_pem(),
+        "ca": &*app.publication().ca_pem(),
         "redemptions": grant.allowance.made(),
         "expirationTime": grant.expires_at.to_string(),
         "status": ready.sum(),

@@ -147,11 +147,7 @@ async fn a_dry_run_gives_the_answer_of_the_request_itself() {
         manifest("Link", "l", &json!({"endpoints": [{"name": "edge", "host": "h", "port": port}], "cost": 1}))
     };
     let token = |url: &str| {
-        manifest(
-            "AccessToken",
-            "t",
-            &json!({"url": url, "code": "c", "ca": world.app.publication().serving().ca_pem()}),
-        )
+        manifest("AccessToken", "t", &json!({"url": url, "code": "c", "ca": &*world.app.publication().ca_pem()}))
     };
     let old_link = json!({
         "apiVersion": "skupper.io/v1alpha1", "kind": "Link", "metadata": {"name": "o"},
