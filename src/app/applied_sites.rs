@@ -11,7 +11,7 @@ use super::{
     chain::chain,
     objects::{self, SiteRefusal, WriteObjectError},
     service::App,
-    sites::{ConfiguredSite, Sites},
+    sites::{ConfiguredSite, DuplicateSite, Sites},
 };
 use crate::{
     grant::{IssuerName, Namespace},
@@ -54,6 +54,24 @@ impl App {
                 return Ok(());
             }
         }
+    }
+
+    /// Replaces the sites of the configuration: redemptions that have begun end with the former ones. Those that were made
+    /// through the API are served with the endpoints and issuers of the new first one.
+    ///
+    /// # Errors
+    /// [`ReplaceSitesError`]; with [`ReplaceSitesError::Store`] the new sites are in use, and some that were made through the
+    /// API may not be served until this is called again.
+    pub async fn replace_sites(&self, sites: Vec<ConfiguredSite>) -> Result<(), ReplaceSitesError> {
+        // No site is made through the API meanwhile.
+        let _turn = self.site_writes.lock().await;
+        // The sites change their state, so they need a version that is later than any that a client has seen.
+        let revision = self.store.advance().await.map_err(ReplaceSitesError::Store)?;
+        self.sites.replace_configured(sites).map_err(ReplaceSitesError::Duplicate)?;
+        self.sites.retire_all_applied();
+        self.configuration_loaded(revision);
+        self.report_certificates();
+        self.load_sites().await.map_err(ReplaceSitesError::Store)
     }
 
     /// Writes a site that is made through the API, and serves it as it is from then on.
@@ -108,6 +126,17 @@ impl App {
     }
 }
 
+/// Why the sites of the configuration were not replaced.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplaceSitesError {
+    /// Two sites share a namespace.
+    #[error(transparent)]
+    Duplicate(DuplicateSite),
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
 /// A task ends without its result when it panics, which goes on here, or when the whole program ends.
 fn not_finished(fault: JoinError) -> WriteObjectsError {
     match fault.try_into_panic() {
@@ -128,7 +157,7 @@ impl Sites {
             warn!(%namespace, site = %key.name, %other, "the configuration has another site for this namespace");
             return;
         }
-        if let Some(site) = self.first_configured().and_then(|first| applied_site(first, key, &content.body)) {
+        if let Some(site) = self.first_configured().and_then(|first| applied_site(&first, key, &content.body)) {
             self.serve_applied(site);
         }
     }

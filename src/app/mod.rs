@@ -40,7 +40,7 @@ mod wrong_codes;
 
 pub use self::{
     admin_users::{AdminUsers, RegisteredCertificate, UserRegister, UserRegisterFault, UserRegisterFull},
-    applied_sites::wants_link_access,
+    applied_sites::{ReplaceSitesError, wants_link_access},
     bundle::LinkBundle,
     chain::chain,
     conditions::{State as ConditionState, condition},

@@ -10,6 +10,14 @@ pub struct Check {
     pub name: &'static str,
     /// What is wrong, as a text for operators without a secret; `None` when nothing is.
     pub fault: Option<String>,
+    /// What is wrong for some redemptions only, and does not make the server unready.
+    pub note: Option<String>,
+}
+
+impl Check {
+    fn new(name: &'static str, fault: Option<String>) -> Self {
+        Self { name, fault, note: None }
+    }
 }
 
 /// All conditions, in a fixed order.
@@ -26,9 +34,14 @@ impl Readiness {
     }
 }
 
+/// The texts as one; `None` when there are none.
+fn listed(texts: &[String]) -> Option<String> {
+    (!texts.is_empty()).then(|| texts.join("; "))
+}
+
 impl App {
     /// Looks at everything a redemption needs: a store that takes writes, issuers and a serving certificate within their
-    /// dates, and a certificate that covers the URL tokens carry.
+    /// dates, a site that accepts links, and a certificate that covers the URL tokens carry.
     pub async fn readiness(&self) -> Readiness {
         let store = self.store.check().await.err().map(|error| {
             self.metrics().store_failed(StoreOperation::Check);
@@ -36,21 +49,39 @@ impl App {
         });
         Readiness {
             checks: vec![
-                Check { name: "server", fault: self.latch.fault() },
-                Check { name: "store", fault: store },
-                Check { name: "issuers", fault: self.issuers_fault() },
-                Check { name: "serving-certificate", fault: self.serving_fault() },
-                Check { name: "public-url", fault: self.public_url_fault() },
+                Check::new("server", self.latch.fault()),
+                Check::new("store", store),
+                Check::new("issuers", self.issuers_fault()),
+                self.sites_check(),
+                Check::new("serving-certificate", self.serving_fault()),
+                Check::new("public-url", self.public_url_fault()),
             ],
         }
     }
 
     fn issuers_fault(&self) -> Option<String> {
         let now = self.clock().now();
-        self.sites().issuers().find_map(|(namespace, name, issuer)| {
+        let faulty = self.sites().issuers().into_iter().filter_map(|(namespace, name, issuer)| {
             let fault = issuer.check(now).err()?;
             Some(format!("issuer {name} of namespace {namespace}: {}", chain(&fault)))
-        })
+        });
+        listed(&faulty.collect::<Vec<_>>())
+    }
+
+    /// Names the configured sites to which no link can be issued. As long as there is one to which links can be, the server is
+    /// ready: its tokens must be redeemed whatever is wrong with the others.
+    fn sites_check(&self) -> Check {
+        let sites = self.sites().all_configured();
+        let faulty: Vec<String> = sites
+            .iter()
+            .filter_map(|site| {
+                Some(format!("site {} of namespace {}: {}", site.site().name, site.site().namespace, site.fault()?))
+            })
+            .collect();
+        let all = faulty.len() == sites.len();
+        let found = listed(&faulty);
+        let (fault, note) = if all { (found, None) } else { (None, found) };
+        Check { note, ..Check::new("sites", fault) }
     }
 
     fn serving_fault(&self) -> Option<String> {

@@ -1,6 +1,10 @@
 //! The service: what the use cases share.
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use tokio::sync::{Mutex, Semaphore};
 
@@ -58,23 +62,30 @@ pub struct App {
     pub(super) longest_code: usize,
     pub(super) retention: Duration,
     pub(super) retry_window: Duration,
-    loaded_revision: Revision,
+    loaded: RwLock<Loaded>,
     /// Slow signatures share the cores with everything else; as many as there are cores run at once.
     pub(super) slow_signatures: Arc<Semaphore>,
     pub(super) wrong_codes: WrongCodes,
     pub(super) refusals: Arc<Refusals>,
     pub(super) latch: Latch,
     pub(super) lost: LostTasks,
-    loaded_at: Timestamp,
     disk_reserve: Option<DiskReserve>,
     /// Held while a site is written, by the task that writes it.
     pub(super) site_writes: Arc<Mutex<()>>,
+}
+
+/// When the configuration was read.
+#[derive(Debug, Clone, Copy)]
+struct Loaded {
+    at: Timestamp,
+    revision: Revision,
 }
 
 impl App {
     /// Assembles the service; it is not [ready](Self::readiness) until [`started`](Self::started).
     pub fn new(store: Arc<dyn Store>, parts: AppParts) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let loaded = RwLock::new(Loaded { at: parts.clock.now(), revision: parts.loaded_revision });
         let app = Self {
             store,
             slow_signatures: Arc::new(Semaphore::new(cores)),
@@ -82,7 +93,6 @@ impl App {
             refusals: Arc::default(),
             latch: Latch::new(),
             lost: LostTasks::default(),
-            loaded_at: parts.clock.now(),
             site_writes: Arc::default(),
             clock: parts.clock,
             metrics: parts.metrics,
@@ -93,7 +103,7 @@ impl App {
             longest_code: parts.longest_code,
             retention: parts.retention,
             retry_window: parts.retry_window,
-            loaded_revision: parts.loaded_revision,
+            loaded,
             disk_reserve: None,
         };
         app.report_certificates();
@@ -123,12 +133,22 @@ impl App {
 
     /// When the configuration was read.
     pub fn loaded_at(&self) -> Timestamp {
-        self.loaded_at
+        self.loaded().at
     }
 
     /// The store's revision then, which is later than that of every change before.
     pub fn loaded_revision(&self) -> Revision {
-        self.loaded_revision
+        self.loaded().revision
+    }
+
+    /// Notes that the configuration was read again, and the store's revision then.
+    pub(super) fn configuration_loaded(&self, revision: Revision) {
+        let now = Loaded { at: self.clock.now(), revision };
+        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = now;
+    }
+
+    fn loaded(&self) -> Loaded {
+        *self.loaded.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The configured sites.
@@ -148,6 +168,7 @@ impl App {
 
     /// Reports to the metrics when certificates expire; to be called again when one was replaced.
     pub fn report_certificates(&self) {
+        self.metrics.issuers_forgotten();
         for (namespace, name, issuer) in self.sites.issuers() {
             let not_after = issuer.not_after().unix_seconds();
             self.metrics.issuer_loaded(namespace.as_str(), name.as_str(), not_after);

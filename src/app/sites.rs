@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
 
 use uuid::Uuid;
@@ -112,10 +112,30 @@ pub struct DuplicateSite(pub Namespace);
 /// All sites, one for each namespace.
 #[derive(Debug, Default)]
 pub struct Sites {
-    configured: BTreeMap<Namespace, Arc<ConfiguredSite>>,
+    configured: RwLock<Configured>,
+    applied: RwLock<BTreeMap<Namespace, Arc<ConfiguredSite>>>,
+}
+
+/// The sites of the configuration.
+#[derive(Debug, Default)]
+struct Configured {
+    sites: BTreeMap<Namespace, Arc<ConfiguredSite>>,
     /// The one that was configured first.
     first: Option<Arc<ConfiguredSite>>,
-    applied: RwLock<BTreeMap<Namespace, Arc<ConfiguredSite>>>,
+}
+
+impl Configured {
+    fn new(sites: impl IntoIterator<Item = ConfiguredSite>) -> Result<Self, DuplicateSite> {
+        let mut configured = Self::default();
+        for site in sites.into_iter().map(Arc::new) {
+            let namespace = site.site.namespace.clone();
+            configured.first.get_or_insert_with(|| Arc::clone(&site));
+            if configured.sites.insert(namespace.clone(), site).is_some() {
+                return Err(DuplicateSite(namespace));
+            }
+        }
+        Ok(configured)
+    }
 }
 
 impl Sites {
@@ -124,42 +144,58 @@ impl Sites {
     /// # Errors
     /// [`DuplicateSite`] when two share a namespace.
     pub fn new(sites: impl IntoIterator<Item = ConfiguredSite>) -> Result<Self, DuplicateSite> {
-        let (mut configured, mut first) = (BTreeMap::new(), None);
-        for site in sites.into_iter().map(Arc::new) {
-            let namespace = site.site.namespace.clone();
-            first.get_or_insert_with(|| Arc::clone(&site));
-            if configured.insert(namespace.clone(), site).is_some() {
-                return Err(DuplicateSite(namespace));
-            }
-        }
-        Ok(Self { configured, first, applied: RwLock::default() })
+        Ok(Self { configured: RwLock::new(Configured::new(sites)?), applied: RwLock::default() })
+    }
+
+    /// Replaces the sites of the configuration, and forgets those that were made through the API: they are to be served again
+    /// ([`App::replace_sites`](super::App::replace_sites)), as they share the endpoints and issuers of the first.
+    ///
+    /// # Errors
+    /// [`DuplicateSite`]; then nothing was replaced.
+    pub(super) fn replace_configured(
+        &self,
+        sites: impl IntoIterator<Item = ConfiguredSite>,
+    ) -> Result<(), DuplicateSite> {
+        let new = Configured::new(sites)?;
+        *self.configured.write().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(())
     }
 
     /// The site of this namespace.
     pub fn of(&self, namespace: &Namespace) -> Option<Arc<ConfiguredSite>> {
         let applied = || self.applied.read().unwrap_or_else(PoisonError::into_inner).get(namespace).cloned();
-        self.configured(namespace).cloned().or_else(applied)
+        self.configured(namespace).or_else(applied)
     }
 
     /// The site that the configuration names for this namespace.
-    pub fn configured(&self, namespace: &Namespace) -> Option<&Arc<ConfiguredSite>> {
-        self.configured.get(namespace)
+    pub fn configured(&self, namespace: &Namespace) -> Option<Arc<ConfiguredSite>> {
+        self.read().sites.get(namespace).cloned()
     }
 
     /// Every configured site, by namespace.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<ConfiguredSite>> {
-        self.configured.values()
+    pub fn all_configured(&self) -> Vec<Arc<ConfiguredSite>> {
+        self.read().sites.values().cloned().collect()
     }
 
     /// The namespaces that have a site.
     pub fn namespaces(&self) -> BTreeSet<Namespace> {
         let applied = self.applied.read().unwrap_or_else(PoisonError::into_inner);
-        self.configured.keys().chain(applied.keys()).cloned().collect()
+        self.read().sites.keys().chain(applied.keys()).cloned().collect()
     }
 
     /// The site that was configured first. Those made through the API share its endpoints and issuers.
-    pub(super) fn first_configured(&self) -> Option<&Arc<ConfiguredSite>> {
-        self.first.as_ref()
+    pub(super) fn first_configured(&self) -> Option<Arc<ConfiguredSite>> {
+        self.read().first.clone()
+    }
+
+    // A poisoned lock still holds whole sites: replacing them is one assignment.
+    fn read(&self) -> RwLockReadGuard<'_, Configured> {
+        self.configured.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets the sites that were made through the API.
+    pub(super) fn retire_all_applied(&self) {
+        self.applied.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Serves a site that was made through the API from now on, and replaces an earlier one of its namespace.
@@ -176,11 +212,15 @@ impl Sites {
         }
     }
 
-    /// Every issuer, with its namespace and name.
-    pub fn issuers(&self) -> impl Iterator<Item = (&Namespace, &IssuerName, Arc<Issuer>)> {
-        self.configured.iter().flat_map(|(namespace, site)| {
-            site.issuers.keys().filter_map(move |name| Some((namespace, name, site.issuer(Some(name))?)))
-        })
+    /// Every issuer of the configured sites, with its namespace and name.
+    pub fn issuers(&self) -> Vec<(Namespace, IssuerName, Arc<Issuer>)> {
+        let configured = self.read();
+        let all = configured.sites.iter().flat_map(|(namespace, site)| {
+            site.issuers
+                .keys()
+                .filter_map(move |name| Some((namespace.clone(), name.clone(), site.issuer(Some(name))?)))
+        });
+        all.collect()
     }
 
     /// The site and issuer that serve a grant of this namespace, in Skupper's order of faults

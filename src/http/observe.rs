@@ -232,9 +232,10 @@ fn lines(readiness: &Readiness) -> String {
     let mut text = String::new();
     for check in &readiness.checks {
         // Writing to a String does not fail.
-        let _ = match &check.fault {
-            None => writeln!(text, "[+]{} ok", check.name),
-            Some(fault) => writeln!(text, "[-]{} failed: {fault}", check.name),
+        let _ = match (&check.fault, &check.note) {
+            (None, None) => writeln!(text, "[+]{} ok", check.name),
+            (None, Some(note)) => writeln!(text, "[+]{} ok, except {note}", check.name),
+            (Some(fault), _) => writeln!(text, "[-]{} failed: {fault}", check.name),
         };
     }
     text

@@ -135,7 +135,7 @@ async fn without_descriptors_it_does_not_spin_and_serves_again_when_connections_
     };
     let answer = tokio::time::timeout(PATIENCE, attempts).await.expect("served again in time");
     assert_eq!(answer.status, 200, "{answer:?}");
-    assert_eq!(readyz_becomes(&server, 200).matches("[+]").count(), 5);
+    assert_eq!(readyz_becomes(&server, 200).matches("[+]").count(), 6);
     let failures = metric(&server, "grantd_connections_rejected_total{reason=\"descriptors\"}");
     assert!((1..500).contains(&failures), "{failures} failed attempts");
     assert_eq!(server.ledger(&token).len(), 1);

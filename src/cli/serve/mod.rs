@@ -97,6 +97,8 @@ async fn report_readiness(app: Arc<App>) {
     let readiness = app.readiness().await;
     let faults = readiness.checks.iter().filter_map(|check| Some((check.name, check.fault.as_ref()?)));
     faults.for_each(|(check, fault)| warn!(check, fault, "a redemption would fail"));
+    let notes = readiness.checks.iter().filter_map(|check| Some((check.name, check.note.as_ref()?)));
+    notes.for_each(|(check, note)| warn!(check, note, "some redemptions would fail"));
     if readiness.is_ready() {
         info!(version = env!("CARGO_PKG_VERSION"), "ready");
     }
@@ -212,7 +214,7 @@ impl Server {
             let _ = write!(command, " -n {}", first.namespace);
         }
         let mut text = format!("grantd {}\n", env!("CARGO_PKG_VERSION"));
-        for site in self.app.sites().iter() {
+        for site in self.app.sites().all_configured() {
             let site = site.site();
             let _ = writeln!(text, "  site      {} (namespace {})", site.name, site.namespace);
         }

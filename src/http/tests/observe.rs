@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    server::{Answer, Directory, PATIENCE, test_app},
+    server::{Answer, Directory, PATIENCE, site, test_app},
     store::{Flaw, FlawedStore},
 };
 use crate::{
@@ -55,7 +55,10 @@ impl Observed {
     }
 }
 
-const READY: &str = "[+]server ok\n[+]store ok\n[+]issuers ok\n[+]serving-certificate ok\n[+]public-url ok\n";
+/// Of the three sites two cannot issue, and the third is ready.
+const READY: &str = "[+]server ok\n[+]store ok\n[+]issuers ok\n[+]sites ok, except site site of namespace bare: No valid \
+    endpoints found for site; site site of namespace rim: Edge sites cannot accept incoming links from remote sites\n\
+    [+]serving-certificate ok\n[+]public-url ok\n";
 
 #[tokio::test]
 async fn metrics_are_in_prometheus_text_format() {
@@ -107,6 +110,36 @@ async fn every_check_has_a_line_of_its_own() {
     assert_eq!(answer.status(), "HTTP/1.1 503 Service Unavailable");
     let lines: Vec<_> = answer.body.lines().collect();
     assert!(lines[1].starts_with("[-]store failed: the grant store did not answer"), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_server_whose_only_site_cannot_issue_is_not_ready_and_says_why() {
+    let observed = Observed::start().await;
+    observed.app.started();
+    let clock = observed.app.clock().clone();
+
+    observed.app.replace_sites(vec![site("bare", false, &[], &clock)]).await.unwrap();
+
+    let answer = observed.ask("GET", "/readyz").await;
+    assert_eq!(answer.status(), "HTTP/1.1 503 Service Unavailable");
+    let line = "[-]sites failed: site site of namespace bare: No valid endpoints found for site\n";
+    assert!(answer.body.contains(line), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn every_issuer_that_cannot_sign_is_named() {
+    let observed = Observed::start().await;
+    observed.app.started();
+    let now = observed.app.clock().now();
+    let century = Duration::from_secs(100 * 365 * 24 * 3600);
+    observed.app.clock().set(now.saturating_add(century));
+
+    let answer = observed.ask("GET", "/readyz").await;
+
+    assert_eq!(answer.status(), "HTTP/1.1 503 Service Unavailable");
+    for namespace in ["west", "rim", "bare"] {
+        assert!(answer.body.contains(&format!("issuer site-ca of namespace {namespace}: ")), "{}", answer.body);
+    }
 }
 
 #[tokio::test]

@@ -109,7 +109,7 @@ pub(super) fn serving_identity(directory: &Directory, clock: &Clock) -> ServingI
     .unwrap()
 }
 
-fn site(namespace: &str, edge: bool, hosts: &[&str], clock: &Clock) -> ConfiguredSite {
+pub(super) fn site(namespace: &str, edge: bool, hosts: &[&str], clock: &Clock) -> ConfiguredSite {
     let now = clock.now();
     let ca = make_ca("test-site-ca", CaKeyType::EcdsaP256, now).unwrap();
     let issuer = Issuer::from_pem(ca.certificate_pem.as_bytes(), ca.key.expose().as_bytes(), now).unwrap();

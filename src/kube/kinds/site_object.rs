@@ -18,7 +18,7 @@ use crate::{
 /// The labels and annotations of configured sites, of which there are none.
 pub(crate) static NOTHING: BTreeMap<String, String> = BTreeMap::new();
 
-/// The generation of configured sites: the configuration of a running server does not change.
+/// The generation of configured sites: what a change of the configuration makes of one is a site of its own.
 const GENERATION: u64 = 1;
 
 /// A site of the configuration.

@@ -124,7 +124,7 @@ impl Kind for Sites {
     async fn find(self, app: &App, namespace: &Namespace, name: &ResourceName) -> Result<Option<SiteState>, Problem> {
         let configured = app.sites().configured(namespace).filter(|site| site.site().name.as_str() == name.as_str());
         if let Some(site) = configured {
-            return Ok(Some(SiteState::configured(app, site)));
+            return Ok(Some(SiteState::configured(app, &site)));
         }
         let applied = APPLIED_SITES.find(app, namespace, name).await?;
         Ok(applied.map(|object| SiteState::Applied(Box::new(object))))
@@ -138,7 +138,8 @@ impl Kind for Sites {
             is_within(site, namespace.as_ref(), after.as_ref())
                 && next.as_ref().is_none_or(|(namespace, name)| site.key() <= (namespace, name.as_str()))
         };
-        let configured = app.sites().iter().map(|site| SiteState::configured(app, site)).filter(within);
+        let configured = app.sites().all_configured();
+        let configured = configured.iter().map(|site| SiteState::configured(app, site)).filter(within);
         // A configured site sorts before one of the same name that was created here, and hides it.
         let mut sites: Vec<SiteState> =
             configured.chain(items.into_iter().map(|object| SiteState::Applied(Box::new(object)))).collect();
@@ -148,7 +149,8 @@ impl Kind for Sites {
     }
 
     async fn count(self, app: &App, query: PageQuery<ResourceName>) -> Result<u32, Problem> {
-        let configured = app.sites().iter().map(|site| SiteState::configured(app, site));
+        let configured = app.sites().all_configured();
+        let configured = configured.iter().map(|site| SiteState::configured(app, site));
         let configured =
             configured.filter(|site| is_within(site, query.namespace.as_ref(), query.after.as_ref())).count();
         let made = APPLIED_SITES.count(app, query).await?;
