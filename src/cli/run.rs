@@ -5,6 +5,7 @@ use std::{
     io::{self, IsTerminal, Write},
     path::PathBuf,
     process::ExitCode,
+    sync::Arc,
 };
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, error::ErrorKind, parser::ValueSource};
@@ -22,7 +23,7 @@ use super::{
     error::CliError,
     exit::Exit,
     output::{Console, ConsoleError, printable},
-    serve,
+    serve::{self, ReadConfig},
     server::Server,
     telemetry,
 };
@@ -120,13 +121,22 @@ fn data_dir(data_dir: Option<OsString>, matches: &ArgMatches) -> Result<PathBuf,
     data_dir.ok_or_else(|| CliError::usage(format!("--data-dir: {NO_DATA_DIR}")))
 }
 
+/// Reads the configuration again, with the flags and the environment of the start.
+fn read_again(flags: &ArgMatches) -> ReadConfig {
+    let (flags, host_name) = (flags.clone(), serve::host_name());
+    Arc::new(move || {
+        let environment = |name: &str| std::env::var_os(name);
+        config::resolve(&flags, &Surroundings { environment: &environment, host_name: host_name.clone() })
+    })
+}
+
 fn serve_until_stopped(matches: &ArgMatches, console: &mut Console<'_>) -> Result<(), CliError> {
     let flags = matches.subcommand_matches("serve").unwrap_or(matches);
     let surroundings = Surroundings { environment: &|name| std::env::var_os(name), host_name: serve::host_name() };
     let config = config::resolve(flags, &surroundings).map_err(CliError::Config)?;
     telemetry::start(config.log_format, &config.log_filter);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::Runtime)?;
-    run_to_end(runtime, serve::run(config, console)).map_err(CliError::Serve)
+    run_to_end(runtime, serve::run(config, read_again(flags), console)).map_err(CliError::Serve)
 }
 
 /// Prints help or version as a result, and other texts of the argument parser as wrong usage.

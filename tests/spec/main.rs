@@ -23,6 +23,7 @@ mod port;
 mod protocol;
 mod readme;
 mod refusals;
+mod reload;
 mod secrets;
 mod server;
 mod shutdown;

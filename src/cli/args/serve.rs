@@ -66,6 +66,11 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "GRANTD_TLS_CA", value_name = "FILE", help_heading = "Serving certificate")]
     pub(crate) tls_ca: Option<String>,
 
+    /// How long the former serving certificate stays in use after --tls-cert and --tls-ca have changed to another CA, as
+    /// tokens in circulation trust the former CA alone [default: 24h]
+    #[arg(long, env = "GRANTD_CA_OVERLAP", value_name = "DURATION", help_heading = "Serving certificate")]
+    pub(crate) ca_overlap: Option<String>,
+
     /// The name of the site [default: this host's name]
     #[arg(long, env = "GRANTD_SITE_NAME", value_name = "NAME", help_heading = "Site (one; many go in the file)")]
     pub(crate) site_name: Option<String>,

@@ -47,6 +47,8 @@ const DISK_RESERVE: u64 = 64 * 1024 * 1024;
 /// The settings of `grantd serve`, each of which is valid. Files are not read yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServeConfig {
+    /// The configuration file, if one was given.
+    pub(crate) file: Option<PathBuf>,
     /// The directory of database, keys and admin socket; it is made if it does not exist.
     pub(crate) data_dir: PathBuf,
     /// The address of the redeem listener.
@@ -59,6 +61,8 @@ pub(crate) struct ServeConfig {
     pub(crate) public_url: Option<PublicUrl>,
     /// The files of the serving certificate; `None` for a self-made one.
     pub(crate) tls: Option<TlsFiles>,
+    /// How long the former serving certificate is served after one of another CA came.
+    pub(crate) ca_overlap: Duration,
     /// The type of the keys of issued certificates.
     pub(crate) client_key_type: ClientKeyType,
     /// The type of the keys of self-made CAs.
@@ -139,7 +143,7 @@ pub(crate) fn resolve(flags: &ArgMatches, surroundings: &Surroundings<'_>) -> Re
     let config = build(&mut sources, surroundings, &mut faults);
     std::mem::take(&mut sources.file).finish(&mut faults);
     match config {
-        Some(config) if faults.0.is_empty() => Ok(config),
+        Some(config) if faults.0.is_empty() => Ok(ServeConfig { file, ..config }),
         Some(_) | None => Err(ConfigError { file, faults: faults.0 }),
     }
 }
@@ -189,12 +193,14 @@ fn build(s: &mut Sources<'_>, surroundings: &Surroundings<'_>, faults: &mut Faul
         found
     });
     let config = ServeConfig {
+        file: None,
         data_dir: data_dir.clone().unwrap_or_default(),
         listen,
         observe_listen,
         admin_listen,
         public_url: s.optional("public_url", "publicUrl", faults, str::parse),
         tls: tls_files(s, faults),
+        ca_overlap: s.value("ca_overlap", "caOverlap", 24 * HOUR, faults, duration(Duration::ZERO..=LONGEST)),
         client_key_type: s.value("client_key_type", "clientKeyType", ClientKeyType::default(), faults, str::parse),
         ca_key_type: s.value("ca_key_type", "caKeyType", CaKeyType::default(), faults, str::parse),
         certificate_validity: s.value(

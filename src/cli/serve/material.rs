@@ -30,7 +30,7 @@ const ADMIN_CA_NAME: &str = "grantd admin CA";
 /// The configured files, loaded and checked before any file is created.
 pub(crate) struct Given {
     /// The issuers of each configured site, in the order of the configuration.
-    issuers: Vec<Vec<(IssuerName, Issuer)>>,
+    issuers: Vec<SiteIssuers>,
     /// The serving certificate, if one was given.
     serving: Option<ServingIdentity>,
 }
@@ -59,6 +59,24 @@ pub(crate) struct Material {
 /// # Errors
 /// [`ServeError::Files`] with a fault for each file that is wrong.
 pub(crate) fn load_given(config: &ServeConfig, now: Timestamp) -> Result<Given, ServeError> {
+    let (issuers, mut faults) = issuers_of(config, now);
+    let mut keep = |fault| faults.push(fault);
+    let serving = config.tls.as_ref().and_then(|files| load_serving(files, now).map_err(&mut keep).ok());
+    if faults.is_empty() { Ok(Given { issuers, serving }) } else { Err(ServeError::Files(faults)) }
+}
+
+/// Loads the issuers of all sites alone.
+///
+/// # Errors
+/// [`ServeError::Files`] with a fault for each file that is wrong.
+pub(crate) fn load_issuers(config: &ServeConfig, now: Timestamp) -> Result<Given, ServeError> {
+    let (issuers, faults) = issuers_of(config, now);
+    if faults.is_empty() { Ok(Given { issuers, serving: None }) } else { Err(ServeError::Files(faults)) }
+}
+
+type SiteIssuers = Vec<(IssuerName, Issuer)>;
+
+fn issuers_of(config: &ServeConfig, now: Timestamp) -> (Vec<SiteIssuers>, Vec<PkiError>) {
     let mut faults: Vec<PkiError> = Vec::new();
     let mut keep = |fault| faults.push(fault);
     let mut issuers = Vec::new();
@@ -72,8 +90,7 @@ pub(crate) fn load_given(config: &ServeConfig, now: Timestamp) -> Result<Given, 
         }
         issuers.push(of_site);
     }
-    let serving = config.tls.as_ref().and_then(|files| load_serving(files, now).map_err(&mut keep).ok());
-    if faults.is_empty() { Ok(Given { issuers, serving }) } else { Err(ServeError::Files(faults)) }
+    (issuers, faults)
 }
 
 /// Loads a configured serving certificate.

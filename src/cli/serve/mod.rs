@@ -4,6 +4,7 @@ mod disk;
 mod error;
 mod hosts;
 mod material;
+mod reconfigure;
 mod refresh;
 mod signals;
 mod users;
@@ -13,7 +14,10 @@ use std::{fmt::Write as _, net::SocketAddr, sync::Arc};
 pub(crate) use error::ServeError;
 pub(crate) use hosts::host_name;
 use material::Material;
+pub(crate) use reconfigure::ReadConfig;
+use reconfigure::Reconfigure;
 use refresh::{Refresher, Seen, ServingSource};
+use signals::Hangup;
 use tokio::{
     sync::watch,
     task::{JoinHandle, JoinSet},
@@ -45,16 +49,21 @@ use crate::{
 ///
 /// # Errors
 /// [`ServeError`] when the server cannot start or continue. No file is created when the configured files are wrong.
-pub(crate) async fn run(config: ServeConfig, console: &mut Console<'_>) -> Result<(), ServeError> {
+pub(crate) async fn run(
+    config: ServeConfig,
+    read_again: ReadConfig,
+    console: &mut Console<'_>,
+) -> Result<(), ServeError> {
     let mut stop = signals::Stop::listen().map_err(ServeError::Signals)?;
+    let hangup = Hangup::listen().map_err(ServeError::Signals)?;
     let server = tokio::select! {
-        built = Server::build(&config) => built.map_err(|fault| disk::explained(fault, &config.data_dir))?,
+        built = Server::build(&config, read_again) => built.map_err(|fault| disk::explained(fault, &config.data_dir))?,
         () = stop.asked() => return Ok(()),
     };
     server.announce(&config, console).map_err(ServeError::Banner)?;
     let app = Arc::clone(&server.app);
     let (close, closing) = watch::channel(false);
-    let mut listeners = server.open(&config, &closing);
+    let mut listeners = server.open(&config, hangup, &closing);
     app.started();
     signals::notify_systemd_ready();
     // On a task of its own: it asks the store, and no signal may wait for that.
@@ -126,12 +135,7 @@ struct AdminNetwork {
 
 impl AdminNetwork {
     /// Binds the listener, makes its certificate, and writes its URL to the file that `grantd kubeconfig` reads.
-    fn open(
-        address: SocketAddr,
-        data_dir: &DataDir,
-        public: &PublicUrl,
-        now: Timestamp,
-    ) -> Result<Self, ServeError> {
+    fn open(address: SocketAddr, data_dir: &DataDir, public: &PublicUrl, now: Timestamp) -> Result<Self, ServeError> {
         let listener = AdminTlsListener::bind(address).map_err(ServeError::AdminListener)?;
         let listening = listener.local_addr();
         let url = hosts::default_public_url(listening, std::slice::from_ref(public.host()));
@@ -148,7 +152,7 @@ impl AdminNetwork {
 impl Server {
     /// Loads and opens all parts: first the configured files, before any file is created, then the store, sockets, and
     /// self-made keys and certificates.
-    async fn build(config: &ServeConfig) -> Result<Self, ServeError> {
+    async fn build(config: &ServeConfig, read_again: ReadConfig) -> Result<Self, ServeError> {
         let clock = Clock::system();
         let now = clock.now();
         // Read before the files are loaded, so that a file that changes in between is loaded again.
@@ -170,7 +174,9 @@ impl Server {
         };
         let Material { sites, sources, serving } = given.into_sites(config, &data_dir, url.host(), now)?;
         let (serving, source) = match (serving, &config.tls) {
-            (Some(serving), Some(files)) => (serving, ServingSource::Given(files.clone())),
+            (Some(serving), Some(files)) => {
+                (serving, ServingSource::Given { files: files.clone(), overlap: config.ca_overlap })
+            }
             (_, _) => {
                 let hosts = hosts::redeem_names(url.host(), redeem.local_addr().ip());
                 let serving = material::self_made_serving(&data_dir, &hosts, now)?;
@@ -194,7 +200,13 @@ impl Server {
         let reserve = DiskReserve { directory: data_dir.path().to_owned(), bytes: config.disk_reserve };
         let app = Arc::new(app.with_disk_reserve(reserve));
         app.load_sites().await.map_err(ServeError::StoreFailed)?;
-        let refresher = Refresher::new(Arc::clone(&app), sources, source, seen);
+        let refresher = Refresher::new(
+            Arc::clone(&app),
+            sources,
+            source,
+            Reconfigure::new(read_again, data_dir.clone(), config.clone()),
+            seen,
+        );
         let users = match admin_network {
             Some(_) => Some(UserFollower::start(Arc::clone(&app), config.data_dir.clone()).map_err(ServeError::Users)?),
             None => None,
@@ -233,7 +245,12 @@ impl Server {
     }
 
     /// Starts the listeners and the background tasks.
-    fn open(self, config: &ServeConfig, closing: &watch::Receiver<bool>) -> JoinSet<Result<(), ServeError>> {
+    fn open(
+        self,
+        config: &ServeConfig,
+        hangup: Hangup,
+        closing: &watch::Receiver<bool>,
+    ) -> JoinSet<Result<(), ServeError>> {
         let mut listeners = JoinSet::new();
         let app = self.app;
         let redeem = self.redeem.serve(Arc::clone(&app), config.limits.clone(), closed(closing));
@@ -261,7 +278,7 @@ impl Server {
         let observe = self.observe.serve(Arc::clone(&app), std::future::pending());
         tokio::spawn(supervised(Arc::clone(&app), BackgroundTask::ObserveListener, observe));
         tokio::spawn(Arc::clone(&app).sweep_forever());
-        tokio::spawn(supervised(Arc::clone(&app), BackgroundTask::Certificates, self.refresher.run()));
+        tokio::spawn(supervised(Arc::clone(&app), BackgroundTask::Certificates, self.refresher.run(hangup)));
         if let Some(users) = self.users {
             tokio::spawn(supervised(Arc::clone(&app), BackgroundTask::Users, users.run()));
         }

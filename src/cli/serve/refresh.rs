@@ -1,4 +1,5 @@
-//! Reloading of keys and certificates that change on disk, and renewal of self-made ones, while the server runs.
+//! Reloading of what changes on disk while the server runs: keys, certificates and the sites of the configuration file. Also
+//! the renewal of a self-made certificate.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,15 +11,20 @@ use std::{
 
 use tracing::{error, info, warn};
 
-use super::material::{self, IssuerSource};
+use super::{
+    material::{self, IssuerSource},
+    reconfigure::{Reconfigure, Reconfigured},
+    signals::Hangup,
+};
 use crate::{
-    app::{App, chain},
+    app::{App, Replacement, chain},
     cli::{
         config::{IssuerFiles, ServeConfig, TlsFiles},
         data_dir::DataDir,
     },
     file,
     link::Host,
+    metrics::{ReloadOutcome, Reloaded},
     pki::{Issuer, PkiError},
 };
 
@@ -30,7 +36,12 @@ const INTERVAL: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) enum ServingSource {
     /// Files that other programs renew.
-    Given(TlsFiles),
+    Given {
+        /// The files.
+        files: TlsFiles,
+        /// How long a certificate is served further after one of another CA came.
+        overlap: Duration,
+    },
     /// A self-made certificate in the data directory, which this program renews.
     SelfMade {
         /// Its files.
@@ -51,7 +62,7 @@ impl Seen {
         let issuers = issuers.flat_map(|issuer| [&issuer.cert_file, &issuer.key_file]);
         let serving = config.tls.iter().flat_map(|files| [&files.cert_file, &files.key_file, &files.ca_file]);
         let mut seen = Self::default();
-        for path in issuers.chain(serving) {
+        for path in issuers.chain(serving).chain(&config.file) {
             seen.changed(path);
         }
         seen
@@ -72,6 +83,7 @@ pub(crate) struct Refresher {
     app: Arc<App>,
     issuers: Vec<IssuerSource>,
     serving: ServingSource,
+    reconfigure: Reconfigure,
     seen: Seen,
     /// Changed certificate files that could not be loaded. They are tried again at each check: a new certificate can be
     /// valid only from a few seconds later by this clock, or a file can be unreadable for a moment.
@@ -80,18 +92,27 @@ pub(crate) struct Refresher {
 
 impl Refresher {
     /// Watches files that were loaded after `seen` was read.
-    pub(crate) fn new(app: Arc<App>, issuers: Vec<IssuerSource>, serving: ServingSource, seen: Seen) -> Self {
-        Self { app, issuers, serving, seen, pending: HashSet::new() }
+    pub(crate) fn new(
+        app: Arc<App>,
+        issuers: Vec<IssuerSource>,
+        serving: ServingSource,
+        reconfigure: Reconfigure,
+        seen: Seen,
+    ) -> Self {
+        Self { app, issuers, serving, reconfigure, seen, pending: HashSet::new() }
     }
 
-    /// Checks all files at intervals until cancelled. Reading is done on a thread that may block.
-    pub(crate) async fn run(mut self) {
+    /// Checks all files at intervals, and whenever SIGHUP comes, until cancelled. Reading is done on a thread that may block.
+    pub(crate) async fn run(mut self, mut hangup: Hangup) {
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
+            let asked = tokio::select! {
+                _ = ticks.tick() => false,
+                () = hangup.received() => true,
+            };
             let round = tokio::task::spawn_blocking(move || {
-                self.refresh();
+                self.refresh(asked);
                 self
             });
             match round.await {
@@ -103,22 +124,50 @@ impl Refresher {
                     Err(_) => return,
                 },
             }
+            if asked {
+                info!("SIGHUP: configuration, keys and certificates were checked");
+            }
         }
     }
 
-    fn refresh(&mut self) {
+    /// Checks every file once; the configuration is read again if its file has changed, or if that was `asked` for.
+    fn refresh(&mut self, asked: bool) {
+        self.refresh_sites(asked);
         for source in self.issuers.clone() {
             let IssuerFiles { cert_file, key_file, .. } = &source.files;
-            self.reload_if_changed(cert_file, &[cert_file, key_file], "issuer", |app| reload_issuer(app, &source));
+            let files = [cert_file.as_path(), key_file];
+            self.reload_if_changed(cert_file, &files, Reloaded::Issuer, |app| reload_issuer(app, &source));
         }
         match &self.serving {
-            ServingSource::Given(files) => {
-                let files = files.clone();
+            ServingSource::Given { files, overlap } => {
+                let (files, overlap) = (files.clone(), *overlap);
                 let TlsFiles { cert_file, key_file, ca_file } = &files;
                 let all = [cert_file.as_path(), key_file, ca_file];
-                self.reload_if_changed(cert_file, &all, "serving certificate", |app| reload_serving(app, &files));
+                let reload = |app: &App| reload_serving(app, &files, overlap);
+                self.reload_if_changed(cert_file, &all, Reloaded::ServingCertificate, reload);
             }
             ServingSource::SelfMade { data_dir, hosts } => self.renew_serving(data_dir, hosts),
+        }
+        if self.app.publication().switch_if_due(self.app.clock().now()) {
+            info!("the overlap is over: the serving certificate of the new CA is served");
+            self.app.report_certificates();
+        }
+    }
+
+    fn refresh_sites(&mut self, asked: bool) {
+        let changed = self.reconfigure.file().is_some_and(|file| self.seen.changed(file));
+        match self.reconfigure.check(&self.app, changed, asked) {
+            Reconfigured::Sites(sources) => {
+                // The files were read just now; a change of their contents from then on is noticed at the next check.
+                for source in &sources {
+                    self.seen.changed(&source.files.cert_file);
+                    self.seen.changed(&source.files.key_file);
+                }
+                self.issuers = sources;
+                self.app.metrics().reloaded(Reloaded::Configuration, ReloadOutcome::Loaded);
+            }
+            Reconfigured::Refused => self.app.metrics().reloaded(Reloaded::Configuration, ReloadOutcome::Refused),
+            Reconfigured::Same => {}
         }
     }
 
@@ -127,7 +176,7 @@ impl Refresher {
         &mut self,
         certificate: &Path,
         files: &[&Path],
-        what: &'static str,
+        what: Reloaded,
         reload: impl FnOnce(&App) -> Result<(), PkiError>,
     ) {
         // Every file is checked, also after one that has changed, so that each change is noticed once.
@@ -138,12 +187,19 @@ impl Refresher {
         match reload(&self.app) {
             Ok(()) => {
                 self.app.report_certificates();
+                self.app.metrics().reloaded(what, ReloadOutcome::Loaded);
                 self.pending.remove(certificate);
             }
             Err(fault) => {
                 // Files of a pair change one after the other, so this may be temporary; it is logged once for each change.
                 if changed {
-                    warn!(error = %chain(&fault), "the changed {what} cannot be loaded; the previous one stays in use");
+                    self.app.metrics().reloaded(what, ReloadOutcome::Refused);
+                    warn!(
+                        file = %certificate.display(),
+                        error = %chain(&fault),
+                        "a changed file cannot be used, and the previous certificate and key stay in use; they are tried \
+                         again until they can be"
+                    );
                 }
                 self.pending.insert(certificate.to_owned());
             }
@@ -158,6 +214,7 @@ impl Refresher {
         match material::self_made_serving(data_dir, hosts, now) {
             Ok(serving) => {
                 info!(certificate.not_after = %serving.not_after(), "serving certificate renewed");
+                // Of the same CA, so it takes over at once.
                 self.app.publication().replace_serving(serving, now, Duration::ZERO);
                 self.app.report_certificates();
             }
@@ -176,9 +233,15 @@ fn reload_issuer(app: &App, source: &IssuerSource) -> Result<(), PkiError> {
     Ok(())
 }
 
-fn reload_serving(app: &App, files: &TlsFiles) -> Result<(), PkiError> {
+fn reload_serving(app: &App, files: &TlsFiles, overlap: Duration) -> Result<(), PkiError> {
     let now = app.clock().now();
-    app.publication().replace_serving(material::load_serving(files, now)?, now, Duration::ZERO);
-    info!("serving certificate reloaded");
+    match app.publication().replace_serving(material::load_serving(files, now)?, now, overlap) {
+        Replacement::AtOnce => info!("serving certificate reloaded"),
+        Replacement::Later(at) => warn!(
+            served.from = %at,
+            "the serving certificate has a new CA, which tokens in circulation do not trust: the former certificate is served \
+             until then, new tokens carry both CAs"
+        ),
+    }
     Ok(())
 }

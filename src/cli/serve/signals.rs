@@ -1,4 +1,4 @@
-//! Signals that stop the server, and notifications to systemd.
+//! Signals that stop the server or have it read its files again, and notifications to systemd.
 
 use std::{future::Future, io};
 
@@ -26,6 +26,28 @@ impl Stop {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// SIGHUP, which asks for everything on disk to be read again.
+#[derive(Debug)]
+pub(super) struct Hangup(Signal);
+
+impl Hangup {
+    /// Starts listening; from now on the signal no longer ends the process.
+    ///
+    /// # Errors
+    /// The system's error when it does not deliver signals.
+    pub(super) fn listen() -> io::Result<Self> {
+        signal(SignalKind::hangup()).map(Self)
+    }
+
+    /// Waits for the next one. Several that come at the same time count as one.
+    pub(super) async fn received(&mut self) {
+        if self.0.recv().await.is_none() {
+            // No further signal can come.
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -8,6 +8,7 @@ use tracing::{error, info, warn};
 use crate::{
     app::{App, chain},
     cli::user_file::{self, FileState, UserFileError},
+    metrics::{ReloadOutcome, Reloaded},
 };
 
 /// How often the file is looked at: so soon a revocation takes effect.
@@ -68,9 +69,11 @@ impl UserFollower {
         match user_file::read(&self.data_dir) {
             Ok(register) => {
                 self.app.admin_users().replace(register);
+                self.app.metrics().reloaded(Reloaded::Users, ReloadOutcome::Loaded);
                 info!("the register of users was read again");
             }
             Err(fault) => {
+                self.app.metrics().reloaded(Reloaded::Users, ReloadOutcome::Refused);
                 error!(error = %chain(&fault), remedy = fault.hint(), "the register of users cannot be read; the last one stays in force");
             }
         }
