@@ -18,6 +18,8 @@ mod grants;
 mod issue;
 mod lifecycle;
 mod links;
+mod long_work;
+mod memory_budget;
 mod object_status;
 mod objects;
 mod permits;
@@ -47,6 +49,8 @@ pub use self::{
     disk_reserve::DiskReserve,
     fnv1a::fnv1a,
     grants::{CreateGrantError, GrantDraft, GrantReadiness, GrantSpec, SpecError, UpdateGrantError},
+    long_work::{LongWork, Turn},
+    memory_budget::{MemoryBudget, MemoryPermit, MemoryShare, NoMemory},
     objects::{SiteRefusal, WriteObjectError},
     ports::{PortFuture, ProbeFailure, Prober, RedeemFailure, Redeemer, Retry},
     publication::{Publication, Replacement},

@@ -12,6 +12,8 @@ use super::{
     admin_users::AdminUsers,
     disk_reserve::DiskReserve,
     lifecycle::{Latch, Stage},
+    long_work::LongWork,
+    memory_budget::MemoryBudget,
     publication::Publication,
     refusals::Refusals,
     sites::Sites,
@@ -65,6 +67,9 @@ pub struct App {
     loaded: RwLock<Loaded>,
     /// Slow signatures share the cores with everything else; as many as there are cores run at once.
     pub(super) slow_signatures: Arc<Semaphore>,
+    memory: Arc<MemoryBudget>,
+    requests: LongWork,
+    watches: LongWork,
     pub(super) wrong_codes: WrongCodes,
     pub(super) refusals: Arc<Refusals>,
     pub(super) latch: Latch,
@@ -89,6 +94,9 @@ impl App {
         let app = Self {
             store,
             slow_signatures: Arc::new(Semaphore::new(cores)),
+            memory: Arc::default(),
+            requests: LongWork::default(),
+            watches: LongWork::default(),
             wrong_codes: WrongCodes::default(),
             refusals: Arc::default(),
             latch: Latch::new(),
@@ -124,6 +132,21 @@ impl App {
     /// The clock all rules of this service are given their time from.
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// The memory for what clients of the admin API send and have to take, over all listeners.
+    pub fn memory(&self) -> &Arc<MemoryBudget> {
+        &self.memory
+    }
+
+    /// The places for requests of the admin API that take long, such as the parsing of large bodies.
+    pub fn requests(&self) -> &LongWork {
+        &self.requests
+    }
+
+    /// The places for watches that make events.
+    pub fn watches(&self) -> &LongWork {
+        &self.watches
     }
 
     /// The metrics.
