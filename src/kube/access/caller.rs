@@ -23,6 +23,15 @@ impl Peer {
             Self::Owner | Self::Unauthenticated => "",
         }
     }
+
+    /// The name under which the peer's share of memory is counted.
+    pub(crate) fn share(&self) -> &str {
+        match self {
+            Self::Certificate(user) | Self::Revoked(user) => user.name.as_str(),
+            Self::Owner => "grantd:owner",
+            Self::Unauthenticated => "",
+        }
+    }
 }
 
 impl Peer {

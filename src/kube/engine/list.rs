@@ -5,14 +5,13 @@ use tracing::error;
 
 use super::{
     kind::{Kind, Page, PageQuery},
-    memory::{Memory, MemoryPermit, NoMemory, UNCOUNTED},
     object_meta::ObjectMeta,
     options::ListOptions,
     outcome::{Content, Outcome},
     page::Continue,
 };
 use crate::{
-    app::App,
+    app::{App, MemoryPermit, MemoryShare, NoMemory},
     grant::{Namespace, Revision},
     kube::{
         catalog::{resource_type::ResourceType, table::TableForm},
@@ -27,13 +26,15 @@ const MOST_ITEMS: u32 = 5_000;
 /// The most objects that are counted for `remainingItemCount`; if more remain, the answer gives no count.
 const MOST_COUNTED: u32 = 10_000;
 /// The length at which an answer ends, in bytes, whatever its limit; its `continue` token gets the rest.
-const MOST_BYTES: usize = 16 * 1024 * 1024;
+const MOST_BYTES: usize = 8 * 1024 * 1024;
+/// Answers of at most this many bytes are not counted: the limits of connections and streams bound their number.
+pub(crate) const UNCOUNTED: usize = 16 * 1024;
 
 /// How a list is answered.
 #[derive(Debug)]
 pub(crate) struct ListForm {
     pub(crate) table: Option<TableForm>,
-    pub(crate) memory: Memory,
+    pub(crate) memory: MemoryShare,
 }
 
 /// A list of objects of one namespace or of all, ordered by namespace and name.
@@ -99,15 +100,21 @@ impl Items {
             Some(table) => table.row(self.resource, object, self.now),
             None => object,
         };
+        let item = item.to_string();
+        let needed = item.len() + 1;
+        if self.text.capacity() - self.text.len() < needed {
+            // By a quarter at least, so that a long text is not moved for each item.
+            let more = needed.max(self.text.len() / 4);
+            if self.text.len() + more > UNCOUNTED {
+                self.permit.grow_to(self.text.len() + more).map_err(|NoMemory| Problem::Overloaded)?;
+            }
+            self.text.reserve_exact(more);
+        }
         if self.count > 0 {
             self.text.push(',');
         }
-        self.text.push_str(&item.to_string());
+        self.text.push_str(&item);
         self.count += 1;
-        // The memory of small answers is bounded by the limits of connections and streams.
-        if self.text.len() > UNCOUNTED {
-            self.permit.grow_to(self.text.capacity()).map_err(|NoMemory| Problem::Overloaded)?;
-        }
         Ok(())
     }
 
@@ -147,6 +154,8 @@ async fn collect<K: Kind>(
         // Full pages, as most objects may not be selected: pages of the missing number could be one for each object.
         let wanted = if options.selector.selects_all() { missing } else { full };
         let query = PageQuery { namespace: namespace.clone(), after, limit: wanted.min(full) };
+        // Held until the page is text: the objects of a page take several times as much memory.
+        let _turn = app.requests().turn().await;
         let page: Page<K::State, K::Name> = kind.page(app, query).await?;
         // A token that was forged, or is older than a restored backup, must not lead a watcher into the future.
         let revision = *revision.insert(revision.map_or(page.revision, |first| first.min(page.revision)));

@@ -5,7 +5,6 @@ pub(super) mod json_patch;
 pub(super) mod kind;
 pub(super) mod list;
 pub(super) mod manifest;
-pub(super) mod memory;
 pub(super) mod object_meta;
 pub(super) mod options;
 pub(super) mod outcome;

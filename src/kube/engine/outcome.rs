@@ -3,7 +3,8 @@
 use hyper::body::Bytes;
 use serde_json::Value;
 
-use super::{memory::MemoryPermit, watch::stream::EventStream};
+use super::watch::stream::EventStream;
+use crate::app::MemoryPermit;
 
 /// The result of a request that succeeded.
 #[derive(Debug)]

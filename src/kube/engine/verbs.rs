@@ -64,7 +64,7 @@ async fn create<K: Kind>(
     object: &Value,
     options: WriteOptions,
 ) -> Result<Outcome, Problem> {
-    let manifest = kind.manifest(object, options.field_validation)?;
+    let manifest = app.requests().run(|| kind.manifest(object, options.field_validation)).await?;
     check_namespace(&manifest, namespace)?;
     if manifest.revision.is_some() {
         return Err(Problem::BadRequest("resourceVersion should not be set on objects to be created".to_owned()));
@@ -95,7 +95,7 @@ async fn update<K: Kind>(
     object: &Value,
     options: WriteOptions,
 ) -> Result<Outcome, Problem> {
-    let manifest = kind.manifest(object, options.field_validation)?;
+    let manifest = app.requests().run(|| kind.manifest(object, options.field_validation)).await?;
     let (parsed, current) = find(app, kind, namespace, name).await?;
     if manifest.revision.is_none() {
         let cause = Cause::required("metadata.resourceVersion", "must be specified for an update");
@@ -120,13 +120,16 @@ async fn apply_patch<K: Kind>(
     let attempts = if patch.names_a_version() { 1 } else { ATTEMPTS };
     for _ in 0..attempts {
         let (parsed, current) = find(app, kind, namespace, name).await?;
-        let patched = patch.apply(kind.object(app, &current)).map_err(|fault| Problem::Inapplicable {
-            resource: kind.resource(),
-            name: name.to_owned(),
-            fault,
-        })?;
-        check_length(&patched)?;
-        let manifest = kind.manifest(&patched, options.field_validation)?;
+        let read = app.requests().run(|| {
+            let patched = patch.apply(kind.object(app, &current)).map_err(|fault| Problem::Inapplicable {
+                resource: kind.resource(),
+                name: name.to_owned(),
+                fault,
+            })?;
+            check_length(&patched)?;
+            kind.manifest(&patched, options.field_validation)
+        });
+        let manifest = read.await?;
         check_identity(kind, &parsed, &kind.meta(&current), &manifest)?;
         if let Some(outcome) = replace(app, kind, current, manifest, options.effect).await? {
             return Ok(outcome);

@@ -18,9 +18,9 @@ use hyper::{
 };
 use tokio::time::{Instant, sleep};
 
-use crate::kube::engine::{
-    memory::MemoryPermit,
-    watch::stream::{BrokenOff, EventStream},
+use crate::{
+    app::MemoryPermit,
+    kube::engine::watch::stream::{BrokenOff, EventStream},
 };
 
 /// The most bytes of one piece. A piece stays in memory until it is sent, even when its stream has ended.
@@ -78,6 +78,7 @@ pub(crate) struct AnswerBody {
     /// The bytes that are sent next, before any further event.
     rest: Bytes,
     events: Option<EventStream>,
+    /// For the memory of `rest`.
     permit: Option<MemoryPermit>,
     begun: Instant,
     registration: Option<Registration>,
@@ -110,7 +111,7 @@ impl AnswerBody {
         while self.rest.is_empty() {
             let Some(events) = &mut self.events else { return Poll::Ready(None) };
             match events.poll_line(context) {
-                Poll::Ready(Some(Ok(line))) => self.rest = line,
+                Poll::Ready(Some(Ok(line))) => (self.rest, self.permit) = (line.bytes, line.memory),
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Pending => return Poll::Pending,
@@ -171,7 +172,7 @@ mod tests {
     use http_body_util::BodyExt;
 
     use super::*;
-    use crate::kube::engine::memory::Memory;
+    use crate::app::MemoryBudget;
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_its_client_does_not_take_is_noticed_after_a_minute() {
@@ -203,11 +204,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_long_answer_comes_whole_and_leaves_nothing_held() {
-        let (answers, memory) = (Answers::default(), Memory::new());
+        let (answers, memory) = (Answers::default(), Arc::new(MemoryBudget::default()));
         let (before, bytes) = (memory.free(), vec![7; 3 * LONGEST_PIECE + 1]);
-        let mut permit = memory.empty_permit();
-        permit.grow_to(bytes.len()).unwrap();
-        assert_eq!(memory.free(), before - 49 * 1024);
+        let permit = memory.share_of("a").try_take(bytes.len()).unwrap();
+        assert_eq!(memory.free(), before - bytes.len());
 
         let body = AnswerBody::whole(Bytes::from(bytes.clone()), Some(permit)).on(&answers);
         assert_eq!(body.size_hint().exact(), Some(3 * 16 * 1024 + 1));

@@ -8,13 +8,16 @@ use hyper::{
 use serde_json::Value;
 
 use super::answer::{Answer, AnswerBody};
-use crate::kube::{
-    engine::{
-        memory::{Memory, MemoryPermit, NoMemory, UNCOUNTED},
-        outcome::{Content, Outcome},
-        watch::stream::EventStream,
+use crate::{
+    app::{MemoryPermit, MemoryShare, NoMemory},
+    kube::{
+        engine::{
+            list::UNCOUNTED,
+            outcome::{Content, Outcome},
+            watch::stream::EventStream,
+        },
+        problem::status::Problem,
     },
-    problem::status::Problem,
 };
 
 /// The most warnings one answer carries, and the most characters of each: headers have limits of their own.
@@ -120,7 +123,7 @@ impl Reply {
     ///
     /// # Errors
     /// [`NoMemory`]; then the answer must not be sent.
-    pub(crate) fn count(&mut self, memory: &Memory) -> Result<(), NoMemory> {
+    pub(crate) fn count(&mut self, memory: &MemoryShare) -> Result<(), NoMemory> {
         if let Body::Json(value) = &self.body {
             // Writing a Value cannot fail: its keys are strings.
             self.body = Body::Written(Bytes::from(value.to_string()));

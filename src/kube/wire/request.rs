@@ -11,9 +11,12 @@ use hyper::{
 use serde_json::Value;
 
 use super::protobuf;
-use crate::kube::{
-    engine::patch::LONGEST_BODY,
-    problem::{json, status::Problem},
+use crate::{
+    app::{MemoryPermit, MemoryShare, NoMemory},
+    kube::{
+        engine::patch::LONGEST_BODY,
+        problem::{budget::most_memory, json, status::Problem},
+    },
 };
 
 /// The longest body that is received although it will be refused: most clients read no answer before they have sent
@@ -21,19 +24,32 @@ use crate::kube::{
 const LONGEST_DISCARDED: usize = 16 * 1024 * 1024;
 /// How long a body may take to arrive.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
+/// Bodies of at most this many bytes are read without a permit for their memory: the limit of requests bounds their number.
+const UNCOUNTED_BODY: usize = 2 * 1024;
+/// How long a body may wait for memory before its first byte is read.
+const MEMORY_DEADLINE: Duration = Duration::from_secs(5);
+
 /// The type of the body in lower case and without its parameters; empty when none is named.
 pub(crate) fn media_type(headers: &HeaderMap) -> String {
     let value = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?")).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
+/// The body of a request, and the permit for all the memory that it takes until it is answered.
+#[derive(Debug)]
+pub(crate) struct ReadBody {
+    pub(crate) bytes: Bytes,
+    pub(crate) memory: MemoryPermit,
+}
+
 /// The object in a request of a kind that kubectl sends in protobuf.
-pub(crate) async fn read_object<B>(request: Request<B>) -> Result<Value, Problem>
+pub(crate) async fn read_object<B>(request: Request<B>, memory: &MemoryShare) -> Result<(Value, MemoryPermit), Problem>
 where
     B: Body<Data = Bytes>,
 {
     let (parts, body) = request.into_parts();
-    any_body(&parts.headers, &read_body(body).await?)
+    let ReadBody { bytes, memory } = read_body(body, memory).await?;
+    Ok((any_body(&parts.headers, &bytes)?, memory))
 }
 
 pub(crate) fn any_body(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
@@ -57,17 +73,32 @@ pub(crate) fn json_body(headers: &HeaderMap, body: &[u8]) -> Result<Value, Probl
     }
 }
 
-pub(crate) async fn read_body<B>(body: B) -> Result<Bytes, Problem>
+/// Reads a body once there is memory for what it may become.
+///
+/// # Errors
+/// 413 for a body that is too long, 408 for one that is too slow, 429 when there is no memory for it.
+pub(crate) async fn read_body<B>(body: B, memory: &MemoryShare) -> Result<ReadBody, Problem>
 where
     B: Body<Data = Bytes>,
 {
     if body.size_hint().lower() > LONGEST_DISCARDED as u64 {
         return Err(Problem::TooLarge { limit: LONGEST_BODY });
     }
+    let length = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
+    let memory = match working_memory(length.unwrap_or(LONGEST_BODY)) {
+        0 => memory.empty_permit(),
+        needed => memory.take(needed, MEMORY_DEADLINE).await.map_err(|NoMemory| Problem::Overloaded)?,
+    };
     match tokio::time::timeout(BODY_DEADLINE, collect(body)).await {
-        Ok(read) => read,
+        Ok(read) => Ok(ReadBody { bytes: read?, memory }),
         Err(_) => Err(Problem::BodyTimedOut),
     }
+}
+
+/// How much memory a body of this length takes until it is answered, in bytes: it exists as parsed values, as the object that
+/// is stored, and as several texts.
+fn working_memory(length: usize) -> usize {
+    if length <= UNCOUNTED_BODY { 0 } else { 2 * most_memory(length.min(LONGEST_BODY)) }
 }
 
 async fn collect<B>(body: B) -> Result<Bytes, Problem>
@@ -85,6 +116,8 @@ where
         }
         if arrived <= LONGEST_BODY {
             bytes.extend_from_slice(&data);
+        } else {
+            bytes = Vec::new();
         }
     }
     if arrived > LONGEST_BODY { Err(Problem::TooLarge { limit: LONGEST_BODY }) } else { Ok(bytes.into()) }

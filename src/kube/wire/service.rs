@@ -44,7 +44,6 @@ use crate::{
         engine::{
             action::{Action, DeleteOptions},
             list::ListForm,
-            memory::Memory,
             patch::Patch,
             verbs,
             watch::watcher::{self, MOST_WATCHES, WatchRequest},
@@ -68,7 +67,6 @@ const MOST_REQUESTS: usize = 32;
 pub(crate) struct AdminService {
     app: Arc<App>,
     peer: Arc<Peer>,
-    memory: Memory,
     answers: Answers,
     limited: LoadShed<ConcurrencyLimit<Timeout<Resources>>>,
 }
@@ -76,14 +74,13 @@ pub(crate) struct AdminService {
 impl AdminService {
     /// The API for unauthenticated clients.
     pub(crate) fn new(app: Arc<App>) -> Self {
-        let memory = Memory::new();
         let watches = Arc::new(Semaphore::new(MOST_WATCHES));
         let limited = ServiceBuilder::new()
             .load_shed()
             .concurrency_limit(MOST_REQUESTS)
             .timeout(REQUEST_DEADLINE)
-            .service(Resources { app: Arc::clone(&app), watches, memory: memory.clone() });
-        Self { app, peer: Arc::new(Peer::Unauthenticated), memory, answers: Answers::default(), limited }
+            .service(Resources { app: Arc::clone(&app), watches });
+        Self { app, peer: Arc::new(Peer::Unauthenticated), answers: Answers::default(), limited }
     }
 
     /// The same API, with the same limits, for the requests of `peer`.
@@ -112,7 +109,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let Self { app, peer, memory, answers, limited } = self.clone();
+        let Self { app, peer, answers, limited } = self.clone();
         Box::pin(async move {
             let route = Arc::new(Route::read(request.uri().path()));
             let verb = route.verb(request.method()).map(|verb| as_asked(verb, &route, request.uri().query()));
@@ -121,7 +118,7 @@ where
                 limited.oneshot(Addressed { peer: Arc::clone(&peer), route: Arc::clone(&route), verb, request }).await;
             let mut reply = answered.unwrap_or_else(|error| limit_reached(&error).into());
             // The answer to a write is always sent, as the change is made already.
-            if !known.is_some_and(Verb::writes) && reply.count(&memory).is_err() {
+            if !known.is_some_and(Verb::writes) && reply.count(&app.memory().share_of(peer.share())).is_err() {
                 reply = Problem::Overloaded.into();
             }
             let code = reply.status.as_u16();
@@ -176,7 +173,6 @@ struct Resources {
     app: Arc<App>,
     /// Permits of watches, which last much longer than other requests.
     watches: Arc<Semaphore>,
-    memory: Memory,
 }
 
 impl<B> Service<Addressed<B>> for Resources
@@ -232,18 +228,19 @@ impl Resources {
         B: Body<Data = Bytes> + Send,
         B::Error: Send,
     {
+        let memory = self.app.memory().share_of(peer.share());
         match route {
             Route::Discovery(document) => documents::document(*document, query),
             Route::Namespace(namespace) => Ok(namespaces::find(namespace).into()),
             Route::Namespaces if verb.writes() => {
-                let object = read_object(request).await?;
+                let (object, _memory) = read_object(request, &memory).await?;
                 namespaces::create(&self.app, &object, read_write_options(query)?).map(Reply::from)
             }
             Route::Namespaces => namespaces::list(&self.app, &read_list_options(query, &[])?).await.map(Reply::from),
             Route::Events(_) => namespaces::events(&self.app).await.map(Reply::from),
             Route::Review(review) => {
                 let caller = peer.caller().ok_or(Problem::Unauthorized("Unauthorized"))?;
-                let question = read_object(request).await?;
+                let (question, _memory) = read_object(request, &memory).await?;
                 let validation = read_write_options(query)?.field_validation;
                 let (object, warnings) = reviews::answer(*review, &caller, &question, validation)?;
                 Ok(Reply { warnings, ..Reply::created(object) })
@@ -265,17 +262,22 @@ impl Resources {
                     namespace: namespace.clone(),
                     options: read_watch_options(resource, query)?,
                     table: table_form(request.headers(), query)?,
+                    memory,
                 };
                 self.watch(resource, watch).await
             }
             Route::Collection { resource, .. } | Route::Object { resource, .. } => {
                 let (parts, body) = request.into_parts();
-                let body = if verb.writes() { read_body(body).await? } else { Bytes::new() };
+                let body = if verb.writes() { Some(read_body(body, &memory).await?) } else { None };
                 let table = if verb.writes() { None } else { table_form(&parts.headers, query)? };
                 let (listed, shown) = if verb == Verb::List { (table, None) } else { (None, table) };
-                let form = ListForm { table: listed, memory: self.memory.clone() };
-                let action = action(route, verb, &parts.headers, &body, query, form)?;
-                let reply = self.perform(resource, action).await?;
+                let form = ListForm { table: listed, memory };
+                let bytes = body.as_ref().map(|body| &*body.bytes).unwrap_or_default();
+                let action =
+                    self.app.requests().run(|| action(route, verb, &parts.headers, bytes, query, form)).await?;
+                let mut reply = self.perform(resource, action).await?;
+                // A list has a permit of its own.
+                reply.permit = reply.permit.or(body.map(|body| body.memory));
                 Ok(self.shown(shown, resource, reply))
             }
             Route::Malformed(_) | Route::Unknown => Err(Problem::NoSuchPath),

@@ -20,10 +20,20 @@ use tokio::{
 };
 use tracing::debug;
 
+use crate::app::MemoryPermit;
+
 /// The most events that wait for a client.
 const MOST_WAITING: usize = 16;
 /// The most bytes of the events that wait for a client; a single event may be longer.
 const MOST_BYTES_WAITING: u32 = 128 * 1024;
+
+/// An event as it is sent.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) bytes: Bytes,
+    /// The permit for its memory; `None` for events without an object, which are short.
+    pub(crate) memory: Option<MemoryPermit>,
+}
 
 /// The sending end.
 #[derive(Debug)]
@@ -34,10 +44,10 @@ pub(super) struct Events {
     deadline: Duration,
 }
 
-/// An event that waits for the client, with the permit for its bytes.
+/// An event that waits for the client, with the permit for its place in the queue.
 #[derive(Debug)]
 struct Waiting {
-    line: Bytes,
+    line: Line,
     permit: OwnedSemaphorePermit,
 }
 
@@ -73,8 +83,9 @@ impl Events {
     ///
     /// # Errors
     /// [`ClientGone`] when the client has disconnected, or has read nothing for the deadline.
-    pub(super) async fn send(&self, line: Bytes) -> Result<(), ClientGone> {
-        let permit = Arc::clone(&self.free_bytes).acquire_many_owned(needed(&line));
+    pub(super) async fn send(&self, line: impl Into<Line>) -> Result<(), ClientGone> {
+        let line = line.into();
+        let permit = Arc::clone(&self.free_bytes).acquire_many_owned(needed(&line.bytes));
         let sent = match timeout(self.deadline, permit).await {
             Ok(Ok(permit)) => self.sender.send_timeout(Waiting { line, permit }, self.deadline).await,
             Ok(Err(_)) => return Err(ClientGone),
@@ -95,7 +106,7 @@ impl Events {
     /// Sends the event if the queue is not full, and drops it otherwise.
     pub(super) fn send_unless_full(&self, line: Bytes) {
         if let Ok(permit) = Arc::clone(&self.free_bytes).try_acquire_many_owned(needed(&line)) {
-            let _ = self.sender.try_send(Waiting { line, permit });
+            let _ = self.sender.try_send(Waiting { line: line.into(), permit });
         }
     }
 
@@ -110,9 +121,16 @@ impl Events {
     }
 }
 
+impl From<Bytes> for Line {
+    /// A short event, which is not counted.
+    fn from(bytes: Bytes) -> Self {
+        Self { bytes, memory: None }
+    }
+}
+
 impl EventStream {
     /// The next event, whole; none when there will be no more.
-    pub(crate) fn poll_line(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
+    pub(crate) fn poll_line(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Line, BrokenOff>>> {
         Poll::Ready(match ready!(self.receiver.poll_recv(context)) {
             Some(Waiting { line, permit }) => {
                 drop(permit);
@@ -155,7 +173,7 @@ mod tests {
 
         let received = std::future::poll_fn(|context| stream.poll_line(context)).await;
 
-        assert_eq!(received.unwrap().unwrap(), line);
+        assert_eq!(received.unwrap().unwrap().bytes, line);
         events.send(line).await.unwrap();
     }
 }
