@@ -17,6 +17,7 @@ mod kubeconfig;
 mod kubectl;
 mod link_status;
 mod lost_answers;
+mod memory;
 mod messages;
 mod pitfalls;
 mod port;
