@@ -7,6 +7,7 @@
 //! | level | module | contents |
 //! |---|---|---|
 //! | 0 | [`time`] | instants, the one reader of the wall clock, pauses between attempts |
+//! | 0 | [`archive`] | one file that holds several, with a checksum: what a backup is |
 //! | 0 | [`mod@file`] | writing files atomically, privately and durably |
 //! | 1 | [`grant`] | grants and the rules that decide a redemption: ids, names, the code, the allowance, the window. Pure |
 //! | 1 | [`link`] | sites, endpoints, and the Secret, Link and AccessToken documents. Pure |
@@ -23,6 +24,7 @@
 #![forbid(unsafe_code)]
 
 pub mod app;
+pub mod archive;
 pub mod cli;
 pub mod client;
 pub mod file;
