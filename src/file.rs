@@ -128,6 +128,16 @@ fn incompressible(bytes: usize) -> Vec<u8> {
     contents
 }
 
+/// Puts a file that is whole and synced in its place, which is on the same file system.
+///
+/// # Errors
+/// [`FileError`] naming the place. Nothing is changed then, unless only the sync of the directory failed.
+pub fn move_into_place(from: &Path, path: &Path, existing: Existing) -> Result<(), FileError> {
+    put_in_place(&FILE_SYSTEM, from, path, existing)
+        .and_then(|()| (FILE_SYSTEM.sync_directory)(parent(path)))
+        .map_err(FileError::new("write", path))
+}
+
 /// Finds out whether [`write()`] would succeed in this directory, by writing and removing a file of this many bytes.
 ///
 /// # Errors

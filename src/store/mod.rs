@@ -38,6 +38,7 @@ pub use object::{
 pub use open::open;
 pub use options::{CommitOutcome, CommitReport, Location, OnCommit, OpenError, StoreOptions};
 pub use receipt::{Claimed, Receipt, Recorded, Replayed, ReplayedCertificate};
+pub use sqlite::copy::{CopyError, CopySummary, StoreLock, check_database, copy_database, expire_open_grants};
 
 use crate::grant::{Certified, Revision, Signed};
 

@@ -220,6 +220,16 @@ pub(in crate::store) const DELETE_OBJECT: &str = concat!(
     object_columns!()
 );
 
+/// How many grants there are.
+pub(in crate::store) const COUNT_GRANTS: &str = "SELECT COUNT(*) FROM access_grant";
+
+/// How many redemptions the ledger has.
+pub(in crate::store) const COUNT_LEDGER: &str = "SELECT COUNT(*) FROM redemption";
+
+/// Ends at `$1` the time of every grant that could be redeemed then. [`ADVANCE_REVISION`] by 1 follows.
+pub(in crate::store) const EXPIRE_OPEN: &str = "UPDATE access_grant SET expires_at = $1, \
+     revision = (SELECT revision + 1 FROM store_state) WHERE expires_at > $1 AND redemptions < redemptions_allowed";
+
 /// Makes the transaction durable.
 pub(in crate::store) const COMMIT: &str = "COMMIT";
 

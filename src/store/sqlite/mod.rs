@@ -1,6 +1,7 @@
 //! The store in one SQLite file: a write-ahead log, every commit synced.
 
 pub(super) mod connection;
+pub(super) mod copy;
 mod fault;
 mod files;
 mod open;
