@@ -40,7 +40,9 @@ impl App {
             match self.commit(signed, (&site, &issuer), &mut phases, deadline).await {
                 Ok(redeemed) => return Ok(redeemed),
                 Err(CommitRefusal::Final(error)) => return Err(error),
-                Err(CommitRefusal::Overtaken) => claim = grant.claim(request, self.clock().now())?,
+                Err(CommitRefusal::Overtaken) => {
+                    claim = grant.claim(request, self.time().map_err(RedeemError::Clock)?)?;
+                }
             }
         }
         Err(RedeemError::Overdue)
@@ -103,7 +105,9 @@ impl App {
             match self.commit(signed, (&site, &issuer), &mut phases, deadline).await {
                 Ok(redeemed) => return Ok(redeemed),
                 Err(CommitRefusal::Final(error)) => return Err(error),
-                Err(CommitRefusal::Overtaken) => claim = grant.claim(request, self.clock().now())?,
+                Err(CommitRefusal::Overtaken) => {
+                    claim = grant.claim(request, self.time().map_err(RedeemError::Clock)?)?;
+                }
             }
         }
         Err(RedeemError::Overdue)

@@ -7,6 +7,7 @@ mod admin_users;
 mod applied_sites;
 mod bundle;
 mod chain;
+mod clock_mark;
 mod conditions;
 mod controllers;
 mod disk_reserve;
@@ -45,6 +46,7 @@ pub use self::{
     applied_sites::{ReplaceSitesError, wants_link_access},
     bundle::LinkBundle,
     chain::chain,
+    clock_mark::{ClockBehind, ClockMarkError, clock_mark_text, read_clock_mark},
     conditions::{State as ConditionState, condition},
     disk_reserve::DiskReserve,
     fnv1a::fnv1a,

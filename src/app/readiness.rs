@@ -40,8 +40,8 @@ fn listed(texts: &[String]) -> Option<String> {
 }
 
 impl App {
-    /// Looks at everything a redemption needs: a store that takes writes, issuers and a serving certificate within their
-    /// dates, a site that accepts links, and a certificate that covers the URL tokens carry.
+    /// Looks at everything a redemption needs: a store that takes writes, a clock that was not set back, issuers and a
+    /// serving certificate within their dates, a site that accepts links, and a certificate that covers the URL tokens carry.
     pub async fn readiness(&self) -> Readiness {
         let store = self.store.check().await.err().map(|error| {
             self.metrics().store_failed(StoreOperation::Check);
@@ -51,12 +51,20 @@ impl App {
             checks: vec![
                 Check::new("server", self.latch.fault()),
                 Check::new("store", store),
+                Check::new("clock", self.clock_fault()),
                 Check::new("issuers", self.issuers_fault()),
                 self.sites_check(),
                 Check::new("serving-certificate", self.serving_fault()),
                 Check::new("public-url", self.public_url_fault()),
             ],
         }
+    }
+
+    fn clock_fault(&self) -> Option<String> {
+        if self.time().is_err() {
+            self.clock_mark.accept();
+        }
+        self.time().err().map(|behind| behind.to_string())
     }
 
     fn issuers_fault(&self) -> Option<String> {

@@ -13,6 +13,7 @@ use tracing::{error, info, warn};
 use super::{
     bundle::LinkBundle,
     chain::chain,
+    clock_mark::ClockBehind,
     refusals::RefusedRequest,
     service::App,
     sites::{ConfiguredSite, SiteFault},
@@ -49,6 +50,9 @@ pub enum RedeemError {
     /// The client's own key got its certificate as often as is recorded.
     #[error("the certificate was sent again too often")]
     TooManyReplays,
+    /// The clock was set back, so whether the grant has expired is not known.
+    #[error("whether the grant has expired is not known")]
+    Clock(#[source] ClockBehind),
     /// The grant's row breaks a rule.
     #[error("the grant cannot be read")]
     Corrupt(#[source] StoreError),
@@ -163,7 +167,8 @@ impl App {
         let mut phases = Phases::of(self.metrics());
         let grant = self.store.get(id).await.map_err(unreadable)?.ok_or(RedeemError::Unknown)?;
         phases.end(Phase::Read);
-        let claim = self.wrong_codes.claim(&grant, request, self.clock().now(), Instant::now())?;
+        let now = self.time().map_err(RedeemError::Clock)?;
+        let claim = self.wrong_codes.claim(&grant, request, now, Instant::now())?;
         match key {
             KeyOrigin::Server => self.issue_key(&grant, request, claim, phases, deadline).await,
             KeyOrigin::Client(der) => self.certify(&grant, request, claim, &der, phases, deadline).await,
@@ -256,6 +261,7 @@ impl App {
             RedeemError::TooManyReplays => refused(RefusalReason::TooManyReplays),
             RedeemError::Gone => failed_this_time(FailureReason::Gone),
             RedeemError::Overdue => failed_this_time(FailureReason::Overdue),
+            RedeemError::Clock(_) => failed(FailureReason::Clock),
             RedeemError::Corrupt(_) => failed(FailureReason::Corrupt),
             RedeemError::Site(_) => failed(FailureReason::Site),
             RedeemError::Issue(_) => failed(FailureReason::Issue),

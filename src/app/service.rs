@@ -2,6 +2,7 @@
 
 use std::{
     num::NonZeroUsize,
+    path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
@@ -10,6 +11,7 @@ use tokio::sync::{Mutex, Semaphore};
 
 use super::{
     admin_users::AdminUsers,
+    clock_mark::{ClockBehind, ClockMark, ClockMarkError},
     disk_reserve::DiskReserve,
     lifecycle::{Latch, Stage},
     long_work::LongWork,
@@ -75,6 +77,7 @@ pub struct App {
     pub(super) latch: Latch,
     pub(super) lost: LostTasks,
     disk_reserve: Option<DiskReserve>,
+    pub(super) clock_mark: ClockMark,
     /// Held while a site is written, by the task that writes it.
     pub(super) site_writes: Arc<Mutex<()>>,
 }
@@ -90,7 +93,8 @@ impl App {
     /// Assembles the service; it is not [ready](Self::readiness) until [`started`](Self::started).
     pub fn new(store: Arc<dyn Store>, parts: AppParts) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let loaded = RwLock::new(Loaded { at: parts.clock.now(), revision: parts.loaded_revision });
+        let now = parts.clock.now();
+        let loaded = RwLock::new(Loaded { at: now, revision: parts.loaded_revision });
         let app = Self {
             store,
             slow_signatures: Arc::new(Semaphore::new(cores)),
@@ -113,6 +117,7 @@ impl App {
             retry_window: parts.retry_window,
             loaded,
             disk_reserve: None,
+            clock_mark: ClockMark::new(now),
         };
         app.report_certificates();
         app
@@ -121,6 +126,23 @@ impl App {
     /// The same with a reserve of disk space, below which grants and objects are neither made nor changed.
     pub fn with_disk_reserve(self, reserve: DiskReserve) -> Self {
         Self { disk_reserve: Some(reserve), ..self }
+    }
+
+    /// The same with the latest time that a server has seen kept in this file.
+    ///
+    /// # Errors
+    /// [`ClockMarkError`] when the file holds no time or cannot be read.
+    pub fn with_clock_mark(self, file: PathBuf) -> Result<Self, ClockMarkError> {
+        let clock_mark = ClockMark::kept_in(file, self.clock.now())?;
+        Ok(Self { clock_mark, ..self })
+    }
+
+    /// The time for decisions, which never goes back.
+    ///
+    /// # Errors
+    /// [`ClockBehind`] while the clock shows a much earlier time than it has shown before.
+    pub(super) fn time(&self) -> Result<Timestamp, ClockBehind> {
+        self.clock_mark.time(&self.clock)
     }
 
     /// Whether something may be written that is no redemption and removes nothing.

@@ -12,6 +12,8 @@ use crate::{
 
 /// How often grants are counted and old ones removed.
 const INTERVAL: Duration = Duration::from_secs(15);
+/// For how long the clock must have been steady before grants are removed by it.
+const STEADY: Duration = Duration::from_secs(3600);
 /// Small enough that a redemption never waits long behind it.
 const SWEEP_BATCH: u32 = 500;
 
@@ -21,11 +23,14 @@ impl App {
         self.supervised(BackgroundTask::Sweep, self.sweep_at_intervals()).await;
     }
 
-    async fn sweep_at_intervals(&self) {
+    async fn sweep_at_intervals(self: &Arc<Self>) {
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
+            let app = Arc::clone(self);
+            // Writes a file. A panic is in the log, and the next round tries again.
+            let _ = tokio::task::spawn_blocking(move || app.clock_mark.keep(app.clock())).await;
             if let Err(error) = self.sweep_once().await {
                 self.metrics().store_failed(StoreOperation::Write);
                 warn!(error = %chain(&error), "grants could not be swept");
@@ -41,7 +46,8 @@ impl App {
         let now = self.clock().now();
         let cutoff = now.saturating_sub(self.retention);
         let mut removed = 0;
-        loop {
+        // After a jump of the clock, or a start with a wrong one, grants are kept until there was time to correct it.
+        while self.clock_mark.is_steady(self.clock(), self.retention.min(STEADY)) {
             let batch = self.store.sweep(cutoff, SWEEP_BATCH).await?;
             removed += batch;
             if batch < SWEEP_BATCH {

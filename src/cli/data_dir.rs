@@ -50,7 +50,17 @@ impl DataDir {
 
     /// The database with grants, objects and ledger, and its lock, which only one server at a time can hold.
     pub(crate) fn store(&self) -> Location {
-        Location::Sqlite { database: self.0.join("grantd.db"), lock: self.0.join("grantd.lock") }
+        Location::Sqlite { database: self.0.join("grantd.db"), lock: self.lock() }
+    }
+
+    /// The lock alone.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.0.join("grantd.lock")
+    }
+
+    /// The latest time that a server of this data directory has seen.
+    pub(crate) fn clock_mark_of(path: &Path) -> PathBuf {
+        path.join("clock.mark")
     }
 
     /// The key that encrypts codes in the database.

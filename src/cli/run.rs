@@ -16,8 +16,8 @@ use rustix::{
 use tokio::runtime::Runtime;
 
 use super::{
-    args::{Cli, Command, GrantCommand, LinkCommand, TokenCommand, UserCommand},
-    command::{apply, completion, get, grant, kubeconfig, link, token, user, version},
+    args::{Cli, ClockCommand, Command, GrantCommand, LinkCommand, TokenCommand, UserCommand},
+    command::{apply, clock, completion, get, grant, kubeconfig, link, token, user, version},
     config::{self, Surroundings},
     data_dir::{NO_DATA_DIR, default_data_dir},
     error::CliError,
@@ -90,6 +90,7 @@ fn dispatch(cli: Cli, matches: &ArgMatches, console: &mut Console<'_>) -> Result
         Command::Kubeconfig(args) => kubeconfig::run(&args, &data_dir()?, console),
         Command::User(UserCommand::List(args)) => user::list::run(&args, &data_dir()?, console),
         Command::User(UserCommand::Revoke(args)) => user::revoke::run(&args, &data_dir()?, console),
+        Command::Clock(ClockCommand::Accept) => clock::run(&data_dir()?, console),
         Command::Version(args) => version::run(&args, console),
         Command::Completion(args) => completion::run(&args, console),
     }

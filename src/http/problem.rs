@@ -118,7 +118,8 @@ impl From<&RedeemError> for Problem {
             | RedeemError::HungUp
             | RedeemError::Read(_)
             | RedeemError::Commit(_)
-            | RedeemError::Overdue => unavailable(),
+            | RedeemError::Overdue
+            | RedeemError::Clock(_) => unavailable(),
         }
     }
 }

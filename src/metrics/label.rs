@@ -115,6 +115,8 @@ label!(
         /// The server's time for the request was over before the redemption was counted: under too much load, or when
         /// the disk stalls.
         Overdue => "overdue",
+        /// The clock was set back.
+        Clock => "clock",
         /// The grant was deleted between the decision and the count.
         Gone => "gone",
         /// The site cannot accept links.

@@ -5,6 +5,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
+    clock::ClockCommand,
     get::{self, GetArgs},
     grant::GrantCommand,
     kubeconfig::{self, KubeconfigArgs},
@@ -85,6 +86,9 @@ pub(crate) enum Command {
     /// List and revoke the users of kubeconfigs
     #[command(subcommand, arg_required_else_help = true)]
     User(UserCommand),
+    /// Tell the server about the clock
+    #[command(subcommand, arg_required_else_help = true)]
+    Clock(ClockCommand),
 
     /// Print the version
     #[command(after_help = "Examples:\n  grantd version\n  grantd version -o json")]
@@ -184,6 +188,7 @@ mod tests {
             "grantd user list -o yaml",
             "grantd user revoke alice bob --serial 0A0B",
             "grantd user revoke --serial 0A0B",
+            "grantd clock accept --data-dir /d",
             "grantd version -o json",
             "grantd completion fish",
         ] {

@@ -1,6 +1,7 @@
 //! What a user types. Values stay text where a later step parses them, so that all faults come together.
 
 mod cli;
+mod clock;
 mod get;
 mod grant;
 mod kubeconfig;
@@ -11,6 +12,7 @@ mod token;
 mod user;
 
 pub(crate) use cli::{ApplyArgs, Cli, Command, CompletionArgs, Shell, VersionArgs};
+pub(crate) use clock::ClockCommand;
 pub(crate) use get::{GetArgs, GetFormat, ObjectKind};
 pub(crate) use grant::{CreateArgs, DeleteArgs, GrantCommand, ListArgs, ShowArgs};
 pub(crate) use kubeconfig::KubeconfigArgs;

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, path::PathBuf};
 
 use crate::{
-    app::{DuplicateSite, chain},
+    app::{ClockMarkError, DuplicateSite, chain},
     cli::{exit::Exit, output::ConsoleError, user_file::UserFileError},
     file::FileError,
     http::TlsError,
@@ -31,6 +31,9 @@ pub(crate) enum ServeError {
     /// The database did not answer.
     #[error(transparent)]
     StoreFailed(StoreError),
+    /// The latest time that the server has seen is not known.
+    #[error(transparent)]
+    ClockMark(ClockMarkError),
     /// The server could not start because the disk is full.
     #[error("the disk with {} is full: {free_kib} KiB are free, and a start needs 1024 KiB", directory.display())]
     DiskFull {
@@ -77,6 +80,7 @@ impl ServeError {
         match self {
             Self::Make(_) | Self::File(_) | Self::Store(_) | Self::StoreFailed(_) => true,
             Self::Files(_)
+            | Self::ClockMark(_)
             | Self::DiskFull { .. }
             | Self::Sites(_)
             | Self::Bind(_)
@@ -98,6 +102,7 @@ impl ServeError {
             | Self::File(_)
             | Self::Store(_)
             | Self::StoreFailed(_)
+            | Self::ClockMark(_)
             | Self::DiskFull { .. }
             | Self::Bind(_)
             | Self::AdminListener(_)
@@ -125,6 +130,7 @@ impl ServeError {
             Self::Make(_)
             | Self::Store(_)
             | Self::StoreFailed(_)
+            | Self::ClockMark(_)
             | Self::Sites(_)
             | Self::Bind(_)
             | Self::AdminListener(_)

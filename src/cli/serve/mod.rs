@@ -198,7 +198,8 @@ impl Server {
             },
         );
         let reserve = DiskReserve { directory: data_dir.path().to_owned(), bytes: config.disk_reserve };
-        let app = Arc::new(app.with_disk_reserve(reserve));
+        let app = app.with_disk_reserve(reserve).with_clock_mark(DataDir::clock_mark_of(data_dir.path()));
+        let app = Arc::new(app.map_err(ServeError::ClockMark)?);
         app.load_sites().await.map_err(ServeError::StoreFailed)?;
         let refresher = Refresher::new(
             Arc::clone(&app),

@@ -56,7 +56,7 @@ impl Observed {
 }
 
 /// Of the three sites two cannot issue, and the third is ready.
-const READY: &str = "[+]server ok\n[+]store ok\n[+]issuers ok\n[+]sites ok, except site site of namespace bare: No valid \
+const READY: &str = "[+]server ok\n[+]store ok\n[+]clock ok\n[+]issuers ok\n[+]sites ok, except site site of namespace bare: No valid \
     endpoints found for site; site site of namespace rim: Edge sites cannot accept incoming links from remote sites\n\
     [+]serving-certificate ok\n[+]public-url ok\n";
 
