@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    backup_error::BackupError,
     config::ConfigError,
     exit::Exit,
     output::{ConsoleError, shell_word},
@@ -129,6 +130,9 @@ pub(crate) enum CliError {
         /// The number of all links.
         all: usize,
     },
+    /// A backup could not be made, checked or restored.
+    #[error(transparent)]
+    Backup(BackupError),
     /// The server did not start, or ended badly.
     #[error(transparent)]
     Serve(ServeError),
@@ -200,6 +204,7 @@ impl CliError {
             | Self::Runtime(_)
             | Self::AdminUser(_)
             | Self::Users(_) => Exit::Failure,
+            Self::Backup(error) => error.exit(),
             Self::Serve(error) => error.exit(),
         }
     }
@@ -229,6 +234,7 @@ impl CliError {
             | Self::Console(_)
             | Self::Runtime(_)
             | Self::AdminUser(_) => None,
+            Self::Backup(error) => error.hint().map(str::to_owned),
             Self::Serve(error) => error.hint().map(str::to_owned),
         }
     }

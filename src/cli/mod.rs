@@ -1,11 +1,12 @@
 //! Level 5: the command line. Commands, configuration, output, telemetry; the work is done in the modules below.
 //!
 //! The files of this module in their order, each using only those before it: `exit`, `output`, `data_dir`, `telemetry`,
-//! `user_file`, `config`, `serve`, `error`, `flag`, `files`, `args`, `resource`,
+//! `user_file`, `backup_error`, `config`, `serve`, `error`, `flag`, `files`, `args`, `resource`,
 //! `answer`, `server`, `command`, `run`, `fuzzing`.
 
 mod answer;
 mod args;
+mod backup_error;
 mod command;
 mod config;
 mod data_dir;

@@ -16,8 +16,8 @@ use rustix::{
 use tokio::runtime::Runtime;
 
 use super::{
-    args::{Cli, ClockCommand, Command, GrantCommand, LinkCommand, TokenCommand, UserCommand},
-    command::{apply, clock, completion, get, grant, kubeconfig, link, token, user, version},
+    args::{BackupCommand, Cli, ClockCommand, Command, GrantCommand, LinkCommand, TokenCommand, UserCommand},
+    command::{apply, backup, clock, completion, get, grant, kubeconfig, link, token, user, version},
     config::{self, Surroundings},
     data_dir::{NO_DATA_DIR, default_data_dir},
     error::CliError,
@@ -90,6 +90,9 @@ fn dispatch(cli: Cli, matches: &ArgMatches, console: &mut Console<'_>) -> Result
         Command::Kubeconfig(args) => kubeconfig::run(&args, &data_dir()?, console),
         Command::User(UserCommand::List(args)) => user::list::run(&args, &data_dir()?, console),
         Command::User(UserCommand::Revoke(args)) => user::revoke::run(&args, &data_dir()?, console),
+        Command::Backup(BackupCommand::Create(args)) => wait_for(backup::create::run(&args, &data_dir()?, console)),
+        Command::Backup(BackupCommand::Verify(args)) => wait_for(backup::verify::run(&args, console)),
+        Command::Backup(BackupCommand::Restore(args)) => wait_for(backup::restore::run(&args, &data_dir()?, console)),
         Command::Clock(ClockCommand::Accept) => clock::run(&data_dir()?, console),
         Command::Version(args) => version::run(&args, console),
         Command::Completion(args) => completion::run(&args, console),

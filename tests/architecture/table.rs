@@ -11,6 +11,7 @@ pub(crate) struct Module {
 /// Imports point down. `link` may also use `grant`, which is on the same level.
 pub(crate) const MODULES: &[Module] = &[
     Module { name: "time", level: 0, crates: "" },
+    Module { name: "archive", level: 0, crates: "aws_lc_rs" },
     Module { name: "file", level: 0, crates: "rustix uuid" },
     Module { name: "grant", level: 1, crates: "subtle uuid" },
     Module { name: "link", level: 1, crates: "base64 serde serde_json serde_saphyr" },
@@ -62,7 +63,7 @@ pub(crate) const SUB_MODULES: &[SubModules] = &[
         order: &[
             "data_dir exit output telemetry",
             "user_file",
-            "config",
+            "backup_error config",
             "serve",
             "error",
             "files flag resource",

@@ -5,6 +5,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
+    backup::BackupCommand,
     clock::ClockCommand,
     get::{self, GetArgs},
     grant::GrantCommand,
@@ -86,6 +87,11 @@ pub(crate) enum Command {
     /// List and revoke the users of kubeconfigs
     #[command(subcommand, arg_required_else_help = true)]
     User(UserCommand),
+
+    /// Make, check and restore backups of the server
+    #[command(subcommand, arg_required_else_help = true)]
+    Backup(BackupCommand),
+
     /// Tell the server about the clock
     #[command(subcommand, arg_required_else_help = true)]
     Clock(ClockCommand),
@@ -188,6 +194,9 @@ mod tests {
             "grantd user list -o yaml",
             "grantd user revoke alice bob --serial 0A0B",
             "grantd user revoke --serial 0A0B",
+            "grantd backup create --force x.backup",
+            "grantd backup verify x.backup",
+            "grantd backup restore x.backup --data-dir /d --force",
             "grantd clock accept --data-dir /d",
             "grantd version -o json",
             "grantd completion fish",

@@ -1,5 +1,6 @@
 //! What a user types. Values stay text where a later step parses them, so that all faults come together.
 
+mod backup;
 mod cli;
 mod clock;
 mod get;
@@ -11,6 +12,7 @@ mod shared;
 mod token;
 mod user;
 
+pub(crate) use backup::{BackupCommand, BackupCreateArgs, BackupRestoreArgs, BackupVerifyArgs};
 pub(crate) use cli::{ApplyArgs, Cli, Command, CompletionArgs, Shell, VersionArgs};
 pub(crate) use clock::ClockCommand;
 pub(crate) use get::{GetArgs, GetFormat, ObjectKind};

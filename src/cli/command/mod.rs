@@ -1,6 +1,7 @@
 //! The commands: one file for each, in directories as the commands are typed. `grantd serve` is in [`serve`](super::serve).
 
 pub(crate) mod apply;
+pub(crate) mod backup;
 pub(crate) mod clock;
 pub(crate) mod completion;
 pub(crate) mod get;

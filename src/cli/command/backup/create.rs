@@ -1,0 +1,63 @@
+//! `grantd backup create`: copies the database as it is at one moment, while the server runs or not.
+
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    path::Path,
+};
+
+use super::{DATABASE, SEALING_KEY, Workplace, files, summary};
+use crate::{
+    archive::{self, Entry, EntryPath, Header},
+    cli::{
+        args::BackupCreateArgs,
+        backup_error::BackupError,
+        error::CliError,
+        files::{check_file, existing},
+        output::Console,
+    },
+    file, store,
+    time::Clock,
+};
+
+pub(crate) async fn run(args: &BackupCreateArgs, data_dir: &Path, console: &mut Console<'_>) -> Result<(), CliError> {
+    let existing = existing(args.force);
+    check_file(&args.file, existing, "backup file name", "an older backup")?;
+    let database = data_dir.join(DATABASE);
+    if !database.is_file() {
+        return Err(CliError::Backup(BackupError::NoDatabase(data_dir.to_owned())));
+    }
+    let parent = args.file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let workplace = Workplace::within(parent)?;
+    let copy = workplace.path().join(DATABASE);
+    let failed = |error| CliError::Backup(BackupError::Database(error));
+    console.wait("the copy of the database", store::copy_database(&database, &copy)).await.map_err(failed)?;
+    let found = store::check_database(&copy, &data_dir.join(SEALING_KEY)).await.map_err(failed)?;
+
+    let header = header(data_dir, &copy)?;
+    let backup = workplace.path().join("backup");
+    let mut to = files::create(&backup).map_err(files::failed("write", &args.file))?;
+    let open = |path: &EntryPath| {
+        if path.as_str() == DATABASE { File::open(&copy) } else { File::open(data_dir.join(path.as_str())) }
+    };
+    archive::write(&mut to, &header, open)
+        .map_err(|source| CliError::Backup(BackupError::Archive { file: args.file.clone(), source }))?;
+    to.flush().map_err(files::failed("write", &args.file))?;
+    file::move_into_place(&backup, &args.file, existing).map_err(CliError::Write)?;
+    console.line(format_args!("Backup of {} written to {}", data_dir.display(), args.file.display()))?;
+    console.line(format_args!("It was {}.", summary(&header, found)))?;
+    console.note("\nIt is a secret: it holds the keys of this server. Check it with 'grantd backup verify'.");
+    Ok(())
+}
+
+/// The database's copy first, then the other files.
+fn header(data_dir: &Path, copy: &Path) -> Result<Header, CliError> {
+    let size = fs::metadata(copy).map_err(files::failed("look at", copy))?.len();
+    let mut entries = files::beside_the_database(data_dir)?;
+    let database: Option<EntryPath> = DATABASE.parse().ok();
+    entries.splice(0..0, database.map(|path| Entry { path, size }));
+    if !entries.iter().any(|entry| entry.path.as_str() == SEALING_KEY) {
+        return Err(CliError::Backup(BackupError::Incomplete(SEALING_KEY)));
+    }
+    Ok(Header { created: Clock::system().now(), version: env!("CARGO_PKG_VERSION").to_owned(), entries })
+}
