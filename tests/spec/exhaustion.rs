@@ -111,6 +111,33 @@ async fn on_a_full_disk_nothing_is_counted_and_with_space_it_recovers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn however_little_space_there_is_a_server_that_says_it_is_ready_redeems() {
+    /// A page and its header in the store's log.
+    const FRAME: u64 = 4096 + 24;
+    let server = Server::start_under("trap '' XFSZ", &[]);
+    let token = server.issue(1_000);
+    let client = Client::new(server.redeem, &token);
+    let leave = |frames: u64| {
+        let log = fs::metadata(server.data_dir.join("grantd.db-wal")).unwrap().len();
+        limit(&server, &format!("--fsize={}:", log + frames * FRAME + 100));
+    };
+    let mut seen = Vec::new();
+
+    for frames in [0, 1, 3, 5, 30] {
+        leave(frames);
+        // An answer of /readyz is used again for a second.
+        std::thread::sleep(Duration::from_millis(1_050));
+        let ready = server.observe("/readyz").0 == 200;
+        leave(frames);
+        let redeemed = client.redeem(&token, "east").await.unwrap().status == 200;
+        assert!(redeemed || !ready, "with {frames} pages it was ready, and did not redeem");
+        seen.push((ready, redeemed));
+    }
+
+    assert_eq!((seen.first(), seen.last()), (Some(&(false, false)), Some(&(true, true))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_descriptors_it_does_not_spin_and_serves_again_when_connections_go() {
     let server = Server::start_under("ulimit -n 64", &["--handshake-deadline", "20s"]);
     let token = server.issue(1);
@@ -135,7 +162,7 @@ async fn without_descriptors_it_does_not_spin_and_serves_again_when_connections_
     };
     let answer = tokio::time::timeout(PATIENCE, attempts).await.expect("served again in time");
     assert_eq!(answer.status, 200, "{answer:?}");
-    assert_eq!(readyz_becomes(&server, 200).matches("[+]").count(), 6);
+    assert_eq!(readyz_becomes(&server, 200).matches("[+]").count(), 7);
     let failures = metric(&server, "grantd_connections_rejected_total{reason=\"descriptors\"}");
     assert!((1..500).contains(&failures), "{failures} failed attempts");
     assert_eq!(server.ledger(&token).len(), 1);

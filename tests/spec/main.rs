@@ -3,12 +3,16 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod admin_api;
+mod backup;
 mod citations;
+mod clock;
 mod command_line;
 mod crash;
+mod crash_steps;
 mod disk_reserve;
 mod exactly_once;
 mod exhaustion;
+mod fault_matrix;
 mod faults;
 mod get;
 mod hostile;
@@ -27,6 +31,7 @@ mod refusals;
 mod reload;
 mod secrets;
 mod server;
+mod shim;
 mod shutdown;
 mod skupper_cli;
 mod store_files;

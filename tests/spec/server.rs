@@ -162,19 +162,25 @@ impl Server {
     /// Kills the server with SIGKILL, and starts a new one with the same data.
     pub(crate) fn kill_and_restart(self) -> Self {
         let arguments = self.arguments.clone();
-        self.kill_and_start(arguments)
+        self.kill_and_start(":", arguments)
     }
 
     /// The same with these further arguments of `serve` in the place of those before.
     pub(crate) fn restart_with(self, arguments: &[&str]) -> Self {
-        self.kill_and_start(arguments.iter().map(ToString::to_string).collect())
+        self.kill_and_start(":", arguments.iter().map(ToString::to_string).collect())
     }
 
-    fn kill_and_start(mut self, arguments: Vec<String>) -> Self {
+    /// The same after a command of the shell, as in [`start_under`](Self::start_under).
+    pub(crate) fn kill_and_restart_under(self, shell: &str) -> Self {
+        let arguments = self.arguments.clone();
+        self.kill_and_start(shell, arguments)
+    }
+
+    fn kill_and_start(mut self, shell: &str, arguments: Vec<String>) -> Self {
         self.kill();
         let scratch = std::mem::replace(&mut self.scratch, Scratch::new());
         let codes = std::mem::take(self.codes.get_mut().unwrap());
-        let server = Self::start_in(scratch, arguments);
+        let server = Self::spawn(scratch, shell, arguments);
         server.codes.lock().unwrap().extend(codes);
         server
     }
@@ -182,6 +188,11 @@ impl Server {
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Whether the process is still there.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -214,6 +225,18 @@ impl Server {
     /// Runs a command that must succeed, and gives what it printed.
     pub(crate) fn ok(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// As [`ok`](Self::ok), after a command of the shell.
+    pub(crate) fn ok_under(&self, shell: &str, arguments: &[&str]) -> String {
+        let output = bare("sh")
+            .args(["-c", &format!("{shell}; exec \"$0\" \"$@\""), GRANTD])
+            .args(["--data-dir", self.data_dir.to_str().unwrap()])
+            .args(arguments)
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
