@@ -4,12 +4,12 @@
 use std::{
     collections::BTreeMap,
     io,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::Ordering},
     time::Duration,
 };
 
 use serde_json::Value;
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{io::AsyncWriteExt, sync::Semaphore, time::timeout};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::{
@@ -19,6 +19,8 @@ use super::{
 use crate::{
     grant::{Grant, GrantId},
     http::Limits,
+    pki::RequestKey,
+    store::MOST_REPLAYS,
 };
 
 /// What the server logs, a JSON object in each line.
@@ -44,7 +46,7 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
-/// How many requests ended in each way. A reason is written as its metric has it, `served` for none.
+/// How many requests ended in each way. A reason is written as its metric has it; `served` and `replayed` have none.
 type Tally = BTreeMap<String, u64>;
 
 impl Log {
@@ -64,6 +66,7 @@ impl Log {
                         add(reason, count.parse().unwrap());
                     }
                 }
+                message if message.starts_with("redemption answered again") => add("replayed", 1),
                 message if message.starts_with("redemption ") => add("failed", 1),
                 _ => {}
             }
@@ -101,6 +104,7 @@ impl Counters {
     fn and_one(mut self, ends: Ends) -> Self {
         let (outcome, reasons, reason) = match ends {
             Ends::Served => ("issued", None, ""),
+            Ends::Replayed => ("replayed", None, ""),
             Ends::Refused(reason) => ("refused", Some(&mut self.refusals), reason),
             Ends::Failed(reason) => ("failed", Some(&mut self.failures), reason),
         };
@@ -116,6 +120,8 @@ impl Counters {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ends {
     Served,
+    /// Served again, and not counted again.
+    Replayed,
     Refused(&'static str),
     Failed(&'static str),
 }
@@ -129,27 +135,35 @@ struct Bench {
 impl Bench {
     /// Sends a request, and checks that it is counted once, where it belongs.
     async fn ends(&self, how: Ends, flaw: Flaw, grant: &Grant, request: Vec<u8>) {
-        let (before, rows) = (Counters::of(&self.server), self.rows(grant).await);
+        let (before, (counted, replayed)) = (Counters::of(&self.server), self.rows(grant).await);
         self.server.store.set(flaw);
 
         let answer = self.server.send(&request).await;
 
         self.server.store.set(Flaw::None);
         let expected = before.and_one(how);
+        self.counters_become(&expected).await;
+        assert_eq!(Counters::of(&self.server), expected, "{how:?}: {answer:?}");
+        let (is_served, is_replayed) = (how == Ends::Served, how == Ends::Replayed);
+        let rows = (counted + usize::from(is_served), replayed + usize::from(is_replayed));
+        assert_eq!(self.rows(grant).await, rows, "{how:?}: the ledger");
+        assert_eq!(answer.status() == "HTTP/1.1 200 OK", is_served || is_replayed, "{how:?}: {answer:?}");
+    }
+
+    /// Waits until one more request is counted: a client may have its answer before.
+    async fn counters_become(&self, expected: &Counters) {
         let counted = async {
             while Counters::of(&self.server).outcomes != expected.outcomes {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
         let _ = timeout(Duration::from_secs(3), counted).await;
-        assert_eq!(Counters::of(&self.server), expected, "{how:?}: {answer:?}");
-        let served = usize::from(how == Ends::Served);
-        assert_eq!(self.rows(grant).await, rows + served, "{how:?}: the ledger");
-        assert_eq!(answer.status() == "HTTP/1.1 200 OK", how == Ends::Served, "{how:?}: {answer:?}");
     }
 
-    async fn rows(&self, grant: &Grant) -> usize {
-        self.server.redemptions(grant).await.len()
+    /// The rows of the ledger: what was counted, and what was answered again.
+    async fn rows(&self, grant: &Grant) -> (usize, usize) {
+        let replays = self.server.app.replays(grant.id, (0, 0), 1000).await.unwrap();
+        (self.server.redemptions(grant).await.len(), replays.len())
     }
 
     /// The request of a Skupper client with these headers and this code.
@@ -185,6 +199,41 @@ impl Bench {
             assert!(tries < 1000, "wrong codes have no budget");
         }
         self.ends(Ends::Refused("too_many_wrong_codes"), Flaw::None, &other, wrong).await;
+    }
+
+    async fn who_brings_a_key(&self) {
+        let grant = self.server.grant(2).await;
+        let request = RequestKey::generate().unwrap().certificate_request().unwrap();
+        let with_name = |name: &str, body: &[u8]| {
+            let headers =
+                format!("Name: {name}\r\nContent-Type: application/pkcs10\r\nAuthorization: Bearer {CODE}\r\n");
+            post(&format!("/{}", grant.id), &headers, body)
+        };
+        let end = |how, bytes| self.ends(how, Flaw::None, &grant, bytes);
+        end(Ends::Refused("bad_certificate_request"), with_name("east", b"nonsense")).await;
+        end(Ends::Served, with_name("east", &request)).await;
+        end(Ends::Refused("key_reused"), with_name("north", &request)).await;
+        for _ in 0..MOST_REPLAYS {
+            end(Ends::Replayed, with_name("east", &request)).await;
+        }
+        end(Ends::Refused("too_many_replays"), with_name("east", &request)).await;
+    }
+
+    /// A client that goes while the store is busy gets no answer that could be looked at.
+    async fn who_does_not_wait(&self) {
+        let open = self.server.grant(1).await;
+        let (before, commits) = (Counters::of(&self.server), self.server.store.commits.load(Ordering::SeqCst));
+        self.server.store.set(Flaw::CommitWaits(Arc::new(Semaphore::new(0))));
+        let mut tls = self.server.connect().await;
+        tls.write_all(&post(&format!("/{}", open.id), "", CODE)).await.unwrap();
+        self.server.commits_begun(commits + 1).await;
+
+        drop(tls);
+
+        let expected = before.and_one(Ends::Refused("hung_up"));
+        self.counters_become(&expected).await;
+        self.server.store.set(Flaw::None);
+        assert_eq!((Counters::of(&self.server), self.rows(&open).await), (expected, (0, 0)));
     }
 
     async fn what_fails_here(&self) {
@@ -233,6 +282,8 @@ async fn every_outcome_is_in_one_counter_in_the_log_and_if_served_in_the_ledger(
 
     bench.what_is_wrong_with_the_request().await;
     bench.what_the_grant_decides().await;
+    bench.who_brings_a_key().await;
+    bench.who_does_not_wait().await;
     bench.what_fails_here().await;
     bench.what_time_decides().await;
 
@@ -243,6 +294,7 @@ async fn every_outcome_is_in_one_counter_in_the_log_and_if_served_in_the_ledger(
     // The log has the same numbers, once the last interval has been summed up.
     let mut expected: Tally = refusals.into_iter().filter(|(_, count)| *count > 0).collect();
     expected.insert("served".to_owned(), outcomes["issued"]);
+    expected.insert("replayed".to_owned(), outcomes["replayed"]);
     expected.insert("failed".to_owned(), outcomes["failed"]);
     let summed_up = async {
         while log.tally() != expected {
