@@ -11,6 +11,7 @@ mod clock_mark;
 mod conditions;
 mod controllers;
 mod disk_reserve;
+mod fair;
 mod fnv1a;
 mod follow;
 #[cfg(any(test, fuzzing))]
@@ -49,6 +50,7 @@ pub use self::{
     clock_mark::{ClockBehind, ClockMarkError, clock_mark_text, read_clock_mark},
     conditions::{State as ConditionState, condition},
     disk_reserve::DiskReserve,
+    fair::{FairPermit, FairPermits, PermitLimits, beneficiary},
     fnv1a::fnv1a,
     grants::{CreateGrantError, GrantDraft, GrantReadiness, GrantSpec, SpecError, UpdateGrantError},
     long_work::{LongWork, Turn},

@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
+    sync::LazyLock,
     time::{Duration, Instant},
 };
 
@@ -11,11 +12,17 @@ use tokio::{
     time::{error::Elapsed, timeout},
 };
 
-use super::redeem_error::Step;
-use crate::link::{Host, Port};
+use super::{lookup::Lookups, redeem_error::Step};
+use crate::{
+    app::beneficiary,
+    link::{Host, Port},
+};
 
 /// The most addresses of a name that are tried.
 const MAX_ADDRESSES: usize = 8;
+
+/// The look-ups of this process.
+static LOOKUPS: LazyLock<Lookups> = LazyLock::new(Lookups::by_the_system);
 
 /// The time that all steps share.
 pub(super) struct Budget {
@@ -80,11 +87,9 @@ async fn resolve(host: &Host, port: Port) -> Result<Vec<SocketAddr>, DialError> 
     if let Some(ip) = host.ip() {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
-    let addresses: Vec<_> = tokio::net::lookup_host((host.as_str(), port))
-        .await
-        .map_err(|source| DialError::NameNotResolved(Some(source)))?
-        .take(MAX_ADDRESSES)
-        .collect();
+    let looked_up = LOOKUPS.addresses(&beneficiary(), host.as_str(), port).await;
+    let mut addresses = looked_up.map_err(|source| DialError::NameNotResolved(Some(source)))?;
+    addresses.truncate(MAX_ADDRESSES);
     if addresses.is_empty() { Err(DialError::NameNotResolved(None)) } else { Ok(addresses) }
 }
 

@@ -6,6 +6,7 @@ mod dial;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod http_response;
+mod lookup;
 mod probe;
 mod redeem;
 mod redeem_error;

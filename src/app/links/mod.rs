@@ -13,9 +13,10 @@ use uuid::Uuid;
 use super::{
     chain::chain,
     conditions::{Basis, State, aggregate, state_at},
+    fair::{PermitLimits, on_behalf_of},
     follow::Interest,
     object_status::{Noted, marks},
-    permits::{Lane, PermitLimits, Permits},
+    permits::{Lane, Permits},
     ports::{ProbeFailure, Prober},
     reconcile::{Controller, Requeue},
     service::App,
@@ -31,7 +32,7 @@ use crate::{
 };
 
 /// Probes in progress at once. A successful one takes a second, because it waits for what the router may still send.
-const LIMITS: PermitLimits = PermitLimits { total: 32, per_host: 8 };
+const LIMITS: PermitLimits = PermitLimits { total: 48, per_namespace: 32, per_host: 8 };
 /// Longer than a [`Prober`] promises to take, in case it does not keep the promise.
 const DEADLINE: Duration = Duration::from_secs(20);
 /// How long to wait after a failure of the store.
@@ -125,18 +126,24 @@ impl Links {
     }
 
     async fn try_to(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Requeue, StoreError> {
-        let (lane, host) = match self.inspect(key, memory).await? {
+        let (lane, host) = match self.look_at(key, memory).await? {
             Step::Wait(next) => return Ok(next),
             Step::Probe(ready) => (ready.lane, ready.endpoint.host),
         };
-        let Some(_permit) = self.permits.acquire(&self.app, lane, host.as_str()).await else {
+        let Some(_permit) = self.permits.acquire(&self.app, lane, &key.namespace, host.as_str()).await else {
             return Ok(Requeue::OnEvent);
         };
         // Waiting for the permit may have taken long: the Link may have changed since.
-        match self.inspect(key, memory).await? {
+        match self.look_at(key, memory).await? {
             Step::Wait(next) => Ok(next),
             Step::Probe(ready) => self.probe(*ready, memory).await,
         }
+    }
+
+    /// Does [`inspect`](Self::inspect) when it is the namespace's turn.
+    async fn look_at(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Step, StoreError> {
+        let _turn = self.permits.acquire_read(&key.namespace).await;
+        self.inspect(key, memory).await
     }
 
     /// Reads the Link and its Secret, and writes into the status whether it is configured.
@@ -193,11 +200,12 @@ impl Links {
 
     async fn probe(&self, ready: Ready, memory: &mut Memory) -> Result<Requeue, StoreError> {
         let Ready { stored, endpoint, credentials, state, lane: _ } = ready;
+        let probe = on_behalf_of(&stored.key.namespace, self.prober.probe(&endpoint, &credentials));
         let outcome = tokio::select! {
             biased;
             // The result of a probe is not needed while the service stops.
             () = self.app.stopping() => return Ok(Requeue::OnEvent),
-            outcome = timeout(DEADLINE, self.prober.probe(&endpoint, &credentials)) => outcome.unwrap_or_else(|_| {
+            outcome = timeout(DEADLINE, probe) => outcome.unwrap_or_else(|_| {
                 Err(ProbeFailure { message: format!("no answer within {} seconds", DEADLINE.as_secs()) })
             }),
         };

@@ -1,6 +1,7 @@
 //! The controllers and the sites, over a real store.
 
 mod admin_users;
+mod fairness;
 mod filling;
 mod follow;
 mod links;

@@ -20,9 +20,10 @@ use uuid::Uuid;
 
 use super::{
     chain::chain,
+    fair::{PermitLimits, on_behalf_of},
     follow::Interest,
     object_status::{self, Noted, is_same_spec, status_write},
-    permits::{Lane, PermitLimits, Permits},
+    permits::{Lane, Permits},
     ports::{RedeemFailure, Redeemer, Retry},
     reconcile::{Controller, Requeue},
     service::App,
@@ -37,7 +38,7 @@ use crate::{
 };
 
 /// Calls in progress at once: more than a few, as any of the servers may not answer.
-const LIMITS: PermitLimits = PermitLimits { total: 16, per_host: 4 };
+const LIMITS: PermitLimits = PermitLimits { total: 24, per_namespace: 16, per_host: 4 };
 /// Longer than a [`Redeemer`] promises to take, in case it does not keep the promise.
 const DEADLINE: Duration = Duration::from_secs(20);
 /// How often a bundle is written to a store that fails, before the token's status says so.
@@ -117,15 +118,17 @@ impl Tokens {
     }
 
     async fn try_to(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Requeue, StoreError> {
-        let host = match self.inspect(key, memory).await? {
+        let host = match self.look_at(key, memory).await? {
             Step::Wait(next) => return Ok(next),
             Step::Deliver(ready) => return self.deliver(ready.0, ready.1, memory).await,
             Step::Redeem(ready) => host(&ready.1.url).to_owned(),
         };
         let lane = if memory.failures == 0 { Lane::New } else { Lane::Failing };
-        let Some(_permit) = self.permits.acquire(&self.app, lane, &host).await else { return Ok(Requeue::OnEvent) };
+        let Some(_permit) = self.permits.acquire(&self.app, lane, &key.namespace, &host).await else {
+            return Ok(Requeue::OnEvent);
+        };
         // Waiting for the permit may have taken long: the token may have changed since.
-        match self.inspect(key, memory).await? {
+        match self.look_at(key, memory).await? {
             Step::Wait(next) => Ok(next),
             Step::Deliver(ready) => self.deliver(ready.0, ready.1, memory).await,
             Step::Redeem(ready) => {
@@ -133,6 +136,12 @@ impl Tokens {
                 self.redeem(stored, &token, memory).await
             }
         }
+    }
+
+    /// Does [`inspect`](Self::inspect) when it is the namespace's turn.
+    async fn look_at(&self, key: &ObjectKey, memory: &mut Memory) -> Result<Step, StoreError> {
+        let _turn = self.permits.acquire_read(&key.namespace).await;
+        self.inspect(key, memory).await
     }
 
     /// Reads the token and decides what to do; writes into its status what keeps it from being redeemed.
@@ -194,7 +203,8 @@ impl Tokens {
             return Ok(Requeue::after(Duration::ZERO));
         };
         let (subject, key) = own.as_ref().map_or((&*subject, None), |own| (&*own.subject, Some(&own.key)));
-        let answer = timeout(DEADLINE, self.redeemer.redeem(token, subject, key)).await.unwrap_or_else(|_| {
+        let call = on_behalf_of(&stored.key.namespace, self.redeemer.redeem(token, subject, key));
+        let answer = timeout(DEADLINE, call).await.unwrap_or_else(|_| {
             let message = format!("Controller got error: no answer within {} seconds", DEADLINE.as_secs());
             Err(RedeemFailure { message, retry: Retry::Later })
         });
