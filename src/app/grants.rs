@@ -7,7 +7,10 @@ use crate::{
         Namespace, Redemption, Replay, Revision,
     },
     metrics::StoreOperation,
-    store::{CreateError, Deleted, GrantChange, GrantPage, GrantQuery, NewGrant, StoreError, StoreFuture, UpdateError},
+    store::{
+        CreateError, Deleted, GrantChange, GrantPage, GrantQuery, LedgerPage, LedgerQuery, NewGrant, StoreError,
+        StoreFuture, UpdateError,
+    },
     time::Timestamp,
 };
 
@@ -226,6 +229,14 @@ impl App {
             UpdateError::Store(error) => UpdateError::Store(self.counted(error, StoreOperation::Write)),
             UpdateError::Gone | UpdateError::Conflict => error,
         })
+    }
+
+    /// A page of the ledger of all grants, also of deleted ones.
+    ///
+    /// # Errors
+    /// The [`StoreError`] of the store.
+    pub async fn ledger(&self, query: LedgerQuery) -> Result<LedgerPage, StoreError> {
+        self.read(self.store.ledger(query)).await
     }
 
     /// The ledger rows of a grant after ordinal `after`, at most `limit`.

@@ -75,6 +75,14 @@ pub(super) fn redemptions_path(namespace: &Namespace, name: &GrantName) -> Strin
     format!("{}/redemptions", grant_path(namespace, name))
 }
 
+/// The path of the ledger of all grants in scope.
+pub(super) fn ledger_path(scope: &Scope) -> String {
+    match scope {
+        Scope::Namespace(namespace) => format!("{GROUP}/namespaces/{namespace}/redemptions"),
+        Scope::All => format!("{GROUP}/redemptions"),
+    }
+}
+
 /// The path of a page of a list; `token` is from the previous page.
 pub(super) fn page_path(path: &str, token: Option<&str>) -> String {
     let mut page = format!("{path}?limit={PAGE}");
@@ -119,6 +127,9 @@ pub(super) struct Page {
 pub(super) struct PageMetadata {
     #[serde(default, rename = "continue")]
     pub(super) token: String,
+    /// Rows of the ledger that are damaged.
+    #[serde(default)]
+    pub(super) unreadable: u64,
 }
 
 #[derive(Debug, Deserialize)]

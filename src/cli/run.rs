@@ -16,8 +16,10 @@ use rustix::{
 use tokio::runtime::Runtime;
 
 use super::{
-    args::{BackupCommand, Cli, ClockCommand, Command, GrantCommand, LinkCommand, TokenCommand, UserCommand},
-    command::{apply, backup, clock, completion, get, grant, kubeconfig, link, token, user, version},
+    args::{
+        BackupCommand, Cli, ClockCommand, Command, GrantCommand, LedgerCommand, LinkCommand, TokenCommand, UserCommand,
+    },
+    command::{apply, backup, clock, completion, get, grant, kubeconfig, ledger, link, token, user, version},
     config::{self, Surroundings},
     data_dir::{NO_DATA_DIR, default_data_dir},
     error::CliError,
@@ -80,6 +82,10 @@ fn dispatch(cli: Cli, matches: &ArgMatches, console: &mut Console<'_>) -> Result
         }
         Command::Grant(GrantCommand::Delete(args)) => {
             wait_for(grant::delete::run(&args, &Server::of(&data_dir()?), console))
+        }
+        Command::Ledger(LedgerCommand::List(args)) => wait_for(ledger::list(&args, &Server::of(&data_dir()?), console)),
+        Command::Ledger(LedgerCommand::Export(args)) => {
+            wait_for(ledger::export(&args, &Server::of(&data_dir()?), console))
         }
         Command::Link(LinkCommand::Status(args)) => match &args.from {
             Some(directory) => wait_for(link::status::of_files(&args, directory, console)),

@@ -10,8 +10,8 @@ use super::{
     error::CliError,
     output::Console,
     resource::{
-        self, API_VERSION, Page, Scope, grant_path, grants_path, links_path, page_path, redemptions_path, scope_path,
-        sites_path,
+        self, API_VERSION, Page, Scope, grant_path, grants_path, ledger_path, links_path, page_path, redemptions_path,
+        scope_path, sites_path,
     },
 };
 use crate::{
@@ -131,6 +131,11 @@ impl Server {
         name: &GrantName,
     ) -> Result<Vec<resource::Redemption>, CliError> {
         self.all(&redemptions_path(namespace, name)).await?.iter().map(resource::read).collect()
+    }
+
+    /// One page of the ledger of all grants in scope.
+    pub(super) async fn ledger_page(&self, scope: &Scope, token: Option<&str>) -> Result<Page, CliError> {
+        resource::read(&self.send(AdminMethod::Get, &page_path(&ledger_path(scope), token), None).await?)
     }
 
     /// All links in scope.

@@ -94,6 +94,9 @@ pub trait GrantStore: Send + Sync + 'static {
     /// The ledger rows of a grant with ordinals greater than `after`, in order, at most `limit`. Also of a deleted grant.
     fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> StoreFuture<'_, Vec<Redemption>>;
 
+    /// A page of the ledger of all grants, also of deleted ones, in the order of their uids and of ordinals.
+    fn ledger(&self, query: LedgerQuery) -> StoreFuture<'_, LedgerPage>;
+
     /// How many grants are in each state at `now`.
     fn count(&self, now: Timestamp) -> StoreFuture<'_, GrantCounts>;
 
@@ -204,6 +207,39 @@ pub struct GrantPage {
     pub revision: Revision,
     /// Where the next page starts; `None` when this is the last.
     pub next: Option<(Namespace, GrantName)>,
+}
+
+/// Which rows of the ledger a page shows.
+#[derive(Debug, Clone, Default)]
+pub struct LedgerQuery {
+    /// Only those of grants of this namespace; all when `None`.
+    pub namespace: Option<Namespace>,
+    /// Only those after this grant and ordinal, with which the page before ended.
+    pub after: Option<(GrantId, u32)>,
+    /// At most this many rows are looked at.
+    pub limit: PageLimit,
+}
+
+/// A row of the ledger, with the grant as it was then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerEntry {
+    /// The grant's namespace.
+    pub namespace: Namespace,
+    /// The grant's name.
+    pub grant: GrantName,
+    /// What was recorded.
+    pub redemption: Redemption,
+}
+
+/// One page of the ledger. It may be empty when there is another one: rows of other namespaces were looked at.
+#[derive(Debug, Clone, Default)]
+pub struct LedgerPage {
+    /// The rows that could be read.
+    pub entries: Vec<LedgerEntry>,
+    /// The grants of those that could not, and what is wrong with the rows.
+    pub corrupt: Vec<CorruptRow>,
+    /// Where the next page starts; `None` when this is the last.
+    pub next: Option<(GrantId, u32)>,
 }
 
 /// A grant that was removed.

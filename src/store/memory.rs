@@ -13,9 +13,9 @@ use std::{
 
 use super::{
     ChangeEffect, ChangeSubject, Changes, Claimed, CommitError, CreateError, Deleted, GrantChange, GrantCounts,
-    GrantPage, GrantQuery, GrantStore, LastState, MOST_REISSUES, MOST_REPLAYS, NewGrant, ObjectKey, PageLimit,
-    Recorded, ReplayError, Replayed, ReplayedCertificate, Store, StoreError, StoreFailure, StoreFuture, StoredObject,
-    UpdateError,
+    GrantPage, GrantQuery, GrantStore, LastState, LedgerEntry, LedgerPage, LedgerQuery, MOST_REISSUES, MOST_REPLAYS,
+    NewGrant, ObjectKey, PageLimit, Recorded, ReplayError, Replayed, ReplayedCertificate, Store, StoreError,
+    StoreFailure, StoreFuture, StoredObject, UpdateError,
     changes::{Committed, PendingChange},
     sql::operation::{new_allowance, stored},
 };
@@ -37,6 +37,8 @@ struct State {
     objects: BTreeMap<ObjectKey, StoredObject>,
     grants: BTreeMap<(Namespace, GrantName), Grant>,
     ledger: BTreeMap<GrantId, Vec<Redemption>>,
+    /// The namespaces and names of all grants there ever were.
+    known: BTreeMap<GrantId, (Namespace, GrantName)>,
     serials: BTreeSet<SerialNumber>,
     /// Certificates that are kept, and the ordinals of their redemptions.
     kept: Vec<(GrantId, KeyFingerprint, u32, Vec<u8>)>,
@@ -53,6 +55,7 @@ impl MemoryStore {
             objects: BTreeMap::new(),
             grants: BTreeMap::new(),
             ledger: BTreeMap::new(),
+            known: BTreeMap::new(),
             serials: BTreeSet::new(),
             kept: Vec::new(),
             replays: Vec::new(),
@@ -108,8 +111,25 @@ impl State {
         }
         let mut grant = stored(new, allowance, Revision(0));
         grant.revision = self.changed(subject(&grant), ChangeEffect::Added);
-        self.grants.insert(key, grant.clone());
+        self.grants.insert(key.clone(), grant.clone());
+        self.known.insert(grant.id, key);
         Ok(grant)
+    }
+
+    fn ledger_page(&self, query: &LedgerQuery) -> LedgerPage {
+        let is_after = |row: &&Redemption| query.after.is_none_or(|after| (row.grant_id, row.ordinal) > after);
+        let rows = self.ledger.values().flatten().filter(is_after);
+        let limit = query.limit.of_page() as usize;
+        let looked_at: Vec<&Redemption> = rows.take(limit + 1).collect();
+        let more = looked_at.len() > limit;
+        let shown = &looked_at[..looked_at.len().min(limit)];
+        let entries = shown.iter().filter_map(|row| {
+            let (namespace, grant) = self.known.get(&row.grant_id)?.clone();
+            let wanted = query.namespace.as_ref().is_none_or(|wanted| *wanted == namespace);
+            wanted.then(|| LedgerEntry { namespace, grant, redemption: (*row).clone() })
+        });
+        let next = shown.last().filter(|_| more).map(|last| (last.grant_id, last.ordinal));
+        LedgerPage { entries: entries.collect(), corrupt: Vec::new(), next }
     }
 
     fn update(&mut self, id: GrantId, expected: Revision, change: GrantChange) -> Result<Grant, UpdateError> {
@@ -289,6 +309,10 @@ impl GrantStore for MemoryStore {
             let rows = state.ledger.get(&id).into_iter().flatten();
             rows.filter(|row| row.ordinal > after).take(limit as usize).cloned().collect()
         })))
+    }
+
+    fn ledger(&self, query: LedgerQuery) -> StoreFuture<'_, LedgerPage> {
+        Box::pin(ready(self.open("read the ledger").map(|state| state.ledger_page(&query))))
     }
 
     fn count(&self, now: Timestamp) -> StoreFuture<'_, GrantCounts> {

@@ -28,8 +28,8 @@ pub use error::{
     StoreFuture, UpdateError,
 };
 pub use grants::{
-    Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore, MOST_REISSUES, MOST_REPLAYS, NewGrant,
-    PageLimit,
+    Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore, LedgerEntry, LedgerPage, LedgerQuery,
+    MOST_REISSUES, MOST_REPLAYS, NewGrant, PageLimit,
 };
 pub use object::{
     Labels, ObjectContent, ObjectKey, ObjectKind, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, StoredObject,

@@ -19,6 +19,7 @@ mod hostile;
 mod kube_rs;
 mod kubeconfig;
 mod kubectl;
+mod ledger;
 mod link_status;
 mod lost_answers;
 mod memory;

@@ -13,8 +13,9 @@ use crate::{
     },
     store::{
         Changes, Claimed, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery,
-        GrantStore, NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, Recorded, ReplayError,
-        Store, StoreError, StoreFailure, StoreFuture, StoredObject, UpdateError, WriteObjectsError,
+        GrantStore, LedgerPage, LedgerQuery, NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite,
+        Recorded, ReplayError, Store, StoreError, StoreFailure, StoreFuture, StoredObject, UpdateError,
+        WriteObjectsError,
     },
     time::Timestamp,
 };
@@ -168,6 +169,10 @@ impl GrantStore for Filling {
 
     fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> StoreFuture<'_, Vec<Redemption>> {
         self.store.redemptions(id, after, limit)
+    }
+
+    fn ledger(&self, query: LedgerQuery) -> StoreFuture<'_, LedgerPage> {
+        self.store.ledger(query)
     }
 
     fn count(&self, now: Timestamp) -> StoreFuture<'_, GrantCounts> {

@@ -10,6 +10,7 @@ use super::{
     get::{self, GetArgs},
     grant::GrantCommand,
     kubeconfig::{self, KubeconfigArgs},
+    ledger::LedgerCommand,
     link::LinkCommand,
     serve::{self, ServeArgs},
     shared::NamespaceArg,
@@ -68,6 +69,10 @@ pub(crate) enum Command {
     /// Make, list, show and delete access grants
     #[command(subcommand, arg_required_else_help = true)]
     Grant(GrantCommand),
+
+    /// Show and export the records of redemptions
+    #[command(subcommand, arg_required_else_help = true)]
+    Ledger(LedgerCommand),
 
     /// Show whether links would come up
     #[command(subcommand, arg_required_else_help = true)]
@@ -183,6 +188,8 @@ mod tests {
             "grantd grant list -A -o name",
             "grantd grant show g -o yaml --show-code",
             "grantd grant delete a b c -n west",
+            "grantd ledger list -A --grant west --since 24h -o csv",
+            "grantd ledger export --subject s --peer 10.1.1.1 --until 2026-01-02T03:04:05Z -o jsonl",
             "grantd link status",
             "grantd link status west --from links -o json",
             "grantd link status -A",

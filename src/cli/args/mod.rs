@@ -6,6 +6,7 @@ mod clock;
 mod get;
 mod grant;
 mod kubeconfig;
+mod ledger;
 mod link;
 mod serve;
 mod shared;
@@ -18,6 +19,7 @@ pub(crate) use clock::ClockCommand;
 pub(crate) use get::{GetArgs, GetFormat, ObjectKind};
 pub(crate) use grant::{CreateArgs, DeleteArgs, GrantCommand, ListArgs, ShowArgs};
 pub(crate) use kubeconfig::KubeconfigArgs;
+pub(crate) use ledger::{LedgerCommand, LedgerExportArgs, LedgerFilterArgs, LedgerFormat, LedgerListArgs};
 pub(crate) use link::{LinkCommand, LinkStatusArgs};
 pub(crate) use shared::ListFormat;
 #[cfg(test)]

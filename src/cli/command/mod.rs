@@ -7,6 +7,7 @@ pub(crate) mod completion;
 pub(crate) mod get;
 pub(crate) mod grant;
 pub(crate) mod kubeconfig;
+pub(crate) mod ledger;
 pub(crate) mod link;
 pub(crate) mod token;
 pub(crate) mod user;

@@ -6,7 +6,7 @@ use crate::{
     kube::catalog::{
         document::Document,
         namespaces,
-        resource_type::{Audience, CORE, GroupVersion, NOT_ALLOWED, ResourceType, Verb},
+        resource_type::{Audience, CORE, GroupVersion, NOT_ALLOWED, ResourceType, SKUPPER, Verb},
         types::TYPES,
     },
     pki::{AdminAccess, AdminScope},
@@ -159,6 +159,8 @@ fn all_rules() -> Vec<Rule> {
     };
     rules.push(core(NAMESPACES, &namespaces::VERBS, namespaces::OTHER_VERBS));
     rules.push(core("events", &[Verb::List], NOT_ALLOWED));
+    // The ledger of all grants, which is no type of Skupper's.
+    rules.push(Rule { group: SKUPPER.group, ..core("redemptions", &[Verb::List], NOT_ALLOWED) });
     let current = Review::ALL.into_iter().filter(|review| review.group_version().version == "v1");
     rules.extend(current.map(|review| Rule {
         group: review.group_version().group,

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use super::grants::AccessGrants;
 use crate::{
     app::App,
-    grant::{Namespace, Redemption, Replay, ReplayKind},
+    grant::{GrantId, Namespace, Redemption, Replay, ReplayKind},
     kube::{catalog::resource_type::SKUPPER, engine::verbs, problem::status::Problem},
+    store::{LedgerEntry, LedgerQuery, PageLimit},
 };
 
 /// The most rows of the ledger in one answer.
@@ -52,6 +53,97 @@ pub(crate) async fn redemptions(
         "kind": "RedemptionList", "apiVersion": SKUPPER.api_version(), "metadata": metadata,
         "items": rows.iter().map(|row| redemption(row, &replays)).collect::<Vec<_>>(),
     }))
+}
+
+/// Selects a page of the ledger of all grants.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LedgerPageOptions {
+    /// The grant and the ordinal of the last row looked at.
+    pub(crate) after: Option<(GrantId, u32)>,
+    pub(crate) limit: Option<u32>,
+}
+
+/// Where a page starts: `UID:ORDINAL` of the last row that was looked at.
+pub(crate) fn read_continue(text: &str) -> Option<(GrantId, u32)> {
+    let (grant, ordinal) = text.split_once(':')?;
+    Some((grant.parse().ok()?, ordinal.parse().ok()?))
+}
+
+/// A page of the ledger of all grants of a namespace, or of all namespaces; of deleted grants too. A page may be empty and
+/// have a `continue` all the same.
+pub(crate) async fn page(
+    app: &App,
+    namespace: Option<Namespace>,
+    options: LedgerPageOptions,
+) -> Result<Value, Problem> {
+    let limit = PageLimit::at_most(options.limit.unwrap_or(MOST_REDEMPTIONS).min(MOST_REDEMPTIONS));
+    let page = app.ledger(LedgerQuery { namespace, after: options.after, limit }).await;
+    let page = page.map_err(|error| Problem::from_store(&error))?;
+    let mut metadata = json!({});
+    if let Some((grant, ordinal)) = page.next {
+        metadata["continue"] = format!("{grant}:{ordinal}").into();
+    }
+    if !page.corrupt.is_empty() {
+        metadata["unreadable"] = page.corrupt.len().into();
+    }
+    let mut items = Vec::with_capacity(page.entries.len());
+    for rows in page.entries.chunk_by(|one, other| one.redemption.grant_id == other.redemption.grant_id) {
+        let replays = replays_of(app, rows).await?;
+        for row in rows {
+            let shown = entry(row);
+            let of_row = replays.iter().filter(|replay| replay.ordinal == row.redemption.ordinal);
+            let repetitions: Vec<Value> = of_row.map(|replay| repeated(&shown, replay)).collect();
+            items.push(shown);
+            items.extend(repetitions);
+        }
+    }
+    Ok(json!({
+        "kind": "RedemptionList", "apiVersion": SKUPPER.api_version(), "metadata": metadata, "items": items,
+    }))
+}
+
+fn entry(entry: &LedgerEntry) -> Value {
+    let mut row = redemption(&entry.redemption, &[]);
+    row["type"] = "redemption".into();
+    row["namespace"] = entry.namespace.as_str().into();
+    row["grant"] = entry.grant.as_str().into();
+    row["grantUid"] = entry.redemption.grant_id.to_string().into();
+    row
+}
+
+/// A certificate that was sent again, or another one for the same redemption, as a row of its own.
+fn repeated(entry: &Value, repetition: &Replay) -> Value {
+    let mut row = entry.clone();
+    let shown = replay(repetition);
+    row["type"] = match repetition.kind {
+        ReplayKind::Replayed => "replay",
+        ReplayKind::Reissued => "reissue",
+    }
+    .into();
+    row["redeemedAt"] = shown["replayedAt"].clone();
+    for field in ["peer", "serial", "keyFingerprint", "notAfter"] {
+        row[field] = shown[field].clone();
+    }
+    row
+}
+
+/// The replays of these rows, which are of one grant and follow each other.
+async fn replays_of(app: &App, rows: &[LedgerEntry]) -> Result<Vec<Replay>, Problem> {
+    let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
+    let mut after = (first.redemption.ordinal - 1, u32::MAX);
+    let mut found = Vec::new();
+    loop {
+        let page = app.replays(first.redemption.grant_id, after, MOST_REPLAYS).await;
+        let page = page.map_err(|error| Problem::from_store(&error))?;
+        let full = page.len() >= MOST_REPLAYS as usize;
+        let more = page.last().filter(|last_read| full && last_read.ordinal <= last.redemption.ordinal);
+        let next = more.map(|last_read| (last_read.ordinal, last_read.number));
+        found.extend(page.into_iter().filter(|replay| replay.ordinal <= last.redemption.ordinal));
+        match next {
+            Some(next) => after = next,
+            None => return Ok(found),
+        }
+    }
 }
 
 fn redemption(row: &Redemption, replays: &[Replay]) -> Value {

@@ -2,7 +2,7 @@
 
 use http_body_util::Full;
 use hyper::{Request, body::Bytes};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::world::{GRANTS, Seen, World, grant};
 use crate::{kube::access::caller::Peer, pki::AdminUser};
@@ -109,6 +109,40 @@ async fn a_user_of_one_namespace_makes_no_site_there_and_uses_no_issuer_of_anoth
     let one = format!("{SITES}/east");
     assert_eq!(ask(&world, user("grantd:east:read"), "GET", &one).await.status, 200);
     assert_eq!(ask(&world, user("grantd:east:write"), "DELETE", &one).await.status, 403);
+}
+
+#[tokio::test]
+async fn a_user_of_one_namespace_reads_the_ledger_of_its_grants_also_of_deleted_ones_and_no_other() {
+    const ALL: &str = "/apis/skupper.io/v2alpha1/redemptions";
+    const WEST: &str = "/apis/skupper.io/v2alpha1/namespaces/west/redemptions";
+    let world = World::start().await;
+    let made = world.grant("g", json!({})).await;
+    world.redeem(&made).await;
+    world.delete(&format!("{GRANTS}/g"), &Value::Null).await;
+
+    let own = ask(&world, user("grantd:west:read"), "GET", WEST).await.object();
+    let row = &own["items"][0];
+    let named = (&row["type"], &row["namespace"], &row["grant"], &row["grantUid"], &row["ordinal"]);
+    let uid = &made["metadata"]["uid"];
+    assert_eq!(named, (&json!("redemption"), &json!("west"), &json!("g"), uid, &json!(1)));
+
+    let other = ask(&world, user("grantd:edge:write"), "GET", WEST).await;
+    let message = "redemptions.skupper.io is forbidden: User \"alice\" cannot list resource \"redemptions\" in API group \
+                   \"skupper.io\" in the namespace \"west\"";
+    assert_eq!(other.failure(), (403, "Forbidden", message));
+    assert_eq!(ask(&world, user("grantd:west:write"), "GET", ALL).await.status, 403);
+    assert_eq!(ask(&world, user("grantd:*:read"), "GET", ALL).await.object()["items"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        ask(&world, user("grantd:edge:read"), "GET", &WEST.replace("west", "edge")).await.object()["items"],
+        json!([])
+    );
+    assert_eq!(ask(&world, Peer::Unauthenticated, "GET", ALL).await.status, 401);
+    for method in ["POST", "DELETE", "PUT"] {
+        assert_eq!(ask(&world, Peer::Owner, method, WEST).await.status, 405, "{method}");
+    }
+    for query in ["continue=x", "continue=x:1", "labelSelector=a"] {
+        assert_eq!(ask(&world, Peer::Owner, "GET", &format!("{ALL}?{query}")).await.status, 400, "{query}");
+    }
 }
 
 #[tokio::test]

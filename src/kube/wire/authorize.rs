@@ -9,7 +9,7 @@ use crate::{
         access::{caller::Peer, rights::permits},
         catalog::{
             document::Document,
-            resource_type::{Audience, CORE, Verb},
+            resource_type::{Audience, CORE, SKUPPER, Verb},
         },
         problem::{cause::shortened_name, status::Problem},
     },
@@ -50,6 +50,7 @@ pub(crate) fn authenticate(peer: &Peer, headers: &HeaderMap, route: &Route) -> R
             | Route::Namespace(_)
             | Route::Namespaces
             | Route::Events(_)
+            | Route::Ledger(_)
             | Route::Review(_)
             | Route::Collection { .. }
             | Route::Object { .. }
@@ -103,6 +104,10 @@ impl<'a> Attributes<'a> {
             }
             Route::Namespaces => return Some(Self::implicit("namespaces", None, "")),
             Route::Events(namespace) => return Some(Self::implicit("events", Some(namespace), "")),
+            Route::Ledger(namespace) => {
+                let implicit = Self::implicit("redemptions", namespace.as_ref(), "");
+                return Some(Self { group: SKUPPER.group, ..implicit });
+            }
             // Every caller may ask for its own permissions.
             Route::Review(_) | Route::Discovery(_) | Route::Malformed(_) | Route::Unknown => return None,
         };

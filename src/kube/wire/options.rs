@@ -14,7 +14,7 @@ use crate::{
             options::{Bookmarks, Effect, EndOfInitialEvents, ListOptions, Start, WatchOptions, WriteOptions},
             selector::Selector,
         },
-        kinds::ledger::LedgerOptions,
+        kinds::ledger::{LedgerOptions, LedgerPageOptions, read_continue},
         problem::{
             cause::{Cause, Shown},
             faults::FieldValidation,
@@ -72,12 +72,28 @@ pub(crate) fn read_ledger_options(query: &Query) -> Result<LedgerOptions, Proble
             text.parse().map_err(|_| Problem::BadRequest("continue key is not valid: not an ordinal".to_owned()))?
         }
     };
+    refuse_selectors(query)?;
+    Ok(LedgerOptions { after, limit })
+}
+
+/// Options for a page of the ledger of all grants.
+///
+/// # Errors
+/// 400 for an option that cannot be honoured.
+pub(crate) fn read_ledger_page_options(query: &Query) -> Result<LedgerPageOptions, Problem> {
+    let invalid = || Problem::BadRequest("continue key is not valid: not UID:ORDINAL".to_owned());
+    let after = query.one("continue")?.map(|text| read_continue(text).ok_or_else(invalid)).transpose()?;
+    refuse_selectors(query)?;
+    Ok(LedgerPageOptions { after, limit: query.limit()? })
+}
+
+fn refuse_selectors(query: &Query) -> Result<(), Problem> {
     for unsupported in ["labelSelector", "fieldSelector", "uid"] {
         if query.one(unsupported)?.is_some() {
             return Err(Problem::BadRequest(format!("{unsupported} is not supported for redemptions")));
         }
     }
-    Ok(LedgerOptions { after, limit })
+    Ok(())
 }
 
 /// Options of a watch.

@@ -10,7 +10,7 @@ use crate::{
             document::Document,
             namespaces,
             path::segments,
-            resource_type::{CORE, GroupVersion, NOT_ALLOWED, ResourceType, Shows, Subresource, Verb},
+            resource_type::{CORE, GroupVersion, NOT_ALLOWED, ResourceType, SKUPPER, Shows, Subresource, Verb},
             types::{find, versions},
         },
         problem::status::Problem,
@@ -42,6 +42,8 @@ pub(crate) enum Route {
         namespace: Namespace,
         name: String,
     },
+    /// The ledger of all grants of a namespace, or of all namespaces.
+    Ledger(Option<Namespace>),
     /// A path with an invalid namespace or percent escape; the text says which.
     Malformed(String),
     /// A path at which nothing is served.
@@ -83,6 +85,11 @@ impl Route {
                 Ok(namespace) => Self::Events(namespace),
                 Err(error) => Self::Malformed(format!("namespace {namespace:?} {error}")),
             },
+            ["redemptions"] if group_version == SKUPPER => Self::Ledger(None),
+            ["namespaces", namespace, "redemptions"] if group_version == SKUPPER => match namespace.parse() {
+                Ok(namespace) => Self::Ledger(Some(namespace)),
+                Err(error) => Self::Malformed(format!("namespace {namespace:?} {error}")),
+            },
             ["namespaces", namespace, plural, rest @ ..] => {
                 let Some(resource) = find(group_version, plural) else { return Self::Unknown };
                 match namespace.parse() {
@@ -122,7 +129,7 @@ impl Route {
         let verbs = match self {
             Self::Discovery(_) | Self::Namespace(_) | Self::Subresource { .. } => vec![Verb::Get],
             Self::Namespaces => vec![Verb::Create, Verb::List],
-            Self::Events(_) => vec![Verb::List],
+            Self::Events(_) | Self::Ledger(_) => vec![Verb::List],
             Self::Review(_) => vec![Verb::Create],
             Self::Collection { resource, namespace } => {
                 let here = |verb: &Verb| match verb {
@@ -165,6 +172,7 @@ impl Route {
             | Self::Subresource { .. }
             | Self::Discovery(_)
             | Self::Events(_)
+            | Self::Ledger(_)
             | Self::Review(_)
             | Self::Malformed(_)
             | Self::Unknown => NOT_ALLOWED,
@@ -177,6 +185,7 @@ impl Route {
             Self::Discovery(_) => AdminResource::Discovery,
             Self::Collection { resource, .. } | Self::Object { resource, .. } => resource.label,
             Self::Subresource { subresource, .. } => subresource.label,
+            Self::Ledger(_) => AdminResource::Redemptions,
             Self::Namespaces
             | Self::Namespace(_)
             | Self::Events(_)
@@ -198,6 +207,7 @@ impl Route {
             Self::Namespaces => ("namespaces", "", ""),
             Self::Namespace(namespace) => ("namespaces", "", namespace.as_str()),
             Self::Events(namespace) => ("events", namespace.as_str(), ""),
+            Self::Ledger(namespace) => ("redemptions", namespace.as_ref().map_or("", Namespace::as_str), ""),
             Self::Review(review) => (review.plural(), "", ""),
             Self::Discovery(_) | Self::Malformed(_) | Self::Unknown => ("", "", ""),
         }
@@ -222,7 +232,7 @@ mod tests {
             caller::Caller,
             rights::{Question, allows},
         },
-        catalog::{access_grant::ACCESS_GRANTS, resource_type::SKUPPER, site::SITES, types::TYPES},
+        catalog::{access_grant::ACCESS_GRANTS, site::SITES, types::TYPES},
     };
     use proptest::prelude::*;
 
@@ -232,6 +242,8 @@ mod tests {
         let base = "/apis/skupper.io/v2alpha1";
         let table = [
             (format!("{base}/sites"), Route::Collection { resource: &SITES, namespace: None }),
+            (format!("{base}/redemptions"), Route::Ledger(None)),
+            (format!("{base}/namespaces/west/redemptions"), Route::Ledger(Some(west.clone()))),
             (
                 format!("{base}/namespaces/west/accessgrants"),
                 Route::Collection { resource: &ACCESS_GRANTS, namespace: Some(west.clone()) },

@@ -27,7 +27,9 @@ use super::{
     authorize::{authenticate, authorize},
     documents,
     negotiation::{as_table, table_form},
-    options::{read_ledger_options, read_list_options, read_watch_options, read_write_options},
+    options::{
+        read_ledger_options, read_ledger_page_options, read_list_options, read_watch_options, read_write_options,
+    },
     query::Query,
     reply::Reply,
     request::{any_body, json_body, media_type, read_body, read_object},
@@ -238,6 +240,9 @@ impl Resources {
             }
             Route::Namespaces => namespaces::list(&self.app, &read_list_options(query, &[])?).await.map(Reply::from),
             Route::Events(_) => namespaces::events(&self.app).await.map(Reply::from),
+            Route::Ledger(namespace) => {
+                ledger::page(&self.app, namespace.clone(), read_ledger_page_options(query)?).await.map(Reply::ok)
+            }
             Route::Review(review) => {
                 let caller = peer.caller().ok_or(Problem::Unauthorized("Unauthorized"))?;
                 let (question, _memory) = read_object(request, &memory).await?;
@@ -327,6 +332,7 @@ fn action(
         | Route::Namespaces
         | Route::Namespace(_)
         | Route::Events(_)
+        | Route::Ledger(_)
         | Route::Review(_)
         | Route::Subresource { .. }
         | Route::Malformed(_)

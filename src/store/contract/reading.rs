@@ -3,7 +3,7 @@
 use super::{Bench, admission, at, certificate, change, commit, new_grant, on_every_store};
 use crate::{
     grant::{Allowance, CodeOrigin, GrantId, GrantMetadata, GrantTerms, Namespace},
-    store::{GrantChange, GrantCounts, GrantQuery, GrantStore, NewGrant, PageLimit, UpdateError},
+    store::{GrantChange, GrantCounts, GrantQuery, GrantStore, LedgerQuery, NewGrant, PageLimit, UpdateError},
 };
 
 on_every_store!(
@@ -14,6 +14,7 @@ on_every_store!(
     an_empty_page_has_the_revision_too,
     an_update_replaces_what_an_operator_may_change,
     the_ledger_is_read_in_pages,
+    the_ledger_of_all_grants_is_read_in_pages_and_keeps_deleted_ones,
     grants_are_counted_by_state,
     the_sweep_takes_what_is_old_and_no_more_than_asked,
     a_check_changes_nothing,
@@ -146,6 +147,46 @@ async fn the_ledger_is_read_in_pages<B: Bench>(bench: B) {
     assert!(page(5, 2).await.is_empty());
     assert!(page(0, 0).await.is_empty());
     assert_eq!(page(0, u32::MAX).await.len(), 5);
+}
+
+async fn the_ledger_of_all_grants_is_read_in_pages_and_keeps_deleted_ones<B: Bench>(bench: B) {
+    let store = bench.store();
+    let mut recorded = Vec::new();
+    for (namespace, name) in [("west", "one"), ("east", "two"), ("west", "three")] {
+        let namespace: Namespace = namespace.parse().unwrap();
+        let grant = NewGrant { namespace: namespace.clone(), allowed: 5, ..new_grant(name) };
+        let grant = store.create(grant).await.unwrap();
+        for ordinal in 1..=3 {
+            commit(&*store, admission(&grant, 1500), certificate()).await.unwrap();
+            recorded.push((grant.id, ordinal, namespace.to_string(), name.to_owned()));
+        }
+        store.delete(namespace, grant.name, None).await.unwrap();
+    }
+    recorded.sort();
+    let read = async |namespace: Option<&str>, limit| {
+        let namespace = namespace.map(|namespace| namespace.parse().unwrap());
+        let mut query = LedgerQuery { namespace, after: None, limit: PageLimit::at_most(limit) };
+        let (mut rows, mut pages) = (Vec::new(), 0);
+        loop {
+            let page = store.ledger(query.clone()).await.unwrap();
+            assert!(page.corrupt.is_empty());
+            rows.extend(page.entries.into_iter().map(|entry| {
+                let row = entry.redemption;
+                (row.grant_id, row.ordinal, entry.namespace.to_string(), entry.grant.to_string())
+            }));
+            pages += 1;
+            query.after = page.next;
+            if query.after.is_none() || pages == 20 {
+                return (rows, pages);
+            }
+        }
+    };
+
+    assert_eq!(read(None, 4).await, (recorded.clone(), 3));
+    assert_eq!(read(None, 9).await, (recorded.clone(), 1));
+    recorded.retain(|(_, _, namespace, _)| namespace == "west");
+    assert_eq!(read(Some("west"), 2).await, (recorded, 5));
+    assert_eq!(read(Some("nowhere"), 9).await, (Vec::new(), 1));
 }
 
 async fn grants_are_counted_by_state<B: Bench>(bench: B) {

@@ -38,6 +38,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("RECORD_REPLAY", statements::RECORD_REPLAY),
     ("REPEATABLE", statements::REPEATABLE),
     ("REPEATED", statements::REPEATED),
+    ("LEDGER", statements::LEDGER),
     ("CREATE", statements::CREATE),
     ("UPDATE", statements::UPDATE),
     ("EXISTS", statements::EXISTS),

@@ -1,5 +1,6 @@
 //! Reading, on connections of its own: each answer is one statement, so it shows the database at one moment.
 
+mod ledger;
 mod objects;
 mod replays;
 

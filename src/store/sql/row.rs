@@ -27,7 +27,7 @@ use crate::{
         Allowance, CertificateRecord, Code, CodeOrigin, Grant, GrantId, GrantMetadata, GrantName, KeyFingerprint,
         Namespace, Redemption, Revision, SerialNumber,
     },
-    store::{ChangeEffect, ChangeSubject, CorruptRow, Labels, LastState},
+    store::{ChangeEffect, ChangeSubject, CorruptRow, Labels, LastState, LedgerEntry},
 };
 
 /// Reads a row with the columns of a grant.
@@ -141,8 +141,25 @@ fn origin_from(text: &str) -> Column<CodeOrigin> {
 
 /// Reads a row of the ledger.
 pub(in crate::store) fn redemption(row: &impl Columns) -> Result<Redemption, CorruptRow> {
-    read_redemption(row)
-        .map_err(|Broken(what)| CorruptRow { id: row.text("grant_uid").unwrap_or("(unreadable)").to_owned(), what })
+    read_redemption(row).map_err(|broken| corrupt_redemption(row, broken))
+}
+
+fn corrupt_redemption(row: &impl Columns, Broken(what): Broken) -> CorruptRow {
+    CorruptRow { id: row.text("grant_uid").unwrap_or("(unreadable)").to_owned(), what }
+}
+
+/// A ledger row with the namespace and name of its grant.
+pub(in crate::store) fn ledger_entry(row: &impl Columns) -> Result<LedgerEntry, CorruptRow> {
+    let read = || {
+        let (namespace, grant) = (parsed(row, "grant_namespace")?, parsed(row, "grant_name")?);
+        Ok(LedgerEntry { namespace, grant, redemption: read_redemption(row)? })
+    };
+    read().map_err(|broken| corrupt_redemption(row, broken))
+}
+
+/// The place of a ledger row in the order of the whole ledger, if that can be read.
+pub(in crate::store) fn ledger_place(row: &impl Columns) -> Option<(GrantId, u32)> {
+    Some((parsed(row, "grant_uid").ok()?, number(row, "ordinal").ok()?))
 }
 
 fn read_redemption(row: &impl Columns) -> Column<Redemption> {

@@ -115,6 +115,11 @@ pub(in crate::store) const REPEATABLE: &str = "SELECT ordinal FROM \
 pub(in crate::store) const RECORD_REPLAY: &str = "INSERT INTO replay (grant_uid, ordinal, number, kind, replayed_at, peer, \
      serial, key_fingerprint, not_after) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
+/// Ledger rows of all grants after grant `$1` and ordinal `$2`, at most `$3`.
+pub(in crate::store) const LEDGER: &str = "SELECT grant_uid, ordinal, grant_namespace, grant_name, redeemed_at, link_name, \
+     subject, peer, serial, key_fingerprint, not_after FROM redemption WHERE (grant_uid, ordinal) > ($1, $2) \
+     ORDER BY grant_uid, ordinal LIMIT $3";
+
 /// `$11`: place in the batch; after it the terms, which `row::TermValues` binds. No row comes back when the name is taken.
 pub(in crate::store) const CREATE: &str = "INSERT INTO access_grant (uid, namespace, name, sealed_code, code_origin, \
      redemptions_allowed, redemptions, expires_at, created_at, generation, sealed_metadata, revision, issuer, \

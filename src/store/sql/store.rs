@@ -19,9 +19,9 @@ use crate::{
     },
     store::{
         Changes, Claimed, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery,
-        GrantStore, NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite, OnCommit, Recorded,
-        ReplayError, SealError, Store, StoreError, StoreFailure, StoreFuture, StoredObject, UpdateError,
-        WriteObjectsError,
+        GrantStore, LedgerPage, LedgerQuery, NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite,
+        OnCommit, Recorded, ReplayError, SealError, Store, StoreError, StoreFailure, StoreFuture, StoredObject,
+        UpdateError, WriteObjectsError,
     },
     time::Timestamp,
 };
@@ -181,6 +181,10 @@ impl<B: Backend> GrantStore for SqlStore<B> {
 
     fn redemptions(&self, id: GrantId, after: u32, limit: u32) -> StoreFuture<'_, Vec<Redemption>> {
         Box::pin(self.reader.redemptions(id, after, limit))
+    }
+
+    fn ledger(&self, query: LedgerQuery) -> StoreFuture<'_, LedgerPage> {
+        Box::pin(self.reader.ledger(query))
     }
 
     fn count(&self, now: Timestamp) -> StoreFuture<'_, GrantCounts> {

@@ -287,6 +287,7 @@ async fn no_statement_reads_the_whole_table() {
         statements::COUNT_LISTED_NAMESPACE,
         statements::COUNT,
         statements::REDEMPTIONS,
+        statements::LEDGER,
         statements::TOUCH_GRANT,
         statements::LAST_REDEMPTION,
         statements::UPDATE,
