@@ -219,7 +219,8 @@ impl World {
     /// Stops the controllers, and waits until they have ended.
     pub(super) async fn stop(&self, controllers: JoinHandle<()>) {
         self.app.draining();
-        timeout(DEADLINE, controllers).await.unwrap().unwrap();
+        // A redemption in progress is waited for, which takes up to as long as a test waits.
+        timeout(2 * DEADLINE, controllers).await.unwrap().unwrap();
     }
 }
 
