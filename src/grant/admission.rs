@@ -3,11 +3,24 @@
 use std::net::IpAddr;
 
 use super::{
-    admit::Refusal,
     id::GrantId,
     name::{IssuerName, LinkName, Namespace, Subject},
 };
 use crate::time::Timestamp;
+
+/// Why a grant does not open. The order of the variants is the order of the checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Refusal {
+    /// It has expired.
+    #[error("the grant has expired")]
+    Expired,
+    /// No redemption is left.
+    #[error("the grant is used up")]
+    Exhausted,
+    /// The body is not the code.
+    #[error("the code is wrong")]
+    WrongCode,
+}
 
 /// A request with the code of a grant that has not expired. Only [`Grant::claim`](super::Grant::claim) makes one.
 ///

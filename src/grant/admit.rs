@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, net::IpAddr};
 
 use super::{
-    admission::{Admission, Claim},
+    admission::{Admission, Claim, Refusal},
     allowance::Allowance,
     code::{Code, CodeOrigin, PresentedCode},
     id::{GrantId, Revision},
@@ -91,20 +91,6 @@ pub struct RedemptionRequest {
     pub code: PresentedCode,
     /// The address of the client, when it is known.
     pub peer: Option<IpAddr>,
-}
-
-/// Why a grant does not open. The order of the variants is the order of the checks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum Refusal {
-    /// It has expired.
-    #[error("the grant has expired")]
-    Expired,
-    /// No redemption is left.
-    #[error("the grant is used up")]
-    Exhausted,
-    /// The body is not the code.
-    #[error("the code is wrong")]
-    WrongCode,
 }
 
 impl Grant {

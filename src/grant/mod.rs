@@ -11,8 +11,8 @@ mod signed;
 mod terms;
 mod window;
 
-pub use admission::{Admission, Claim, Reissue};
-pub use admit::{Grant, GrantMetadata, GrantState, RedemptionRequest, Refusal};
+pub use admission::{Admission, Claim, Refusal, Reissue};
+pub use admit::{Grant, GrantMetadata, GrantState, RedemptionRequest};
 pub use allowance::{Allowance, AllowanceError};
 pub use code::{Code, CodeError, CodeOrigin, PresentedCode};
 pub use id::{GrantId, ParseGrantIdError, Revision};
