@@ -190,4 +190,6 @@ async fn ask(
 }
 
 #[cfg(test)]
+mod own_key_tests;
+#[cfg(test)]
 mod tests;

@@ -56,19 +56,25 @@ pub(super) enum Then {
     SayNothing,
 }
 
-/// A TLS server for one connection; gives back the request it has read.
-pub(super) async fn serve(credential: Credential, then: Then) -> (SocketAddr, JoinHandle<String>) {
+/// Accepts handshakes with this credential.
+pub(super) fn acceptor(credential: Credential) -> TlsAcceptor {
     let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(vec![credential.certificate], credential.key)
         .unwrap();
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// A TLS server for one connection; gives back the request it has read.
+pub(super) async fn serve(credential: Credential, then: Then) -> (SocketAddr, JoinHandle<String>) {
+    let acceptor = acceptor(credential);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
-        let Ok(mut stream) = TlsAcceptor::from(Arc::new(config)).accept(stream).await else { return String::new() };
+        let Ok(mut stream) = acceptor.accept(stream).await else { return String::new() };
         let mut request = vec![0; 4096];
         let mut length = 0;
         while !request[..length].ends_with(CODE.as_bytes()) {
