@@ -59,7 +59,7 @@ fn failure(error: &RedeemTokenError, token: &AccessToken) -> RedeemFailure {
         RedeemTokenError::NotHttps { .. } => ("token url scheme must be https".to_owned(), Retry::Never),
         RedeemTokenError::Refused { status, reason, body, retry_after, .. } => {
             let retry = match (status, retry_after) {
-                (400 | 403 | 404 | 405 | 413, _) => Retry::Never,
+                (400 | 403 | 404 | 405 | 409 | 413, _) => Retry::Never,
                 (_, Some(pause)) => Retry::After((*pause).min(LONGEST_PAUSE)),
                 (_, None) => Retry::Later,
             };

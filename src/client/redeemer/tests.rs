@@ -48,6 +48,7 @@ async fn a_refusal_is_reported_as_the_server_worded_it_and_is_final_unless_it_ma
         ("403 Forbidden", "Redemption refused\n", "403 (Forbidden) Redemption refused", Retry::Never),
         ("400 Bad Request", "Header name not valid\n", "400 (Bad Request) Header name not valid", Retry::Never),
         ("405 No", "Only POST is supported\n", "405 (Method Not Allowed) Only POST is supported", Retry::Never),
+        ("409 No", "Key already used\n", "409 (Conflict) Key already used", Retry::Never),
         ("413 No", "Request body too large\n", "413 (Payload Too Large) Request body too large", Retry::Never),
         ("429 Slow Down", "", "429 (Too Many Requests)", Retry::Later),
         ("500 No", "Could not\n", "500 (Internal Server Error) Could not", Retry::Later),
