@@ -2,9 +2,12 @@
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
-use super::{Bench, MemoryBench, SqliteBench, admission, at, certificate, change, commit, new_grant, within};
+use super::{
+    Bench, Kept, MemoryBench, SqliteBench, admission, at, certificate, change, claim, commit, commit_kept, new_grant,
+    within,
+};
 use crate::{
-    grant::{Allowance, CertificateRecord, Grant, GrantMetadata, Revision},
+    grant::{Allowance, CertificateRecord, Grant, GrantMetadata, KeyFingerprint, Reissue, Revision},
     store::{GrantChange, GrantQuery, GrantStore, NewGrant, PageLimit, Store},
 };
 
@@ -19,13 +22,56 @@ enum Expecting {
 /// One operation. A `usize` chooses among the grants made so far, also deleted ones.
 #[derive(Debug, Clone)]
 enum Step {
-    Create { namespace: &'static str, name: &'static str, allowed: u32, expires_at: i64, label: Option<String> },
+    Create {
+        namespace: &'static str,
+        name: &'static str,
+        allowed: u32,
+        expires_at: i64,
+        label: Option<String>,
+    },
     Read(usize),
-    List { namespace: Option<&'static str>, limit: u32 },
-    Update { grant: usize, expecting: Expecting, allowed: u32, label: Option<String> },
-    Delete { grant: usize, expecting: Expecting },
-    Redeem { grant: usize, seconds: i64, serial: Serial },
-    Ledger { grant: usize, after: u32, limit: u32 },
+    List {
+        namespace: Option<&'static str>,
+        limit: u32,
+    },
+    Update {
+        grant: usize,
+        expecting: Expecting,
+        allowed: u32,
+        label: Option<String>,
+    },
+    Delete {
+        grant: usize,
+        expecting: Expecting,
+    },
+    Redeem {
+        grant: usize,
+        seconds: i64,
+        serial: Serial,
+    },
+    /// With a key of the client's own, one of a few.
+    RedeemKept {
+        grant: usize,
+        seconds: i64,
+        key: u8,
+    },
+    Claim {
+        grant: usize,
+        seconds: i64,
+        key: u8,
+        name: &'static str,
+    },
+    /// Repeats the last redemption that is not older than `since`.
+    Repeat {
+        grant: usize,
+        seconds: i64,
+        since: i64,
+    },
+    Ledger {
+        grant: usize,
+        after: u32,
+        limit: u32,
+    },
     Count(i64),
     Sweep(i64),
     Check,
@@ -56,6 +102,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(grant, expecting, allowed, label)| Step::Update { grant, expecting, allowed, label }),
         2 => (grant(), expecting()).prop_map(|(grant, expecting)| Step::Delete { grant, expecting }),
         8 => (grant(), seconds(), serial).prop_map(|(grant, seconds, serial)| Step::Redeem { grant, seconds, serial }),
+        4 => (grant(), seconds(), 0..2_u8).prop_map(|(grant, seconds, key)| Step::RedeemKept { grant, seconds, key }),
+        3 => (grant(), seconds(), 0..2_u8, select(vec!["east", "east", "north"]))
+            .prop_map(|(grant, seconds, key, name)| Step::Claim { grant, seconds, key, name }),
+        3 => (grant(), seconds(), seconds()).prop_map(|(grant, seconds, since)| Step::Repeat { grant, seconds, since }),
         1 => (grant(), 0..3_u32, 0..3_u32).prop_map(|(grant, after, limit)| Step::Ledger { grant, after, limit }),
         1 => seconds().prop_map(Step::Count),
         1 => seconds().prop_map(Step::Sweep),
@@ -149,6 +199,28 @@ async fn answer(store: &impl Store, step: &Step, known: &Known, new: &NewGrant, 
             };
             format!("{:?}", commit(store, admission(grant, *seconds), record).await)
         }
+        Step::RedeemKept { grant, seconds, key } => {
+            let Some(grant) = chosen(*grant) else { return String::new() };
+            let record = CertificateRecord { key_fingerprint: KeyFingerprint::from_bytes([*key; 32]), ..fresh };
+            let kept = Kept(record, Some(fresh.serial.as_bytes().repeat(10)));
+            format!("{:?}", commit_kept(store, admission(grant, *seconds), kept).await)
+        }
+        Step::Claim { grant, seconds, key, name } => {
+            let Some(grant) = chosen(*grant) else { return String::new() };
+            let key = KeyFingerprint::from_bytes([*key; 32]);
+            format!("{:?}", store.claim(claim(grant, *seconds, name), key).await)
+        }
+        Step::Repeat { grant, seconds, since } => {
+            let Some(grant) = chosen(*grant) else { return String::new() };
+            let claim = claim(grant, *seconds, "east");
+            match store.repeatable(&claim, at(*since)).await.unwrap() {
+                None => "nothing to repeat".to_owned(),
+                Some(ordinal) => {
+                    let admission = claim.reissue(Reissue { ordinal, since: at(*since) });
+                    format!("{:?}", commit(store, admission, fresh).await)
+                }
+            }
+        }
         Step::Ledger { grant, after, limit } => {
             let Some(grant) = chosen(*grant) else { return String::new() };
             format!("{:?}", store.redemptions(grant.id, *after, *limit).await)
@@ -188,6 +260,8 @@ async fn run(steps: Vec<Step>) {
     for grant in &known.grants {
         let ledger = sqlite.store().redemptions(grant.id, 0, 1000).await.unwrap();
         assert_eq!(ledger, memory.store().redemptions(grant.id, 0, 1000).await.unwrap());
+        let replays = sqlite.store().replays(grant.id, (0, 0), 1000).await.unwrap();
+        assert_eq!(replays, memory.store().replays(grant.id, (0, 0), 1000).await.unwrap());
     }
 }
 
