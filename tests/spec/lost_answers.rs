@@ -5,7 +5,7 @@ use std::{
     io::{Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
-    process::Stdio,
+    process::{Command, Stdio},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -188,7 +188,7 @@ fn assert_pair(scratch: &Scratch, secret: &str) {
         "for part in crt key; do sed -n \"s/^  tls.$part: //p\" {secret} | tr -d '\"' | base64 -d > tls.$part; done; \
          [ \"$(openssl x509 -in tls.crt -noout -pubkey)\" = \"$(openssl pkey -in tls.key -pubout)\" ]"
     );
-    let same = std::process::Command::new("sh").args(["-c", &script]).current_dir(scratch.path()).status().unwrap();
+    let same = Command::new("sh").args(["-c", &script]).current_dir(scratch.path()).status().unwrap();
     assert!(same.success(), "key and certificate are no pair");
 }
 
@@ -214,15 +214,34 @@ fn a_command_that_was_killed_after_its_redemption_was_counted_is_run_again_and_c
     assert_pair(&scratch, &format!("Secret-{}.yaml", token.name));
 }
 
+/// Applies the token as kubectl does.
+fn apply(server: &Server, token: &AccessToken) {
+    let object = serde_json::json!({
+        "apiVersion": "skupper.io/v2alpha1", "kind": "AccessToken", "metadata": {"name": token.name.as_str()},
+        "spec": {
+            "url": token.url, "code": token.code.expose(), "ca": token.ca,
+            "settings": {"certificate-request": "pkcs10"},
+        },
+    });
+    let applied = Command::new("curl")
+        .args(["--silent", "--show-error", "--fail", "--max-time", "20", "--unix-socket"])
+        .arg(server.data_dir.join("admin.sock"))
+        .args(["-H", "content-type: application/json", "--data", &object.to_string()])
+        .arg("http://grantd/apis/skupper.io/v2alpha1/namespaces/default/accesstokens")
+        .output()
+        .unwrap();
+    assert!(applied.status.success(), "{applied:?}");
+}
+
 #[test]
 fn a_connecting_server_that_is_killed_before_it_stored_the_answer_costs_one_redemption() {
     let relay = Relay::start();
     let west = west(&relay, &[]);
     let mut east = Server::start();
-    let token = issue(&west, east.scratch(), 5);
+    let token = west.issue(5);
 
     relay.set(Fate::Held);
-    east.ok(&["apply", "-f", "west.yaml"]);
+    apply(&east, &token);
     wait_until("the redemption is counted", || west.ledger(&token).len() == 1);
     east.kill();
     relay.set(Fate::Delivered);
