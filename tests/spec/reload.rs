@@ -2,6 +2,7 @@
 
 use std::{fs, os::unix::fs::symlink, path::Path, time::Duration};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use grantd::{
     file::{Access, Existing, write},
     link::AccessToken,
@@ -63,19 +64,15 @@ fn issuer_metric(server: &Server, namespace: &str) -> bool {
         .any(|line| line.starts_with("grantd_issuer_not_after") && line.contains(&format!("\"{namespace}\"")))
 }
 
-/// What a redemption of a new token of this namespace gives.
+/// The Secret and the Link that a redemption of a new token of this namespace gives.
 fn redeem(server: &Server, namespace: &str) -> String {
-    server.ok(&["token", "issue", "t.yaml", "-n", namespace, "--force"]);
-    server.ok(&["token", "redeem", "t.yaml", "--force", "--output", "got"])
-}
-
-fn link_hosts(server: &Server, namespace: &str) -> String {
     let got = server.scratch().file("got");
     let _ = fs::remove_dir_all(&got);
     fs::create_dir(&got).unwrap();
-    redeem(server, namespace);
+    server.ok(&["token", "issue", "t.yaml", "-n", namespace, "--force"]);
+    server.ok(&["token", "redeem", "t.yaml", "--output", "got"]);
     let read = |entry: std::io::Result<fs::DirEntry>| fs::read_to_string(entry.unwrap().path()).unwrap();
-    fs::read_dir(got).unwrap().map(read).filter(|text| text.contains("kind: Link")).collect()
+    fs::read_dir(got).unwrap().map(read).collect()
 }
 
 #[test]
@@ -84,7 +81,7 @@ fn sites_are_added_changed_and_removed_without_a_restart_and_a_bad_file_changes_
     let file = scratch.file("grantd.yaml");
     fs::write(&file, configuration(&[("west", "one.example.com"), ("east", "east.example.com")])).unwrap();
     let server = Server::start_with(&["--config", file.to_str().unwrap()]);
-    assert!(link_hosts(&server, "west").contains("one.example.com"));
+    assert!(redeem(&server, "west").contains("one.example.com"));
 
     // A fault in any part refuses the whole.
     fs::write(&file, configuration(&[("west", "two.example.com"), ("north", "no host")])).unwrap();
@@ -96,7 +93,7 @@ fn sites_are_added_changed_and_removed_without_a_restart_and_a_bad_file_changes_
         server.log()
     );
     wait_until("the refusal is counted", || reloads(&server, "configuration", "refused") == 1);
-    assert!(link_hosts(&server, "west").contains("one.example.com"));
+    assert!(redeem(&server, "west").contains("one.example.com"));
 
     let retention = "retention: 3h\n";
     let new = configuration(&[("west", "two.example.com"), ("north", "north.example.com")]);
@@ -104,8 +101,8 @@ fn sites_are_added_changed_and_removed_without_a_restart_and_a_bad_file_changes_
     server.signal("HUP");
     wait_until("the new sites are served", || reloads(&server, "configuration", "loaded") == 1);
 
-    assert!(link_hosts(&server, "west").contains("two.example.com"));
-    assert!(link_hosts(&server, "north").contains("north.example.com"));
+    assert!(redeem(&server, "west").contains("two.example.com"));
+    assert!(redeem(&server, "north").contains("north.example.com"));
     let gone = server.run(&["token", "issue", "t.yaml", "-n", "east", "--force"]);
     assert!(!gone.status.success(), "{gone:?}");
     let listed = server.ok(&["get", "sites", "-A", "-o", "name"]);
@@ -147,14 +144,15 @@ fn an_issuer_is_replaced_by_a_swap_of_kubernetes_link_and_a_bad_one_is_refused()
     server.wait_for_log("a changed file cannot be used, and the previous certificate and key stay in use");
     assert!(server.log().contains(certificate.to_str().unwrap()), "{}", server.log());
     wait_until("the refusal is counted", || reloads(&server, "issuer", "refused") == 1);
-    redeem(&server, "default");
+    let ca_of = |ca: &SelfMadeCa| STANDARD.encode(&ca.certificate_pem);
+    assert!(redeem(&server, "default").contains(&ca_of(&first)));
     assert_eq!(server.observe("/readyz").0, 200);
 
     mount("..3", &|path| write_issuer(path, &second));
     server.signal("HUP");
     server.wait_for_log("issuer reloaded");
     wait_until("the reload is counted", || reloads(&server, "issuer", "loaded") == 1);
-    redeem(&server, "default");
+    assert!(redeem(&server, "default").contains(&ca_of(&second)));
     server.signal("HUP");
     assert_eq!(server.observe("/livez").0, 200);
 }
