@@ -158,11 +158,8 @@ impl Refresher {
         let changed = self.reconfigure.file().is_some_and(|file| self.seen.changed(file));
         match self.reconfigure.check(&self.app, changed, asked) {
             Reconfigured::Sites(sources) => {
-                // The files were read just now; a change of their contents from then on is noticed at the next check.
-                for source in &sources {
-                    self.seen.changed(&source.files.cert_file);
-                    self.seen.changed(&source.files.key_file);
-                }
+                // Files that are new here have not been seen, and are loaded once more in this round: they could have changed
+                // since they were read.
                 self.issuers = sources;
                 self.app.metrics().reloaded(Reloaded::Configuration, ReloadOutcome::Loaded);
             }
