@@ -215,3 +215,18 @@ fn a_file_that_is_no_token_is_refused_with_its_line_and_what_is_expected() {
         assert!(said.contains(expected), "{contents:?}: {said}");
     }
 }
+
+#[test]
+fn a_short_code_is_taken_and_warned_of_once() {
+    let server = Server::start();
+    fs::write(server.scratch().file("code"), "fifteen-letters\n").unwrap();
+    let grant = "apiVersion: skupper.io/v2alpha1\nkind: AccessGrant\nmetadata:\n  name: applied\nspec:\n  code: fifteen-letters\n";
+    fs::write(server.scratch().file("grant.yaml"), grant).unwrap();
+    for arguments in [&["grant", "create", "made", "--code-file", "code"][..], &["apply", "-f", "grant.yaml"]] {
+        let output = server.run(arguments);
+        let said = text(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        assert_eq!(said.matches("warning: spec.code: a code of fewer than 16 characters").count(), 1, "{said}");
+        assert!(!said.contains("fifteen"), "{said}");
+    }
+}

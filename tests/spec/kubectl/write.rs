@@ -116,3 +116,18 @@ async fn a_dry_run_checks_and_shows_and_keeps_nothing() {
         assert_eq!(kubectl.field(".spec.redemptionsAllowed").await, "2");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_short_code_is_taken_and_warned_of() {
+    for binary in versions() {
+        let kubectl = Kubectl::start(binary).await;
+        kubectl.write("short.yaml", &format!("{MANIFEST}  code: fifteen-letters\n"));
+        kubectl.write("long.yaml", &format!("{MANIFEST}  code: sixteen-letters-\n").replace("west", "long"));
+
+        let (printed, warned) = kubectl.says_and_warns(&["apply", "-f", "short.yaml"]).await;
+        assert_eq!(printed, "accessgrant.skupper.io/west created\n");
+        assert!(warned.starts_with("Warning: spec.code: a code of fewer than 16 characters"), "{warned}");
+        assert!(!warned.contains("fifteen"), "{warned}");
+        assert_eq!(kubectl.says_and_warns(&["apply", "-f", "long.yaml"]).await.1, "");
+    }
+}
