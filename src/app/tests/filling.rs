@@ -44,7 +44,7 @@ impl Filling {
         self.is_full.store(is_full, Ordering::SeqCst);
     }
 
-    /// From now on lists of objects and sweeps panic.
+    /// From now on lists of objects and counts of grants panic.
     pub(super) fn panic_from_now_on(&self) {
         self.panics.store(true, Ordering::SeqCst);
     }
@@ -176,11 +176,11 @@ impl GrantStore for Filling {
     }
 
     fn count(&self, now: Timestamp) -> StoreFuture<'_, GrantCounts> {
+        self.panic_if_wanted();
         self.store.count(now)
     }
 
     fn sweep(&self, cutoff: Timestamp, limit: u32) -> StoreFuture<'_, u32> {
-        self.panic_if_wanted();
         self.store.sweep(cutoff, limit)
     }
 
