@@ -19,6 +19,8 @@ pub struct Limits {
     pub max_headers: usize,
     /// The most connections at once, those in their handshake and redemptions whose client has gone included.
     pub max_connections: u32,
+    /// The most connections at once from one IPv4 address or one IPv6 network of 64 bits; 0 for no such limit.
+    pub max_connections_per_peer: u32,
     /// The most handshakes at once: they cost an unauthenticated client little and the server memory.
     pub max_handshakes: u32,
 }
@@ -33,6 +35,7 @@ impl Default for Limits {
             max_header_bytes: 8192,
             max_headers: 32,
             max_connections: 4096,
+            max_connections_per_peer: 0,
             max_handshakes: 1024,
         }
     }

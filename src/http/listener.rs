@@ -47,7 +47,10 @@ impl RedeemListener {
     ) -> Result<Drained, TlsError> {
         let of_connections = NetLimits {
             max_connections: limits.max_connections,
-            max_connections_per_source: limits.max_connections,
+            max_connections_per_source: match limits.max_connections_per_peer {
+                0 => limits.max_connections,
+                most => most,
+            },
             max_handshakes: limits.max_handshakes,
             // This listener has no users.
             max_unauthenticated: 0,

@@ -162,6 +162,10 @@ pub(crate) struct ServeArgs {
     /// The most connections at the same time, 1 to 1000000 [default: 4096]
     #[arg(long, env = "GRANTD_MAX_CONNECTIONS", value_name = "COUNT", help_heading = "Limits")]
     pub(crate) max_connections: Option<String>,
+    /// The most connections at the same time from one IPv4 address or one IPv6 network of 64 bits, 0 to 1000000; 0 for no
+    /// such limit [default: 0]
+    #[arg(long, env = "GRANTD_MAX_CONNECTIONS_PER_PEER", value_name = "COUNT", help_heading = "Limits")]
+    pub(crate) max_connections_per_peer: Option<String>,
     /// The most TLS handshakes at the same time, 1 to 1000000 [default: 1024]
     #[arg(long, env = "GRANTD_MAX_HANDSHAKES", value_name = "COUNT", help_heading = "Limits")]
     pub(crate) max_handshakes: Option<String>,

@@ -260,6 +260,13 @@ fn limits(s: &mut Sources<'_>, faults: &mut Faults) -> Limits {
         ),
         max_headers: s.value("max_headers", "limits.maxHeaders", default.max_headers, faults, number(8..=256)),
         max_connections: s.value("max_connections", "limits.maxConnections", default.max_connections, faults, count()),
+        max_connections_per_peer: s.value(
+            "max_connections_per_peer",
+            "limits.maxConnectionsPerPeer",
+            default.max_connections_per_peer,
+            faults,
+            number(0..=1_000_000),
+        ),
         max_handshakes: s.value("max_handshakes", "limits.maxHandshakes", default.max_handshakes, faults, count()),
     };
     // A limit of connections below the limit of handshakes is not a fault; it limits handshakes too.
