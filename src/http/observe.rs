@@ -34,9 +34,8 @@ use crate::{
 };
 
 const LIMITS: NetLimits = NetLimits {
-    // Far more than one Prometheus and one kubelet open.
-    max_connections: 128,
-    max_connections_per_source: 128,
+    max_connections: ObserveListener::MOST_CONNECTIONS,
+    max_connections_per_source: ObserveListener::MOST_CONNECTIONS,
     // There are no handshakes and no users.
     max_handshakes: 0,
     max_unauthenticated: 0,
@@ -59,26 +58,40 @@ const METRICS_TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=
 
 /// The listener for Prometheus and probes: `/metrics`, `/livez`, `/readyz`.
 #[derive(Debug)]
-pub struct ObserveListener(BoundTcp);
+pub struct ObserveListener {
+    bound: BoundTcp,
+    limits: NetLimits,
+}
 
 impl ObserveListener {
+    /// The most connections at once: far more than one Prometheus and one kubelet open.
+    pub const MOST_CONNECTIONS: u32 = 128;
+
     /// Listens; connections wait in the kernel until [`serve`](Self::serve). To be called inside a Tokio runtime.
     ///
     /// # Errors
     /// [`BindError`], which names the address and what to do.
     pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        BoundTcp::bind(address, "--observe-listen").map(Self)
+        let bound = BoundTcp::bind(address, "--observe-listen")?;
+        Ok(Self { bound, limits: LIMITS })
     }
 
     /// Where it listens: the port the kernel chose, if 0 was asked for.
     pub fn local_addr(&self) -> SocketAddr {
-        self.0.local_addr()
+        self.bound.local_addr()
+    }
+
+    /// The same with at most this many connections.
+    #[must_use]
+    pub fn with_at_most(self, connections: u32) -> Self {
+        let limits = NetLimits { max_connections: connections, ..self.limits };
+        Self { limits, ..self }
     }
 
     /// Serves until `shutdown` ends, then at most a second more for answers on their way.
     pub async fn serve(self, app: Arc<App>, shutdown: impl Future<Output = ()> + Send) -> Drained {
         let handler = ObserveHandler { http: http(), service: ObserveService { app, readiness: Arc::default() } };
-        net::serve(self.0, handler, LIMITS, shutdown).await
+        net::serve(self.bound, handler, self.limits, shutdown).await
     }
 }
 

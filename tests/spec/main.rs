@@ -14,6 +14,7 @@ mod exactly_once;
 mod exhaustion;
 mod fault_matrix;
 mod faults;
+mod flood;
 mod get;
 mod hostile;
 mod kube_rs;

@@ -1,5 +1,6 @@
 //! `grantd serve`: builds the server, runs it, and stops its parts in order.
 
+mod descriptors;
 mod disk;
 mod error;
 mod hosts;
@@ -35,7 +36,7 @@ use crate::{
     client::{NetworkProber, NetworkRedeemer},
     file::{self, Access, Existing},
     grant::Namespace,
-    http::{ObserveListener, RedeemListener},
+    http::{Limits, ObserveListener, RedeemListener},
     kube::{AdminSocketListener, AdminTlsListener},
     link::PublicUrl,
     metrics::Metrics,
@@ -254,16 +255,21 @@ impl Server {
     ) -> JoinSet<Result<(), ServeError>> {
         let mut listeners = JoinSet::new();
         let app = self.app;
-        let redeem = self.redeem.serve(Arc::clone(&app), config.limits.clone(), closed(closing));
+        let open_files = descriptors::raise();
+        let shares = descriptors::share(open_files, &config.limits, self.admin_network.is_some());
+        descriptors::warn_if_lowered(open_files, &config.limits, shares);
+        let limits = Limits { max_connections: shares.redeem, ..config.limits.clone() };
+        let redeem = self.redeem.serve(Arc::clone(&app), limits, closed(closing));
         let redeem = supervised(Arc::clone(&app), BackgroundTask::RedeemListener, redeem);
         listeners.spawn(async { redeem.await.map(drop).map_err(ServeError::Tls) });
-        let admin = self.admin.serve(Arc::clone(&app), closed(closing));
+        let admin = self.admin.with_at_most(shares.admin_socket).serve(Arc::clone(&app), closed(closing));
         let admin = supervised(Arc::clone(&app), BackgroundTask::AdminSocket, admin);
         listeners.spawn(async {
             admin.await;
             Ok(())
         });
         if let Some(AdminNetwork { listener, identity, .. }) = self.admin_network {
+            let listener = listener.with_at_most(shares.admin_network);
             let admin = listener.serve(Arc::clone(&app), identity, closed(closing));
             let admin = supervised(Arc::clone(&app), BackgroundTask::AdminListener, admin);
             listeners.spawn(async { admin.await.map(drop).map_err(ServeError::AdminListener) });
@@ -276,7 +282,7 @@ impl Server {
             Ok(())
         });
         // The observe listener answers probes and metrics until the process ends.
-        let observe = self.observe.serve(Arc::clone(&app), std::future::pending());
+        let observe = self.observe.with_at_most(shares.observe).serve(Arc::clone(&app), std::future::pending());
         tokio::spawn(supervised(Arc::clone(&app), BackgroundTask::ObserveListener, observe));
         tokio::spawn(Arc::clone(&app).sweep_forever());
         tokio::spawn(supervised(Arc::clone(&app), BackgroundTask::Certificates, self.refresher.run(hangup)));

@@ -30,7 +30,7 @@ use crate::{
 };
 
 const LIMITS: NetLimits = NetLimits {
-    max_connections: 256,
+    max_connections: AdminTlsListener::MOST_CONNECTIONS,
     max_connections_per_source: 64,
     max_handshakes: 128,
     // Enough for the discovery of many clients at once.
@@ -52,21 +52,35 @@ const HTTP_1: &[u8] = b"http/1.1";
 
 /// The admin listener for users with certificates, bound and not yet serving.
 #[derive(Debug)]
-pub struct AdminTlsListener(BoundTcp);
+pub struct AdminTlsListener {
+    bound: BoundTcp,
+    limits: NetLimits,
+}
 
 impl AdminTlsListener {
+    /// The most connections at once.
+    pub const MOST_CONNECTIONS: u32 = 256;
+
     /// Binds the address and listens; connections wait in the kernel until [`serve`](Self::serve). Must be called within a
     /// Tokio runtime.
     ///
     /// # Errors
     /// [`AdminListenerError::Bind`].
     pub fn bind(address: SocketAddr) -> Result<Self, AdminListenerError> {
-        BoundTcp::bind(address, "--admin-listen").map(Self).map_err(AdminListenerError::Bind)
+        let bound = BoundTcp::bind(address, "--admin-listen").map_err(AdminListenerError::Bind)?;
+        Ok(Self { bound, limits: LIMITS })
     }
 
     /// The bound address, with the port that the kernel chose if port 0 was asked for.
     pub fn local_addr(&self) -> SocketAddr {
-        self.0.local_addr()
+        self.bound.local_addr()
+    }
+
+    /// The same with at most this many connections.
+    #[must_use]
+    pub fn with_at_most(self, connections: u32) -> Self {
+        let limits = NetLimits { max_connections: connections, ..self.limits };
+        Self { limits, ..self }
     }
 
     /// Serves until `shutdown` ends, then takes no more connections, and lets the requests that have begun finish, for at
@@ -81,7 +95,7 @@ impl AdminTlsListener {
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<Drained, AdminListenerError> {
         let handler = AdminTlsHandler { tls: tls(&identity)?, service: AdminService::new(Arc::clone(&app)), app };
-        Ok(net::serve(self.0, handler, LIMITS, shutdown).await)
+        Ok(net::serve(self.bound, handler, self.limits, shutdown).await)
     }
 }
 

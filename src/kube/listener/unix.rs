@@ -16,8 +16,8 @@ use crate::{
 };
 
 const LIMITS: NetLimits = NetLimits {
-    max_connections: 64,
-    max_connections_per_source: 64,
+    max_connections: AdminSocketListener::MOST_CONNECTIONS,
+    max_connections_per_source: AdminSocketListener::MOST_CONNECTIONS,
     // A Unix socket has no TLS handshakes and one user, so the limits of those have no effect.
     max_handshakes: 0,
     max_unauthenticated: 0,
@@ -33,9 +33,15 @@ const TURNED_AWAY: &str = r#"{"kind":"Status","apiVersion":"v1","metadata":{},"s
 
 /// The admin listener for the owner of the socket file, bound and not yet serving.
 #[derive(Debug)]
-pub struct AdminSocketListener(BoundUnix);
+pub struct AdminSocketListener {
+    bound: BoundUnix,
+    limits: NetLimits,
+}
 
 impl AdminSocketListener {
+    /// The most connections at once.
+    pub const MOST_CONNECTIONS: u32 = 64;
+
     /// Binds the socket, mode 0600, and listens. A socket left over at this path is replaced: the caller holds the
     /// data directory's lock, so no process serves it any more.
     ///
@@ -44,19 +50,27 @@ impl AdminSocketListener {
     /// # Errors
     /// [`AdminListenerError::Socket`]; then no file was left behind.
     pub fn bind(path: &Path) -> Result<Self, AdminListenerError> {
-        BoundUnix::bind(path, "--data-dir").map(Self).map_err(AdminListenerError::Socket)
+        let bound = BoundUnix::bind(path, "--data-dir").map_err(AdminListenerError::Socket)?;
+        Ok(Self { bound, limits: LIMITS })
     }
 
     /// The path of the socket.
     pub fn path(&self) -> &Path {
-        self.0.path()
+        self.bound.path()
+    }
+
+    /// The same with at most this many connections.
+    #[must_use]
+    pub fn with_at_most(self, connections: u32) -> Self {
+        let limits = NetLimits { max_connections: connections, ..self.limits };
+        Self { limits, ..self }
     }
 
     /// Serves until `shutdown` ends, then takes no more connections, removes the socket file, and lets the requests
     /// that have begun finish, for at most 22 seconds.
     pub async fn serve(self, app: Arc<App>, shutdown: impl Future<Output = ()> + Send) -> Drained {
         let handler = AdminSocketHandler { service: AdminService::new(app).of(Peer::Owner) };
-        net::serve(self.0, handler, LIMITS, shutdown).await
+        net::serve(self.bound, handler, self.limits, shutdown).await
     }
 }
 

@@ -126,8 +126,7 @@ impl Model {
         let is_old = now - lost.accepted >= LEAST_AGE;
         assert!(of >= own + 2 || is_old, "cut early in favour of a source that does not hold less");
         if own >= kind.limit_per_source() {
-            assert_eq!(lost.source, *source, "a source at its limit took a place of another");
-            return;
+            return assert_eq!(lost.source, *source, "a source at its limit took a place of another");
         }
         let mut sources: BTreeSet<_> = self.of(kind).iter().map(|member| member.source.clone()).collect();
         sources.insert(source.clone());
@@ -345,7 +344,6 @@ fn the_newcomers_have_their_share_and_the_first_source_cannot_take_it_back() {
     let mut places = held_by_one(100, Stage::Waiting, now);
     let honest: Vec<_> = (0..50).map(|_| places.admit(source(2), now, 1000).unwrap().0).collect();
 
-    // Long after its deadline should have ended it: the share counts, not the age.
     let later = now + 10 * LEAST_AGE;
     for _ in 0..1000 {
         let (_, loser) = places.admit(source(1), later, 2000).unwrap_or((0, None));
