@@ -47,12 +47,13 @@ impl RedeemListener {
     ) -> Result<Drained, TlsError> {
         let of_connections = NetLimits {
             max_connections: limits.max_connections,
-            max_connections_per_source: match limits.max_connections_per_peer {
+            max_connections_per_address: match limits.max_connections_per_peer {
                 0 => limits.max_connections,
                 most => most,
             },
             max_handshakes: limits.max_handshakes,
             // This listener has no users.
+            max_connections_per_user: 0,
             max_unauthenticated: 0,
             least_age: LEAST_AGE,
             handshake_deadline: limits.handshake_deadline,

@@ -35,8 +35,9 @@ use crate::{
 
 const LIMITS: NetLimits = NetLimits {
     max_connections: ObserveListener::MOST_CONNECTIONS,
-    max_connections_per_source: ObserveListener::MOST_CONNECTIONS,
+    max_connections_per_address: ObserveListener::MOST_CONNECTIONS,
     // There are no handshakes and no users.
+    max_connections_per_user: 0,
     max_handshakes: 0,
     max_unauthenticated: 0,
     // A client sends its request as soon as it is connected, whatever the round trip. A probe often has no more than a

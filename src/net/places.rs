@@ -1,23 +1,21 @@
 //! The places of one listener: its connections, and among them the handshakes and the unauthenticated.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 
 use super::{
     Source,
-    pool::{Claim, Pool, Room, Stage},
+    pool::{Claim, Pool, PoolLimits, Room, Stage},
 };
 use crate::metrics::Rejection;
 
 /// How many places there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PlaceLimits {
-    pub(super) connections: u32,
-    pub(super) connections_per_source: u32,
+    pub(super) connections: PoolLimits,
     pub(super) handshakes: u32,
     pub(super) unauthenticated: u32,
-    pub(super) least_age: Duration,
 }
 
 /// The connections of one listener, each with a value that tells it when it has lost its place.
@@ -54,11 +52,11 @@ pub(super) type Loser<T> = Option<(T, Rejection)>;
 
 impl<T> Places<T> {
     pub(super) fn new(limits: PlaceLimits) -> Self {
-        let pool = |places, per_source| Pool::new(places, per_source, limits.least_age);
+        let pool = |places| Pool::new(PoolLimits::of(places, limits.connections.least_age));
         Self {
-            connections: pool(limits.connections, limits.connections_per_source),
-            handshakes: pool(limits.handshakes, u32::MAX),
-            unauthenticated: pool(limits.unauthenticated, u32::MAX),
+            connections: Pool::new(limits.connections),
+            handshakes: pool(limits.handshakes),
+            unauthenticated: pool(limits.unauthenticated),
             members: BTreeMap::new(),
             last_id: 0,
         }

@@ -51,12 +51,29 @@ pub(super) enum Room {
     None,
 }
 
+/// How many places there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PoolLimits {
+    pub(super) places: u32,
+    /// The most places of one source that is no user; without effect from `places` on.
+    pub(super) per_address: u32,
+    /// The most places of one user; without effect from `places` on.
+    pub(super) per_user: u32,
+    /// While no other source holds more, a connection younger than this does not lose its place.
+    pub(super) least_age: Duration,
+}
+
+impl PoolLimits {
+    /// Places that are limited only in all.
+    pub(super) fn of(places: u32, least_age: Duration) -> Self {
+        Self { places, per_address: places, per_user: places, least_age }
+    }
+}
+
 /// The places of one kind.
 #[derive(Debug)]
 pub(super) struct Pool {
-    places: u32,
-    places_per_source: u32,
-    least_age: Duration,
+    limits: PoolLimits,
     in_use: u32,
     sources: BTreeMap<Source, Held>,
     /// The sources that have a claim to lose; the one that loses first is the last.
@@ -79,13 +96,8 @@ struct Rank {
 }
 
 impl Pool {
-    /// `places` in all, of which one source gets at most `places_per_source`. While no other source holds more, a
-    /// connection younger than `least_age` does not lose its place.
-    pub(super) fn new(places: u32, places_per_source: u32, least_age: Duration) -> Self {
-        let (sources, order) = (BTreeMap::new(), BTreeSet::new());
-        // A limit that is never the reason must not be named as one.
-        let places_per_source = if places_per_source < places { places_per_source } else { u32::MAX };
-        Self { places, places_per_source, least_age, in_use: 0, sources, order }
+    pub(super) fn new(limits: PoolLimits) -> Self {
+        Self { limits, in_use: 0, sources: BTreeMap::new(), order: BTreeSet::new() }
     }
 
     /// Whether no place is in use, and nothing is left of those that were.
@@ -94,9 +106,13 @@ impl Pool {
         self.in_use == 0 && self.sources.is_empty() && self.order.is_empty()
     }
 
-    /// Whether `source` holds as many places as one source may.
+    /// Whether `source` holds as many places as it may, although others are free.
     pub(super) fn is_at_limit(&self, source: &Source) -> bool {
-        self.held_by(source) >= self.places_per_source
+        let limit = match source {
+            Source::User(_) => self.limits.per_user,
+            Source::Local | Source::V4(_) | Source::V6(_) => self.limits.per_address,
+        };
+        limit < self.limits.places && self.held_by(source) >= limit
     }
 
     /// Whether there is a place for one more connection of `source`, and at whose cost.
@@ -109,7 +125,7 @@ impl Pool {
         if self.is_at_limit(source) {
             return self.overdue(source, now);
         }
-        if self.in_use < self.places {
+        if self.in_use < self.limits.places {
             return Room::Free;
         }
         let largest = self.order.last().filter(|largest| self.has_its_share(largest.count, own));
@@ -166,7 +182,7 @@ impl Pool {
     fn overdue(&self, source: &Source, now: Instant) -> Room {
         let Some(held) = self.sources.get(source) else { return Room::None };
         let mut oldest = Stage::UNPRODUCTIVE.into_iter().filter_map(|stage| held.oldest(stage, now));
-        let overdue = oldest.find(|claim| now.saturating_duration_since(claim.accepted) >= self.least_age);
+        let overdue = oldest.find(|claim| now.saturating_duration_since(claim.accepted) >= self.limits.least_age);
         overdue.map_or(Room::None, |claim| Room::Taking(claim.id))
     }
 

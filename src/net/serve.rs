@@ -14,6 +14,7 @@ use super::{
     incoming::{Accepted, Incoming},
     limiter::ConnectionLimiter,
     places::{NoPlace, PlaceLimits},
+    pool::PoolLimits,
     tasks::Tasks,
 };
 use crate::metrics::{ConnectionState, HandshakeOutcome, KeyExchange, Rejection};
@@ -24,8 +25,10 @@ use crate::metrics::{ConnectionState, HandshakeOutcome, KeyExchange, Rejection};
 pub struct NetLimits {
     /// The most connections at once, those in their handshake included, and work whose client has gone.
     pub max_connections: u32,
-    /// The most connections of one source.
-    pub max_connections_per_source: u32,
+    /// The most connections from one address, without those of users.
+    pub max_connections_per_address: u32,
+    /// The most connections of one user.
+    pub max_connections_per_user: u32,
     /// The most handshakes at once. A connection from which nothing was read is not in its handshake yet.
     pub max_handshakes: u32,
     /// The most connections of [`Holder::Unauthenticated`] at once.
@@ -62,11 +65,14 @@ pub async fn serve<H: ConnectionHandler>(
         handler: Arc::new(handler),
         closing: Closing::new(stop, limits.grace),
         limiter: ConnectionLimiter::new(PlaceLimits {
-            connections: limits.max_connections,
-            connections_per_source: limits.max_connections_per_source,
+            connections: PoolLimits {
+                places: limits.max_connections,
+                per_address: limits.max_connections_per_address,
+                per_user: limits.max_connections_per_user,
+                least_age: limits.least_age,
+            },
             handshakes: limits.max_handshakes,
             unauthenticated: limits.max_unauthenticated,
-            least_age: limits.least_age,
         }),
         tasks: Tasks::of(H::NAME),
         limits,

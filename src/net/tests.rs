@@ -24,7 +24,8 @@ use crate::metrics::{KeyExchange, Metrics};
 
 const LIMITS: NetLimits = NetLimits {
     max_connections: 10,
-    max_connections_per_source: 10,
+    max_connections_per_address: 10,
+    max_connections_per_user: 10,
     max_handshakes: 10,
     max_unauthenticated: 10,
     least_age: Duration::from_secs(3),

@@ -11,6 +11,7 @@ pub(super) mod outcome;
 pub(super) mod page;
 pub(super) mod patch;
 pub(super) mod selector;
+pub(super) mod shares;
 pub(super) mod validate;
 pub(super) mod verbs;
 pub(super) mod watch;

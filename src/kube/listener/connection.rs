@@ -39,10 +39,9 @@ pub(super) async fn serve<S>(stream: S, protocol: Protocol, service: AdminServic
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    // The permit is held until the connection is closed.
-    let Connection { permit: _permit, mut closing } = connection;
+    let Connection { permit, mut closing } = connection;
     let http = http(protocol);
-    let (service, answers) = service.on_one_connection();
+    let (service, answers) = service.on_one_connection(permit);
     let connection = http
         .serve_connection(TokioIo::new(Progressing::new(stream, WRITE_DEADLINE)), TowerToHyperService::new(service));
     let mut connection = pin!(connection);

@@ -24,14 +24,15 @@ use super::{
 use crate::{
     app::App,
     kube::{access::caller::Peer, wire::service::AdminService},
-    net::{self, BoundTcp, Connection, ConnectionHandler, Drained, NetLimits, Tls, TlsParts},
+    net::{self, BoundTcp, Connection, ConnectionHandler, Drained, Holder, NetLimits, Tls, TlsParts},
     pki::{AdminCertificate, ServingIdentity},
     time::{Clock, Timestamp},
 };
 
 const LIMITS: NetLimits = NetLimits {
     max_connections: AdminTlsListener::MOST_CONNECTIONS,
-    max_connections_per_source: 64,
+    max_connections_per_address: AdminTlsListener::MOST_CONNECTIONS,
+    max_connections_per_user: 64,
     max_handshakes: 128,
     // Enough for the discovery of many clients at once.
     max_unauthenticated: 32,
@@ -112,6 +113,15 @@ impl ConnectionHandler for AdminTlsHandler {
 
     fn transport(&self) -> &Tls {
         &self.tls
+    }
+
+    fn holder(&self, stream: &TlsStream<TcpStream>) -> Holder {
+        match certificate(stream) {
+            Some(certificate) if self.app.admin_users().admits(&certificate) => {
+                Holder::User(certificate.user.name.as_str().into())
+            }
+            Some(_) | None => Holder::Unauthenticated,
+        }
     }
 
     fn serving_deadline(&self, stream: &TlsStream<TcpStream>) -> Option<Duration> {

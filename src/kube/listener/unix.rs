@@ -17,7 +17,8 @@ use crate::{
 
 const LIMITS: NetLimits = NetLimits {
     max_connections: AdminSocketListener::MOST_CONNECTIONS,
-    max_connections_per_source: AdminSocketListener::MOST_CONNECTIONS,
+    max_connections_per_address: AdminSocketListener::MOST_CONNECTIONS,
+    max_connections_per_user: AdminSocketListener::MOST_CONNECTIONS,
     // A Unix socket has no TLS handshakes and one user, so the limits of those have no effect.
     max_handshakes: 0,
     max_unauthenticated: 0,

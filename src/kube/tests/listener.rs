@@ -1,24 +1,16 @@
 //! The listener on the Unix socket: a real socket, and curl.
 
 use std::{
-    convert::Infallible,
     fs,
-    future::{Future, poll_fn},
     os::unix::{
         fs::{PermissionsExt, symlink},
         net::UnixListener as StdListener,
     },
     path::Path,
-    pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
     time::Duration,
 };
 
-use hyper::{
-    Request,
-    body::{Body, Bytes, Frame},
-};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -246,45 +238,4 @@ async fn one_connection_too_many_is_asked_to_retry() {
     assert_eq!(serde_json::from_str::<Value>(body).unwrap()["code"], 503);
     drop(held);
     running.close().await;
-}
-
-struct NeverComes;
-
-impl Body for NeverComes {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Pending
-    }
-}
-
-#[tokio::test]
-async fn a_body_that_does_not_come_is_not_waited_for() {
-    let world = World::start().await;
-    let request = Request::post(GRANTS).header("content-type", "application/json").body(NeverComes).unwrap();
-
-    tokio::time::pause();
-    let seen = world.request(request).await;
-
-    assert_eq!(seen.failure(), (408, "Timeout", "the request body did not arrive in time"));
-}
-
-#[tokio::test]
-async fn more_requests_than_can_be_worked_on_are_asked_to_retry() {
-    let world = World::start().await;
-    let post = || Request::post(GRANTS).header("content-type", "application/json").body(NeverComes).unwrap();
-    let mut waiting: Vec<_> = (0..32).map(|_| Box::pin(world.request(post()))).collect();
-    for request in &mut waiting {
-        // Polled once, each is past the limit and waits for its body.
-        let answered = poll_fn(|context| Poll::Ready(request.as_mut().poll(context).is_ready())).await;
-        assert!(!answered);
-    }
-
-    let seen = world.get("/version").await;
-
-    assert_eq!(seen.failure().1, "TooManyRequests");
-    assert_eq!(seen.header("retry-after"), "1");
-    drop(waiting);
-    assert_eq!(world.get("/version").await.status, 200);
 }

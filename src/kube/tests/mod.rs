@@ -19,6 +19,7 @@ mod removal;
 mod reviews;
 mod revocation;
 mod secrets;
+mod shares;
 mod sites;
 mod skupper;
 mod stalled;

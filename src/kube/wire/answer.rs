@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     app::MemoryPermit,
     kube::engine::watch::stream::{BrokenOff, EventStream},
+    net::ActiveRequest,
 };
 
 /// The most bytes of one piece. A piece stays in memory until it is sent, even when its stream has ended.
@@ -89,6 +90,7 @@ pub(crate) struct AnswerBody {
 struct Registration {
     answers: Answers,
     number: u64,
+    _active: Option<ActiveRequest>,
 }
 
 impl AnswerBody {
@@ -102,9 +104,10 @@ impl AnswerBody {
         Self { rest: Bytes::new(), events: Some(events), permit: None, begun: Instant::now(), registration: None }
     }
 
-    /// The same body, registered with its connection.
-    pub(crate) fn on(self, answers: &Answers) -> Self {
-        Self { registration: Some(Registration { answers: answers.clone(), number: answers.register() }), ..self }
+    /// The same body, registered with its connection, which keeps its place until the body is sent.
+    pub(crate) fn on(self, answers: &Answers, active: Option<ActiveRequest>) -> Self {
+        let registration = Registration { answers: answers.clone(), number: answers.register(), _active: active };
+        Self { registration: Some(registration), ..self }
     }
 
     fn next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
@@ -177,7 +180,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_its_client_does_not_take_is_noticed_after_a_minute() {
         let answers = Answers::default();
-        let _body = AnswerBody::whole(Bytes::from_static(b"text"), None).on(&answers);
+        let _body = AnswerBody::whole(Bytes::from_static(b"text"), None).on(&answers, None);
         let begun = Instant::now();
 
         answers.stalled().await;
@@ -188,7 +191,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_is_taken_slowly_is_noticed_after_five_minutes() {
         let answers = Answers::default();
-        let mut body = AnswerBody::whole(Bytes::from(vec![0; 100 * LONGEST_PIECE]), None).on(&answers);
+        let mut body = AnswerBody::whole(Bytes::from(vec![0; 100 * LONGEST_PIECE]), None).on(&answers, None);
         let begun = Instant::now();
         let taking = async {
             loop {
@@ -209,7 +212,7 @@ mod tests {
         let permit = memory.share_of("a").try_take(bytes.len()).unwrap();
         assert_eq!(memory.free(), before - bytes.len());
 
-        let body = AnswerBody::whole(Bytes::from(bytes.clone()), Some(permit)).on(&answers);
+        let body = AnswerBody::whole(Bytes::from(bytes.clone()), Some(permit)).on(&answers, None);
         assert_eq!(body.size_hint().exact(), Some(3 * 16 * 1024 + 1));
         assert_eq!(body.collect().await.unwrap().to_bytes(), bytes);
 

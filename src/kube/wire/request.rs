@@ -4,7 +4,7 @@ use std::{pin::pin, time::Duration};
 
 use http_body_util::BodyExt;
 use hyper::{
-    HeaderMap, Request,
+    HeaderMap,
     body::{Body, Bytes},
     header::CONTENT_TYPE,
 };
@@ -42,16 +42,7 @@ pub(crate) struct ReadBody {
     pub(crate) memory: MemoryPermit,
 }
 
-/// The object in a request of a kind that kubectl sends in protobuf.
-pub(crate) async fn read_object<B>(request: Request<B>, memory: &MemoryShare) -> Result<(Value, MemoryPermit), Problem>
-where
-    B: Body<Data = Bytes>,
-{
-    let (parts, body) = request.into_parts();
-    let ReadBody { bytes, memory } = read_body(body, memory).await?;
-    Ok((any_body(&parts.headers, &bytes)?, memory))
-}
-
+/// The object in the body of a request of a kind that kubectl sends in protobuf.
 pub(crate) fn any_body(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
     match media_type(headers).as_str() {
         protobuf::MEDIA_TYPE => protobuf::object(body),

@@ -13,13 +13,8 @@ use hyper::{
     HeaderMap, Request,
     body::{Body, Bytes},
 };
-use tokio::sync::Semaphore;
-use tower::{
-    BoxError, Service, ServiceBuilder, ServiceExt,
-    limit::ConcurrencyLimit,
-    load_shed::{LoadShed, error::Overloaded},
-    timeout::Timeout,
-};
+use tokio::time::timeout;
+use tower::Service;
 use tracing::{debug, info};
 
 use super::{
@@ -32,11 +27,11 @@ use super::{
     },
     query::Query,
     reply::Reply,
-    request::{any_body, json_body, media_type, read_body, read_object},
+    request::{ReadBody, any_body, json_body, media_type, read_body},
     route::Route,
 };
 use crate::{
-    app::App,
+    app::{App, MemoryPermit},
     kube::{
         access::{caller::Peer, reviews},
         catalog::{
@@ -47,6 +42,7 @@ use crate::{
             action::{Action, DeleteOptions},
             list::ListForm,
             patch::Patch,
+            shares::{Place, Sharer, Shares},
             verbs,
             watch::watcher::{self, MOST_WATCHES, WatchRequest},
         },
@@ -57,12 +53,15 @@ use crate::{
         problem::status::Problem,
     },
     metrics::{AdminVerb, StatusClass},
+    net::{DisplacedError, Permit},
 };
 
 /// The longest time from the start of a request to its answer; watches run longer.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(20);
-/// The most requests that are processed at the same time; further ones get a 429.
+/// The most requests that are processed at the same time, of all users; further ones get a 429.
 const MOST_REQUESTS: usize = 32;
+/// The most bodies that are received at the same time. A request is processed when its body is there.
+const MOST_BODIES: usize = 32;
 
 /// The API for the requests of one peer. All clones share the limits.
 #[derive(Clone)]
@@ -70,19 +69,22 @@ pub(crate) struct AdminService {
     app: Arc<App>,
     peer: Arc<Peer>,
     answers: Answers,
-    limited: LoadShed<ConcurrencyLimit<Timeout<Resources>>>,
+    /// The permit of the connection; `None` in tests without one.
+    permit: Option<Arc<Permit>>,
+    resources: Resources,
 }
 
 impl AdminService {
     /// The API for unauthenticated clients.
     pub(crate) fn new(app: Arc<App>) -> Self {
-        let watches = Arc::new(Semaphore::new(MOST_WATCHES));
-        let limited = ServiceBuilder::new()
-            .load_shed()
-            .concurrency_limit(MOST_REQUESTS)
-            .timeout(REQUEST_DEADLINE)
-            .service(Resources { app: Arc::clone(&app), watches });
-        Self { app, peer: Arc::new(Peer::Unauthenticated), answers: Answers::default(), limited }
+        let resources = Resources {
+            app: Arc::clone(&app),
+            bodies: Shares::new(MOST_BODIES),
+            requests: Shares::new(MOST_REQUESTS),
+            watches: Shares::new(MOST_WATCHES),
+        };
+        let peer = Arc::new(Peer::Unauthenticated);
+        Self { app, peer, answers: Answers::default(), permit: None, resources }
     }
 
     /// The same API, with the same limits, for the requests of `peer`.
@@ -91,9 +93,9 @@ impl AdminService {
     }
 
     /// The same API for the requests of one connection, and the register of the answers being sent on it.
-    pub(crate) fn on_one_connection(self) -> (Self, Answers) {
+    pub(crate) fn on_one_connection(self, permit: Permit) -> (Self, Answers) {
         let answers = Answers::default();
-        (Self { answers: answers.clone(), ..self }, answers)
+        (Self { answers: answers.clone(), permit: Some(Arc::new(permit)), ..self }, answers)
     }
 }
 
@@ -111,14 +113,21 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let Self { app, peer, answers, limited } = self.clone();
+        let Self { app, peer, answers, permit, resources } = self.clone();
         Box::pin(async move {
+            // A connection without a user can lose its place while it is answered.
+            let permit = permit.filter(|_| sharer(&peer) != Sharer::Stranger);
+            let active = match permit.map(|permit| permit.begin_request()).transpose() {
+                Ok(active) => active,
+                // The connection is being closed, and this with it.
+                Err(DisplacedError) => std::future::pending().await,
+            };
             let route = Arc::new(Route::read(request.uri().path()));
             let verb = route.verb(request.method()).map(|verb| as_asked(verb, &route, request.uri().query()));
             let known = verb.as_ref().ok().copied();
-            let answered =
-                limited.oneshot(Addressed { peer: Arc::clone(&peer), route: Arc::clone(&route), verb, request }).await;
-            let mut reply = answered.unwrap_or_else(|error| limit_reached(&error).into());
+            let addressed = Addressed { peer: Arc::clone(&peer), route: Arc::clone(&route), verb, request };
+            let answered = timeout(REQUEST_DEADLINE, resources.answer(addressed)).await;
+            let mut reply = answered.unwrap_or(Err(Problem::TimedOut)).unwrap_or_else(Reply::from);
             // The answer to a write is always sent, as the change is made already.
             if !known.is_some_and(Verb::writes) && reply.count(&app.memory().share_of(peer.share())).is_err() {
                 reply = Problem::Overloaded.into();
@@ -127,7 +136,7 @@ where
             let label = known.map_or(AdminVerb::Other, Verb::label);
             app.metrics().admin_request(label, route.label(), StatusClass::of(code));
             record(&peer, &route, known, &reply);
-            Ok(reply.into_answer().map(|body| body.on(&answers)))
+            Ok(reply.into_answer().map(|body| body.on(&answers, active)))
         })
     }
 }
@@ -140,8 +149,13 @@ fn as_asked(verb: Verb, route: &Route, query: Option<&str>) -> Verb {
     if verb == Verb::List && resource.verbs.contains(&Verb::Watch) && asked() { Verb::Watch } else { verb }
 }
 
-fn limit_reached(error: &BoxError) -> Problem {
-    if error.is::<Overloaded>() { Problem::Overloaded } else { Problem::TimedOut }
+/// With whom the peer shares the places.
+fn sharer(peer: &Peer) -> Sharer {
+    match peer {
+        Peer::Owner => Sharer::Owner,
+        Peer::Certificate(user) => Sharer::User(user.name.as_str().to_owned()),
+        Peer::Unauthenticated | Peer::Revoked(_) => Sharer::Stranger,
+    }
 }
 
 /// Logs each write at level info and each read at a lower one; never a body, which may contain a code.
@@ -169,31 +183,23 @@ struct Addressed<B> {
     request: Request<B>,
 }
 
-/// The API without its limits.
+/// A request with its whole body.
+struct Received {
+    headers: HeaderMap,
+    body: Bytes,
+    /// Of the body.
+    memory: Option<MemoryPermit>,
+    _place: Place,
+}
+
+/// The API without the limits of its connections.
 #[derive(Clone)]
 struct Resources {
     app: Arc<App>,
-    /// Permits of watches, which last much longer than other requests.
-    watches: Arc<Semaphore>,
-}
-
-impl<B> Service<Addressed<B>> for Resources
-where
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Send,
-{
-    type Response = Reply;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Reply, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, addressed: Addressed<B>) -> Self::Future {
-        let resources = self.clone();
-        Box::pin(async move { Ok(resources.answer(addressed).await.unwrap_or_else(Reply::from)) })
-    }
+    bodies: Shares,
+    requests: Shares,
+    /// Of watches, which last much longer than other requests.
+    watches: Shares,
 }
 
 impl Resources {
@@ -214,28 +220,43 @@ impl Resources {
                            fieldSelector=metadata.name=NAME";
             return Err(Problem::MethodNotAllowed { message, allow: "GET".to_owned() });
         }
-        self.dispatch(&peer, &route, verb, &query, request).await
+        let received = self.receive(&peer, verb, request).await?;
+        self.dispatch(&peer, &route, verb, &query, received).await
+    }
+
+    /// The whole request, which gets the place in which it is processed when its body is there: slow clients need none.
+    async fn receive<B>(&self, peer: &Peer, verb: Verb, request: Request<B>) -> Result<Received, Problem>
+    where
+        B: Body<Data = Bytes> + Send,
+    {
+        let (parts, body) = request.into_parts();
+        let (body, memory) = if verb.writes() {
+            let _place = self.bodies.take(sharer(peer)).ok_or(Problem::Overloaded)?;
+            let ReadBody { bytes, memory } = read_body(body, &self.app.memory().share_of(peer.share())).await?;
+            (bytes, Some(memory))
+        } else {
+            (Bytes::new(), None)
+        };
+        let place = self.requests.take(sharer(peer)).ok_or(Problem::Overloaded)?;
+        Ok(Received { headers: parts.headers, body, memory, _place: place })
     }
 
     /// Answers a request that passed authentication and authorization.
-    async fn dispatch<B>(
+    async fn dispatch(
         &self,
         peer: &Peer,
         route: &Route,
         verb: Verb,
         query: &Query,
-        request: Request<B>,
-    ) -> Result<Reply, Problem>
-    where
-        B: Body<Data = Bytes> + Send,
-        B::Error: Send,
-    {
+        received: Received,
+    ) -> Result<Reply, Problem> {
         let memory = self.app.memory().share_of(peer.share());
+        let Received { headers, body, .. } = &received;
         match route {
             Route::Discovery(document) => documents::document(*document, query),
             Route::Namespace(namespace) => Ok(namespaces::find(namespace).into()),
             Route::Namespaces if verb.writes() => {
-                let (object, _memory) = read_object(request, &memory).await?;
+                let object = any_body(headers, body)?;
                 namespaces::create(&self.app, &object, read_write_options(query)?).map(Reply::from)
             }
             Route::Namespaces => namespaces::list(&self.app, &read_list_options(query, &[])?).await.map(Reply::from),
@@ -245,7 +266,7 @@ impl Resources {
             }
             Route::Review(review) => {
                 let caller = peer.caller().ok_or(Problem::Unauthorized("Unauthorized"))?;
-                let (question, _memory) = read_object(request, &memory).await?;
+                let question = any_body(headers, body)?;
                 let validation = read_write_options(query)?.field_validation;
                 let (object, warnings) = reviews::answer(*review, &caller, &question, validation)?;
                 Ok(Reply { warnings, ..Reply::created(object) })
@@ -256,7 +277,7 @@ impl Resources {
                     ledger::redemptions(&self.app, namespace, name, options).await.map(Reply::ok)
                 }
                 Shows::Status => {
-                    let table = table_form(request.headers(), query)?;
+                    let table = table_form(headers, query)?;
                     let action = Action::Get { namespace: namespace.clone(), name: name.clone() };
                     let reply = self.perform(resource, action).await?;
                     Ok(self.shown(table, resource, reply))
@@ -266,23 +287,19 @@ impl Resources {
                 let watch = WatchRequest {
                     namespace: namespace.clone(),
                     options: read_watch_options(resource, query)?,
-                    table: table_form(request.headers(), query)?,
+                    table: table_form(headers, query)?,
                     memory,
                 };
-                self.watch(resource, watch).await
+                self.watch(peer, resource, watch).await
             }
             Route::Collection { resource, .. } | Route::Object { resource, .. } => {
-                let (parts, body) = request.into_parts();
-                let body = if verb.writes() { Some(read_body(body, &memory).await?) } else { None };
-                let table = if verb.writes() { None } else { table_form(&parts.headers, query)? };
+                let table = if verb.writes() { None } else { table_form(headers, query)? };
                 let (listed, shown) = if verb == Verb::List { (table, None) } else { (None, table) };
                 let form = ListForm { table: listed, memory };
-                let bytes = body.as_ref().map(|body| &*body.bytes).unwrap_or_default();
-                let action =
-                    self.app.requests().run(|| action(route, verb, &parts.headers, bytes, query, form)).await?;
+                let action = self.app.requests().run(|| action(route, verb, headers, body, query, form)).await?;
                 let mut reply = self.perform(resource, action).await?;
                 // A list has a permit of its own.
-                reply.permit = reply.permit.or(body.map(|body| body.memory));
+                reply.permit = reply.permit.or(received.memory);
                 Ok(self.shown(shown, resource, reply))
             }
             Route::Malformed(_) | Route::Unknown => Err(Problem::NoSuchPath),
@@ -300,9 +317,9 @@ impl Resources {
         with_kind!(behaviour(resource.id), kind => verbs::perform(&self.app, kind, action).await).map(Reply::from)
     }
 
-    async fn watch(&self, resource: &ResourceType, watch: WatchRequest) -> Result<Reply, Problem> {
-        let permit = Arc::clone(&self.watches).try_acquire_owned().map_err(|_| Problem::TooManyWatches)?;
-        with_kind!(behaviour(resource.id), kind => watcher::open(&self.app, kind, watch, permit).await).map(Reply::from)
+    async fn watch(&self, peer: &Peer, resource: &ResourceType, watch: WatchRequest) -> Result<Reply, Problem> {
+        let place = self.watches.take(sharer(peer)).ok_or(Problem::TooManyWatches)?;
+        with_kind!(behaviour(resource.id), kind => watcher::open(&self.app, kind, watch, place).await).map(Reply::from)
     }
 }
 

@@ -10,13 +10,13 @@ use crate::{
     net::{
         Source,
         places::{Loser, NoPlace, PlaceLimits, Places},
-        pool::Stage,
+        pool::{PoolLimits, Stage},
     },
 };
 
 const LEAST_AGE: Duration = Duration::from_secs(3);
-const LIMITS: PlaceLimits =
-    PlaceLimits { connections: 8, connections_per_source: 6, handshakes: 4, unauthenticated: 3, least_age: LEAST_AGE };
+const CONNECTIONS: PoolLimits = PoolLimits { places: 8, per_address: 6, per_user: 1, least_age: LEAST_AGE };
+const LIMITS: PlaceLimits = PlaceLimits { connections: CONNECTIONS, handshakes: 4, unauthenticated: 3 };
 
 fn source(number: u8) -> Source {
     Source::V4([192, 0, 2, number])
@@ -48,7 +48,7 @@ enum Kind {
 impl Kind {
     fn limit(self) -> usize {
         let limit = match self {
-            Self::Connections => LIMITS.connections,
+            Self::Connections => CONNECTIONS.places,
             Self::Handshakes => LIMITS.handshakes,
             Self::Unauthenticated => LIMITS.unauthenticated,
         };
@@ -57,7 +57,7 @@ impl Kind {
 
     fn limit_per_source(self) -> usize {
         match self {
-            Self::Connections => usize::try_from(LIMITS.connections_per_source).unwrap(),
+            Self::Connections => usize::try_from(CONNECTIONS.per_address).unwrap(),
             Self::Handshakes | Self::Unauthenticated => usize::MAX,
         }
     }
@@ -311,8 +311,8 @@ proptest! {
 
 /// Places of which `count` are held by one source, at this stage.
 fn held_by_one(count: u32, stage: Stage, now: Instant) -> Places<u64> {
-    let limits = PlaceLimits { connections: count, connections_per_source: count, handshakes: count, ..LIMITS };
-    let mut places = Places::new(limits);
+    let connections = PoolLimits::of(count, LEAST_AGE);
+    let mut places = Places::new(PlaceLimits { connections, handshakes: count, ..LIMITS });
     for number in 1..=u64::from(count) {
         let (id, loser) = places.admit(source(1), now, number).unwrap();
         assert_eq!(loser, None);
@@ -386,7 +386,7 @@ fn requests_that_are_worked_on_are_never_cut_but_a_source_with_less_is_not_cut_f
 #[test]
 fn a_source_at_its_limit_gets_a_place_only_for_one_of_its_own() {
     let now = Instant::now();
-    let mut places = Places::new(PlaceLimits { connections_per_source: 2, ..LIMITS });
+    let mut places = Places::new(PlaceLimits { connections: PoolLimits { per_address: 2, ..CONNECTIONS }, ..LIMITS });
     let value = |number: u8| (number, source(number));
     for (number, source) in [value(1), value(1), value(2)] {
         places.admit(source, now, u64::from(number)).unwrap();

@@ -6,10 +6,7 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    time::{Instant, sleep, sleep_until},
-};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
     event::{self, EventType, Form},
@@ -25,13 +22,14 @@ use crate::{
             kind::Kind,
             options::{Bookmarks, EndOfInitialEvents, Start, WatchOptions},
             outcome::{Content, Outcome},
+            shares::Place,
         },
         problem::status::Problem,
     },
     store::ChangesError,
 };
 
-/// The most watches at the same time; further ones are answered 429.
+/// The most watches at the same time, of all users; further ones are answered 429.
 pub(crate) const MOST_WATCHES: usize = 256;
 /// How long events wait for a client that reads nothing, before its watch ends.
 const SEND_DEADLINE: Duration = Duration::from_secs(30);
@@ -50,7 +48,7 @@ pub(crate) struct WatchRequest {
     pub(crate) memory: MemoryShare,
 }
 
-/// Opens a watch, which keeps its permit until it ends: at its time limit, when the server stops, or when its client reads
+/// Opens a watch, which keeps its place until it ends: at its time limit, when the server stops, or when its client reads
 /// no events.
 ///
 /// # Errors
@@ -59,14 +57,14 @@ pub(crate) async fn open<K: Kind>(
     app: &Arc<App>,
     kind: K,
     request: WatchRequest,
-    permit: OwnedSemaphorePermit,
+    place: Place,
 ) -> Result<Outcome, Problem> {
     app.revision().await.map_err(|error| Problem::from_store(&error))?;
     let (events, stream) = stream::pair(SEND_DEADLINE);
     let watch = Watch::new(Arc::clone(app), kind, request);
     tokio::spawn(async move {
         watch.run(events).await;
-        drop(permit);
+        drop(place);
     });
     Ok(Outcome::new(Content::Events(stream)))
 }
