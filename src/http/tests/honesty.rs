@@ -257,13 +257,17 @@ impl Bench {
     }
 
     async fn what_time_decides(&self) {
+        let start = self.server.clock.now();
         self.server.clock.set(self.grant.expires_at);
         self.ends(Ends::Refused("expired"), Flaw::None, &self.grant, self.request("", CODE)).await;
         // Longer than a self-made CA is valid.
         self.server.clock.set(self.server.clock.now().saturating_add(Duration::from_secs(60 * 366 * 86_400)));
         let grant = self.server.grant(1).await;
         let request = post(&format!("/{}", grant.id), "", CODE);
-        self.ends(Ends::Failed("issue"), Flaw::None, &grant, request).await;
+        self.ends(Ends::Failed("issue"), Flaw::None, &grant, request.clone()).await;
+        let day_before = start.saturating_sub(Duration::from_secs(86_400));
+        self.server.clock.set(day_before);
+        self.ends(Ends::Failed("clock"), Flaw::None, &grant, request).await;
     }
 }
 
