@@ -1,7 +1,7 @@
 //! Level 5: the command line. Commands, configuration, output, telemetry; the work is done in the modules below.
 //!
-//! The files of this module in their order, each using only those before it: `exit`, `output`, `data_dir`, `telemetry`,
-//! `user_file`, `backup_error`, `config`, `serve`, `error`, `flag`, `files`, `args`, `resource`,
+//! The files of this module in their order, each using only those before it: `exit`, `output`, `data_dir`, `log_queue`,
+//! `telemetry`, `user_file`, `backup_error`, `config`, `serve`, `error`, `flag`, `files`, `args`, `resource`,
 //! `answer`, `server`, `command`, `run`, `fuzzing`.
 
 mod answer;
@@ -16,6 +16,7 @@ mod files;
 mod flag;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod log_queue;
 mod output;
 mod resource;
 mod run;

@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsString,
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal, LineWriter, Write},
     path::PathBuf,
     process::ExitCode,
     sync::Arc,
@@ -29,6 +29,7 @@ use super::{
     server::Server,
     telemetry,
 };
+use crate::metrics::Metrics;
 
 /// Sets the umask so that only the owner can read new files, and prevents core dumps, which would contain secrets.
 ///
@@ -48,7 +49,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(matches) => matches,
         Err(error) => return answer_without_a_command(&error),
     };
-    let (mut results, mut notes) = (io::stdout().lock(), io::stderr());
+    // Dropped last, also after a panic.
+    let _last_lines = telemetry::LastLines;
+    let (mut results, mut notes) = (io::stdout().lock(), LineWriter::new(telemetry::Stderr));
     let outcome = Cli::from_arg_matches(&matches)
         .map_err(|error| CliError::usage(error.to_string()))
         .and_then(|cli| dispatch(cli, &matches, &mut Console::new(&mut results, &mut notes)))
@@ -144,9 +147,12 @@ fn serve_until_stopped(matches: &ArgMatches, console: &mut Console<'_>) -> Resul
     let flags = matches.subcommand_matches("serve").unwrap_or(matches);
     let surroundings = Surroundings { environment: &|name| std::env::var_os(name), host_name: serve::host_name() };
     let config = config::resolve(flags, &surroundings).map_err(CliError::Config)?;
-    telemetry::start(config.log_format, &config.log_filter);
+    let metrics = Arc::new(Metrics::new());
+    let counted = Arc::clone(&metrics);
+    telemetry::start(config.log_format, &config.log_filter, move || counted.log_line_dropped())
+        .map_err(CliError::Runtime)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::Runtime)?;
-    run_to_end(runtime, serve::run(config, read_again(flags), console)).map_err(CliError::Serve)
+    run_to_end(runtime, serve::run(config, read_again(flags), metrics, console)).map_err(CliError::Serve)
 }
 
 /// Prints help or version as a result, and other texts of the argument parser as wrong usage.

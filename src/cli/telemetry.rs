@@ -1,13 +1,24 @@
-//! Logging to standard error: text on a terminal, JSON elsewhere.
+//! Logging to standard error: text on a terminal, JSON elsewhere. No task waits for the reader of the log.
 
 use std::{
     env,
     fmt::{self, Display},
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Write},
+    panic,
     str::FromStr,
+    sync::OnceLock,
+    time::Duration,
 };
 
+use tracing::error;
 use tracing_subscriber::EnvFilter;
+
+use super::log_queue::LogQueue;
+
+/// How long the end of the process waits for the last lines to be written.
+const LAST_LINES: Duration = Duration::from_secs(2);
+/// Where lines wait once logging was started.
+static QUEUE: OnceLock<LogQueue> = OnceLock::new();
 
 /// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,8 +86,17 @@ impl FromStr for LogFilter {
     }
 }
 
-/// Starts logging for the rest of the process. A second start changes nothing.
-pub(crate) fn start(format: LogFormat, filter: &LogFilter) {
+/// Starts logging for the rest of the process. A second start changes nothing. `on_drop` is called for each line that is
+/// dropped, because standard error does not take it.
+///
+/// # Errors
+/// The system has no thread left.
+pub(crate) fn start(
+    format: LogFormat,
+    filter: &LogFilter,
+    on_drop: impl Fn() + Send + Sync + 'static,
+) -> io::Result<()> {
+    let queue = LogQueue::start(io::stderr(), on_drop)?;
     let terminal = io::stderr().is_terminal();
     let text = match format {
         LogFormat::Auto => terminal,
@@ -85,15 +105,50 @@ pub(crate) fn start(format: LogFormat, filter: &LogFilter) {
     };
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(&filter.0))
-        .with_writer(io::stderr)
+        .with_writer(queue.clone())
         // Otherwise it would report a failed write to standard error on standard error, and panic when that fails too.
         .log_internal_errors(false);
-    // This fails only if logging was started already.
-    let _ = if text {
+    let started = if text {
         subscriber.with_ansi(terminal && !no_color()).try_init()
     } else {
         subscriber.json().flatten_event(true).try_init()
     };
+    // This fails only if logging was started already.
+    if started.is_ok() && QUEUE.set(queue).is_ok() {
+        // The default hook writes to standard error, and would wait for its reader.
+        panic::set_hook(Box::new(|panic| {
+            let location = panic.location().map(tracing::field::display);
+            error!(location, panic = panic.payload_as_str().unwrap_or("no text"), "a task panicked");
+        }));
+    }
+    Ok(())
+}
+
+/// Standard error, behind the log lines that wait for it.
+pub(crate) struct Stderr;
+
+impl Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match QUEUE.get() {
+            Some(queue) => queue.clone().write(bytes),
+            None => io::stderr().write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// When dropped, waits until standard error has taken what was written, for two seconds at most.
+pub(crate) struct LastLines;
+
+impl Drop for LastLines {
+    fn drop(&mut self) {
+        if let Some(queue) = QUEUE.get() {
+            queue.flush(LAST_LINES);
+        }
+    }
 }
 
 /// Whether the user wants no colours (<https://no-color.org>).

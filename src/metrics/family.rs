@@ -84,6 +84,12 @@ impl Instruments {
         histogram
     }
 
+    pub(super) fn counter(&self, name: &str, help: &str) -> IntCounter {
+        let counter = IntCounter::new(name, help).expect("a valid name");
+        self.register(counter.clone());
+        counter
+    }
+
     pub(super) fn gauge(&self, name: &str, help: &str) -> IntGauge {
         let gauge = IntGauge::new(name, help).expect("a valid name");
         self.register(gauge.clone());

@@ -14,7 +14,7 @@ pub use label::{
     LinkState, Phase, RedemptionOutcome, RefusalReason, Rejection, ReloadOutcome, Reloaded, StatusClass,
     StoreOperation, TokenOutcome,
 };
-use prometheus::{Histogram, IntCounterVec, IntGauge, IntGaugeVec};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 /// Buckets in seconds, from a refusal that reads one row to a commit on a slow disk.
 const DURATION_BUCKETS: &[f64] =
@@ -46,6 +46,7 @@ pub struct Metrics {
     reloads: IntCounterVec,
     issuer_not_after: IntGaugeVec,
     serving_not_after: IntGauge,
+    log_lines_dropped: IntCounter,
 }
 
 impl Metrics {
@@ -107,6 +108,8 @@ impl Metrics {
                 "grantd_serving_certificate_not_after_timestamp_seconds",
                 "When the redeem listener's certificate expires.",
             ),
+            log_lines_dropped: i
+                .counter("grantd_log_lines_dropped_total", "Log lines that standard error did not take."),
             instruments: i,
         };
         metrics.instruments.build_info(env!("CARGO_PKG_VERSION"));
@@ -179,6 +182,11 @@ impl Metrics {
     /// A connection entered this state; it leaves when the guard is dropped.
     pub fn connection(&self, state: ConnectionState) -> Occupancy {
         Occupancy::of(self.connections.of(state))
+    }
+
+    /// A log line was dropped, because standard error did not take it.
+    pub fn log_line_dropped(&self) {
+        self.log_lines_dropped.inc();
     }
 
     /// A connection was turned away.

@@ -61,7 +61,8 @@ pub(crate) const SUB_MODULES: &[SubModules] = &[
     SubModules {
         module: "cli",
         order: &[
-            "data_dir exit output telemetry",
+            "data_dir exit log_queue output",
+            "telemetry",
             "user_file",
             "backup_error config",
             "serve",

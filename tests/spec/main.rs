@@ -36,6 +36,7 @@ mod server;
 mod shim;
 mod shutdown;
 mod skupper_cli;
+mod stalled_log;
 mod store_files;
 mod threat_model;
 mod tools;

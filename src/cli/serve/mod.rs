@@ -53,12 +53,15 @@ use crate::{
 pub(crate) async fn run(
     config: ServeConfig,
     read_again: ReadConfig,
+    metrics: Arc<Metrics>,
     console: &mut Console<'_>,
 ) -> Result<(), ServeError> {
     let mut stop = signals::Stop::listen().map_err(ServeError::Signals)?;
     let hangup = Hangup::listen().map_err(ServeError::Signals)?;
     let server = tokio::select! {
-        built = Server::build(&config, read_again) => built.map_err(|fault| disk::explained(fault, &config.data_dir))?,
+        built = Server::build(&config, read_again, metrics) => {
+            built.map_err(|fault| disk::explained(fault, &config.data_dir))?
+        }
         () = stop.asked() => return Ok(()),
     };
     server.announce(&config, console).map_err(ServeError::Banner)?;
@@ -153,13 +156,12 @@ impl AdminNetwork {
 impl Server {
     /// Loads and opens all parts: first the configured files, before any file is created, then the store, sockets, and
     /// self-made keys and certificates.
-    async fn build(config: &ServeConfig, read_again: ReadConfig) -> Result<Self, ServeError> {
+    async fn build(config: &ServeConfig, read_again: ReadConfig, metrics: Arc<Metrics>) -> Result<Self, ServeError> {
         let clock = Clock::system();
         let now = clock.now();
         // Read before the files are loaded, so that a file that changes in between is loaded again.
         let seen = Seen::of(config);
         let given = material::load_given(config, now)?;
-        let metrics = Arc::new(Metrics::new());
         let data_dir = DataDir::open(&config.data_dir).map_err(ServeError::File)?;
         let store = open_store(&data_dir, &metrics).await?;
         let loaded_revision = store.advance().await.map_err(ServeError::StoreFailed)?;
