@@ -59,6 +59,12 @@ impl From<&RequestFault> for Problem {
     fn from(fault: &RequestFault) -> Self {
         match fault {
             RequestFault::Malformed => problem(StatusCode::BAD_REQUEST, "Request not valid"),
+            RequestFault::Host => {
+                problem(StatusCode::BAD_REQUEST, "Header host not valid: must be there once, as a host or host:port")
+            }
+            RequestFault::TransferCoding => {
+                problem(StatusCode::NOT_IMPLEMENTED, "Transfer coding not supported: only chunked is")
+            }
             RequestFault::Method => problem(StatusCode::METHOD_NOT_ALLOWED, "Only POST is supported"),
             RequestFault::BodyUnreadable => problem(StatusCode::BAD_REQUEST, "Request body not valid"),
             RequestFault::BodyTooLarge => problem(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large"),
@@ -170,7 +176,9 @@ pub(super) fn reason(fault: &RequestFault) -> RefusalReason {
         RequestFault::BodyTooLarge => RefusalReason::BodyTooLarge,
         RequestFault::TooSlow => RefusalReason::TooSlow,
         RequestFault::Path => RefusalReason::Unknown,
-        RequestFault::Malformed | RequestFault::Header(_) => RefusalReason::BadHeader,
+        RequestFault::Malformed | RequestFault::Host | RequestFault::TransferCoding | RequestFault::Header(_) => {
+            RefusalReason::BadHeader
+        }
     }
 }
 

@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 
 use super::{
     problem::{NoAnswer, Problem, reason},
-    request::{Form, HeaderFault, RequestFault, bearer, form, grant_id, link_name, subject},
+    request::{Form, HeaderFault, RequestFault, bearer, check_head, form, grant_id, link_name, subject},
 };
 use crate::{
     app::{App, KeyOrigin, LinkBundle, RedeemError, RefusedRequest},
@@ -97,12 +97,13 @@ impl RedeemService {
     }
 
     /// The request in the types of `grant`, checked in Skupper's order: method, body, path; then the headers, which Skupper
-    /// does not check. A fault comes with the time since the request was complete, which is none before that.
+    /// does not check. What HTTP itself asks comes first. A fault comes with the time since the request was complete, which is none before that.
     async fn receive(
         &self,
         request: Request<Incoming>,
     ) -> Result<(GrantId, RedemptionRequest, KeyOrigin), (RequestFault, Duration)> {
         let (head, body) = request.into_parts();
+        check_head(head.version, &head.headers).map_err(|fault| (fault, Duration::ZERO))?;
         if head.method != Method::POST {
             return Err((RequestFault::Method, Duration::ZERO));
         }

@@ -1,5 +1,11 @@
 //! Parses the path and headers of a redemption request into types of `grant`. Pure.
 
+use hyper::{
+    HeaderMap, Version,
+    header::{HOST, TRANSFER_ENCODING},
+    http::uri::Authority,
+};
+
 use crate::grant::{GrantId, LinkName, NameError, PresentedCode, Subject, SubjectError};
 
 /// Why a request is refused before it reaches the app.
@@ -7,6 +13,10 @@ use crate::grant::{GrantId, LinkName, NameError, PresentedCode, Subject, Subject
 pub(super) enum RequestFault {
     /// Not HTTP, or a header section over a limit; hyper has answered 400 or 431 by itself.
     Malformed,
+    /// `Host` is missing, there twice, or no host.
+    Host,
+    /// The body is encoded in a way that is unknown here.
+    TransferCoding,
     /// Not POST.
     Method,
     /// The body broke off, or its framing is wrong.
@@ -34,6 +44,40 @@ pub(super) enum HeaderFault {
     Subject(SubjectError),
     /// A certificate request comes without the code, or with more than one.
     Authorization,
+}
+
+/// Checks what HTTP/1.1 asks of every request, and what the HTTP library does not check: one well-formed `Host` (RFC 9112
+/// 3.2) and no transfer coding but `chunked` (RFC 9112 6.1). Such a request may have been meant for another server, or be
+/// read in another way by a proxy on its way.
+pub(super) fn check_head(version: Version, headers: &HeaderMap) -> Result<(), RequestFault> {
+    let mut hosts = headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) if is_host(host.as_bytes()) => {}
+        (None, _) if version == Version::HTTP_10 => {}
+        _ => return Err(RequestFault::Host),
+    }
+    let codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let codings: Vec<&[u8]> =
+        codings.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii).collect();
+    match codings[..] {
+        [] => Ok(()),
+        [one] if one.eq_ignore_ascii_case(b"chunked") => Ok(()),
+        // Never more than once (RFC 9112 7.1).
+        _ if codings.iter().all(|coding| coding.eq_ignore_ascii_case(b"chunked")) => Err(RequestFault::BodyUnreadable),
+        _ => Err(RequestFault::TransferCoding),
+    }
+}
+
+/// Whether this is a host, and perhaps a port, without the name of a user.
+fn is_host(value: &[u8]) -> bool {
+    let Some(authority) = Authority::try_from(value).ok().filter(|authority| !authority.as_str().contains('@')) else {
+        return false;
+    };
+    let port = authority.as_str().strip_prefix(authority.host());
+    let is_port =
+        |port: &str| port.is_empty() || port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    !authority.host().is_empty()
+        && port.is_some_and(|port| port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
 }
 
 /// The grant that a path names: one segment that is a UUID in any case, and at most one slash after it.
@@ -129,6 +173,42 @@ mod tests {
         ] {
             assert_eq!(grant_id(&path), None, "{path}");
         }
+    }
+
+    /// The fault of a request with these headers.
+    fn fault(version: Version, lines: &[(&'static str, &'static str)]) -> Option<RequestFault> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, value.parse().unwrap());
+        }
+        check_head(version, &headers).err()
+    }
+
+    #[test]
+    fn there_is_one_host_and_it_is_well_formed() {
+        for host in ["a", "grants.example.com:9090", "127.0.0.1:9090", "[2001:db8::1]:9090", "[::1]", "a:"] {
+            assert_eq!(fault(Version::HTTP_11, &[("host", host)]), None, "{host}");
+        }
+        for host in ["", "a b", "user@a", "a/b", "a:b", "a:99999", "a:+1", "[::1", "::1", "http://a"] {
+            assert_eq!(fault(Version::HTTP_11, &[("host", host)]), Some(RequestFault::Host), "{host}");
+        }
+        assert_eq!(fault(Version::HTTP_11, &[]), Some(RequestFault::Host));
+        assert_eq!(fault(Version::HTTP_11, &[("host", "a"), ("host", "a")]), Some(RequestFault::Host));
+        assert_eq!(fault(Version::HTTP_10, &[]), None);
+        assert_eq!(fault(Version::HTTP_10, &[("host", "a b")]), Some(RequestFault::Host));
+    }
+
+    #[test]
+    fn chunked_is_the_one_transfer_coding() {
+        let fault = |lines: &[&'static str]| {
+            let codings = lines.iter().map(|line| ("transfer-encoding", *line));
+            fault(Version::HTTP_11, &[("host", "a")].into_iter().chain(codings).collect::<Vec<_>>())
+        };
+        assert_eq!(fault(&["Chunked"]), None);
+        for lines in [&["gzip, chunked"][..], &["gzip", "chunked"], &["identity, chunked"], &["chunked;a=b"], &["x"]] {
+            assert_eq!(fault(lines), Some(RequestFault::TransferCoding), "{lines:?}");
+        }
+        assert_eq!(fault(&["chunked, chunked"]), Some(RequestFault::BodyUnreadable));
     }
 
     #[test]

@@ -209,6 +209,34 @@ async fn what_is_not_http_is_refused() {
 }
 
 #[tokio::test]
+async fn a_request_without_one_well_formed_host_is_refused_and_nothing_is_counted() {
+    let server = Server::start().await;
+    let grant = server.grant(1).await;
+    for hosts in ["", "Host: a\r\nHost: a\r\n", "Host: a\r\nhost: b\r\n", "Host: a b\r\n", "Host:\r\n", "Host: u@a\r\n"]
+    {
+        let request = format!("POST /{} HTTP/1.1\r\n{hosts}Content-Length: 24\r\n\r\n{CODE}", grant.id);
+        let refused = "Header host not valid: must be there once, as a host or host:port";
+        assert_eq!(server.send(request).await, Answer::error("400 Bad Request", refused), "{hosts:?}");
+    }
+    assert_eq!(server.redemptions(&grant).await, []);
+
+    let old = format!("POST /{} HTTP/1.0\r\nContent-Length: 24\r\n\r\n{CODE}", grant.id);
+    assert_eq!(server.send(old).await.status(), "HTTP/1.0 200 OK", "HTTP/1.0 has no Host");
+}
+
+#[tokio::test]
+async fn an_unknown_transfer_coding_is_not_implemented_and_nothing_is_counted() {
+    let server = Server::start().await;
+    let grant = server.grant(1).await;
+    for codings in ["Transfer-Encoding: gzip, chunked\r\n", "Transfer-Encoding: x\r\nTransfer-Encoding: chunked\r\n"] {
+        let request = format!("POST /{} HTTP/1.1\r\nHost: a\r\n{codings}\r\n18\r\n{CODE}\r\n0\r\n\r\n", grant.id);
+        let refused = Answer::error("501 Not Implemented", "Transfer coding not supported: only chunked is");
+        assert_eq!(server.send(request).await, refused, "{codings:?}");
+    }
+    assert_eq!(server.redemptions(&grant).await, []);
+}
+
+#[tokio::test]
 async fn of_pipelined_requests_only_the_first_is_served() {
     let server = Server::start().await;
     let grant = server.grant(2).await;
