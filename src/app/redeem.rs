@@ -240,14 +240,15 @@ impl App {
         let refused = |reason: RefusalReason| {
             self.refuse(&RefusedRequest { reason, peer, grant: Some(id), answer: None }, started.elapsed());
         };
+        let peer = peer.map(tracing::field::display);
         let failed = |reason: FailureReason| {
             self.metrics().failed(reason, started.elapsed());
-            error!(grant.id = %id, error = %chain(why), "redemption failed");
+            error!(peer, grant.id = %id, error = %chain(why), "redemption failed");
         };
         // The client may try again, and one such failure calls for no action yet.
         let failed_this_time = |reason: FailureReason| {
             self.metrics().failed(reason, started.elapsed());
-            warn!(grant.id = %id, error = %chain(why), "redemption failed");
+            warn!(peer, grant.id = %id, error = %chain(why), "redemption failed");
         };
         match why {
             RedeemError::Unknown => refused(RefusalReason::Unknown),
