@@ -208,6 +208,8 @@ label!(
         Peer => "peer",
         /// As many connections as allowed are open without a user.
         Unauthenticated => "unauthenticated",
+        /// A connection of a load balancer did not begin with a proper PROXY header.
+        ProxyHeader => "proxy_header",
         /// The process has no file descriptor left.
         Descriptors => "descriptors",
         /// The server is stopping.

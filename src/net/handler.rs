@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, time::sleep};
 
-use super::{Acceptor, Peer, Permit, Transport};
+use super::{Acceptor, Peer, Permit, Proxies, Transport};
 use crate::metrics::{Metrics, Rejection};
 
 /// A connection as it comes from the socket of a listener.
@@ -43,6 +43,11 @@ pub trait ConnectionHandler: Send + Sync + 'static {
     /// Sends an answer to a connection that is not admitted, without waiting, before it is closed.
     fn turn_away(&self, stream: &Raw<Self>, why: Rejection) {
         let _ = (stream, why);
+    }
+
+    /// The load balancers whose connections begin with a PROXY header, before the handshake; `None` when there are none.
+    fn proxies(&self) -> Option<&Proxies> {
+        None
     }
 
     /// Who an established connection belongs to, for the shares of connections.

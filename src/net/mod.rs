@@ -6,13 +6,18 @@
 //! [`ConnectionHandler`] of its listener.
 
 mod bind;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod handler;
 mod incoming;
 mod limiter;
+mod network;
 mod peer;
 mod places;
 mod pool;
 mod progress;
+mod proxied;
+mod proxy;
 mod serve;
 mod source;
 mod tasks;
@@ -26,9 +31,11 @@ pub use self::{
     handler::{Closing, Connection, ConnectionHandler, Established, Holder, Raw},
     incoming::Acceptor,
     limiter::{ActiveRequest, DisplacedError, Permit},
+    network::{Network, NetworkError},
     peer::Peer,
     places::NoPlace,
     progress::Progressing,
+    proxied::Proxies,
     serve::{Drained, NetLimits, serve},
     source::Source,
     tls::{Plain, Tls, TlsParts, Transport},

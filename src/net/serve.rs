@@ -229,11 +229,14 @@ async fn establish<H: ConnectionHandler>(
 /// Waits for the first bytes, which need no TLS state, and goes through the handshake. `None` when there is no place for it.
 async fn handshake<H: ConnectionHandler>(
     handler: &H,
-    stream: Raw<H>,
+    mut stream: Raw<H>,
     permit: &Permit,
 ) -> Option<io::Result<Established<H>>> {
     let occupied = |state| handler.metrics().map(|metrics| metrics.connection(state));
     let waiting = occupied(ConnectionState::Waiting);
+    if handler.proxies().is_some_and(|proxies| proxies.include(permit.peer())) {
+        identify(handler, &mut stream, permit).await?;
+    }
     if let Err(error) = H::Socket::first_bytes(&stream).await {
         return Some(Err(error));
     }
@@ -244,6 +247,26 @@ async fn handshake<H: ConnectionHandler>(
     }
     let _occupancy = occupied(ConnectionState::Handshaking);
     Some(handler.transport().establish(stream).await)
+}
+
+/// Reads the header of a load balancer, and counts the connection for the client that it names. `None` when the connection
+/// must be closed.
+async fn identify<H: ConnectionHandler>(handler: &H, stream: &mut Raw<H>, permit: &Permit) -> Option<()> {
+    match handler.proxies()?.client(stream, permit.peer(), permit.accepted()).await {
+        Ok(None) => {}
+        Ok(Some(client)) => {
+            if let Err(no_place) = permit.identify(client) {
+                without_place(handler, no_place).await;
+                return None;
+            }
+        }
+        Err(error) => {
+            rejected(handler, Rejection::ProxyHeader);
+            debug!(listener = H::NAME, peer = %permit.peer(), %error, "no PROXY header");
+            return None;
+        }
+    }
+    Some(())
 }
 
 /// Counts a connection that was refused a place. One that has lost its place is counted where that is noticed, which ends
