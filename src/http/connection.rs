@@ -32,7 +32,7 @@ use super::{
 use crate::{
     app::App,
     metrics::Metrics,
-    net::{BoundTcp, Connection, ConnectionHandler, Permit, Tls},
+    net::{BoundTcp, Connection, ConnectionHandler, Permit, Proxies, Tls},
 };
 
 /// The time a client has to read an answer that was ready at the deadline.
@@ -52,11 +52,12 @@ pub(super) struct RedeemHandler {
     app: Arc<App>,
     limits: Limits,
     tls: Tls,
+    proxies: Proxies,
     http: http1::Builder,
 }
 
 impl RedeemHandler {
-    pub(super) fn new(app: Arc<App>, limits: Limits, tls: Tls) -> Self {
+    pub(super) fn new(app: Arc<App>, limits: Limits, tls: Tls, proxies: Proxies) -> Self {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .keep_alive(false)
@@ -67,7 +68,7 @@ impl RedeemHandler {
             .max_headers(limits.max_headers)
             .max_header_size(limits.max_header_bytes)
             .max_buf_size(limits.max_header_bytes.max(LEAST_BUFFER));
-        Self { app, limits, tls, http }
+        Self { app, limits, tls, proxies, http }
     }
 }
 
@@ -82,6 +83,10 @@ impl ConnectionHandler for RedeemHandler {
 
     fn metrics(&self) -> Option<&Metrics> {
         Some(self.app.metrics())
+    }
+
+    fn proxies(&self) -> Option<&Proxies> {
+        Some(&self.proxies)
     }
 
     fn serving_deadline(&self, _: &TlsStream<TcpStream>) -> Option<Duration> {

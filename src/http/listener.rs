@@ -5,7 +5,7 @@ use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 use super::{Limits, TlsError, connection::RedeemHandler, tls::tls};
 use crate::{
     app::App,
-    net::{self, BindError, BoundTcp, Drained, NetLimits},
+    net::{self, BindError, BoundTcp, Drained, NetLimits, Network, Proxies},
 };
 
 /// After the request to stop, for a handshake to end and for a request to begin.
@@ -18,7 +18,10 @@ const LEAST_AGE: Duration = Duration::from_secs(3);
 
 /// The listener for connecting sites: TLS 1.3, `POST /<uuid>`, nothing else.
 #[derive(Debug)]
-pub struct RedeemListener(BoundTcp);
+pub struct RedeemListener {
+    socket: BoundTcp,
+    proxies: Proxies,
+}
 
 impl RedeemListener {
     /// Listens; connections wait in the kernel until [`serve`](Self::serve). To be called inside a Tokio runtime.
@@ -26,12 +29,19 @@ impl RedeemListener {
     /// # Errors
     /// [`BindError`], which names the address and what to do.
     pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        BoundTcp::bind(address, "--listen").map(Self)
+        let socket = BoundTcp::bind(address, "--listen")?;
+        Ok(Self { socket, proxies: Proxies::default() })
+    }
+
+    /// The same, behind load balancers with addresses in these networks: each of their connections must begin with a PROXY
+    /// header, which says whose it is. All other clients connect directly.
+    pub fn behind(self, networks: Vec<Network>) -> Self {
+        Self { proxies: Proxies::new(networks), ..self }
     }
 
     /// Where it listens: the port the kernel chose, if 0 was asked for.
     pub fn local_addr(&self) -> SocketAddr {
-        self.0.local_addr()
+        self.socket.local_addr()
     }
 
     /// Serves until `shutdown` ends, then refuses new connections, lets requests that have begun finish, and closes
@@ -60,7 +70,7 @@ impl RedeemListener {
             grace: GRACE,
             drain_deadline: limits.drain_deadline,
         };
-        let handler = RedeemHandler::new(Arc::clone(&app), limits, tls(app)?);
-        Ok(net::serve(self.0, handler, of_connections, shutdown).await)
+        let handler = RedeemHandler::new(Arc::clone(&app), limits, tls(app)?, self.proxies);
+        Ok(net::serve(self.socket, handler, of_connections, shutdown).await)
     }
 }

@@ -28,6 +28,7 @@ mod messages;
 mod pitfalls;
 mod port;
 mod protocol;
+mod proxied;
 mod readme;
 mod refusals;
 mod reload;

@@ -94,6 +94,18 @@ impl Client {
         tokio::time::timeout(Duration::from_secs(20), attempt).await.ok()?
     }
 
+    /// Like [`exchange`](Self::exchange), on a connection that is open already.
+    ///
+    /// # Errors
+    /// The handshake failed, or the connection.
+    pub(crate) async fn exchange_on(&self, stream: TcpStream, request: Vec<u8>) -> io::Result<Option<Answer>> {
+        let mut stream = self.connector.connect(ServerName::from(self.address.ip()), stream).await?;
+        stream.write_all(&request).await?;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        Ok(Answer::parse(&answer))
+    }
+
     /// Redeems as Skupper's clients do (docs/protocol.md section 1.1).
     pub(crate) async fn redeem(&self, token: &AccessToken, name: &str) -> Option<Answer> {
         self.exchange(&request(token, name, "")).await

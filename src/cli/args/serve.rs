@@ -52,6 +52,12 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "GRANTD_ADMIN_LISTEN", value_name = "ADDRESS", help_heading = "Listeners")]
     pub(crate) admin_listen: Option<String>,
 
+    /// Load balancers in front of --listen, as networks with commas between them: each of their connections must begin with
+    /// a header of the PROXY protocol, which names the client
+    /// [default: none; every client connects by itself]
+    #[arg(long, env = "GRANTD_PROXY_PROTOCOL_FROM", value_name = "NETWORKS", help_heading = "Listeners")]
+    pub(crate) proxy_protocol_from: Option<String>,
+
     /// The https URL that tokens carry [default: the address of --listen, or this host's if that is every address]
     #[arg(long, env = "GRANTD_PUBLIC_URL", value_name = "URL", help_heading = "Listeners")]
     pub(crate) public_url: Option<String>,

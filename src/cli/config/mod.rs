@@ -24,7 +24,7 @@ use serde_saphyr::{Spanned, UserMessageFormatter};
 pub(crate) use sites::{IssuerFiles, SiteConfig, SiteEndpoints};
 use source::Sources;
 use tree::{Table, Value};
-use values::{duration, number, path, socket_address};
+use values::{duration, networks, number, path, socket_address};
 
 use super::{
     data_dir::{NO_DATA_DIR, default_data_dir},
@@ -34,6 +34,7 @@ use crate::{
     file,
     http::Limits,
     link::PublicUrl,
+    net::Network,
     pki::{CaKeyType, ClientKeyType},
 };
 
@@ -57,6 +58,8 @@ pub(crate) struct ServeConfig {
     pub(crate) observe_listen: SocketAddr,
     /// The address of the admin API over TLS; `None` to serve it on the Unix socket only.
     pub(crate) admin_listen: Option<SocketAddr>,
+    /// The networks of load balancers whose connections to the redeem listener begin with a PROXY header.
+    pub(crate) proxy_protocol_from: Vec<Network>,
     /// The URL in tokens; `None` for the first name or address of this host with the redeem listener's port.
     pub(crate) public_url: Option<PublicUrl>,
     /// The files of the serving certificate; `None` for a self-made one.
@@ -198,6 +201,7 @@ fn build(s: &mut Sources<'_>, surroundings: &Surroundings<'_>, faults: &mut Faul
         listen,
         observe_listen,
         admin_listen,
+        proxy_protocol_from: s.value("proxy_protocol_from", "proxyProtocolFrom", Vec::new(), faults, networks),
         public_url: s.optional("public_url", "publicUrl", faults, str::parse),
         tls: tls_files(s, faults),
         ca_overlap: s.value("ca_overlap", "caOverlap", 24 * HOUR, faults, duration(Duration::ZERO..=LONGEST)),

@@ -2,7 +2,10 @@
 
 use std::{fmt::Display, net::SocketAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
-use crate::grant::{format_go_duration, parse_go_duration};
+use crate::{
+    grant::{format_go_duration, parse_go_duration},
+    net::{Network, NetworkError},
+};
 
 /// The error about a text that breaks the rule of its setting; the message states the rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +20,14 @@ impl ValueError {
 
 pub(super) fn socket_address(text: &str) -> Result<SocketAddr, ValueError> {
     text.parse().map_err(|_| ValueError::rule("must be an IP address and a port, such as 0.0.0.0:9090 or [::]:9090"))
+}
+
+/// Parses networks with commas between them.
+pub(super) fn networks(text: &str) -> Result<Vec<Network>, ValueError> {
+    let network = |part: &str| {
+        part.trim().parse().map_err(|fault: NetworkError| ValueError::rule(format!("{:?} {fault}", part.trim())))
+    };
+    text.split(',').map(network).collect()
 }
 
 pub(super) fn path(text: &str) -> Result<PathBuf, ValueError> {
@@ -72,10 +83,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn networks_have_commas_between_them() {
+        assert_eq!(networks("10.0.0.0/8, 2001:db8::/32").unwrap().len(), 2);
+        assert_eq!(
+            networks("10.0.0.0/8,10.0.0.1/8").unwrap_err().to_string(),
+            "\"10.0.0.1/8\" must have no bits of the address beyond the length of the prefix"
+        );
+        assert!(networks("10.0.0.0/8,").is_err());
+    }
+
     proptest! {
         #[test]
         fn no_text_panics(text in "[-+.0-9a-z:]{0,20}|.{0,40}") {
-            let _ = (socket_address(&text), path(&text), yes_or_no(&text));
+            let _ = (socket_address(&text), path(&text), yes_or_no(&text), networks(&text));
             let _ = (number(0..=usize::MAX)(&text), duration(Duration::ZERO..=Duration::MAX)(&text));
         }
     }

@@ -166,6 +166,7 @@ impl Server {
         let store = open_store(&data_dir, &metrics).await?;
         let loaded_revision = store.advance().await.map_err(ServeError::StoreFailed)?;
         let redeem = RedeemListener::bind(config.listen).map_err(ServeError::Bind)?;
+        let redeem = redeem.behind(config.proxy_protocol_from.clone());
         let observe = ObserveListener::bind(config.observe_listen).map_err(ServeError::Bind)?;
         let admin =
             AdminSocketListener::bind(&DataDir::admin_socket_of(data_dir.path())).map_err(ServeError::AdminListener)?;
