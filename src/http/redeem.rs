@@ -96,8 +96,9 @@ impl RedeemService {
         self.app.refuse(&refused, took);
     }
 
-    /// The request in the types of `grant`, checked in Skupper's order: method, body, path; then the headers, which Skupper
-    /// does not check. What HTTP itself asks comes first. A fault comes with the time since the request was complete, which is none before that.
+    /// The request in the types of `grant`. What HTTP itself asks is checked first; then, in Skupper's order, method, body and
+    /// path; then the headers, which Skupper does not check. A fault comes with the time since the request was complete, which
+    /// is none before that.
     async fn receive(
         &self,
         request: Request<Incoming>,
