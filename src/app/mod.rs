@@ -5,6 +5,7 @@
 
 mod admin_users;
 mod applied_sites;
+mod background;
 mod bundle;
 mod chain;
 mod clock_mark;
@@ -45,6 +46,7 @@ mod wrong_codes;
 pub use self::{
     admin_users::{AdminUsers, RegisteredCertificate, UserRegister, UserRegisterFault, UserRegisterFull},
     applied_sites::{ReplaceSitesError, wants_link_access},
+    background::BackgroundTask,
     bundle::LinkBundle,
     chain::chain,
     clock_mark::{ClockBehind, ClockMarkError, clock_mark_text, read_clock_mark},
@@ -63,5 +65,4 @@ pub use self::{
     refusals::RefusedRequest,
     service::{App, AppParts},
     sites::{ConfiguredSite, DuplicateSite, SiteFault, Sites},
-    supervision::BackgroundTask,
 };

@@ -19,9 +19,9 @@ use tokio::{
 use tracing::error;
 
 use super::{
+    background::BackgroundTask,
     follow::{Event, Interest, follow},
     service::App,
-    supervision::BackgroundTask,
 };
 use crate::store::ObjectKey;
 

@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, Semaphore};
 
 use super::{
     admin_users::AdminUsers,
+    background::LostTasks,
     clock_mark::{ClockBehind, ClockMark, ClockMarkError},
     disk_reserve::DiskReserve,
     lifecycle::{Latch, Stage},
@@ -19,7 +20,6 @@ use super::{
     publication::Publication,
     refusals::Refusals,
     sites::Sites,
-    supervision::LostTasks,
     wrong_codes::WrongCodes,
 };
 use crate::{

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tracing::{info, warn};
 
-use super::{chain::chain, service::App, supervision::BackgroundTask};
+use super::{background::BackgroundTask, chain::chain, service::App};
 use crate::{
     metrics::{GrantStateLabel, StoreOperation},
     store::StoreError,

@@ -11,6 +11,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::{
+    background::BackgroundTask,
     chain::chain,
     conditions::{Basis, State, aggregate, state_at},
     fair::{PermitLimits, on_behalf_of},
@@ -21,7 +22,6 @@ use super::{
     reconcile::{Controller, Requeue},
     service::App,
     spread::spread,
-    supervision::BackgroundTask,
 };
 use crate::{
     grant::Revision,

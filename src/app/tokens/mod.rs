@@ -19,6 +19,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::{
+    background::BackgroundTask,
     chain::chain,
     fair::{PermitLimits, on_behalf_of},
     follow::Interest,
@@ -28,7 +29,6 @@ use super::{
     reconcile::{Controller, Requeue},
     service::App,
     spread::spread,
-    supervision::BackgroundTask,
 };
 use crate::{
     link::{AccessToken, Bundle},
