@@ -7,8 +7,8 @@
 //! | level | module | contents |
 //! |---|---|---|
 //! | 0 | [`time`] | instants, the one reader of the wall clock, pauses between attempts |
-//! | 0 | [`archive`] | one file that holds several, with a checksum: what a backup is |
 //! | 0 | [`mod@file`] | writing files atomically, privately and durably |
+//! | 1 | [`archive`] | one file that holds several, with a checksum: what a backup is |
 //! | 1 | [`grant`] | grants and the rules that decide a redemption: ids, names, the code, the allowance, the window. Pure |
 //! | 1 | [`link`] | sites, endpoints, and the Secret, Link and AccessToken documents. Pure |
 //! | 2 | [`pki`] | keys and certificates: the issuer, the certificate profile, self-made CAs, the serving certificate |

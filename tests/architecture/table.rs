@@ -11,8 +11,8 @@ pub(crate) struct Module {
 /// Imports point down. `link` may also use `grant`, which is on the same level.
 pub(crate) const MODULES: &[Module] = &[
     Module { name: "time", level: 0, crates: "" },
-    Module { name: "archive", level: 0, crates: "aws_lc_rs" },
     Module { name: "file", level: 0, crates: "rustix uuid" },
+    Module { name: "archive", level: 1, crates: "aws_lc_rs" },
     Module { name: "grant", level: 1, crates: "subtle uuid" },
     Module { name: "link", level: 1, crates: "base64 serde serde_json serde_saphyr" },
     Module { name: "pki", level: 2, crates: "aws_lc_rs base64 rcgen rustls_pki_types x509_parser" },

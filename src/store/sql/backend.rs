@@ -8,7 +8,7 @@ use std::{
 use sqlx::{Database, Encode, Executor, IntoArguments, Pool, Type, query::Query};
 
 use super::{
-    failure::Failure,
+    failure::{Concern, Failure},
     redemption::Redeemed,
     statement::{Columns, Statement, Value},
 };
@@ -78,17 +78,6 @@ pub(in crate::store) trait Backend: Sized + Send + Sync + 'static {
 
     /// What else fails when a statement fails with this error. The transaction may have to be rolled back in any case.
     fn concern(error: &sqlx::Error) -> Concern;
-}
-
-/// How much an error of a statement concerns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) enum Concern {
-    /// The values or the row of this one statement: others of the transaction can succeed.
-    Row,
-    /// This transaction, which is not committed: one with fewer or other statements can succeed.
-    Transaction,
-    /// The whole database.
-    Database,
 }
 
 /// A connection of this backend.

@@ -5,8 +5,8 @@ use std::{future::Future, pin::Pin};
 use tokio::sync::oneshot;
 
 use super::{
-    backend::{Backend, Concern, Connection, Row, fetch},
-    failure::{Failure, database},
+    backend::{Backend, Connection, Row, fetch},
+    failure::{Concern, Failure, database},
     statement::{Statement, statement},
 };
 use crate::store::{
@@ -97,7 +97,7 @@ impl<'c, B: Backend> Batch<'c, B> {
 /// Whether an error concerns one operation or the whole transaction. `id` names the row for the operator.
 fn sorted<B: Backend>(error: sqlx::Error, id: &(impl ToString + ?Sized)) -> Failure {
     let undecodable = matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_));
-    if undecodable { Failure::rule(id) } else { Failure::of_statement::<B>(error, id) }
+    if undecodable { Failure::rule(id) } else { Failure::of_statement(B::concern(&error), error, id) }
 }
 
 /// What an operation's statements decided.

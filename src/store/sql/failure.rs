@@ -1,13 +1,21 @@
 //! Why a statement failed, and whether that concerns one operation or all.
 
-use super::{
-    backend::{Backend, Concern},
-    statement::{Broken, Columns},
-};
+use super::statement::{Broken, Columns};
 use crate::{
     grant::Revision,
     store::{CorruptRow, DatabaseError, StoreError, StoreFailure},
 };
+
+/// How much an error of a statement concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Concern {
+    /// The values or the row of this one statement: others of the transaction can succeed.
+    Row,
+    /// This transaction, which is not committed: one with fewer or other statements can succeed.
+    Transaction,
+    /// The whole database.
+    Database,
+}
 
 /// Why a statement failed.
 #[derive(Debug)]
@@ -37,9 +45,9 @@ impl Failure {
         }
     }
 
-    /// The failure of a statement. `id` names its row for the operator.
-    pub(in crate::store) fn of_statement<B: Backend>(error: sqlx::Error, id: &(impl ToString + ?Sized)) -> Self {
-        match B::concern(&error) {
+    /// The failure of a statement with an error that concerns this. `id` names its row for the operator.
+    pub(in crate::store) fn of_statement(concern: Concern, error: sqlx::Error, id: &(impl ToString + ?Sized)) -> Self {
+        match concern {
             Concern::Row => Self::rule(id),
             Concern::Transaction => Self::Transaction(DatabaseError::new(error)),
             Concern::Database => database(error),

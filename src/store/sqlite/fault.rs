@@ -1,6 +1,6 @@
 //! What SQLite's error codes concern: <https://www.sqlite.org/rescode.html>.
 
-use crate::store::sql::backend::Concern;
+use crate::store::sql::failure::Concern;
 
 /// The low byte of every extended code of a broken constraint.
 const SQLITE_CONSTRAINT: u32 = 19;

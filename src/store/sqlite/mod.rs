@@ -17,8 +17,8 @@ use self::{connection::Setup, files::OpenFiles, open::Lock};
 use super::{
     OnCommit, OpenError, StoreFailure,
     sql::{
-        backend::{Backend, Concern, Connection, Row, fetch, run_on},
-        failure::Failure,
+        backend::{Backend, Connection, Row, fetch, run_on},
+        failure::{Concern, Failure},
         open::{migrate, revision, unlock, unusable},
         redemption::Redeemed,
         statement::{Statement, statement},

@@ -277,7 +277,7 @@ async fn run<B: Backend<Database = Sqlite>>(
     id: &str,
 ) -> Result<Vec<SqliteRow>, Failure> {
     let rows = fetch::<B>(connection, statement).await;
-    rows.map_err(|error| Failure::of_statement::<B>(error, id))
+    rows.map_err(|error| Failure::of_statement(B::concern(&error), error, id))
 }
 
 /// The outcome of an attempt that has a ledger row among these.

@@ -6,7 +6,11 @@ use std::{
     path::Path,
 };
 
-use super::{DATABASE, SEALING_KEY, Workplace, files, summary};
+use super::{
+    Workplace,
+    files::{self, DATABASE, SEALING_KEY},
+    summary,
+};
 use crate::{
     archive::{self, Entry, EntryPath, Header},
     cli::{

@@ -7,13 +7,16 @@ use std::{
     path::Path,
 };
 
-use super::DATABASE;
 use crate::{
     archive::{Entry, EntryPath, MOST_ENTRIES},
     cli::{backup_error::BackupError, error::CliError},
     file::{self, FileError},
 };
 
+/// The database in a data directory and in a backup.
+pub(super) const DATABASE: &str = "grantd.db";
+/// Without this key nothing secret in the database can be read.
+pub(super) const SEALING_KEY: &str = "sealing.key";
 /// Directories in the data directory are not deeper than this: `issuers/NAMESPACE/ISSUER`.
 const DEEPEST: usize = 4;
 /// The name with which `restore --force` keeps what was there before.

@@ -10,17 +10,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use files::{DATABASE, SEALING_KEY};
+
 use crate::{
     archive::{ArchiveReader, Header},
     cli::{backup_error::BackupError, error::CliError},
     file::{self, FileError},
     store::{self, CopySummary},
 };
-
-/// The database in a data directory and in a backup.
-const DATABASE: &str = "grantd.db";
-/// Without this key nothing secret in the database can be read.
-const SEALING_KEY: &str = "sealing.key";
 
 /// A private directory for the time of a command, removed with everything in it.
 struct Workplace(PathBuf);

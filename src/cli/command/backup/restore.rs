@@ -2,7 +2,11 @@
 
 use std::{fs, path::Path};
 
-use super::{DATABASE, SEALING_KEY, Workplace, extract, files, summary};
+use super::{
+    Workplace, extract,
+    files::{self, DATABASE, SEALING_KEY},
+    summary,
+};
 use crate::{
     cli::{args::BackupRestoreArgs, backup_error::BackupError, data_dir::DataDir, error::CliError, output::Console},
     store::{self, StoreLock},
