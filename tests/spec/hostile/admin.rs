@@ -42,7 +42,7 @@ pub(super) struct Caller {
     from: IpAddr,
     connector: TlsConnector,
     /// The size of the buffer for received bytes; `None`: the system's.
-    pub(super) buffer: Option<u32>,
+    buffer: Option<u32>,
 }
 
 impl Caller {
@@ -87,6 +87,11 @@ impl Caller {
             None => builder.with_no_client_auth(),
         };
         Self { address: address(server), from, connector: TlsConnector::from(Arc::new(config)), buffer: None }
+    }
+
+    /// One whose system takes few bytes that it does not read: what is sent to it stays with the server.
+    pub(super) fn with_small_buffer(self) -> Self {
+        Self { buffer: Some(4096), ..self }
     }
 
     pub(super) async fn connect(&self) -> io::Result<TlsStream<TcpStream>> {

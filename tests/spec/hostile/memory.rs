@@ -49,6 +49,19 @@ impl Memory {
         Self { pid: server.pid(), before: resident(server.pid()), peak, over }
     }
 
+    /// Waits until the peak has been the same for a second, no longer than this.
+    pub(super) async fn grows_no_more(&self, patience: Duration) {
+        let begun = Instant::now();
+        let mut highest = 0;
+        while begun.elapsed() < patience {
+            let before = std::mem::replace(&mut highest, self.peak.load(Ordering::Relaxed));
+            if before == highest {
+                return;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
     /// After the attack: waits until the memory is back, for a minute at most in the long form.
     pub(super) async fn after(self) -> Effect {
         let begun = Instant::now();

@@ -14,11 +14,13 @@
 
 mod admin;
 mod admin_flood;
+mod admin_tenants;
 mod attack;
 mod connects;
 mod distance;
 mod honest;
 mod idle;
+mod links;
 mod memory;
 mod observe;
 mod refusals;
