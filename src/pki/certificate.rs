@@ -1,5 +1,6 @@
 //! Certificates that are read from files.
 
+use aws_lc_rs::digest;
 use rustls_pki_types::CertificateDer;
 use x509_parser::{
     certificate::X509Certificate,
@@ -12,7 +13,7 @@ use x509_parser::{
 };
 
 use super::{error::CertificateFault, pem, profile::Validity};
-use crate::time::Timestamp;
+use crate::{grant::KeyFingerprint, time::Timestamp};
 
 /// Reads every certificate of a PEM file, at least one. A file that is accepted may be sent to others as it is.
 ///
@@ -104,4 +105,12 @@ fn rsa_bits(key: &SubjectPublicKeyInfo<'_>) -> Option<usize> {
     let zeros = rsa.modulus.iter().take_while(|byte| **byte == 0).count();
     let top = rsa.modulus.get(zeros)?;
     Some((rsa.modulus.len() - zeros) * 8 - usize::try_from(top.leading_zeros()).unwrap_or_default())
+}
+
+/// SHA-256 of a SubjectPublicKeyInfo.
+pub(super) fn fingerprint(public_key: &[u8]) -> KeyFingerprint {
+    let digest = digest::digest(&digest::SHA256, public_key);
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest.as_ref());
+    KeyFingerprint::from_bytes(bytes)
 }

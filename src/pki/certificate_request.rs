@@ -13,11 +13,10 @@ use x509_parser::{
 };
 
 use super::{
-    certificate,
+    certificate::{self, fingerprint},
     client_key::ClientKey,
     der::{Writer, oid},
     error::{CertificateFault, CertificateRequestFault, IssueError, KeyFault},
-    issuer::fingerprint,
     key::{self, SigningKey},
     pem::{self, PrivateKeyPem},
     profile::{ClientKeyType, KeyUsage},

@@ -2,11 +2,10 @@
 
 use std::{fmt, path::Path};
 
-use aws_lc_rs::digest;
 use x509_parser::certificate::X509Certificate;
 
 use super::{
-    certificate,
+    certificate::{self, fingerprint},
     certificate_request::CertificateRequest,
     client_key::ClientKey,
     error::{CertificateFault, IssueError, IssuerFault, PkiError},
@@ -17,7 +16,7 @@ use super::{
 };
 use crate::{
     file,
-    grant::{Admission, CertificateRecord, Certified, KeyFingerprint, SerialNumber, Signed},
+    grant::{Admission, CertificateRecord, Certified, SerialNumber, Signed},
     time::Timestamp,
 };
 
@@ -283,12 +282,4 @@ fn random_serial() -> Result<SerialNumber, IssueError> {
     let mut bytes = [0; 16];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| IssueError::Crypto { action: "draw a serial number" })?;
     Ok(SerialNumber::from_random(bytes))
-}
-
-/// SHA-256 of a SubjectPublicKeyInfo.
-pub(super) fn fingerprint(public_key: &[u8]) -> KeyFingerprint {
-    let digest = digest::digest(&digest::SHA256, public_key);
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest.as_ref());
-    KeyFingerprint::from_bytes(bytes)
 }
