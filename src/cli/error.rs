@@ -220,10 +220,7 @@ impl CliError {
             Self::Write(error) => Some(write_hint(error)),
             Self::Admin(error) => admin_hint(error),
             Self::Redeem(error) => error.hint().map(str::to_owned),
-            Self::InDoubt(key, _) => {
-                let key = key.display();
-                Some(format!("run the same command again: with the key in {key}, a redemption is not counted twice"))
-            }
+            Self::InDoubt(key, _) => Some(format!("run the same command again: {} makes it count once", key.display())),
             Self::NotIssued { left: Some(command), .. } => Some(format!("delete its grant with '{command}'")),
             Self::NotIssued { left: None, cause, .. } | Self::Applying { cause, .. } => cause.hint(),
             Self::Spent { written, rescued, .. } => Some(spent_hint(written, rescued.as_deref())),
