@@ -6,7 +6,8 @@ use tracing::info;
 
 use super::{
     bundle::LinkBundle,
-    redeem::{CommitRefusal, Phases, RedeemError, Redeemed, unreadable, unstored},
+    redeem::{CommitRefusal, Phases, Redeemed, unreadable, unstored},
+    redeem_error::RedeemError,
     service::App,
 };
 use crate::{

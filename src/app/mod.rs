@@ -31,6 +31,7 @@ mod publication;
 mod readiness;
 mod reconcile;
 mod redeem;
+mod redeem_error;
 mod refusals;
 mod service;
 mod sites;
@@ -61,7 +62,8 @@ pub use self::{
     ports::{PortFuture, ProbeFailure, Prober, RedeemFailure, Redeemer, Retry},
     publication::{Publication, Replacement},
     readiness::{Check, Readiness},
-    redeem::{KeyOrigin, RedeemError},
+    redeem::KeyOrigin,
+    redeem_error::RedeemError,
     refusals::RefusedRequest,
     service::{App, AppParts},
     sites::{ConfiguredSite, DuplicateSite, SiteFault, Sites},

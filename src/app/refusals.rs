@@ -13,7 +13,7 @@ use std::{
 use tokio::time::sleep;
 use tracing::info;
 
-use super::{service::App, source::network_of};
+use super::source::network_of;
 use crate::{grant::GrantId, metrics::RefusalReason};
 
 /// How long refusals are added up before the log has their sum.
@@ -34,20 +34,13 @@ pub struct RefusedRequest<'a> {
     pub answer: Option<&'a str>,
 }
 
-impl App {
-    /// Counts and logs a refused request; `took` from the complete request on. To be called inside a Tokio runtime.
-    pub fn refuse(&self, refused: &RefusedRequest<'_>, took: Duration) {
-        self.metrics().refused(refused.reason, took);
-        self.refusals.log(refused);
-    }
-}
-
 /// The refusals that the log has not summed up yet.
 #[derive(Debug, Default)]
 pub(super) struct Refusals(Mutex<Interval>);
 
 impl Refusals {
-    fn log(self: &Arc<Self>, refused: &RefusedRequest<'_>) {
+    /// Logs a refused request, or adds it to the next sum. To be called inside a Tokio runtime.
+    pub(super) fn log(self: &Arc<Self>, refused: &RefusedRequest<'_>) {
         let (begins, noted) = {
             let mut interval = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             (interval.is_empty(), interval.note(refused.peer.map(network_of), refused.reason))

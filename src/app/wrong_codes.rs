@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{redeem::RedeemError, source::network_of};
+use super::{redeem_error::RedeemError, source::network_of};
 use crate::{
     grant::{Claim, Grant, GrantId, GrantState, RedemptionRequest, Refusal},
     time::Timestamp,
