@@ -3,9 +3,15 @@
 use std::{
     fs,
     process::{Command, Output, Stdio},
+    time::Duration,
 };
 
-use grantd::link::{AccessToken, Bundle};
+use grantd::{
+    file::{Access, Existing, write},
+    link::{AccessToken, Bundle},
+    pki::make_serving,
+    time::Clock,
+};
 
 use crate::server::{Scratch, Server};
 
@@ -59,6 +65,36 @@ fn the_self_made_chain_is_strict_x509() {
     let arguments = ["verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", "data/server-ca/tls.crt"];
     let (accepted, said) = openssl(server.scratch(), &[&arguments[..], &["data/server/tls.crt"]].concat());
     assert!(accepted, "{said}");
+}
+
+/// The subjectAltName of the redeem listener's certificate, in openssl's words.
+fn names(server: &Server) -> String {
+    let arguments = ["x509", "-in", "data/server/tls.crt", "-noout", "-ext", "subjectAltName"];
+    let (_, said) = openssl(server.scratch(), &arguments);
+    said.lines().last().unwrap().trim().to_owned()
+}
+
+#[test]
+fn a_self_made_certificate_names_what_is_needed_and_one_with_more_names_is_replaced_by_the_same_ca() {
+    let server = Server::start();
+    assert_eq!(names(&server), "IP Address:127.0.0.1");
+    let before = server.issue(1);
+    // As an earlier version made it: with everything that this host is called.
+    let read = |name: &str| fs::read(server.data_dir.join("server-ca").join(name)).unwrap();
+    let hosts = ["127.0.0.1".parse().unwrap(), "inside.example.com".parse().unwrap()];
+    let year = Duration::from_secs(365 * 24 * 3600);
+    let made = make_serving(&read("tls.crt"), &read("tls.key"), &hosts, Clock::system().now(), year);
+    let (certificate, key) = made.unwrap();
+    for (name, text) in [("tls.key", key.expose()), ("tls.crt", &certificate)] {
+        let path = server.data_dir.join("server").join(name);
+        write(&path, text.as_bytes(), Access::Private, Existing::Replace).unwrap();
+    }
+    assert_eq!(names(&server), "IP Address:127.0.0.1, DNS:inside.example.com");
+
+    let server = server.kill_and_restart();
+
+    assert_eq!(names(&server), "IP Address:127.0.0.1");
+    assert_eq!(server.issue(1).ca, before.ca);
 }
 
 #[test]
