@@ -1,7 +1,6 @@
 //! Errors of commands, with their messages, hints and exit codes.
 
 use std::{
-    fmt::{self, Display},
     io,
     path::{Path, PathBuf},
 };
@@ -10,7 +9,7 @@ use super::{
     backup_error::BackupError,
     config::ConfigError,
     exit::Exit,
-    output::{ConsoleError, shell_word},
+    output::{ConsoleError, DocumentPosition, shell_word},
     serve::ServeError,
     user_file::UserFileError,
 };
@@ -136,23 +135,6 @@ pub(crate) enum CliError {
     /// The server did not start, or ended badly.
     #[error(transparent)]
     Serve(ServeError),
-}
-
-/// The position of a document in a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct DocumentPosition {
-    /// The file.
-    pub(crate) file: String,
-    /// The number of the document, from 1.
-    pub(crate) number: usize,
-    /// The line where the document begins, from 1.
-    pub(crate) line: u64,
-}
-
-impl Display for DocumentPosition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: document {} (line {})", self.file, self.number, self.line)
-    }
 }
 
 impl CliError {

@@ -1,7 +1,7 @@
 //! The output of commands: results go to standard output, everything else to standard error.
 
 use std::{
-    fmt::Display,
+    fmt::{self, Display},
     io::{self, IsTerminal, Write},
     path::Path,
     pin::pin,
@@ -33,6 +33,23 @@ pub(crate) enum DocumentFormat {
     Json,
     /// YAML
     Yaml,
+}
+
+/// The position of a document in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DocumentPosition {
+    /// The file.
+    pub(crate) file: String,
+    /// The number of the document, from 1.
+    pub(crate) number: usize,
+    /// The line where the document begins, from 1.
+    pub(crate) line: u64,
+}
+
+impl Display for DocumentPosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: document {} (line {})", self.file, self.number, self.line)
+    }
 }
 
 /// The two streams of a command. Everything is printed through it, so that a command ends quietly when its
@@ -159,7 +176,7 @@ impl Table {
 
 impl Display for Table {
     /// The lines of the table: two spaces between columns, none at the end of a line, no line break after the last.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or_default();
         let width = |column: usize| {
             self.rows

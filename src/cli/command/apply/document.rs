@@ -4,10 +4,7 @@ use serde_json::{Map, Value};
 use serde_saphyr::Spanned;
 
 use crate::{
-    cli::{
-        error::{CliError, DocumentPosition},
-        resource::API_VERSION,
-    },
+    cli::{error::CliError, output::DocumentPosition, resource::API_VERSION},
     grant::{GrantName, Namespace},
 };
 
