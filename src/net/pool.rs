@@ -218,3 +218,37 @@ impl Held {
         Some(Rank { count: self.count, first_to_go, source: source.clone() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(pool: &mut Pool, source: &Source, now: Instant) -> u64 {
+        let mut id = 0;
+        while pool.room_for(source, now) == Room::Free {
+            id += 1;
+            pool.add(source, Claim { stage: Stage::Open, id, accepted: now });
+        }
+        id
+    }
+
+    #[test]
+    fn users_and_addresses_have_limits_of_their_own() {
+        let limits = PoolLimits { places: 8, per_address: 3, per_user: 2, least_age: Duration::from_secs(3) };
+        let (mut pool, now) = (Pool::new(limits), Instant::now());
+
+        assert_eq!(filled(&mut pool, &Source::User("alice".into()), now), 2);
+        assert_eq!(filled(&mut pool, &Source::V4([192, 0, 2, 1]), now), 3);
+        assert_eq!(filled(&mut pool, &Source::User("bob".into()), now), 2);
+
+        assert!(pool.is_at_limit(&Source::User("alice".into())) && !pool.is_at_limit(&Source::Local));
+        assert_eq!(pool.room_for(&Source::User("alice".into()), now + limits.least_age), Room::Taking(1));
+    }
+
+    #[test]
+    fn a_limit_of_all_places_is_no_limit_of_a_source() {
+        let (mut pool, now) = (Pool::new(PoolLimits::of(2, Duration::ZERO)), Instant::now());
+        assert_eq!(filled(&mut pool, &Source::Local, now), 2);
+        assert!(!pool.is_at_limit(&Source::Local));
+    }
+}
