@@ -68,14 +68,14 @@ impl ConnectionLimiter {
         Self(Arc::new(Shared { state: Mutex::new(state), emptied: Notify::new() }))
     }
 
-    /// Gives a connection that was accepted `now` a permit.
+    /// Gives a connection that was accepted `now`, and counts for `source`, a permit.
     ///
     /// # Errors
     /// [`Rejection::Connections`] or [`Rejection::Peer`]: there is no place for it.
-    pub(super) fn admit(&self, peer: Peer, now: Instant) -> Result<Permit, Rejection> {
+    pub(super) fn admit(&self, peer: Peer, source: Source, now: Instant) -> Result<Permit, Rejection> {
         let displaced = Arc::new(Displaced::default());
         let mut state = self.0.lock();
-        let (id, loser) = state.places.admit(Source::from(peer), now, Arc::clone(&displaced))?;
+        let (id, loser) = state.places.admit(source, now, Arc::clone(&displaced))?;
         state.permits = state.permits.saturating_add(1);
         displace(loser);
         Ok(Permit { shared: Arc::clone(&self.0), id, accepted: now, peer: Mutex::new(peer), displaced })

@@ -111,6 +111,8 @@ impl Pool {
         let limit = match source {
             Source::User(_) => self.limits.per_user,
             Source::Local | Source::V4(_) | Source::V6(_) => self.limits.per_address,
+            // Many clients at once; each is limited as soon as it is known.
+            Source::LoadBalancers => self.limits.places,
         };
         limit < self.limits.places && self.held_by(source) >= limit
     }
@@ -239,7 +241,7 @@ mod tests {
 
         assert_eq!(filled(&mut pool, &Source::User("alice".into()), now), 2);
         assert_eq!(filled(&mut pool, &Source::V4([192, 0, 2, 1]), now), 3);
-        assert_eq!(filled(&mut pool, &Source::User("bob".into()), now), 2);
+        assert_eq!(filled(&mut pool, &Source::LoadBalancers, now), 3, "as many as there are");
 
         assert!(pool.is_at_limit(&Source::User("alice".into())) && !pool.is_at_limit(&Source::Local));
         assert_eq!(pool.room_for(&Source::User("alice".into()), now + limits.least_age), Room::Taking(1));

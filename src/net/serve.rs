@@ -9,7 +9,7 @@ use tokio::{
 use tracing::{debug, warn};
 
 use super::{
-    Acceptor as _, Permit, Source, Transport as _,
+    Acceptor as _, Peer, Permit, Source, Transport as _,
     handler::{Closing, Connection, ConnectionHandler, Established, Holder, Raw},
     incoming::{Accepted, Incoming},
     limiter::ConnectionLimiter,
@@ -102,7 +102,7 @@ struct Listener<H> {
 impl<H: ConnectionHandler> Listener<H> {
     fn take(&mut self, accepted: Accepted<Raw<H>>) {
         match accepted {
-            Accepted::Connection(stream, peer) => match self.limiter.admit(peer, Instant::now()) {
+            Accepted::Connection(stream, peer) => match self.limiter.admit(peer, self.source(peer), Instant::now()) {
                 Ok(permit) => self.spawn(stream, permit),
                 // Dropping the socket closes it: a client beyond the limit learns of it at once, and nothing is queued.
                 Err(limit) => {
@@ -112,6 +112,14 @@ impl<H: ConnectionHandler> Listener<H> {
             },
             Accepted::NoDescriptors => rejected(&*self.handler, Rejection::Descriptors),
             Accepted::Nothing => {}
+        }
+    }
+
+    /// For whom a connection counts before anything was read from it.
+    fn source(&self, peer: Peer) -> Source {
+        match self.handler.proxies() {
+            Some(proxies) if proxies.include(peer) => Source::LoadBalancers,
+            Some(_) | None => Source::from(peer),
         }
     }
 

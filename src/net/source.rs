@@ -9,6 +9,8 @@ use super::Peer;
 pub enum Source {
     /// The processes that may open the Unix socket.
     Local,
+    /// The load balancers, for connections of which their header has not told the client yet, and for their own.
+    LoadBalancers,
     /// An IPv4 address.
     V4([u8; 4]),
     /// The first 64 bits of an IPv6 address: one host usually has all addresses of such a network (RFC 7421).

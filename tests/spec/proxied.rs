@@ -127,3 +127,23 @@ async fn a_header_from_anybody_else_is_refused_and_who_sends_none_is_served() {
     assert_eq!(ledger.len(), 1);
     assert_eq!(ledger[0]["peer"].as_str().map(str::parse::<IpAddr>), Some(Ok(server.redeem.ip())));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_limit_of_one_address_counts_for_the_client_that_the_header_names() {
+    let server = Server::start_with(&[BEHIND, &["--max-connections-per-peer", "1"]].concat());
+    let token = server.issue(9);
+    let header = |client| version_2([203, 0, 113, client]);
+    // Two without a header yet, and one whose client is known.
+    let _unknown = [TcpStream::connect(server.redeem).await.unwrap(), TcpStream::connect(server.redeem).await.unwrap()];
+    let mut known = TcpStream::connect(server.redeem).await.unwrap();
+    known.write_all(&header(1)).await.unwrap();
+
+    let other = redeem_after(&server, &token, &header(2), "east").await.unwrap().expect("an answer");
+    // The first one may be read later than this one: then it is the one that is refused.
+    let same = redeem_after(&server, &token, &header(1), "east").await;
+
+    assert_eq!(other.status, 200);
+    let refused = || server.observe("/metrics").1.contains("grantd_connections_rejected_total{reason=\"peer\"} 1");
+    wait_until("one of two of the same client is refused", refused);
+    assert!(server.ledger(&token).len() <= 2, "{same:?}");
+}
