@@ -72,13 +72,20 @@ impl WrongCodes {
         let key = (grant.id, network);
         // Held while the code is compared: otherwise codes that come at the same time would share the last of the budget.
         let mut whole_at = self.lock();
-        if grant.state(now) == GrantState::Open {
-            let whole = whole_at.get(&key).copied().unwrap_or(at);
-            OF_A_NETWORK.after_one_more(whole, at).map_err(spent)?;
-        }
+        // A grant that is not open says so, also when the code is not compared.
+        let beyond = |retry_after| match grant.state(now) {
+            GrantState::Open => spent(retry_after),
+            GrantState::Expired => Refusal::Expired.into(),
+            GrantState::Exhausted => Refusal::Exhausted.into(),
+        };
+        let whole = whole_at.get(&key).copied().unwrap_or(at);
+        OF_A_NETWORK.after_one_more(whole, at).map_err(beyond)?;
         grant.claim(request, now).map_err(|refusal| match refusal {
-            Refusal::WrongCode => charge(&mut whole_at, key, OF_A_NETWORK, at).map_or_else(spent, |()| refusal.into()),
-            Refusal::Expired | Refusal::Exhausted => refusal.into(),
+            Refusal::Expired => refusal.into(),
+            // A used-up grant answers so to wrong codes only: with the right one it may give out again what it has issued.
+            Refusal::WrongCode | Refusal::Exhausted => {
+                charge(&mut whole_at, key, OF_A_NETWORK, at).map_or_else(beyond, |()| refusal.into())
+            }
         })
     }
 
@@ -208,6 +215,21 @@ mod tests {
         is_spent(ask(&codes, &grant, SHORT, "2001:db8::ffff", at).as_ref(), 10);
         assert!(ask(&codes, &grant, SHORT, "2001:db8:0:1::1", at).is_none());
         assert!(ask(&codes, &grant, SHORT, "2001:db8::ffff", at + Duration::from_secs(10)).is_none());
+    }
+
+    #[test]
+    fn a_short_code_cannot_be_guessed_with_the_help_of_a_used_up_grant() {
+        let (codes, at) = (WrongCodes::default(), Instant::now());
+        let used_up = Grant { allowance: Allowance::new(5, 5).unwrap(), ..grant(SHORT, CodeOrigin::Given) };
+        let exhausted =
+            |outcome: Option<RedeemError>| matches!(outcome, Some(RedeemError::Refused(Refusal::Exhausted)));
+        assert!(ask(&codes, &used_up, SHORT, "192.0.2.1", at).is_none(), "the right code may get its bundle again");
+        for _ in 0..10 {
+            assert!(exhausted(ask(&codes, &used_up, "wrong", "192.0.2.1", at)));
+        }
+
+        assert!(exhausted(ask(&codes, &used_up, SHORT, "192.0.2.1", at)), "it is not compared any more");
+        assert!(ask(&codes, &used_up, SHORT, "192.0.2.2", at).is_none());
     }
 
     #[test]
