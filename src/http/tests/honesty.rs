@@ -278,6 +278,9 @@ const UNREACHABLE: &str = "signing";
 async fn every_outcome_is_in_one_counter_in_the_log_and_if_served_in_the_ledger() {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt().json().with_writer(log.clone()).finish();
+    // While there is only one, `tracing` asks the thread on which an event comes first whether it is wanted: a test on another
+    // thread would answer no, for all.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let _guard = tracing::subscriber::set_default(subscriber);
     let limits = Limits { request_deadline: Duration::from_secs(2), ..Limits::default() };
     let server = Server::start_with(limits).await;
