@@ -59,6 +59,10 @@ impl WrongCodes {
         now: Timestamp,
         at: Instant,
     ) -> Result<Claim, RedeemError> {
+        // `grantd token check` sends no code, to find out whether the grant is open.
+        if request.code.is_empty() {
+            return grant.claim(request, now).map_err(RedeemError::from);
+        }
         let network = request.peer.map(network_of);
         let spent = |retry_after| RedeemError::TooManyWrongCodes { retry_after };
         if !grant.has_short_code() {
@@ -192,6 +196,17 @@ mod tests {
         is_wrong(ask(&codes, &grant, "wrong", "192.0.2.1", later).as_ref());
         is_wrong(ask(&codes, &grant, "wrong", "192.0.2.1", later).as_ref());
         is_spent(ask(&codes, &grant, "wrong", "192.0.2.1", later).as_ref(), 1);
+    }
+
+    #[test]
+    fn no_code_at_all_is_wrong_and_costs_nothing() {
+        for code in [LONG, SHORT] {
+            let (codes, grant, at) = (WrongCodes::default(), grant(code, CodeOrigin::Given), Instant::now());
+            for _ in 0..50 {
+                is_wrong(ask(&codes, &grant, "", "192.0.2.1", at).as_ref());
+            }
+            is_wrong(ask(&codes, &grant, "wrong", "192.0.2.1", at).as_ref());
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod data_dir;
 mod error;
 mod exit;
 mod files;
+mod findings;
 mod flag;
 #[cfg(fuzzing)]
 pub mod fuzzing;

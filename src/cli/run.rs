@@ -74,6 +74,7 @@ fn dispatch(cli: Cli, matches: &ArgMatches, console: &mut Console<'_>) -> Result
             wait_for(token::issue::run(&args, &Server::of(&data_dir()?), console))
         }
         Command::Token(TokenCommand::Redeem(args)) => wait_for(token::redeem::run(&args, console)),
+        Command::Token(TokenCommand::Check(args)) => wait_for(token::check::run(&args, console)),
         Command::Grant(GrantCommand::Create(args)) => {
             wait_for(grant::create::run(&args, &Server::of(&data_dir()?), console))
         }
@@ -143,10 +144,14 @@ fn read_again(flags: &ArgMatches) -> ReadConfig {
     })
 }
 
+/// The environment of this process.
+fn surroundings() -> Surroundings<'static> {
+    Surroundings { environment: &|name| std::env::var_os(name), host_name: serve::host_name() }
+}
+
 fn serve_until_stopped(matches: &ArgMatches, console: &mut Console<'_>) -> Result<(), CliError> {
     let flags = matches.subcommand_matches("serve").unwrap_or(matches);
-    let surroundings = Surroundings { environment: &|name| std::env::var_os(name), host_name: serve::host_name() };
-    let config = config::resolve(flags, &surroundings).map_err(CliError::Config)?;
+    let config = config::resolve(flags, &surroundings()).map_err(CliError::Config)?;
     let metrics = Arc::new(Metrics::new());
     let counted = Arc::clone(&metrics);
     telemetry::start(config.log_format, &config.log_filter, move || counted.log_line_dropped())

@@ -2,6 +2,7 @@
 
 mod admin;
 mod admin_error;
+mod check;
 mod dial;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -20,6 +21,7 @@ mod trust;
 
 pub use admin::{AdminClient, AdminMethod, Form, Lines};
 pub use admin_error::{AdminError, Status, StatusCause};
+pub use check::{CheckedToken, GrantAnswer, check};
 pub use probe::NetworkProber;
 pub use redeem::{RedeemOptions, redeem};
 pub use redeem_error::{RedeemTokenError, Step, TlsFault};

@@ -129,7 +129,7 @@ fn request(
     request.body(body(bytes)).map_err(|_| RedeemTokenError::BadUrl { what: "cannot be asked for" })
 }
 
-fn not_connected(failure: DialError, url: &TokenUrl, time: &Budget) -> RedeemTokenError {
+pub(super) fn not_connected(failure: DialError, url: &TokenUrl, time: &Budget) -> RedeemTokenError {
     match failure {
         DialError::NameNotResolved(source) => RedeemTokenError::NameNotResolved { host: url.host.to_string(), source },
         DialError::Connect(address, source) => {
@@ -139,11 +139,11 @@ fn not_connected(failure: DialError, url: &TokenUrl, time: &Budget) -> RedeemTok
     }
 }
 
-fn late(step: Step, url: &TokenUrl, time: &Budget) -> RedeemTokenError {
+pub(super) fn late(step: Step, url: &TokenUrl, time: &Budget) -> RedeemTokenError {
     RedeemTokenError::Deadline { host: url.authority.clone(), step, limit: time.limit() }
 }
 
-async fn handshake(
+pub(super) async fn handshake(
     tls: Arc<ClientConfig>,
     url: &TokenUrl,
     stream: TcpStream,

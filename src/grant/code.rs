@@ -121,6 +121,11 @@ impl PresentedCode {
     pub fn new(body: Vec<u8>) -> Self {
         Self(body)
     }
+
+    /// Whether nothing was sent. No grant has such a code, so it is no attempt to guess one.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl fmt::Debug for PresentedCode {

@@ -54,6 +54,16 @@ impl Timestamp {
         Duration::from_secs(u64::try_from(self.0 - earlier.0).unwrap_or(0))
     }
 
+    /// Reads the date of an HTTP header in its preferred form, `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7).
+    pub fn from_http_date(text: &str) -> Option<Self> {
+        const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let (_, date) = text.split_once(", ")?;
+        let mut words = date.strip_suffix(" GMT")?.split(' ');
+        let (day, month, year, time) = (words.next()?, words.next()?, words.next()?, words.next()?);
+        let month = MONTHS.iter().position(|name| *name == month)? + 1;
+        format!("{year}-{month:02}-{day}T{time}Z").parse().ok().filter(|_| words.next().is_none())
+    }
+
     /// The same instant for libraries that speak the `time` crate.
     pub fn to_offset_date_time(self) -> OffsetDateTime {
         OffsetDateTime::from_unix_timestamp(self.0).unwrap_or(OffsetDateTime::UNIX_EPOCH)
@@ -134,6 +144,15 @@ impl Clock {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn the_date_of_an_http_header_is_read() {
+        assert_eq!(Timestamp::from_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Timestamp(784_111_777)));
+        for text in ["", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37", "Sun, 36 Nov 1994 08:49:37 GMT"]
+        {
+            assert_eq!(Timestamp::from_http_date(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn is_written_as_kubernetes_writes_it() {

@@ -67,7 +67,7 @@ pub(crate) const SUB_MODULES: &[SubModules] = &[
             "backup_error config",
             "serve",
             "error",
-            "files flag resource",
+            "files findings flag resource",
             "answer args",
             "server",
             "command",

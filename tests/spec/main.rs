@@ -40,6 +40,7 @@ mod skupper_cli;
 mod stalled_log;
 mod store_files;
 mod threat_model;
+mod token_check;
 mod tools;
 mod users;
 mod west_east;

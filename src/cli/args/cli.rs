@@ -77,6 +77,7 @@ pub(crate) enum Command {
     /// Show whether links would come up
     #[command(subcommand, arg_required_else_help = true)]
     Link(LinkCommand),
+
     /// Show the objects of the server, and follow them
     #[command(long_about = get::ABOUT, after_help = get::EXAMPLES)]
     Get(GetArgs),
@@ -190,6 +191,7 @@ mod tests {
             "grantd grant delete a b c -n west",
             "grantd ledger list -A --grant west --since 24h -o csv",
             "grantd ledger export --subject s --peer 10.1.1.1 --until 2026-01-02T03:04:05Z -o jsonl",
+            "grantd token check west.yaml --timeout 5s -o json",
             "grantd link status",
             "grantd link status west --from links -o json",
             "grantd link status -A",

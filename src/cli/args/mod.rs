@@ -24,5 +24,5 @@ pub(crate) use link::{LinkCommand, LinkStatusArgs};
 pub(crate) use shared::ListFormat;
 #[cfg(test)]
 pub(crate) use shared::NamespaceArg;
-pub(crate) use token::{IssueArgs, RedeemArgs, TokenCommand};
+pub(crate) use token::{CheckArgs, IssueArgs, RedeemArgs, TokenCommand};
 pub(crate) use user::{UserCommand, UserListArgs, UserRevokeArgs};

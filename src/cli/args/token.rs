@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::shared::NamespaceArg;
-use crate::grant::ExpirationWindow;
+use crate::{cli::output::DocumentFormat, grant::ExpirationWindow};
 
 const ISSUE_ABOUT: &str = "\
 Make a grant and write its token to a file
@@ -34,12 +34,29 @@ Examples:
   grantd token redeem west.yaml -n east --output ~/.local/share/skupper/namespaces/east/input/resources
   mkdir links && grantd token redeem - --output links < west.yaml && kubectl apply -f links";
 
+const CHECK_ABOUT: &str = "\
+Find out whether a token can be redeemed, without redeeming it
+
+It connects to the token's server, trusts only the CA in the token, compares the clocks, and asks whether the grant is
+still open; this uses up no redemption, here and with Skupper's own servers. Whether the code is right is seen only when
+the token is redeemed. Exit code 0: it can be redeemed; 1: it cannot; 64: the file is no token; 69: the server cannot be
+reached.";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  grantd token check west.yaml
+  grantd token check west.yaml -o json && grantd token redeem west.yaml";
+
 /// The commands of `grantd token`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
     /// Make a grant and write its token to a file
     #[command(long_about = ISSUE_ABOUT, after_help = ISSUE_EXAMPLES)]
     Issue(IssueArgs),
+
+    /// Find out whether a token can be redeemed, without redeeming it
+    #[command(long_about = CHECK_ABOUT, after_help = CHECK_EXAMPLES)]
+    Check(CheckArgs),
 
     /// Turn a token into a Secret and Links for a connecting site
     #[command(long_about = REDEEM_ABOUT, after_help = REDEEM_EXAMPLES)]
@@ -75,6 +92,20 @@ pub(crate) struct IssueArgs {
     /// Replace the file if it exists; only a regular file is replaced
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+/// `grantd token check`.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The file with the token; '-' reads standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Print JSON or YAML [default: a line for each finding]
+    #[arg(short, long, value_name = "FORMAT")]
+    pub(crate) output: Option<DocumentFormat>,
+    /// How long to wait for the server; at least 1s
+    #[arg(long, value_name = "DURATION", default_value = "10s", allow_hyphen_values = true)]
+    pub(crate) timeout: String,
 }
 
 /// `grantd token redeem`.

@@ -95,7 +95,8 @@ fn validate(args: &RedeemArgs) -> Result<Request, CliError> {
     }
 }
 
-fn read_token(location: &FileLocation, console: &mut Console<'_>) -> Result<AccessToken, CliError> {
+/// Reads a token, and warns when others can read its file too.
+pub(super) fn read_token(location: &FileLocation, console: &mut Console<'_>) -> Result<AccessToken, CliError> {
     let token =
         AccessToken::read(&location.read()?).map_err(|source| CliError::Document { file: location.name(), source })?;
     if let FileLocation::File(path) = location
