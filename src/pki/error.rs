@@ -32,6 +32,15 @@ pub enum PkiError {
         #[source]
         source: ServingFault,
     },
+    /// The file of a router's certificate was read, and holds none.
+    #[error("cannot use the router's certificate {}", path.display())]
+    Router {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: CertificateFault,
+    },
     /// The CA that was to sign a certificate of ours cannot.
     #[error("the CA cannot sign this certificate")]
     Authority(#[source] IssuerFault),

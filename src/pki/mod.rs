@@ -17,6 +17,7 @@ mod key;
 mod leaf;
 mod pem;
 mod profile;
+mod router;
 mod serving;
 #[cfg(test)]
 mod tests;
@@ -33,4 +34,5 @@ pub use error::{
 pub use issuer::{ClientCredential, Issuer, certificate_pem};
 pub use pem::PrivateKeyPem;
 pub use profile::{ClientKeyType, ParseClientKeyTypeError, Profile};
+pub use router::RouterCertificate;
 pub use serving::ServingIdentity;

@@ -220,7 +220,7 @@ fn matches(pattern: &str, host: &str) -> bool {
 }
 
 /// Walks from the leaf through the intermediates until a certificate of the CA file has issued one, or is one.
-fn is_trusted(
+pub(super) fn is_trusted(
     leaf: &X509Certificate<'_>,
     intermediates: &[X509Certificate<'_>],
     anchors: &[X509Certificate<'_>],
