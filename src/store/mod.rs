@@ -39,6 +39,7 @@ pub use open::open;
 pub use options::{CommitOutcome, CommitReport, Location, OnCommit, OpenError, StoreOptions};
 pub use receipt::{Claimed, Receipt, Recorded, Replayed, ReplayedCertificate};
 pub use sqlite::copy::{CopyError, CopySummary, StoreLock, check_database, copy_database, expire_open_grants};
+pub use sqlite::find_damage;
 
 use crate::grant::{Certified, Revision, Signed};
 

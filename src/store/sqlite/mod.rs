@@ -2,6 +2,7 @@
 
 pub(super) mod connection;
 pub(super) mod copy;
+mod damage;
 mod fault;
 mod files;
 mod open;
@@ -12,6 +13,8 @@ mod tests;
 use std::{ops::ControlFlow, path::PathBuf};
 
 use sqlx::{Sqlite, sqlite::SqlitePool};
+
+pub use damage::find_damage;
 
 use self::{connection::Setup, files::OpenFiles, open::Lock};
 use super::{
