@@ -43,6 +43,11 @@ impl DataDir {
         Ok(Self(path.to_owned()))
     }
 
+    /// The directory, whether it exists or not: for reading alone.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
     /// The directory itself.
     pub(crate) fn path(&self) -> &Path {
         &self.0

@@ -19,7 +19,7 @@ use super::{
     args::{
         BackupCommand, Cli, ClockCommand, Command, GrantCommand, LedgerCommand, LinkCommand, TokenCommand, UserCommand,
     },
-    command::{apply, backup, clock, completion, get, grant, kubeconfig, ledger, link, token, user, version},
+    command::{apply, backup, clock, completion, doctor, get, grant, kubeconfig, ledger, link, token, user, version},
     config::{self, Surroundings},
     data_dir::{NO_DATA_DIR, default_data_dir},
     error::CliError,
@@ -75,6 +75,11 @@ fn dispatch(cli: Cli, matches: &ArgMatches, console: &mut Console<'_>) -> Result
         }
         Command::Token(TokenCommand::Redeem(args)) => wait_for(token::redeem::run(&args, console)),
         Command::Token(TokenCommand::Check(args)) => wait_for(token::check::run(&args, console)),
+        Command::Doctor(args) => {
+            let flags = matches.subcommand_matches("doctor").unwrap_or(matches);
+            let config = config::resolve(flags, &surroundings()).map_err(CliError::Config)?;
+            wait_for(doctor::run(&args, &config, console))
+        }
         Command::Grant(GrantCommand::Create(args)) => {
             wait_for(grant::create::run(&args, &Server::of(&data_dir()?), console))
         }

@@ -10,6 +10,7 @@ mod command_line;
 mod crash;
 mod crash_steps;
 mod disk_reserve;
+mod doctor;
 mod exactly_once;
 mod exhaustion;
 mod fault_matrix;

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::{
     backup::BackupCommand,
     clock::ClockCommand,
+    doctor::{self, DoctorArgs},
     get::{self, GetArgs},
     grant::GrantCommand,
     kubeconfig::{self, KubeconfigArgs},
@@ -26,6 +27,7 @@ Getting started:
   grantd token redeem west.yaml       on the other site: turn the token into a link
   grantd link status --from .         on the other site: see whether the link would come up
   grantd grant list                   see which grants are open, used up or expired
+  grantd doctor                       find out what is wrong with files, certificates and host
   grantd kubeconfig --output config   let kubectl use the server (serve --admin-listen)
 
 Exit codes:
@@ -77,6 +79,10 @@ pub(crate) enum Command {
     /// Show whether links would come up
     #[command(subcommand, arg_required_else_help = true)]
     Link(LinkCommand),
+
+    /// Find out what is wrong with the server's files, certificates and host
+    #[command(long_about = doctor::ABOUT, after_help = doctor::EXAMPLES)]
+    Doctor(DoctorArgs),
 
     /// Show the objects of the server, and follow them
     #[command(long_about = get::ABOUT, after_help = get::EXAMPLES)]
@@ -192,6 +198,7 @@ mod tests {
             "grantd ledger list -A --grant west --since 24h -o csv",
             "grantd ledger export --subject s --peer 10.1.1.1 --until 2026-01-02T03:04:05Z -o jsonl",
             "grantd token check west.yaml --timeout 5s -o json",
+            "grantd doctor --config grantd.yaml --router-cert tls.crt -o yaml",
             "grantd link status",
             "grantd link status west --from links -o json",
             "grantd link status -A",

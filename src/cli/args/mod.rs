@@ -3,6 +3,7 @@
 mod backup;
 mod cli;
 mod clock;
+mod doctor;
 mod get;
 mod grant;
 mod kubeconfig;
@@ -16,6 +17,7 @@ mod user;
 pub(crate) use backup::{BackupCommand, BackupCreateArgs, BackupRestoreArgs, BackupVerifyArgs};
 pub(crate) use cli::{ApplyArgs, Cli, Command, CompletionArgs, Shell, VersionArgs};
 pub(crate) use clock::ClockCommand;
+pub(crate) use doctor::DoctorArgs;
 pub(crate) use get::{GetArgs, GetFormat, ObjectKind};
 pub(crate) use grant::{CreateArgs, DeleteArgs, GrantCommand, ListArgs, ShowArgs};
 pub(crate) use kubeconfig::KubeconfigArgs;

@@ -4,6 +4,7 @@ pub(crate) mod apply;
 pub(crate) mod backup;
 pub(crate) mod clock;
 pub(crate) mod completion;
+pub(crate) mod doctor;
 pub(crate) mod get;
 pub(crate) mod grant;
 pub(crate) mod kubeconfig;
