@@ -21,6 +21,9 @@ const HEADER_DEADLINE: Duration = Duration::from_secs(10);
 const LONGEST_HEADER: u32 = 32 * 1024;
 /// The most requests at the same time on one HTTP/2 connection.
 const MOST_STREAMS: u32 = 64;
+/// How many bytes of bodies an HTTP/2 client may send before they are read, in one request and in all of a connection. Those that
+/// wait for memory are held in the connection; the default would be a megabyte.
+const WINDOW: u32 = 128 * 1024;
 /// After how much silence an HTTP/2 client is sent a PING, and how long it may take to answer it.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_DEADLINE: Duration = Duration::from_secs(10);
@@ -72,6 +75,8 @@ fn http(protocol: Protocol) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_header_list_size(LONGEST_HEADER)
         .max_concurrent_streams(MOST_STREAMS)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_DEADLINE);
     http

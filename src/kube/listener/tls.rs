@@ -48,6 +48,9 @@ const LIMITS: NetLimits = NetLimits {
 const UNAUTHENTICATED_DEADLINE: Duration = Duration::from_secs(30);
 /// How often the clock is compared with the end of a client's certificate.
 const EXPIRY_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// The most bytes that wait in a connection to be sent, beside those of the system. Many clients that read nothing take this many
+/// each.
+const TLS_BUFFER: usize = 32 * 1024;
 const HTTP_2: &[u8] = b"h2";
 const HTTP_1: &[u8] = b"http/1.1";
 
@@ -131,7 +134,8 @@ impl ConnectionHandler for AdminTlsHandler {
         }
     }
 
-    async fn serve(&self, stream: TlsStream<TcpStream>, connection: Connection) {
+    async fn serve(&self, mut stream: TlsStream<TcpStream>, connection: Connection) {
+        stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
         let certificate = certificate(&stream);
         let protocol = match stream.get_ref().1.alpn_protocol() {
             Some(HTTP_2) => Protocol::Http2,
