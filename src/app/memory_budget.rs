@@ -76,6 +76,11 @@ impl MemoryBudget {
 }
 
 impl MemoryShare {
+    /// The user.
+    pub fn user(&self) -> &Arc<str> {
+        &self.user
+    }
+
     /// A permit for no memory yet, to be grown.
     pub fn empty_permit(&self) -> MemoryPermit {
         MemoryPermit { share: self.clone(), bytes: 0 }

@@ -20,7 +20,10 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     app::MemoryPermit,
-    kube::engine::watch::stream::{BrokenOff, EventStream},
+    kube::engine::watch::{
+        shared::SharedBytes,
+        stream::{BrokenOff, EventStream},
+    },
     net::ActiveRequest,
 };
 
@@ -79,8 +82,11 @@ pub(crate) struct AnswerBody {
     /// The bytes that are sent next, before any further event.
     rest: Bytes,
     events: Option<EventStream>,
-    /// For the memory of `rest`.
+    /// Whether pieces of `rest` were sent.
+    is_cut: bool,
+    /// What counts the memory of `rest`: of an answer, or of an event.
     permit: Option<MemoryPermit>,
+    event: Option<Arc<SharedBytes>>,
     begun: Instant,
     registration: Option<Registration>,
 }
@@ -96,12 +102,13 @@ struct Registration {
 impl AnswerBody {
     /// A body that is complete, with the permit for its memory.
     pub(crate) fn whole(bytes: Bytes, permit: Option<MemoryPermit>) -> Self {
-        Self { rest: bytes, events: None, permit, begun: Instant::now(), registration: None }
+        let (is_cut, event, begun) = (false, None, Instant::now());
+        Self { rest: bytes, events: None, is_cut, permit, event, begun, registration: None }
     }
 
     /// The body of a watch.
     pub(crate) fn events(events: EventStream) -> Self {
-        Self { rest: Bytes::new(), events: Some(events), permit: None, begun: Instant::now(), registration: None }
+        Self { events: Some(events), ..Self::whole(Bytes::new(), None) }
     }
 
     /// The same body, registered with its connection, which keeps its place until the body is sent.
@@ -114,18 +121,21 @@ impl AnswerBody {
         while self.rest.is_empty() {
             let Some(events) = &mut self.events else { return Poll::Ready(None) };
             match events.poll_line(context) {
-                Poll::Ready(Some(Ok(line))) => (self.rest, self.permit) = (line.bytes, line.memory),
+                Poll::Ready(Some(Ok(line))) => (self.rest, self.event) = (line.bytes, line.shared),
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Pending => return Poll::Pending,
             }
         }
         if self.rest.len() <= LONGEST_PIECE {
-            drop(self.permit.take());
-            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.rest)))));
+            let last = std::mem::take(&mut self.rest);
+            let last = if self.is_cut { Bytes::copy_from_slice(&last) } else { last };
+            (self.is_cut, self.permit, self.event) = (false, None, None);
+            return Poll::Ready(Some(Ok(Frame::data(last))));
         }
         // Copied, because a slice would keep the whole body in memory.
         let piece = Bytes::copy_from_slice(&self.rest.split_to(LONGEST_PIECE));
+        self.is_cut = true;
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 }

@@ -44,7 +44,10 @@ use crate::{
             patch::Patch,
             shares::{Place, Sharer, Shares},
             verbs,
-            watch::watcher::{self, MOST_WATCHES, WatchRequest},
+            watch::{
+                shared::SharedEvents,
+                watcher::{self, MOST_WATCHES, WatchRequest},
+            },
         },
         kinds::{
             ledger, namespaces,
@@ -82,6 +85,7 @@ impl AdminService {
             bodies: Shares::new(MOST_BODIES),
             requests: Shares::new(MOST_REQUESTS),
             watches: Shares::new(MOST_WATCHES),
+            events: Arc::default(),
         };
         let peer = Arc::new(Peer::Unauthenticated);
         Self { app, peer, answers: Answers::default(), permit: None, resources }
@@ -200,6 +204,8 @@ struct Resources {
     requests: Shares,
     /// Of watches, which last much longer than other requests.
     watches: Shares,
+    /// Long events that watches have yet to send.
+    events: Arc<SharedEvents>,
 }
 
 impl Resources {
@@ -289,6 +295,7 @@ impl Resources {
                     options: read_watch_options(resource, query)?,
                     table: table_form(headers, query)?,
                     memory,
+                    shared: Arc::clone(&self.events),
                 };
                 self.watch(peer, resource, watch).await
             }

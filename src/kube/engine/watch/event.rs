@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The types of events, in Kubernetes' terms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum EventType {
     /// The object is selected now, and was not before the change.
     Added,

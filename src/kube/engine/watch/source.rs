@@ -7,13 +7,13 @@ use std::{
     time::Duration,
 };
 
-use hyper::body::Bytes;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use super::{
     event::{EventType, Form},
+    shared::{EventKey, SharedBytes, SharedEvents},
     step::{Current, ObjectChange, Step, steps},
     stream::Line,
 };
@@ -54,6 +54,20 @@ pub(super) struct Made<P> {
     pub(super) missing: Option<usize>,
 }
 
+impl<P> Made<P> {
+    /// Makes the events, up to the first for which there is no memory.
+    fn of(lines: impl Iterator<Item = (P, Result<Line, usize>)>, end: P) -> Self {
+        let mut made = Vec::new();
+        for (position, line) in lines {
+            match line {
+                Ok(line) => made.push((position, line)),
+                Err(bytes) => return Self { lines: made, end, missing: Some(bytes) },
+            }
+        }
+        Self { lines: made, end, missing: None }
+    }
+}
+
 /// The events of the next changes.
 pub(super) enum Found {
     /// Up to this revision there are none.
@@ -74,6 +88,7 @@ pub(super) struct EventSource<K> {
     pub(super) selector: Selector,
     pub(super) form: Form,
     pub(super) memory: MemoryShare,
+    pub(super) shared: Arc<SharedEvents>,
 }
 
 impl<K: Kind> EventSource<K> {
@@ -90,28 +105,36 @@ impl<K: Kind> EventSource<K> {
         let Page { items, corrupt: _, revision, next } = self.kind.page(&self.app, query).await?;
         let first = first.unwrap_or(revision);
         let lines = items.iter().filter_map(|state| {
-            let ObjectMeta { namespace, name, labels, members, revision, .. } = self.kind.meta(state);
+            let ObjectMeta { namespace, name, uid, labels, members, revision: state_revision } = self.kind.meta(state);
             if !self.selector.selects(namespace.as_str(), name, labels, members) {
                 return None;
             }
             let position = name.parse().ok().map(|name| (namespace.clone(), name));
             // A client that resumes from an event of a later page must not miss what changed on an earlier one.
-            let revision = revision.min(first);
-            Some((position, self.form.event(EventType::Added, self.kind.object(&self.app, state), revision)))
+            let revision = state_revision.min(first);
+            let key = self.key(EventType::Added, uid, revision, state_revision);
+            Some((position, self.line(key, || self.kind.object(&self.app, state))))
         });
-        Ok((first, turn.run(|| self.count(lines, next))))
+        Ok((first, turn.run(|| Made::of(lines, next))))
     }
 
-    /// Takes memory for each event as it is made, up to the first for which there is none.
-    fn count<P>(&self, lines: impl Iterator<Item = (P, Bytes)>, end: P) -> Made<P> {
-        let mut made = Vec::new();
-        for (position, bytes) in lines {
-            match self.memory.try_take(bytes.len()) {
-                Ok(memory) => made.push((position, Line { bytes, memory: Some(memory) })),
-                Err(NoMemory) => return Made { lines: made, end, missing: Some(bytes.len()) },
-            }
+    fn key(&self, event: EventType, uid: String, revision: Revision, state: Revision) -> EventKey {
+        let resource = self.form.resource;
+        let kind = (resource.kind, resource.group_version.version);
+        EventKey { user: Arc::clone(self.memory.user()), kind, event, uid, revision, state }
+    }
+
+    /// An event, with memory for it; or how many bytes it has, if there is no memory.
+    fn line(&self, key: EventKey, object: impl FnOnce() -> Value) -> Result<Line, usize> {
+        // Tables show ages, and may leave most of an object out.
+        let is_shared = self.form.table.is_none();
+        if let Some(made) = self.shared.get(&key).filter(|_| is_shared) {
+            return Ok(made.into());
         }
-        Made { lines: made, end, missing: None }
+        let bytes = self.form.event(key.event, object(), key.revision);
+        let memory = self.memory.try_take(bytes.len()).map_err(|NoMemory| bytes.len())?;
+        let made = if is_shared { self.shared.add(key, bytes, memory) } else { SharedBytes::alone(bytes, memory) };
+        Ok(made.into())
     }
 
     /// The events of the next changes after `position`. They are text before they are sent, as the initial ones.
@@ -135,10 +158,15 @@ impl<K: Kind> EventSource<K> {
             let selects = |_: &Subject<'_>, labels: &_| self.selector.selects_labels(labels);
             let steps = steps(self.kind, entries, &now, selects, last);
             let lines = steps.into_iter().map(|step| {
-                let object = self.content(&step, now.get(&step.subject.uid));
-                (step.revision, self.form.event(step.event, object, step.revision))
+                let state = now.get(&step.subject.uid);
+                let shown = match state {
+                    Some(Current::Found(state)) => self.kind.meta(state).revision,
+                    Some(Current::Gone | Current::Unreadable) | None => Revision(0),
+                };
+                let key = self.key(step.event, step.subject.uid.clone(), step.revision, shown);
+                (step.revision, self.line(key, || self.content(&step, state)))
             });
-            self.count(lines, last)
+            Made::of(lines, last)
         });
         Ok(Found::Events(made))
     }

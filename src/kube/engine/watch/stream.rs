@@ -20,7 +20,7 @@ use tokio::{
 };
 use tracing::debug;
 
-use crate::app::MemoryPermit;
+use super::shared::SharedBytes;
 
 /// The most events that wait for a client.
 const MOST_WAITING: usize = 16;
@@ -31,8 +31,8 @@ const MOST_BYTES_WAITING: u32 = 128 * 1024;
 #[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) bytes: Bytes,
-    /// The permit for its memory; `None` for events without an object, which are short.
-    pub(crate) memory: Option<MemoryPermit>,
+    /// What counts its memory; `None` for events without an object, which are short.
+    pub(crate) shared: Option<Arc<SharedBytes>>,
 }
 
 /// The sending end.
@@ -124,7 +124,13 @@ impl Events {
 impl From<Bytes> for Line {
     /// A short event, which is not counted.
     fn from(bytes: Bytes) -> Self {
-        Self { bytes, memory: None }
+        Self { bytes, shared: None }
+    }
+}
+
+impl From<Arc<SharedBytes>> for Line {
+    fn from(shared: Arc<SharedBytes>) -> Self {
+        Self { bytes: shared.bytes.clone(), shared: Some(shared) }
     }
 }
 

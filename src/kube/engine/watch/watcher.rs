@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
     event::{self, EventType, Form},
+    shared::SharedEvents,
     source::{EventSource, Found, Made},
     stream::{self, ClientGone, Events},
 };
@@ -46,6 +47,8 @@ pub(crate) struct WatchRequest {
     pub(crate) table: Option<TableForm>,
     /// The memory of the client for the events that it has not read.
     pub(crate) memory: MemoryShare,
+    /// The long events of other watches.
+    pub(crate) shared: Arc<SharedEvents>,
 }
 
 /// Opens a watch, which keeps its place until it ends: at its time limit, when the server stops, or when its client reads
@@ -103,10 +106,10 @@ struct Watch<K> {
 
 impl<K: Kind> Watch<K> {
     fn new(app: Arc<App>, kind: K, request: WatchRequest) -> Self {
-        let WatchRequest { namespace, options, table, memory } = request;
+        let WatchRequest { namespace, options, table, memory, shared } = request;
         let WatchOptions { selector, start, end_of_initial_events, bookmarks, lasts } = options;
         let form = Form { resource: kind.resource(), table, clock: app.clock().clone() };
-        let source = EventSource { app, kind, namespace, selector, form, memory };
+        let source = EventSource { app, kind, namespace, selector, form, memory, shared };
         Self { source, start, end_of_initial_events, bookmarks, lasts, position: None, sent: None }
     }
 
