@@ -26,6 +26,8 @@ const ATTEMPTS: usize = 20;
 pub(crate) async fn perform<K: Kind>(app: &App, kind: K, action: Action) -> Result<Outcome, Problem> {
     match action {
         Action::Get { namespace, name } => {
+            // An object can take megabytes more than its text.
+            let _turn = app.requests().turn().await;
             let (_, state) = find(app, kind, &namespace, &name).await?;
             Ok(Outcome::object(kind.object(app, &state)))
         }

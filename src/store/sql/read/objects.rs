@@ -25,7 +25,9 @@ impl<B: Backend> Reader<B> {
             limit: query.limit,
             sealed: "sealed_content",
             read: row::object,
-            footprint: |object| footprint::of_members(&object.content.body),
+            footprint: |object| {
+                footprint::of_members(&object.content.body) + footprint::of_members(&object.content.private)
+            },
         };
         let Page { read: objects, corrupt, revision, next } = self.page(paging, after).await?;
         Ok(ObjectPage { objects, corrupt, revision, next })
