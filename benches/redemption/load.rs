@@ -12,7 +12,7 @@ use std::{
 use grantd::{
     grant::{Code, CodeOrigin, GrantId, GrantMetadata, GrantTerms},
     link::AccessToken,
-    store::{self, Location, NewGrant, StoreOptions},
+    store::{self, Location, NewGrant, Quota, StoreOptions},
     time::Clock,
 };
 
@@ -124,6 +124,7 @@ pub(crate) fn fill(data_dir: &Path, count: u64) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let options = StoreOptions {
+            quota: Quota::DEFAULT,
             location: Location::Sqlite { database: data_dir.join("grantd.db"), lock: data_dir.join("grantd.lock") },
             key: data_dir.join("sealing.key"),
             on_commit: Box::new(|_| {}),

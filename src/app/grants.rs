@@ -8,8 +8,8 @@ use crate::{
     },
     metrics::StoreOperation,
     store::{
-        CreateError, Deleted, GrantChange, GrantPage, GrantQuery, LedgerPage, LedgerQuery, NewGrant, StoreError,
-        StoreFuture, UpdateError,
+        CreateError, Deleted, GrantChange, GrantPage, GrantQuery, LedgerPage, LedgerQuery, NewGrant, QuotaExceeded,
+        StoreError, StoreFuture, UpdateError,
     },
     time::Timestamp,
 };
@@ -71,6 +71,9 @@ pub enum CreateGrantError {
     /// The namespace has a grant of that name.
     #[error("the name is taken")]
     NameTaken,
+    /// The namespace has stored too much.
+    #[error(transparent)]
+    Quota(QuotaExceeded),
     /// A field breaks a rule.
     #[error("the spec is invalid")]
     Spec(#[source] SpecError),
@@ -88,6 +91,9 @@ pub enum UpdateGrantError {
     /// It changed since it was read.
     #[error("the grant has changed since it was read")]
     Conflict,
+    /// The namespace has stored too much.
+    #[error(transparent)]
+    Quota(QuotaExceeded),
     /// A field breaks a rule.
     #[error("the spec is invalid")]
     Spec(#[source] SpecError),
@@ -137,6 +143,7 @@ impl App {
         };
         self.store.create(new).await.map_err(|error| match error {
             CreateError::NameTaken => CreateGrantError::NameTaken,
+            CreateError::Quota(exceeded) => CreateGrantError::Quota(exceeded),
             CreateError::Store(error) => CreateGrantError::Store(self.counted(error, StoreOperation::Write)),
         })
     }
@@ -174,6 +181,7 @@ impl App {
         self.store.update(current.id, current.revision, change).await.map_err(|error| match error {
             UpdateError::Gone => UpdateGrantError::Gone,
             UpdateError::Conflict => UpdateGrantError::Conflict,
+            UpdateError::Quota(exceeded) => UpdateGrantError::Quota(exceeded),
             UpdateError::Store(error) => UpdateGrantError::Store(self.counted(error, StoreOperation::Write)),
         })
     }
@@ -227,7 +235,7 @@ impl App {
     ) -> Result<Option<Deleted>, UpdateError> {
         self.store.delete(namespace, name, expected).await.map_err(|error| match error {
             UpdateError::Store(error) => UpdateError::Store(self.counted(error, StoreOperation::Write)),
-            UpdateError::Gone | UpdateError::Conflict => error,
+            UpdateError::Gone | UpdateError::Conflict | UpdateError::Quota(_) => error,
         })
     }
 

@@ -66,6 +66,8 @@ impl App {
             match self.write_objects(vec![status_write(&current, status)]).await {
                 Ok(_) => return Ok(Noted::Written),
                 Err(WriteObjectsError::Store(error)) => return Err(error),
+                // The quota keeps space for the statuses of all objects; this one has more to say than there is space for.
+                Err(WriteObjectsError::Quota(_)) => return Ok(Noted::Outdated),
                 Err(WriteObjectsError::Exists(_) | WriteObjectsError::Gone(_) | WriteObjectsError::Conflict(_)) => {}
             }
             match self.object(seen.key.clone()).await? {

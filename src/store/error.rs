@@ -2,6 +2,8 @@
 
 use std::{future::Future, io, path::PathBuf, pin::Pin, sync::Arc};
 
+use super::QuotaExceeded;
+
 /// What every operation of a store returns.
 pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
 
@@ -122,6 +124,9 @@ pub enum CreateError {
     /// The namespace has a grant of that name.
     #[error("the name is taken")]
     NameTaken,
+    /// The namespace has stored too much.
+    #[error(transparent)]
+    Quota(QuotaExceeded),
     /// The store did not answer.
     #[error("the grant was not stored")]
     Store(#[source] StoreError),
@@ -136,6 +141,9 @@ pub enum UpdateError {
     /// It changed since it was read.
     #[error("the grant has changed since it was read")]
     Conflict,
+    /// The namespace has stored too much.
+    #[error(transparent)]
+    Quota(QuotaExceeded),
     /// The store did not answer.
     #[error("the grant was not changed")]
     Store(#[source] StoreError),

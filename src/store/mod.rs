@@ -16,6 +16,7 @@ mod memory;
 mod object;
 mod open;
 mod options;
+mod quota;
 mod receipt;
 mod sql;
 mod sqlite;
@@ -37,6 +38,7 @@ pub use object::{
 };
 pub use open::open;
 pub use options::{CommitOutcome, CommitReport, Location, OnCommit, OpenError, StoreOptions};
+pub use quota::{Counted, Quota, QuotaExceeded};
 pub use receipt::{Claimed, Receipt, Recorded, Replayed, ReplayedCertificate};
 pub use sqlite::copy::{CopyError, CopySummary, StoreLock, check_database, copy_database, expire_open_grants};
 pub use sqlite::find_damage;

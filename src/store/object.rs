@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{CorruptRow, PageLimit, StoreError, StoreFuture};
+use super::{CorruptRow, PageLimit, QuotaExceeded, StoreError, StoreFuture};
 use crate::{
     grant::{Namespace, Revision},
     link::ResourceName,
@@ -178,6 +178,9 @@ pub enum WriteObjectsError {
     /// It changed since it was read.
     #[error("{0} has changed since it was read")]
     Conflict(ObjectKey),
+    /// The namespace has stored too much.
+    #[error(transparent)]
+    Quota(QuotaExceeded),
     /// The store did not answer.
     #[error("the objects were not written")]
     Store(#[source] StoreError),

@@ -12,10 +12,10 @@ use super::{
 /// # Errors
 /// [`OpenError`]; the database is unchanged then, or migrated and whole.
 pub async fn open(options: StoreOptions) -> Result<Arc<dyn Store>, OpenError> {
-    let StoreOptions { location, key, on_commit } = options;
+    let StoreOptions { location, key, quota, on_commit } = options;
     match location {
         Location::Sqlite { database, lock } => {
-            let store = SqliteStore::open(SqliteOptions { database, lock, key, on_commit }).await?;
+            let store = SqliteStore::open(SqliteOptions { database, lock, key, quota, on_commit }).await?;
             Ok(Arc::new(store))
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::DatabaseError;
+use super::{DatabaseError, Quota};
 use crate::file::FileError;
 
 /// The options of opening a store.
@@ -12,6 +12,8 @@ pub struct StoreOptions {
     /// The file with the key for codes, metadata and contents; made together with the database, and useless without it and
     /// the other way round.
     pub key: PathBuf,
+    /// How much each namespace may store.
+    pub quota: Quota,
     /// Is called with each group commit, on the writer's task: it must not block.
     pub on_commit: OnCommit,
 }

@@ -55,7 +55,16 @@ pub(crate) struct SubModules {
 pub(crate) const SUB_MODULES: &[SubModules] = &[
     SubModules {
         module: "store",
-        order: &["error receipt", "grants options", "object footprint", "changes", "sql", "fuzzing sqlite", "open"],
+        order: &[
+            "quota",
+            "error receipt",
+            "grants options",
+            "object footprint",
+            "changes",
+            "sql",
+            "fuzzing sqlite",
+            "open",
+        ],
     },
     SubModules { module: "kube", order: &["catalog", "problem", "access engine", "kinds", "wire", "fuzzing listener"] },
     SubModules {

@@ -25,7 +25,7 @@ use crate::{
     metrics::Metrics,
     pki::{CaKeyType, Profile, ServingIdentity, make_ca, make_serving},
     store::{
-        self, Location, ObjectContent, ObjectKey, ObjectKind, ObjectWrite, Store, StoreOptions, StoredObject,
+        self, Location, ObjectContent, ObjectKey, ObjectKind, ObjectWrite, Quota, Store, StoreOptions, StoredObject,
         WriteObjectsError,
     },
     time::{Backoff, Clock, Timestamp},
@@ -56,9 +56,13 @@ pub(super) struct World {
 impl World {
     /// With a configured site in `west`.
     pub(super) async fn new() -> Self {
+        Self::with_quota(Quota::DEFAULT).await
+    }
+
+    pub(super) async fn with_quota(quota: Quota) -> Self {
         let path = std::env::temp_dir().join(format!("grantd-app-{}", Uuid::new_v4()));
         fs::create_dir(&path).unwrap();
-        let (app, store) = open(&path).await;
+        let (app, store) = open(&path, quota).await;
         Self { app, store, scratch: Scratch(path) }
     }
 
@@ -67,7 +71,7 @@ impl World {
         self.app.close().await.unwrap();
         let Self { app, store, scratch } = self;
         drop((app, store));
-        let (app, store) = open(&scratch.0).await;
+        let (app, store) = open(&scratch.0, Quota::DEFAULT).await;
         Self { app, store, scratch }
     }
 
@@ -285,9 +289,10 @@ fn quick() -> Schedule {
     }
 }
 
-async fn open(directory: &Path) -> (Arc<App>, Arc<Filling>) {
+async fn open(directory: &Path, quota: Quota) -> (Arc<App>, Arc<Filling>) {
     let clock = Clock::fixed(Timestamp::from_unix_seconds(NOW));
     let options = StoreOptions {
+        quota,
         location: Location::Sqlite { database: directory.join("grantd.db"), lock: directory.join("lock") },
         key: directory.join("key"),
         on_commit: Box::new(|_| {}),

@@ -262,7 +262,12 @@ impl Tokens {
         match self.app.write_objects(vec![redeemed_objects::with_private(write, private)]).await {
             Ok(mut written) => Ok(written.pop().map(|stored| (stored, own))),
             Err(WriteObjectsError::Store(error)) => Err(error),
-            Err(WriteObjectsError::Exists(_) | WriteObjectsError::Gone(_) | WriteObjectsError::Conflict(_)) => Ok(None),
+            Err(
+                WriteObjectsError::Exists(_)
+                | WriteObjectsError::Gone(_)
+                | WriteObjectsError::Conflict(_)
+                | WriteObjectsError::Quota(_),
+            ) => Ok(None),
         }
     }
 
@@ -293,6 +298,11 @@ impl Tokens {
                 Err(WriteObjectsError::Exists(taken)) => {
                     self.note_failure(&stored, &redeemed_objects::exists(&taken), Retry::Later).await?;
                     return Ok(Requeue::OnEvent);
+                }
+                // The bundle is kept and stored once there is space.
+                Err(WriteObjectsError::Quota(exceeded)) => {
+                    fault = Some(exceeded.to_string());
+                    break;
                 }
                 Err(WriteObjectsError::Gone(_) | WriteObjectsError::Conflict(_)) => {}
                 Err(WriteObjectsError::Store(error)) => {

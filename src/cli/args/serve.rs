@@ -139,6 +139,13 @@ pub(crate) struct ServeArgs {
     /// [default: 0s, never]
     #[arg(long, env = "GRANTD_RETRY_WINDOW", value_name = "DURATION", help_heading = "Operation")]
     pub(crate) retry_window: Option<String>,
+    /// The most objects of one namespace, grants included, 1 to 1000000000 [default: 10000]
+    #[arg(long, env = "GRANTD_MAX_OBJECTS_PER_NAMESPACE", value_name = "COUNT", help_heading = "Operation")]
+    pub(crate) max_objects_per_namespace: Option<String>,
+    /// The most bytes that the objects of one namespace take in the database, 1048576 to 1125899906842624 [default:
+    /// 268435456, 256 MiB]
+    #[arg(long, env = "GRANTD_MAX_BYTES_PER_NAMESPACE", value_name = "BYTES", help_heading = "Operation")]
+    pub(crate) max_bytes_per_namespace: Option<String>,
     /// How long redemptions in progress may still take when the server stops, 0s to 1h [default: 25s]
     #[arg(long, env = "GRANTD_DRAIN_TIMEOUT", value_name = "DURATION", help_heading = "Operation")]
     pub(crate) drain_timeout: Option<String>,

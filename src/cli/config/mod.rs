@@ -36,6 +36,7 @@ use crate::{
     link::PublicUrl,
     net::Network,
     pki::{CaKeyType, ClientKeyType},
+    store::Quota,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -78,6 +79,8 @@ pub(crate) struct ServeConfig {
     pub(crate) disk_reserve: u64,
     /// For how long after a redemption the same name and subject is answered again uncounted; zero for never.
     pub(crate) retry_window: Duration,
+    /// How much each namespace may store.
+    pub(crate) quota: Quota,
     /// The format of log lines.
     pub(crate) log_format: LogFormat,
     /// The filter for log lines.
@@ -217,6 +220,22 @@ fn build(s: &mut Sources<'_>, surroundings: &Surroundings<'_>, faults: &mut Faul
         retention: s.value("retention", "retention", 24 * HOUR, faults, duration(Duration::ZERO..=LONGEST)),
         disk_reserve: s.value("disk_reserve_bytes", "diskReserveBytes", DISK_RESERVE, faults, number(0..=1 << 50)),
         retry_window: s.value("retry_window", "retryWindow", Duration::ZERO, faults, duration(Duration::ZERO..=HOUR)),
+        quota: Quota {
+            objects: s.value(
+                "max_objects_per_namespace",
+                "maxObjectsPerNamespace",
+                Quota::DEFAULT.objects,
+                faults,
+                number(1..=1_000_000_000),
+            ),
+            bytes: s.value(
+                "max_bytes_per_namespace",
+                "maxBytesPerNamespace",
+                Quota::DEFAULT.bytes,
+                faults,
+                number(1 << 20..=1 << 50),
+            ),
+        },
         log_format: s.value("log_format", "logFormat", LogFormat::Auto, faults, str::parse),
         log_filter: s.value("log", "log", LogFilter::default(), faults, str::parse),
         limits: limits(s, faults),

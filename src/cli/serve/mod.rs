@@ -41,7 +41,7 @@ use crate::{
     link::PublicUrl,
     metrics::Metrics,
     pki::{Profile, ServingIdentity},
-    store::{self, Store, StoreOptions},
+    store::{self, Quota, Store, StoreOptions},
     time::{Clock, Timestamp},
 };
 
@@ -163,7 +163,7 @@ impl Server {
         let seen = Seen::of(config);
         let given = material::load_given(config, now)?;
         let data_dir = DataDir::open(&config.data_dir).map_err(ServeError::File)?;
-        let store = open_store(&data_dir, &metrics).await?;
+        let store = open_store(&data_dir, config.quota, &metrics).await?;
         let loaded_revision = store.advance().await.map_err(ServeError::StoreFailed)?;
         let redeem = RedeemListener::bind(config.listen).map_err(ServeError::Bind)?;
         let redeem = redeem.behind(config.proxy_protocol_from.clone());
@@ -301,11 +301,12 @@ async fn supervised<T>(app: Arc<App>, task: BackgroundTask, work: impl Future<Ou
     app.supervised(task, work).await
 }
 
-async fn open_store(data_dir: &DataDir, metrics: &Arc<Metrics>) -> Result<Arc<dyn Store>, ServeError> {
+async fn open_store(data_dir: &DataDir, quota: Quota, metrics: &Arc<Metrics>) -> Result<Arc<dyn Store>, ServeError> {
     let metrics = Arc::clone(metrics);
     let options = StoreOptions {
         location: data_dir.store(),
         key: data_dir.sealing_key(),
+        quota,
         on_commit: Box::new(move |report| metrics.committed(report.batch, report.took)),
     };
     store::open(options).await.map_err(ServeError::Store)

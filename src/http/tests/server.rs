@@ -35,7 +35,7 @@ use crate::{
     metrics::Metrics,
     net::Drained,
     pki::{CaKeyType, Issuer, Profile, ServingIdentity, make_ca, make_serving},
-    store::{self, Location, StoreOptions},
+    store::{self, Location, Quota, StoreOptions},
     time::Clock,
 };
 
@@ -134,6 +134,7 @@ pub(super) async fn test_app(directory: &Directory, clock: &Clock) -> (Arc<App>,
 
 async fn test_app_with(directory: &Directory, clock: &Clock, retry_window: Duration) -> (Arc<App>, Arc<FlawedStore>) {
     let options = StoreOptions {
+        quota: Quota::DEFAULT,
         location: Location::Sqlite {
             database: directory.path().join("grants.db"),
             lock: directory.path().join("lock"),

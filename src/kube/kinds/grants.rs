@@ -124,6 +124,9 @@ impl Kind for AccessGrants {
                 match app.create_grant(draft).await {
                     Ok(grant) => Ok(Created::Done(self.object(app, &grant))),
                     Err(CreateGrantError::NameTaken) => Ok(Created::NameTaken),
+                    Err(CreateGrantError::Quota(exceeded)) => {
+                        Err(Problem::over_quota(&ACCESS_GRANTS, name.as_str(), exceeded))
+                    }
                     Err(CreateGrantError::Spec(error)) => Err(invalid(name, error, spec)),
                     Err(CreateGrantError::Store(error)) => Err(Problem::from_store(&error)),
                 }
@@ -155,6 +158,7 @@ impl Kind for AccessGrants {
             Ok(grant) => Ok(Replaced::Done { object: self.object(app, &grant), warnings }),
             Err(UpdateGrantError::Conflict) => Ok(Replaced::Stale),
             Err(UpdateGrantError::Gone) => Ok(Replaced::Gone),
+            Err(UpdateGrantError::Quota(exceeded)) => Err(Problem::over_quota(&ACCESS_GRANTS, name.as_str(), exceeded)),
             Err(UpdateGrantError::Spec(error)) => Err(invalid(&name, error, &spec)),
             Err(UpdateGrantError::Store(error)) => Err(Problem::from_store(&error)),
         }
@@ -171,6 +175,8 @@ impl Kind for AccessGrants {
             Ok(Some(deleted)) => Ok(Removal::Done { uid: deleted.id }),
             Ok(None) | Err(UpdateError::Gone) => Ok(Removal::Gone),
             Err(UpdateError::Conflict) => Ok(Removal::Stale),
+            // A removal needs no space.
+            Err(UpdateError::Quota(exceeded)) => Err(Problem::over_quota(&ACCESS_GRANTS, name.as_str(), exceeded)),
             Err(UpdateError::Store(error)) => Err(Problem::from_store(&error)),
         }
     }

@@ -291,7 +291,8 @@ impl Stored {
             WriteObjectError::Object(WriteObjectsError::Exists(_)) => Ok(Written::Exists),
             WriteObjectError::Object(WriteObjectsError::Gone(_)) => Ok(Written::Gone),
             WriteObjectError::Object(WriteObjectsError::Conflict(_)) => Ok(Written::Stale),
-            error @ (WriteObjectError::Site(_) | WriteObjectError::Object(WriteObjectsError::Store(_))) => {
+            error @ (WriteObjectError::Site(_)
+            | WriteObjectError::Object(WriteObjectsError::Quota(_) | WriteObjectsError::Store(_))) => {
                 Err(self.refused(error, &name))
             }
         }
@@ -304,6 +305,9 @@ impl Stored {
                 let ResourceType { group_version, plural: resource, .. } = *self.0.resource;
                 let (name, why) = (name.to_string(), refusal.to_string());
                 Problem::NotPermitted { group: group_version.group, resource, name, why }
+            }
+            WriteObjectError::Object(WriteObjectsError::Quota(exceeded)) => {
+                Problem::over_quota(self.0.resource, name.as_str(), exceeded)
             }
             WriteObjectError::Object(WriteObjectsError::Store(error)) => Problem::from_store(&error),
             WriteObjectError::Object(

@@ -10,7 +10,7 @@ use crate::{
     app::chain,
     grant::{Namespace, Revision},
     kube::catalog::resource_type::{ResourceType, qualified},
-    store::{StoreError, StoreFailure},
+    store::{QuotaExceeded, StoreError, StoreFailure},
 };
 
 /// The most characters of a sentence that repeats parts of the request.
@@ -115,6 +115,13 @@ impl Problem {
                 Self::Internal(format!("stored object {} is corrupt: {what}", id.escape_debug()))
             }
         }
+    }
+
+    /// The namespace has stored too much; in the words of Kubernetes' quotas.
+    pub(crate) fn over_quota(resource: &'static ResourceType, name: &str, exceeded: QuotaExceeded) -> Self {
+        let ResourceType { group_version, plural, .. } = *resource;
+        let (name, why) = (name.to_owned(), exceeded.to_string());
+        Self::NotPermitted { group: group_version.group, resource: plural, name, why }
     }
 
     /// The object was changed since it was read.

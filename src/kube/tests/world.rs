@@ -25,7 +25,7 @@ use crate::{
     link::{Endpoint, EndpointName, PublicUrl, Site},
     metrics::Metrics,
     pki::{CaKeyType, Issuer, Profile, SelfMadeCa, ServingIdentity, make_ca, make_serving},
-    store::{self, Location, StoreOptions},
+    store::{self, Location, Quota, StoreOptions},
     time::{Clock, Timestamp},
 };
 
@@ -108,6 +108,7 @@ impl World {
     async fn start_in(scratch: Scratch) -> Self {
         let clock = Clock::fixed(Timestamp::from_unix_seconds(NOW));
         let options = StoreOptions {
+            quota: Quota::DEFAULT,
             location: Location::Sqlite {
                 database: scratch.path().join("grantd.db"),
                 lock: scratch.path().join("lock"),

@@ -16,7 +16,7 @@ use crate::{
     },
     store::{
         CommitError, GrantChange, GrantStore, NewGrant, ObjectContent, ObjectKey, ObjectKind, ObjectStore, ObjectWrite,
-        Receipt, Store, StoreFuture, StoredObject,
+        Quota, Receipt, Store, StoreFuture, StoredObject,
         memory::MemoryStore,
         sqlite::{SqliteOptions, SqliteStore},
     },
@@ -93,6 +93,7 @@ impl Files {
 
     pub(in crate::store) fn options(&self) -> SqliteOptions {
         SqliteOptions {
+            quota: Quota::DEFAULT,
             database: self.database(),
             lock: self.path("lock"),
             key: self.key(),

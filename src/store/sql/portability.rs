@@ -56,6 +56,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("OBJECT_STATE", statements::OBJECT_STATE),
     ("UPDATE_OBJECT", statements::UPDATE_OBJECT),
     ("DELETE_OBJECT", statements::DELETE_OBJECT),
+    ("NAMESPACE_USAGE", statements::NAMESPACE_USAGE),
 ];
 /// Statements that control a transaction are the same in both.
 const CONTROL: &[&str] = &[

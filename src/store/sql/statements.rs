@@ -209,8 +209,8 @@ pub(in crate::store) const CREATE_OBJECT: &str = "INSERT INTO object (kind, name
      ON CONFLICT (kind, namespace, name) DO NOTHING RETURNING revision";
 
 /// `$1`: kind, `$2`: namespace, `$3`: name. Whether there is such an object, at which revision, and what it is sealed for.
-pub(in crate::store) const OBJECT_STATE: &str =
-    "SELECT uid, revision, created_at FROM object WHERE kind = $1 AND namespace = $2 AND name = $3";
+pub(in crate::store) const OBJECT_STATE: &str = "SELECT uid, revision, created_at, length(sealed_content) AS content_bytes FROM object \
+     WHERE kind = $1 AND namespace = $2 AND name = $3";
 
 /// `$1`: kind, `$2`: namespace, `$3`: name, `$4`: the revision it must be at, `$7`: place in the batch.
 pub(in crate::store) const UPDATE_OBJECT: &str = "UPDATE object SET generation = $5, sealed_content = $6, \
@@ -234,6 +234,9 @@ pub(in crate::store) const COUNT_LEDGER: &str = "SELECT COUNT(*) FROM redemption
 /// Ends at `$1` the time of every grant that could be redeemed then. [`ADVANCE_REVISION`] by 1 follows.
 pub(in crate::store) const EXPIRE_OPEN: &str = "UPDATE access_grant SET expires_at = $1, \
      revision = (SELECT revision + 1 FROM store_state) WHERE expires_at > $1 AND redemptions < redemptions_allowed";
+
+/// `$1`: namespace. No row when nothing is stored there. Triggers keep it.
+pub(in crate::store) const NAMESPACE_USAGE: &str = "SELECT objects, bytes FROM namespace_usage WHERE namespace = $1";
 
 /// Makes the transaction durable.
 pub(in crate::store) const COMMIT: &str = "COMMIT";

@@ -20,7 +20,7 @@ use crate::{
     store::{
         Changes, Claimed, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery,
         GrantStore, LedgerPage, LedgerQuery, NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite,
-        OnCommit, Recorded, ReplayError, SealError, Store, StoreError, StoreFailure, StoreFuture, StoredObject,
+        OnCommit, Quota, Recorded, ReplayError, SealError, Store, StoreError, StoreFailure, StoreFuture, StoredObject,
         UpdateError, WriteObjectsError,
     },
     time::Timestamp,
@@ -32,6 +32,7 @@ pub(in crate::store) struct SqlStore<B: Backend> {
     queue: Queue<B>,
     key: Arc<SealingKey>,
     schema: i64,
+    quota: Quota,
     changes: Arc<Changes>,
     /// The grant of the last redemption that failed with the database, until a check of that grant succeeds.
     suspect: Mutex<Option<GrantId>>,
@@ -47,18 +48,20 @@ pub(in crate::store) struct Opened<B: Backend> {
     pub(in crate::store) schema: i64,
     /// The revision at which it is opened.
     pub(in crate::store) revision: Revision,
+    /// How much each namespace may store.
+    pub(in crate::store) quota: Quota,
 }
 
 impl<B: Backend> SqlStore<B> {
     /// Starts the writer on the current runtime.
     pub(in crate::store) fn start(opened: Opened<B>, on_commit: OnCommit) -> Self {
-        let Opened { backend, writer, key, schema, revision } = opened;
+        let Opened { backend, writer, key, schema, revision, quota } = opened;
         let (backend, key) = (Arc::new(backend), Arc::new(key));
         let (recent, changes) = (Arc::new(Recent::default()), Arc::new(Changes::new(revision)));
         let reader = Reader::new(Arc::clone(&backend), Arc::clone(&key), Arc::clone(&recent));
         let published = Arc::clone(&changes);
         let writer = Writer { connection: Some(writer), backend, on_commit, recent, changes: published };
-        Self { reader, queue: writer.start(), key, schema, changes, suspect: Mutex::default() }
+        Self { reader, queue: writer.start(), key, schema, quota, changes, suspect: Mutex::default() }
     }
 
     fn suspect(&self) -> MutexGuard<'_, Option<GrantId>> {
@@ -93,7 +96,7 @@ impl<B: Backend> SqlStore<B> {
         let sealed_metadata =
             row::metadata_json(&grant.metadata).map(|json| self.key.seal(&json, Purpose::Metadata(place)));
         let sealed_metadata = sealed_metadata.transpose().map_err(unsealed("seal metadata"))?;
-        Ok(Create { grant, allowance, sealed_code, sealed_metadata })
+        Ok(Create { grant, allowance, sealed_code, sealed_metadata, quota: self.quota })
     }
 }
 
@@ -129,7 +132,7 @@ impl<B: Backend> GrantStore for SqlStore<B> {
     fn update(&self, id: GrantId, expected: Revision, change: GrantChange) -> StoreFuture<'_, Grant, UpdateError> {
         Box::pin(async move {
             let (metadata, key) = (row::metadata_json(&change.metadata), Arc::clone(&self.key));
-            self.queue.write(Update { id, expected, change, metadata, key }).await
+            self.queue.write(Update { id, expected, change, metadata, key, quota: self.quota }).await
         })
     }
 
@@ -229,7 +232,7 @@ impl<B: Backend> ObjectStore for SqlStore<B> {
     }
 
     fn write_objects(&self, writes: Vec<ObjectWrite>) -> StoreFuture<'_, Vec<StoredObject>, WriteObjectsError> {
-        Box::pin(self.queue.write(WriteObjects::new(writes, Arc::clone(&self.key))))
+        Box::pin(self.queue.write(WriteObjects::new(writes, Arc::clone(&self.key), self.quota)))
     }
 }
 

@@ -18,7 +18,7 @@ pub use damage::find_damage;
 
 use self::{connection::Setup, files::OpenFiles, open::Lock};
 use super::{
-    OnCommit, OpenError, StoreFailure,
+    OnCommit, OpenError, Quota, StoreFailure,
     sql::{
         backend::{Backend, Connection, Row, fetch, run_on},
         failure::{Concern, Failure},
@@ -40,6 +40,8 @@ pub(super) struct SqliteOptions {
     /// The key for codes, metadata and contents; made together with the database, and useless without it and the other way
     /// round.
     pub(super) key: PathBuf,
+    /// How much each namespace may store.
+    pub(super) quota: Quota,
     /// Is called with each group commit, on the writer's task: it must not block.
     pub(super) on_commit: OnCommit,
 }
@@ -67,7 +69,7 @@ impl SqliteStore {
     }
 
     pub(super) async fn open_with(options: SqliteOptions, setup: Setup) -> Result<Self, OpenError> {
-        let SqliteOptions { database, lock: lock_file, key, on_commit } = options;
+        let SqliteOptions { database, lock: lock_file, key, quota, on_commit } = options;
         let lock = open::lock(&lock_file)?;
         open::prepare_files(&database)?;
         let name = database.display().to_string();
@@ -80,7 +82,7 @@ impl SqliteStore {
         let readers = setup.open_readers().await.map_err(unusable(&name))?;
         let files = OpenFiles::of(&database, &lock_file)?;
         let backend = SqliteBackend { setup, readers, files, lock };
-        Ok(Self::start(Opened { backend, writer, key, schema, revision }, on_commit))
+        Ok(Self::start(Opened { backend, writer, key, schema, revision, quota }, on_commit))
     }
 }
 

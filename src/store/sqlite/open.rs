@@ -85,6 +85,7 @@ pub(super) fn migrator() -> Migrator {
         (3, "sealed places", include_str!("../../../migrations/sqlite/0003_sealed_places.sql")),
         (4, "replays", include_str!("../../../migrations/sqlite/0004_replays.sql")),
         (6, "readiness", include_str!("../../../migrations/sqlite/0006_readiness.sql")),
+        (7, "quotas", include_str!("../../../migrations/sqlite/0007_quotas.sql")),
     ];
     let migrations = steps.into_iter().map(|(version, description, statements)| {
         Migration::new(version, description.into(), MigrationType::Simple, statements.into_sql_str(), false)

@@ -106,7 +106,7 @@ async fn answer(store: &impl Store, grant: &Grant, used: CertificateRecord, oper
                 Ok(grant) => Answer::Made { allowed: grant.allowance.allowed(), made: grant.allowance.made() },
                 Err(UpdateError::Gone) => Answer::Gone,
                 Err(UpdateError::Conflict) => Answer::Conflict,
-                Err(other @ UpdateError::Store(_)) => panic!("{other:?}"),
+                Err(other @ (UpdateError::Quota(_) | UpdateError::Store(_))) => panic!("{other:?}"),
             }
         }
         Operation::Delete => match store.delete(grant.namespace.clone(), grant.name.clone(), None).await.unwrap() {

@@ -3,11 +3,12 @@
 use crate::{
     grant::{Allowance, Grant, Revision},
     store::{
-        ChangeEffect, ChangeSubject, CreateError, NewGrant, StoreError,
+        ChangeEffect, ChangeSubject, CreateError, NewGrant, Quota, StoreError,
         sql::{
             backend::Backend,
             batch::{Batch, Decision, Operation},
             failure::revision_of,
+            operation::usage::{bytes, usage},
             row,
             statement::statement,
             statements,
@@ -21,6 +22,7 @@ pub(in crate::store) struct Create {
     pub(in crate::store) allowance: Allowance,
     pub(in crate::store) sealed_code: Vec<u8>,
     pub(in crate::store) sealed_metadata: Option<Vec<u8>>,
+    pub(in crate::store) quota: Quota,
 }
 
 impl Operation for Create {
@@ -31,6 +33,11 @@ impl Operation for Create {
 
     async fn apply<B: Backend>(&self, batch: &mut Batch<'_, B>) -> Decision<Self> {
         let grant = &self.grant;
+        let length = self.sealed_code.len() + self.sealed_metadata.as_ref().map_or(0, Vec::len);
+        let used = usage(batch, &grant.namespace).await?;
+        if let Err(exceeded) = self.quota.check_new(used, bytes(length)) {
+            return Ok(Err(CreateError::Quota(exceeded)));
+        }
         let place = batch.next_place();
         let id = grant.id.to_string();
         let terms = row::TermValues::of(&grant.terms);

@@ -6,6 +6,7 @@ mod objects;
 mod replay;
 mod update;
 mod upkeep;
+mod usage;
 
 #[cfg(test)]
 pub(in crate::store) use create::stored;

@@ -8,15 +8,16 @@ use zeroize::Zeroizing;
 use crate::{
     grant::Revision,
     store::{
-        ChangeEffect, ChangeSubject, ObjectContent, ObjectKey, ObjectWrite, StoreError, StoreFailure, StoredObject,
-        WriteObjectsError,
+        ChangeEffect, ChangeSubject, ObjectContent, ObjectKey, ObjectWrite, Quota, StoreError, StoreFailure,
+        StoredObject, WriteObjectsError,
         sql::{
             backend::{Backend, Row},
             batch::{Batch, Decision, Operation},
             failure::{Failure, revision_of},
+            operation::usage::{bytes, usage},
             row,
             seal::{Purpose, SealingKey},
-            statement::statement,
+            statement::{Columns as _, statement},
             statements,
         },
     },
@@ -28,6 +29,7 @@ use crate::{
 pub(in crate::store) struct WriteObjects {
     writes: Vec<(ObjectWrite, Zeroizing<Vec<u8>>)>,
     key: Arc<SealingKey>,
+    quota: Quota,
 }
 
 /// The object as it is after one write, of a new content nothing yet; or why it was not done.
@@ -49,7 +51,7 @@ struct Replacement<'a> {
 }
 
 impl WriteObjects {
-    pub(in crate::store) fn new(writes: Vec<ObjectWrite>, key: Arc<SealingKey>) -> Self {
+    pub(in crate::store) fn new(writes: Vec<ObjectWrite>, key: Arc<SealingKey>, quota: Quota) -> Self {
         let ready = |write: ObjectWrite| match &write {
             ObjectWrite::Create { content, .. } | ObjectWrite::Update { content, .. } => {
                 let json = row::object_json(content);
@@ -57,7 +59,7 @@ impl WriteObjects {
             }
             ObjectWrite::Delete { .. } => (write, Zeroizing::default()),
         };
-        Self { writes: writes.into_iter().map(ready).collect(), key }
+        Self { writes: writes.into_iter().map(ready).collect(), key, quota }
     }
 
     /// Does the writes in order, up to the first that cannot be done.
@@ -94,6 +96,10 @@ impl WriteObjects {
             Ok(sealed) => sealed,
             Err(source) => return Ok(Err(unsealed(StoreFailure::Sealing(source)))),
         };
+        let used = usage(batch, &key.namespace).await?;
+        if let Err(exceeded) = self.quota.check_new(used, bytes(sealed.len())) {
+            return Ok(Err(WriteObjectsError::Quota(exceeded)));
+        }
         let write = statement(statements::CREATE_OBJECT)
             .bind(key.kind.as_str())
             .bind(key.namespace.as_str())
@@ -127,6 +133,11 @@ impl WriteObjects {
             Ok(sealed) => sealed,
             Err(source) => return Ok(Err(unsealed(StoreFailure::Sealing(source)))),
         };
+        let before = state.integer("content_bytes").map_err(Failure::column(key))?.unsigned_abs();
+        let used = usage(batch, &key.namespace).await?;
+        if let Err(exceeded) = self.quota.check_growth(used, bytes(sealed.len()).saturating_sub(before)) {
+            return Ok(Err(WriteObjectsError::Quota(exceeded)));
+        }
         let write = statement(statements::UPDATE_OBJECT)
             .bind(key.kind.as_str())
             .bind(key.namespace.as_str())

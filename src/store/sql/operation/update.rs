@@ -7,14 +7,15 @@ use zeroize::Zeroizing;
 use crate::{
     grant::{Grant, GrantId, Revision},
     store::{
-        ChangeEffect, ChangeSubject, GrantChange, StoreError, StoreFailure, UpdateError,
+        ChangeEffect, ChangeSubject, GrantChange, Quota, StoreError, StoreFailure, UpdateError,
         sql::{
             backend::Backend,
             batch::{Batch, Decision, Operation},
             failure::Failure,
+            operation::usage::{bytes, usage},
             row,
             seal::{OfGrant, Purpose, SealingKey},
-            statement::statement,
+            statement::{Columns as _, statement},
             statements,
         },
     },
@@ -28,6 +29,7 @@ pub(in crate::store) struct Update {
     pub(in crate::store) change: GrantChange,
     pub(in crate::store) metadata: Option<Zeroizing<Vec<u8>>>,
     pub(in crate::store) key: Arc<SealingKey>,
+    pub(in crate::store) quota: Quota,
 }
 
 impl Operation for Update {
@@ -55,6 +57,12 @@ impl Operation for Update {
                 return Ok(Err(UpdateError::Store(StoreError::Unavailable { action: "seal metadata", source })));
             }
         };
+        let before = current.optional_bytes("sealed_metadata").map_err(Failure::column(&id))?.map_or(0, <[u8]>::len);
+        let growth = sealed_metadata.as_ref().map_or(0, Vec::len).saturating_sub(before);
+        let used = usage(batch, &namespace).await?;
+        if let Err(exceeded) = self.quota.check_growth(used, bytes(growth)) {
+            return Ok(Err(UpdateError::Quota(exceeded)));
+        }
         let terms = row::TermValues::of(&change.terms);
         let update = statement(statements::UPDATE)
             .bind(&id)

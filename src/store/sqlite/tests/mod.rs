@@ -9,6 +9,7 @@ mod freshness;
 mod objects;
 mod opening;
 mod parts;
+mod quota;
 mod readiness;
 mod sealing;
 

@@ -166,9 +166,10 @@ async fn a_database_from_before_there_were_objects_keeps_its_grants_and_takes_ob
     bench.store.close().await.unwrap();
     // What the steps from the second on did, undone.
     let mut raw = raw(&bench.files).await;
-    run(&mut raw, "DROP TABLE replay; DROP TABLE issued_certificate; DROP TABLE object; DROP TABLE readiness; DELETE FROM _sqlx_migrations WHERE version >= 2")
-        .await
-        .unwrap();
+    let undo = "DROP TABLE replay; DROP TABLE issued_certificate; DROP TABLE object; DROP TABLE readiness;
+        DROP TABLE namespace_usage; DROP TRIGGER grant_counted; DROP TRIGGER grant_recounted;
+        DROP TRIGGER grant_uncounted; DELETE FROM _sqlx_migrations WHERE version >= 2";
+    run(&mut raw, undo).await.unwrap();
     raw.close().await.unwrap();
 
     let bench = SqliteBench::on(bench.files.crashed_copy()).await;

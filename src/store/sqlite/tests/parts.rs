@@ -39,6 +39,7 @@ async fn a_write_for_which_there_is_no_space_takes_no_other_with_it() {
             Ok(_) => {}
             Err(CreateError::Store(_)) => failed.push(number),
             Err(CreateError::NameTaken) => panic!("{number} was stored twice"),
+            Err(other @ CreateError::Quota(_)) => panic!("{other}"),
         }
     }
 
