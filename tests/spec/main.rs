@@ -30,6 +30,7 @@ mod pitfalls;
 mod port;
 mod protocol;
 mod proxied;
+mod quota;
 mod readme;
 mod refusals;
 mod reload;
