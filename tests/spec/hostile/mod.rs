@@ -21,6 +21,7 @@ mod distance;
 mod honest;
 mod idle;
 mod links;
+mod log;
 mod memory;
 mod observe;
 mod refusals;

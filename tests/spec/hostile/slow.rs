@@ -16,6 +16,8 @@ use crate::{server::Server, wire::Client};
 #[derive(Debug, Clone, Copy)]
 enum Phase {
     Tcp,
+    /// The PROXY header, which the server wants from the address of the attacker.
+    Proxy,
     Tls,
     Header,
     Body,
@@ -26,6 +28,9 @@ fn behaviour(phase: Phase, client: &Client, count: usize) -> Attack {
     let head = b"POST /0bde0d0b-9f5e-4f9f-b6e4-6a9d3d4be1c5 HTTP/1.1\r\nHost: a\r\n";
     match phase {
         Phase::Tcp => Attack::kept_up(count, move || silence(ATTACKER, to)),
+        Phase::Proxy => {
+            Attack::kept_up(count, move || slow_start(ATTACKER, to, b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r"))
+        }
         Phase::Tls => Attack::kept_up(count, move || slow_start(ATTACKER, to, b"")),
         Phase::Header => {
             let (first, rest) = (head.to_vec(), b"Name: east-of-nowhere-at-all\r\n".to_vec());
@@ -41,7 +46,12 @@ fn behaviour(phase: Phase, client: &Client, count: usize) -> Attack {
 
 async fn slow_clients(phase: Phase, bounded: usize, long: usize) {
     let _alone = alone().await;
-    let server = Server::start();
+    let network = format!("{ATTACKER}/32");
+    let arguments: &[&str] = match phase {
+        Phase::Proxy => &["--proxy-protocol-from", &network],
+        Phase::Tcp | Phase::Tls | Phase::Header | Phase::Body => &[],
+    };
+    let server = Server::start_with(arguments);
     let token = server.issue(10_000);
     let client = Client::new(server.redeem, &token);
     let memory = Memory::of(&server);
@@ -62,6 +72,11 @@ async fn slow_clients(phase: Phase, bounded: usize, long: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_that_say_nothing_leave_others_their_share() {
     slow_clients(Phase::Tcp, 1_000, 4_096).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_that_are_slow_with_their_proxy_header_leave_others_their_share() {
+    slow_clients(Phase::Proxy, 600, 4_096).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
