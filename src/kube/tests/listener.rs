@@ -56,8 +56,13 @@ impl Running {
 
     /// A connection that the listener has accepted, as the beginning of an answer proves.
     async fn accepted(&self) -> UnixStream {
+        self.answered("/version").await
+    }
+
+    /// A connection on which the answer to a GET of this path has begun.
+    async fn answered(&self, path: &str) -> UnixStream {
         let mut stream = self.connect().await;
-        stream.write_all(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
         let mut first = [0; 12];
         timeout(DEADLINE, stream.read_exact(&mut first)).await.unwrap().unwrap();
         assert_eq!(&first, b"HTTP/1.1 200");
@@ -227,7 +232,8 @@ async fn one_connection_too_many_is_asked_to_retry() {
     let running = Running::start().await;
     let mut held = Vec::new();
     for _ in 0..64 {
-        held.push(running.accepted().await);
+        // With an answer that does not end, as an idle connection would make room for another one.
+        held.push(running.answered(&format!("{GRANTS}?watch=true")).await);
     }
 
     let answer = read_all(&mut running.connect().await).await;
