@@ -160,7 +160,7 @@ fn certificates_are_compared_with_the_router_and_with_the_public_url() {
     fs::set_permissions(&ca_key, fs::Permissions::from_mode(0o644)).unwrap();
     let (code, document) = doctor(&data, &site);
     assert_eq!(code, Some(1));
-    assert!(bad(&document, "issuer default/skupper-site-ca")[0].contains("chmod 600"), "{document:#}");
+    assert!(bad(&document, "issuer default/skupper-site-ca")[0].contains("\"remedy\":\"'chmod 600 "), "{document:#}");
     assert!(!data.exists());
 }
 

@@ -107,9 +107,9 @@ fn dated(check: &str, not_after: Timestamp, now: Timestamp, remedy: &str) -> Fin
 }
 
 fn broken(check: &str, fault: &PkiError) -> Finding {
-    // The texts of these faults say what to do.
+    // The texts of these faults are what cannot be done, why, and what to do about it.
     let message = chain(fault);
-    let remedy = message.rsplit_once(": ").map_or("correct the file", |(_, remedy)| remedy).to_owned();
+    let remedy = message.splitn(3, ": ").nth(2).unwrap_or("correct the file").to_owned();
     Finding::fail(check, message, remedy)
 }
 
