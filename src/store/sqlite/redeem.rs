@@ -4,7 +4,7 @@
 //! from BEGIN to COMMIT, is one text of several statements. A single redemption has its values as parameters. Several are
 //! one parameter, an array in JSON, and are counted set by set: the ledger rows of all, then the revision, then the counts.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::json;
 use sqlx::{Error, Sqlite, SqliteConnection, sqlite::SqliteRow};
@@ -70,13 +70,16 @@ macro_rules! record_each {
     };
 }
 
-/// [`record_each`] when some attempts have a ninth member, their certificate in hexadecimal: those of them whose key has a
-/// certificate of the grant are passed over.
+/// [`record_each`] when some attempts have a key of the client's own. Their ninth member is their certificate in hexadecimal,
+/// and their tenth the earliest instant of the attempts before them with the same grant and key, or null. Those whose key has
+/// a certificate of the grant are passed over, and so are those with an attempt before them that gets one now, because the
+/// grant had not expired at its instant.
 macro_rules! record_each_new_key {
     () => {
         record_each!(
-            " AND ((a.value ->> 8) IS NULL OR NOT EXISTS (SELECT 1 FROM issued_certificate AS i \
-             WHERE i.grant_uid = g.uid AND i.key_fingerprint = unhex(a.value ->> 6)))"
+            " AND ((a.value ->> 8) IS NULL OR (NOT EXISTS (SELECT 1 FROM issued_certificate AS i \
+             WHERE i.grant_uid = g.uid AND i.key_fingerprint = unhex(a.value ->> 6)) \
+             AND ((a.value ->> 9) IS NULL OR g.expires_at <= (a.value ->> 9))))"
         )
     };
 }
@@ -150,6 +153,9 @@ const REDEEM_AND_KEEP_EACH: &str = concat!(
     keep_each!(),
     "; COMMIT"
 );
+
+/// In place of a uid, when a transaction of several attempts breaks a rule.
+const SEVERAL_GRANTS: &str = "(several grants)";
 
 /// For the test of query plans.
 #[cfg(test)]
@@ -239,15 +245,11 @@ async fn redeem_each<B: Backend<Database = Sqlite>>(
     // The ledger row of an attempt is found by its serial number. When two attempts have the same one, only one can be
     // counted, and the rows do not show which; so they have to be counted in separate transactions.
     let mut serials = HashSet::new();
-    // The same with two attempts that have the same key, if it is the client's own: the second one is to be passed over.
-    let mut keys = HashSet::new();
-    for attempt in attempts {
-        let is_new = serials.insert(attempt.certificate().serial.as_bytes())
-            && (attempt.kept().is_none() || keys.insert(key_of(attempt)));
-        if !is_new {
-            return Err(Failure::rule("(several grants)"));
-        }
+    if !attempts.iter().all(|attempt| serials.insert(attempt.certificate().serial.as_bytes())) {
+        return Err(Failure::rule(SEVERAL_GRANTS));
     }
+    // The earliest instant of the attempts so far with this grant and key.
+    let mut earliest: HashMap<(String, String), i64> = HashMap::new();
     let rows = attempts.iter().map(|attempt| {
         let (admission, certificate) = (attempt.admission(), attempt.certificate());
         let mut row = json!([
@@ -261,14 +263,21 @@ async fn redeem_each<B: Backend<Database = Sqlite>>(
             certificate.not_after.unix_seconds(),
         ]);
         if let (Some(members), Some(certificate)) = (row.as_array_mut(), attempt.kept()) {
-            members.push(hexadecimal(certificate).into());
+            let at = admission.admitted_at().unix_seconds();
+            let before = earliest.get(&key_of(attempt)).copied();
+            earliest.insert(key_of(attempt), before.map_or(at, |before| before.min(at)));
+            members.extend([hexadecimal(certificate).into(), before.into()]);
         }
         row
     });
     let rows = serde_json::Value::Array(rows.collect()).to_string();
     let keeps = attempts.iter().any(|attempt| attempt.kept().is_some());
     let text = if keeps { REDEEM_AND_KEEP_EACH } else { REDEEM_EACH };
-    run::<B>(connection, statement(text).bind(&rows), "(several grants)").await
+    let id = match attempts {
+        [attempt] => attempt.admission().grant_id().to_string(),
+        _ => SEVERAL_GRANTS.to_owned(),
+    };
+    run::<B>(connection, statement(text).bind(&rows), &id).await
 }
 
 async fn run<B: Backend<Database = Sqlite>>(

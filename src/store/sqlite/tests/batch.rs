@@ -126,3 +126,9 @@ proptest! {
         runtime.block_on(within(run(wanted)));
     }
 }
+
+#[tokio::test]
+async fn many_attempts_with_one_key_take_no_other_attempt_with_them() {
+    let attempt = |number| Wanted { grant: 2, seconds: 1500, repeated: false, key: (number % 8 != 0).then_some(0) };
+    within(run((0..120).map(attempt).collect())).await;
+}
