@@ -9,7 +9,7 @@ use crate::{
     metrics::StoreOperation,
     store::{
         CreateError, Deleted, GrantChange, GrantPage, GrantQuery, LedgerPage, LedgerQuery, NewGrant, QuotaExceeded,
-        StoreError, StoreFuture, UpdateError,
+        StoreError, StoreFuture, UpdateError, Wanted,
     },
     time::Timestamp,
 };
@@ -148,11 +148,20 @@ impl App {
         })
     }
 
-    /// Whether a grant of this spec could be created; nothing is stored.
+    /// Whether this grant could be created; nothing is stored. Its name may be taken.
     ///
     /// # Errors
     /// What [`create_grant`](Self::create_grant) would say.
-    pub fn check_new(&self, spec: &GrantSpec) -> Result<(), SpecError> {
+    pub async fn check_draft(&self, draft: GrantDraft) -> Result<(), CreateGrantError> {
+        let GrantDraft { namespace, name: _, spec, metadata } = draft;
+        self.check_new(&spec).map_err(CreateGrantError::Spec)?;
+        self.check_disk("store a grant").map_err(CreateGrantError::Store)?;
+        let wanted = Wanted::Grant { code: spec.code.unwrap_or_else(|| Code::generate(random)), metadata };
+        let excess = self.find_excess(namespace, wanted).await.map_err(CreateGrantError::Store)?;
+        excess.map_or(Ok(()), |exceeded| Err(CreateGrantError::Quota(exceeded)))
+    }
+
+    fn check_new(&self, spec: &GrantSpec) -> Result<(), SpecError> {
         Allowance::new(spec.allowed, 0).map_err(SpecError::Allowed)?;
         let limit = self.longest_code;
         match &spec.code {
@@ -189,14 +198,32 @@ impl App {
     /// The grant as [`update_grant`](Self::update_grant) would leave it, but for its revision; nothing is stored.
     ///
     /// # Errors
-    /// The [`SpecError`] that `update_grant` would answer.
-    pub fn preview_update(current: Grant, spec: GrantSpec, metadata: GrantMetadata) -> Result<Grant, SpecError> {
-        Ok(match change(&current, spec, metadata)? {
-            None => current,
-            Some(GrantChange { allowance, code_origin, terms, metadata, generation }) => {
-                Grant { allowance, code_origin, terms, metadata, generation, ..current }
-            }
-        })
+    /// The [`UpdateGrantError`] that `update_grant` would answer.
+    pub async fn preview_update(
+        &self,
+        current: Grant,
+        spec: GrantSpec,
+        metadata: GrantMetadata,
+    ) -> Result<Grant, UpdateGrantError> {
+        let Some(change) = change(&current, spec, metadata).map_err(UpdateGrantError::Spec)? else {
+            return Ok(current);
+        };
+        self.check_disk("change a grant").map_err(UpdateGrantError::Store)?;
+        let wanted = Wanted::GrantChange { before: current.metadata.clone(), after: change.metadata.clone() };
+        let excess = self.find_excess(current.namespace.clone(), wanted).await.map_err(UpdateGrantError::Store)?;
+        if let Some(exceeded) = excess {
+            return Err(UpdateGrantError::Quota(exceeded));
+        }
+        let GrantChange { allowance, code_origin, terms, metadata, generation } = change;
+        Ok(Grant { allowance, code_origin, terms, metadata, generation, ..current })
+    }
+
+    /// Why the quota of the namespace has no space for this; `None` when it has.
+    ///
+    /// # Errors
+    /// The [`StoreError`] of the store.
+    pub async fn find_excess(&self, namespace: Namespace, wanted: Wanted) -> Result<Option<QuotaExceeded>, StoreError> {
+        self.read(self.store.find_excess(namespace, wanted)).await
     }
 
     /// The grant of this name.

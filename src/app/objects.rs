@@ -8,8 +8,8 @@ use crate::{
     link::ResourceName,
     metrics::{Metrics, StoreOperation},
     store::{
-        Changes, ObjectKey, ObjectKind, ObjectPage, ObjectQuery, ObjectWrite, Store, StoreError, StoredObject,
-        WriteObjectsError,
+        Changes, ObjectContent, ObjectKey, ObjectKind, ObjectPage, ObjectQuery, ObjectWrite, Store, StoreError,
+        StoredObject, Wanted, WriteObjectsError,
     },
 };
 
@@ -96,15 +96,32 @@ impl App {
         }
     }
 
-    /// Finds out whether an object could be written, as far as that depends on others than itself.
+    /// Finds out whether a new object could be written, as far as that depends on others than itself.
     ///
     /// # Errors
     /// The [`WriteObjectError`] that [`write_object`](Self::write_object) would have.
     pub async fn check_write(&self, write: &ObjectWrite) -> Result<(), WriteObjectError> {
-        match write.key().kind {
-            ObjectKind::Site => self.check_place(write).await,
-            ObjectKind::AccessToken | ObjectKind::Link | ObjectKind::Secret => Ok(()),
+        let ObjectWrite::Create { key, content, .. } = write else { return Ok(()) };
+        self.check_disk("write an object").map_err(unstored)?;
+        match key.kind {
+            ObjectKind::Site => self.check_place(write).await?,
+            ObjectKind::AccessToken | ObjectKind::Link | ObjectKind::Secret => {}
         }
+        self.check_quota(key, Wanted::Object(content.clone())).await
+    }
+
+    /// Finds out whether an object could be changed to this content, as far as that depends on others than itself.
+    ///
+    /// # Errors
+    /// The [`WriteObjectError`] that [`write_object`](Self::write_object) would have.
+    pub async fn check_change(&self, current: &StoredObject, after: ObjectContent) -> Result<(), WriteObjectError> {
+        self.check_disk("write an object").map_err(unstored)?;
+        self.check_quota(&current.key, Wanted::ObjectChange { before: current.content.clone(), after }).await
+    }
+
+    async fn check_quota(&self, key: &ObjectKey, wanted: Wanted) -> Result<(), WriteObjectError> {
+        let excess = self.find_excess(key.namespace.clone(), wanted).await.map_err(unstored)?;
+        excess.map_or(Ok(()), |exceeded| Err(WriteObjectError::Object(WriteObjectsError::Quota(exceeded))))
     }
 
     /// Does all of these writes, or none. Sites are not among them: [`write_object`](Self::write_object) serves them too.
@@ -119,6 +136,10 @@ impl App {
     pub fn changes(&self) -> &Arc<Changes> {
         self.store.changes()
     }
+}
+
+fn unstored(error: StoreError) -> WriteObjectError {
+    WriteObjectError::Object(WriteObjectsError::Store(error))
 }
 
 /// Does all of these writes, or none, and counts a failure of the store.

@@ -14,8 +14,8 @@ use std::{
 use super::{
     ChangeEffect, ChangeSubject, Changes, Claimed, CommitError, CreateError, Deleted, GrantChange, GrantCounts,
     GrantPage, GrantQuery, GrantStore, LastState, LedgerEntry, LedgerPage, LedgerQuery, MOST_REISSUES, MOST_REPLAYS,
-    NewGrant, ObjectKey, PageLimit, Recorded, ReplayError, Replayed, ReplayedCertificate, Store, StoreError,
-    StoreFailure, StoreFuture, StoredObject, UpdateError,
+    NewGrant, ObjectKey, PageLimit, QuotaExceeded, Recorded, ReplayError, Replayed, ReplayedCertificate, Store,
+    StoreError, StoreFailure, StoreFuture, StoredObject, UpdateError, Wanted,
     changes::{Committed, PendingChange},
     sql::operation::{new_allowance, stored},
 };
@@ -351,6 +351,11 @@ impl Store for MemoryStore {
 
     fn advance(&self) -> StoreFuture<'_, Revision> {
         Box::pin(ready(self.open("advance the revision").map(|mut state| state.advance(Vec::new()))))
+    }
+
+    fn find_excess(&self, _: Namespace, _: Wanted) -> StoreFuture<'_, Option<QuotaExceeded>> {
+        // It has no quota.
+        Box::pin(ready(Ok(None)))
     }
 
     fn has_lost_its_writer(&self) -> bool {

@@ -20,6 +20,7 @@ mod quota;
 mod receipt;
 mod sql;
 mod sqlite;
+mod wanted;
 
 use std::sync::Arc;
 
@@ -42,8 +43,9 @@ pub use quota::{Counted, Quota, QuotaExceeded};
 pub use receipt::{Claimed, Receipt, Recorded, Replayed, ReplayedCertificate};
 pub use sqlite::copy::{CopyError, CopySummary, StoreLock, check_database, copy_database, expire_open_grants};
 pub use sqlite::find_damage;
+pub use wanted::Wanted;
 
-use crate::grant::{Certified, Revision, Signed};
+use crate::grant::{Certified, Namespace, Revision, Signed};
 
 /// A store of grants, the ledger, and other objects, with one revision for all of them.
 ///
@@ -64,6 +66,10 @@ pub trait Store: GrantStore + ObjectStore {
     /// It has no entry among the changes. While there are no entries, they begin with this revision, so a caller that asks
     /// for changes since an older one must list again; otherwise it is passed over.
     fn advance(&self) -> StoreFuture<'_, Revision>;
+
+    /// Why the quota of the namespace has no space for this; `None` when it has. Nothing is written or kept free, so a write
+    /// after it may find less space.
+    fn find_excess(&self, namespace: Namespace, wanted: Wanted) -> StoreFuture<'_, Option<QuotaExceeded>>;
 
     /// Whether the task that writes has ended without being asked to, which is a fault of grantd: nothing is written any more.
     fn has_lost_its_writer(&self) -> bool;

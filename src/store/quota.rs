@@ -22,8 +22,16 @@ impl Quota {
     /// # Errors
     /// [`QuotaExceeded`].
     pub(in crate::store) fn check_new(&self, used: Usage, bytes: u64) -> Result<(), QuotaExceeded> {
-        check(Counted::Objects, 1, used.objects, self.objects)?;
-        check(Counted::Bytes, bytes, used.bytes, self.bytes)
+        self.check_more(used, Usage { objects: 1, bytes })
+    }
+
+    /// Whether a namespace that uses this much may get that much more.
+    ///
+    /// # Errors
+    /// [`QuotaExceeded`].
+    pub(in crate::store) fn check_more(&self, used: Usage, more: Usage) -> Result<(), QuotaExceeded> {
+        check(Counted::Objects, more.objects, used.objects, self.objects)?;
+        check(Counted::Bytes, more.bytes, used.bytes, self.bytes)
     }
 
     /// Whether an object of a namespace that uses this much may grow by this many bytes.

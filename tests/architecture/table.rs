@@ -60,7 +60,7 @@ pub(crate) const SUB_MODULES: &[SubModules] = &[
             "error receipt",
             "grants options",
             "object footprint",
-            "changes",
+            "changes wanted",
             "sql",
             "fuzzing sqlite",
             "open",

@@ -14,8 +14,8 @@ use crate::{
     store::{
         Changes, Claimed, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery,
         GrantStore, LedgerPage, LedgerQuery, NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite,
-        Recorded, ReplayError, Store, StoreError, StoreFailure, StoreFuture, StoredObject, UpdateError,
-        WriteObjectsError,
+        QuotaExceeded, Recorded, ReplayError, Store, StoreError, StoreFailure, StoreFuture, StoredObject, UpdateError,
+        Wanted, WriteObjectsError,
     },
     time::Timestamp,
 };
@@ -110,6 +110,10 @@ impl Store for Filling {
 
     fn advance(&self) -> StoreFuture<'_, Revision> {
         self.store.advance()
+    }
+
+    fn find_excess(&self, namespace: Namespace, wanted: Wanted) -> StoreFuture<'_, Option<QuotaExceeded>> {
+        self.store.find_excess(namespace, wanted)
     }
 
     fn has_lost_its_writer(&self) -> bool {

@@ -14,8 +14,8 @@ use crate::{
     store::{
         Changes, Claimed, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery,
         GrantStore, LedgerPage, LedgerQuery, NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite,
-        Recorded, ReplayError, Store, StoreError, StoreFailure, StoreFuture, StoredObject, UpdateError,
-        WriteObjectsError,
+        QuotaExceeded, Recorded, ReplayError, Store, StoreError, StoreFailure, StoreFuture, StoredObject, UpdateError,
+        Wanted, WriteObjectsError,
     },
     time::Timestamp,
 };
@@ -189,6 +189,10 @@ impl Store for FlawedStore {
 
     fn advance(&self) -> StoreFuture<'_, Revision> {
         self.inner.advance()
+    }
+
+    fn find_excess(&self, namespace: Namespace, wanted: Wanted) -> StoreFuture<'_, Option<QuotaExceeded>> {
+        self.inner.find_excess(namespace, wanted)
     }
 
     fn has_lost_its_writer(&self) -> bool {

@@ -105,32 +105,25 @@ impl Kind for AccessGrants {
     ) -> Result<Created, Problem> {
         let Draft { namespace, name, manifest } = draft;
         let AccessGrantSpec { grant: spec, .. } = &manifest.spec;
+        let wanted = GrantDraft {
+            namespace: namespace.clone(),
+            name: name.clone(),
+            spec: spec.clone(),
+            metadata: attached(manifest),
+        };
         match effect {
             Effect::DryRun => {
-                app.check_new(spec).map_err(|error| invalid(name, error, spec))?;
+                app.check_draft(wanted).await.or_else(|error| not_created(name, error, spec).map(drop))?;
                 let there = self.find(app, namespace, name).await?;
                 Ok(there.map_or_else(
                     || Created::Done(grant_object::unstored(namespace, name, manifest)),
                     |_| Created::NameTaken,
                 ))
             }
-            Effect::Lasting => {
-                let draft = GrantDraft {
-                    namespace: namespace.clone(),
-                    name: name.clone(),
-                    spec: spec.clone(),
-                    metadata: attached(manifest),
-                };
-                match app.create_grant(draft).await {
-                    Ok(grant) => Ok(Created::Done(self.object(app, &grant))),
-                    Err(CreateGrantError::NameTaken) => Ok(Created::NameTaken),
-                    Err(CreateGrantError::Quota(exceeded)) => {
-                        Err(Problem::over_quota(&ACCESS_GRANTS, name.as_str(), exceeded))
-                    }
-                    Err(CreateGrantError::Spec(error)) => Err(invalid(name, error, spec)),
-                    Err(CreateGrantError::Store(error)) => Err(Problem::from_store(&error)),
-                }
-            }
+            Effect::Lasting => match app.create_grant(wanted).await {
+                Ok(grant) => Ok(Created::Done(self.object(app, &grant))),
+                Err(error) => not_created(name, error, spec),
+            },
         }
     }
 
@@ -151,7 +144,7 @@ impl Kind for AccessGrants {
         }
         let (name, metadata) = (current.name.clone(), attached(&manifest));
         let changed = match effect {
-            Effect::DryRun => App::preview_update(current, spec.clone(), metadata).map_err(UpdateGrantError::Spec),
+            Effect::DryRun => app.preview_update(current, spec.clone(), metadata).await,
             Effect::Lasting => app.update_grant(current, spec.clone(), metadata).await,
         };
         match changed {
@@ -195,6 +188,16 @@ impl Kind for AccessGrants {
             LastState::Grant(grant) => Some((**grant).clone()),
             LastState::Object(_) | LastState::Unreadable => None,
         }
+    }
+}
+
+/// The answer when a grant was not created.
+fn not_created(name: &GrantName, error: CreateGrantError, spec: &GrantSpec) -> Result<Created, Problem> {
+    match error {
+        CreateGrantError::NameTaken => Ok(Created::NameTaken),
+        CreateGrantError::Quota(exceeded) => Err(Problem::over_quota(&ACCESS_GRANTS, name.as_str(), exceeded)),
+        CreateGrantError::Spec(error) => Err(invalid(name, error, spec)),
+        CreateGrantError::Store(error) => Err(Problem::from_store(&error)),
     }
 }
 

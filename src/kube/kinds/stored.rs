@@ -188,7 +188,11 @@ impl Kind for Stored {
             return Ok(self.replaced(app, &current));
         }
         match effect {
-            Effect::DryRun => Ok(self.replaced(app, &StoredObject { generation, content, ..current })),
+            Effect::DryRun => {
+                let checked = app.check_change(&current, content.clone()).await;
+                checked.map_err(|error| self.refused(error, &current.key.name))?;
+                Ok(self.replaced(app, &StoredObject { generation, content, ..current }))
+            }
             Effect::Lasting => {
                 let (key, expected, labels) = (current.key, current.revision, current.content.labels);
                 let labels_before = (labels != content.labels).then_some(labels);

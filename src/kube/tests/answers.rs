@@ -8,6 +8,7 @@ use super::world::{GRANTS, Seen, World, grant, manifest};
 use crate::{
     kube::{access::caller::Peer, catalog::types::TYPES},
     pki::AdminUser,
+    store::Quota,
 };
 
 const REVIEW: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
@@ -197,13 +198,50 @@ async fn a_dry_run_gives_the_answer_of_the_request_itself() {
         ("POST", "/api/v1/namespaces".to_owned(), namespace("north-2"), 201),
         ("POST", "/api/v1/namespaces".to_owned(), namespace("west"), 409),
     ];
+    agree(&world, table).await;
+}
+
+/// Makes each request of the table as a dry run and as it is: both get this status, and the same text when they fail.
+async fn agree(world: &World, table: Vec<(&str, String, Value, u16)>) {
     for (method, path, body, status) in table {
-        let (dry, real) = both(&world, method, &path, &body).await;
+        let (dry, real) = both(world, method, &path, &body).await;
         assert_eq!((dry.status, real.status), (status, status), "{method} {path} {body}: {} {}", dry.text, real.text);
         if status >= 400 {
             assert_eq!(dry.text, real.text, "{method} {path} {body}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_dry_run_is_refused_beyond_the_quota_as_the_request_itself() {
+    let world = World::with_quota(Quota { objects: 3, bytes: 20_000 }).await;
+    let secrets = "/api/v1/namespaces/west/secrets";
+    let secret = |name: &str, length: usize| {
+        let data = json!({"a": "x".repeat(length)});
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": "Opaque", "stringData": data})
+    };
+    let data = |length: usize| json!({"stringData": {"a": "x".repeat(length)}});
+    let noted = |length: usize| json!({"metadata": {"annotations": {"a": "x".repeat(length)}}});
+    let site = manifest("Site", "s", &json!({"linkAccess": "default"}));
+    let sites = "/apis/skupper.io/v2alpha1/namespaces/bare/sites";
+    let table = vec![
+        ("POST", GRANTS.to_owned(), grant("g", json!({})), 201),
+        ("POST", secrets.to_owned(), secret("s", 20_000), 403),
+        ("POST", secrets.to_owned(), secret("s", 10), 201),
+        ("PATCH", format!("{secrets}/s"), data(10_000), 200),
+        ("PATCH", format!("{secrets}/s"), data(30_000), 403),
+        ("PATCH", format!("{GRANTS}/g"), noted(20_000), 403),
+        ("PATCH", format!("{GRANTS}/g"), noted(10), 200),
+        ("POST", secrets.to_owned(), secret("t", 10), 201),
+        ("POST", secrets.to_owned(), secret("u", 10), 403),
+        ("POST", secrets.to_owned(), secret("t", 10), 403),
+        ("POST", GRANTS.to_owned(), grant("h", json!({})), 403),
+        ("PATCH", format!("{secrets}/s"), data(1), 200),
+        ("POST", sites.to_owned(), site, 403),
+        ("DELETE", format!("{secrets}/t"), Value::Null, 200),
+        ("POST", secrets.to_owned(), secret("u", 10), 201),
+    ];
+    agree(&world, table).await;
 }
 
 #[tokio::test]

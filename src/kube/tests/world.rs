@@ -94,7 +94,12 @@ impl Seen {
 impl World {
     /// Namespaces: `west` with a whole site, `edge` with an edge site, `bare` with a site without endpoints.
     pub(super) async fn start() -> Self {
-        Self::start_in(Scratch::new()).await
+        Self::with_quota(Quota::DEFAULT).await
+    }
+
+    /// The same with another quota of each namespace.
+    pub(super) async fn with_quota(quota: Quota) -> Self {
+        Self::start_in(Scratch::new(), quota).await
     }
 
     /// The service of the same directory, stopped and started again.
@@ -102,13 +107,13 @@ impl World {
         let Self { app, clock: _, scratch, service } = self;
         app.close().await.unwrap();
         drop((app, service));
-        Self::start_in(scratch).await
+        Self::start_in(scratch, Quota::DEFAULT).await
     }
 
-    async fn start_in(scratch: Scratch) -> Self {
+    async fn start_in(scratch: Scratch, quota: Quota) -> Self {
         let clock = Clock::fixed(Timestamp::from_unix_seconds(NOW));
         let options = StoreOptions {
-            quota: Quota::DEFAULT,
+            quota,
             location: Location::Sqlite {
                 database: scratch.path().join("grantd.db"),
                 lock: scratch.path().join("lock"),

@@ -18,6 +18,12 @@ const VERSION: u8 = 2;
 /// The version byte of the older form, which is bound to a uid only, not to namespace and name. It is read, never written.
 const VERSION_WITHOUT_PLACE: u8 = 1;
 const KEY_BYTES: usize = 32;
+const TAG_BYTES: usize = 16;
+
+/// The length of a text of this many bytes when it is sealed.
+pub(in crate::store) fn sealed_length(text: usize) -> usize {
+    1 + NONCE_LEN + text + TAG_BYTES
+}
 
 /// What a sealed text is for and in which row it is stored. It is authenticated, so that a sealed text cannot be moved to
 /// another row.
@@ -87,7 +93,7 @@ impl SealingKey {
     pub(in crate::store) fn seal(&self, text: &[u8], purpose: Purpose<'_>) -> Result<Vec<u8>, SealError> {
         let mut nonce = [0; NONCE_LEN];
         getrandom::fill(&mut nonce).map_err(|_| SealError)?;
-        let mut sealed = Vec::with_capacity(1 + NONCE_LEN + text.len() + AES_256_GCM.tag_len());
+        let mut sealed = Vec::with_capacity(sealed_length(text.len()));
         sealed.push(VERSION);
         sealed.extend_from_slice(&nonce);
         // Encrypted in its own buffer of the final size: no copy of the plain text is left in a buffer that grew.
@@ -101,6 +107,7 @@ impl SealingKey {
             )
             .map_err(|_| SealError)?;
         sealed.extend_from_slice(&body);
+        debug_assert_eq!(sealed.len(), sealed_length(text.len()), "a quota is compared with this length");
         Ok(sealed)
     }
 

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::{
     backend::{Backend, Connection},
     operation::{
-        Advance, Check, Create, Delete, RecordReissue, RecordReplay, Sweep, Update, WriteObjects, new_allowance,
+        Advance, Check, Create, Delete, RecordReissue, RecordReplay, Sweep, Update, WriteObjects, compare,
+        new_allowance,
     },
     read::Reader,
     recent::Recent,
@@ -20,8 +21,8 @@ use crate::{
     store::{
         Changes, Claimed, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery,
         GrantStore, LedgerPage, LedgerQuery, NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite,
-        OnCommit, Quota, Recorded, ReplayError, SealError, Store, StoreError, StoreFailure, StoreFuture, StoredObject,
-        UpdateError, WriteObjectsError,
+        OnCommit, Quota, QuotaExceeded, Recorded, ReplayError, SealError, Store, StoreError, StoreFailure, StoreFuture,
+        StoredObject, UpdateError, Wanted, WriteObjectsError,
     },
     time::Timestamp,
 };
@@ -243,6 +244,13 @@ impl<B: Backend> Store for SqlStore<B> {
 
     fn advance(&self) -> StoreFuture<'_, Revision> {
         Box::pin(self.queue.write(Advance))
+    }
+
+    fn find_excess(&self, namespace: Namespace, wanted: Wanted) -> StoreFuture<'_, Option<QuotaExceeded>> {
+        Box::pin(async move {
+            let used = self.reader.usage(&namespace).await?;
+            Ok(compare(self.quota, used, &wanted).err())
+        })
     }
 
     fn has_lost_its_writer(&self) -> bool {

@@ -16,3 +16,4 @@ pub(in crate::store) use objects::WriteObjects;
 pub(in crate::store) use replay::{RecordReissue, RecordReplay};
 pub(in crate::store) use update::Update;
 pub(in crate::store) use upkeep::{Advance, Check, Sweep};
+pub(in crate::store) use usage::{compare, usage_in};

@@ -1,9 +1,13 @@
 //! Reading objects.
 
-use super::{Page, Paging, Reader, start};
-use crate::store::{
-    ObjectKey, ObjectPage, ObjectQuery, StoreError, StoredObject, footprint,
-    sql::{backend::Backend, row, statement::statement, statements},
+use super::{Page, Paging, Reader, start, store_row};
+use crate::{
+    grant::Namespace,
+    store::{
+        ObjectKey, ObjectPage, ObjectQuery, StoreError, StoredObject, footprint,
+        quota::Usage,
+        sql::{backend::Backend, operation::usage_in, row, statement::statement, statements},
+    },
 };
 
 impl<B: Backend> Reader<B> {
@@ -12,6 +16,13 @@ impl<B: Backend> Reader<B> {
             statement(statements::OBJECT).bind(key.kind.as_str()).bind(key.namespace.as_str()).bind(key.name.as_str());
         let row = self.first("read an object", read).await?;
         Ok(row.map(|row| row::object(&row, &self.key)).transpose()?)
+    }
+
+    /// What a namespace has stored.
+    pub(in crate::store) async fn usage(&self, namespace: &Namespace) -> Result<Usage, StoreError> {
+        let read = statement(statements::NAMESPACE_USAGE).bind(namespace.as_str());
+        let row = self.first("read what a namespace has stored", read).await?;
+        row.map_or(Ok(Usage::default()), |row| usage_in(&row).map_err(store_row))
     }
 
     pub(in crate::store) async fn objects(&self, query: ObjectQuery) -> Result<ObjectPage, StoreError> {
