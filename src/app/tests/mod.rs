@@ -10,5 +10,6 @@ mod publication;
 mod scripted;
 mod sites;
 mod supervision;
+mod token_quota;
 mod tokens;
 mod world;

@@ -10,10 +10,7 @@ use super::world::{
 };
 use crate::{
     app::Retry,
-    store::{
-        ObjectKind::{AccessToken, Link, Secret},
-        Quota,
-    },
+    store::ObjectKind::{AccessToken, Link, Secret},
 };
 
 fn given(links: u16) -> Answer<crate::link::Bundle, crate::app::RedeemFailure> {
@@ -61,25 +58,6 @@ async fn an_applied_token_is_redeemed_once_and_all_it_gives_is_stored_together()
     assert_eq!((now.uid, now.generation), (token.uid, 1));
     assert_eq!(now.revision.0, secret.revision.0 + 3, "nothing came between the Secret, two Links and the token");
     assert!(world.app.metrics().render().contains("grantd_token_attempts_total{outcome=\"redeemed\"} 1"));
-}
-
-#[tokio::test]
-async fn a_token_whose_secret_does_not_fit_says_so_and_is_stored_once_there_is_space() {
-    let world = World::with_quota(Quota { objects: 3, ..Quota::DEFAULT }).await;
-    let redeemer = Scripted::redeemer(|_, _| given(1));
-    let controllers = world.run(&redeemer, &Scripted::idle());
-    world.create(Secret, "other", secret_body()).await;
-
-    world.create(AccessToken, "my-token", token_body()).await;
-    let exceeded = "Controller could not create received secret: exceeded quota: namespace, requested: objects=1, used: \
-                    objects=3, limited: objects=3";
-    world.wait_message(AccessToken, "my-token", exceeded).await;
-    assert_eq!(world.get(Secret, "my-token").await, None);
-    world.delete(Secret, "other").await;
-    world.wait_message(AccessToken, "my-token", "OK").await;
-    world.stop(controllers).await;
-
-    assert_eq!(redeemer.calls().len(), 1, "the bundle that did not fit was asked for again");
 }
 
 #[tokio::test]

@@ -121,7 +121,7 @@ impl Tokens {
         let host = match self.look_at(key, memory).await? {
             Step::Wait(next) => return Ok(next),
             Step::Deliver(ready) => return self.deliver(ready.0, ready.1, memory).await,
-            Step::Redeem(ready) => host(&ready.1.url).to_owned(),
+            Step::Redeem(ready) => spec::host(&ready.1.url).to_owned(),
         };
         let lane = if memory.failures == 0 { Lane::New } else { Lane::Failing };
         let Some(_permit) = self.permits.acquire(&self.app, lane, &key.namespace, &host).await else {
@@ -175,10 +175,16 @@ impl Tokens {
             // The removal of the object in the way publishes an event.
             return Ok(Step::Wait(Requeue::OnEvent));
         }
-        match memory.not_before {
-            Some(at) if at > Instant::now() => Ok(Step::Wait(Requeue::At(at))),
-            Some(_) | None => Ok(Step::Redeem(Box::new((stored, token)))),
+        if let Some(at) = memory.not_before.filter(|at| *at > Instant::now()) {
+            return Ok(Step::Wait(Requeue::At(at)));
         }
+        if let Some(exceeded) = self.app.find_excess(key.namespace.clone(), redeemed_objects::LIKELY).await? {
+            let pause = memory.failed(&self.backoff, Retry::Later);
+            self.note_failure(&stored, &redeemed_objects::uncreated(&exceeded.to_string()), Retry::Later).await?;
+            // There is no event when another object makes space.
+            return Ok(Step::Wait(Requeue::after(pause)));
+        }
+        Ok(Step::Redeem(Box::new((stored, token))))
     }
 
     /// The first existing object that has a name which the redeemed objects need. A bundle of several Links numbers them,
@@ -326,8 +332,7 @@ impl Tokens {
         }
         let fault = fault.unwrap_or_else(|| "it changes too often".to_owned());
         let pause = memory.failed(&self.backoff, Retry::Later);
-        self.note_failure(&stored, &format!("Controller could not create received secret: {fault}"), Retry::Later)
-            .await?;
+        self.note_failure(&stored, &redeemed_objects::uncreated(&fault), Retry::Later).await?;
         Ok(Requeue::after(pause))
     }
 
@@ -390,9 +395,4 @@ impl Held {
     fn is_for(&self, token: &AccessToken) -> bool {
         self.token.url == token.url && self.token.code.is_same_as(&token.code)
     }
-}
-
-/// The host and port of a URL, or an empty text.
-fn host(url: &str) -> &str {
-    url.split('/').nth(2).unwrap_or_default()
 }

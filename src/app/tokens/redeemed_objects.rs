@@ -8,7 +8,7 @@ use super::{super::object_status::status_write, status::redeemed};
 use crate::{
     grant::{LinkName, Namespace},
     link::{Bundle, Link, ResourceName, TlsSecret},
-    store::{ObjectContent, ObjectKey, ObjectKind, ObjectWrite, StoredObject},
+    store::{ObjectContent, ObjectKey, ObjectKind, ObjectWrite, StoredObject, Wanted},
     time::Timestamp,
 };
 
@@ -94,6 +94,16 @@ pub(super) fn likely_keys(namespace: &Namespace, name: &LinkName) -> Vec<ObjectK
 pub(super) fn may_take(token: &ObjectKey, other: &ObjectKey) -> bool {
     let rest = other.name.as_str().strip_prefix(token.name.as_str());
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
+/// The space that is asked for before the call: of the Secret and one Link, and more bytes than they take, save with dozens of
+/// Links. A bundle may have far more; but if there had to be space for the largest, a namespace with a small quota would
+/// redeem nothing.
+pub(super) const LIKELY: Wanted = Wanted::Objects { count: 2, bytes: 64 * 1024 };
+
+/// The message when the redeemed objects are not stored, in Skupper's words.
+pub(super) fn uncreated(why: &str) -> String {
+    format!("Controller could not create received secret: {why}")
 }
 
 /// The message for a name that is taken, in Skupper's words (docs/protocol.md section 1.5).

@@ -42,3 +42,8 @@ pub(in crate::app) fn read(stored: &StoredObject) -> Result<AccessToken, SpecFau
         link_cost: spec["linkCost"].as_u64().and_then(|cost| u32::try_from(cost).ok()).filter(|cost| *cost > 0),
     })
 }
+
+/// The host and port of a URL, or an empty text.
+pub(super) fn host(url: &str) -> &str {
+    url.split('/').nth(2).unwrap_or_default()
+}
