@@ -1,12 +1,11 @@
 //! Parses the path and headers of a redemption request into types of `grant`. Pure.
 
-use hyper::{
-    HeaderMap, Version,
-    header::{HOST, TRANSFER_ENCODING},
-    http::uri::Authority,
-};
+use hyper::{HeaderMap, Version, header::TRANSFER_ENCODING};
 
-use crate::grant::{GrantId, LinkName, NameError, PresentedCode, Subject, SubjectError};
+use crate::{
+    grant::{GrantId, LinkName, NameError, PresentedCode, Subject, SubjectError},
+    net::has_one_host,
+};
 
 /// Why a request is refused before it reaches the app.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,11 +49,8 @@ pub(super) enum HeaderFault {
 /// 3.2) and no transfer coding but `chunked` (RFC 9112 6.1). Such a request may have been meant for another server, or be
 /// read in another way by a proxy on its way.
 pub(super) fn check_head(version: Version, headers: &HeaderMap) -> Result<(), RequestFault> {
-    let mut hosts = headers.get_all(HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (Some(host), None) if is_host(host.as_bytes()) => {}
-        (None, _) if version == Version::HTTP_10 => {}
-        _ => return Err(RequestFault::Host),
+    if !has_one_host(version, headers) {
+        return Err(RequestFault::Host);
     }
     let codings = headers.get_all(TRANSFER_ENCODING).iter();
     let codings: Vec<&[u8]> =
@@ -66,18 +62,6 @@ pub(super) fn check_head(version: Version, headers: &HeaderMap) -> Result<(), Re
         _ if codings.iter().all(|coding| coding.eq_ignore_ascii_case(b"chunked")) => Err(RequestFault::BodyUnreadable),
         _ => Err(RequestFault::TransferCoding),
     }
-}
-
-/// Whether this is a host, and perhaps a port, without the name of a user.
-fn is_host(value: &[u8]) -> bool {
-    let Some(authority) = Authority::try_from(value).ok().filter(|authority| !authority.as_str().contains('@')) else {
-        return false;
-    };
-    let port = authority.as_str().strip_prefix(authority.host());
-    let is_port =
-        |port: &str| port.is_empty() || port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
-    !authority.host().is_empty()
-        && port.is_some_and(|port| port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
 }
 
 /// The grant that a path names: one segment that is a UUID in any case, and at most one slash after it.

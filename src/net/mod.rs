@@ -9,6 +9,7 @@ mod bind;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod handler;
+mod host;
 mod incoming;
 mod limiter;
 mod network;
@@ -29,6 +30,7 @@ mod unix;
 pub use self::{
     bind::{BindError, BoundTcp},
     handler::{Closing, Connection, ConnectionHandler, Established, Holder, Raw},
+    host::has_one_host,
     incoming::Acceptor,
     limiter::{ActiveRequest, DisplacedError, Permit},
     network::{Network, NetworkError},

@@ -19,7 +19,7 @@ pub(crate) const MODULES: &[Module] = &[
     Module { name: "store", level: 2, crates: "aws_lc_rs base64 getrandom serde serde_json sqlx tokio tracing uuid" },
     Module { name: "metrics", level: 2, crates: "prometheus" },
     Module { name: "app", level: 3, crates: "base64 getrandom serde_json tokio tracing uuid" },
-    Module { name: "net", level: 3, crates: "rustix rustls tokio tokio_rustls tracing" },
+    Module { name: "net", level: 3, crates: "hyper rustix rustls tokio tokio_rustls tracing" },
     Module {
         name: "http",
         level: 4,

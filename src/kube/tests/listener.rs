@@ -112,6 +112,27 @@ async fn curl_can_make_and_read_a_grant() {
 }
 
 #[tokio::test]
+async fn a_request_without_exactly_one_well_formed_host_is_refused() {
+    let running = Running::start().await;
+    for (version, hosts, status) in [
+        ("1.1", "", "400"),
+        ("1.1", "Host: a\r\nHost: a\r\n", "400"),
+        ("1.1", "Host: a b\r\n", "400"),
+        ("1.1", "Host: user@a\r\n", "400"),
+        ("1.1", "Host: a:1\r\n", "200"),
+        ("1.0", "", "200"),
+    ] {
+        let mut stream = running.connect().await;
+        let request = format!("GET /version HTTP/{version}\r\n{hosts}Connection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let answer = read_all(&mut stream).await;
+        assert_eq!(&answer[9..12], status, "{request} {answer}");
+        assert_eq!(answer.contains("\"reason\":\"BadRequest\""), status == "400", "{answer}");
+    }
+    running.close().await;
+}
+
+#[tokio::test]
 async fn one_connection_carries_many_requests() {
     let running = Running::start().await;
     let url = "http://localhost/version";

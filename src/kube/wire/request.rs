@@ -1,10 +1,10 @@
-//! The bodies of requests: limits of length and time, and parsing.
+//! The bodies of requests: limits of length and time, and parsing; and the host that a request is for.
 
 use std::{pin::pin, time::Duration};
 
 use http_body_util::BodyExt;
 use hyper::{
-    HeaderMap,
+    HeaderMap, Request, Version,
     body::{Body, Bytes},
     header::CONTENT_TYPE,
 };
@@ -17,6 +17,7 @@ use crate::{
         engine::patch::LONGEST_BODY,
         problem::{budget::most_memory, json, status::Problem},
     },
+    net::has_one_host,
 };
 
 /// The longest body that is received although it will be refused: most clients read no answer before they have sent
@@ -28,6 +29,15 @@ const BODY_DEADLINE: Duration = Duration::from_secs(10);
 const UNCOUNTED_BODY: usize = 2 * 1024;
 /// How long a body may wait for memory before its first byte is read.
 const MEMORY_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Refuses a request of HTTP/1 that may be meant for another server. In HTTP/2 the host is the pseudo-header `:authority`.
+pub(crate) fn check_host<B>(request: &Request<B>) -> Result<(), Problem> {
+    if request.version() == Version::HTTP_2 || has_one_host(request.version(), request.headers()) {
+        Ok(())
+    } else {
+        Err(Problem::BadRequest("a request of HTTP/1.1 needs one well-formed header Host".to_owned()))
+    }
+}
 
 /// The type of the body in lower case and without its parameters; empty when none is named.
 pub(crate) fn media_type(headers: &HeaderMap) -> String {

@@ -27,7 +27,7 @@ use super::{
     },
     query::Query,
     reply::Reply,
-    request::{ReadBody, any_body, json_body, media_type, read_body},
+    request::{ReadBody, any_body, check_host, json_body, media_type, read_body},
     route::Route,
 };
 use crate::{
@@ -119,6 +119,8 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let Self { app, peer, answers, permit, resources } = self.clone();
         Box::pin(async move {
+            // The requests of tests without a connection have no host.
+            let host = permit.as_ref().map_or(Ok(()), |_| check_host(&request));
             // A connection without a user can lose its place while it is answered.
             let permit = permit.filter(|_| sharer(&peer) != Sharer::Stranger);
             let active = match permit.map(|permit| permit.begin_request()).transpose() {
@@ -130,7 +132,7 @@ where
             let verb = route.verb(request.method()).map(|verb| as_asked(verb, &route, request.uri().query()));
             let known = verb.as_ref().ok().copied();
             let addressed = Addressed { peer: Arc::clone(&peer), route: Arc::clone(&route), verb, request };
-            let answered = timeout(REQUEST_DEADLINE, resources.answer(addressed)).await;
+            let answered = timeout(REQUEST_DEADLINE, async { resources.answer(host.map(|()| addressed)?).await }).await;
             let mut reply = answered.unwrap_or(Err(Problem::TimedOut)).unwrap_or_else(Reply::from);
             // The answer to a write is always sent, as the change is made already.
             if !known.is_some_and(Verb::writes) && reply.count(&app.memory().share_of(peer.share())).is_err() {
