@@ -87,8 +87,10 @@ pub(crate) enum CliError {
         cause: Box<CliError>,
     },
     /// The token was redeemed, but not all of its files could be written.
-    #[error("the token was redeemed and this redemption is spent, but not all of its files could be written")]
+    #[error("the token was redeemed, but not all of its files could be written")]
     Spent {
+        /// The file of the key for which the server gives the same certificate again without counting it, if there is one.
+        again: Option<PathBuf>,
         /// The files that were written.
         written: Vec<PathBuf>,
         /// A file in another directory with the Secret and all Links, if one could be written.
@@ -205,6 +207,10 @@ impl CliError {
             Self::InDoubt(key, _) => Some(format!("run the same command again: {} makes it count once", key.display())),
             Self::NotIssued { left: Some(command), .. } => Some(format!("delete its grant with '{command}'")),
             Self::NotIssued { left: None, cause, .. } | Self::Applying { cause, .. } => cause.hint(),
+            Self::Spent { again: Some(key), rescued: None, .. } => Some(format!(
+                "free some disk space, and run the same command again with --force: {} makes it count once",
+                key.display()
+            )),
             Self::Spent { written, rescued, .. } => Some(spent_hint(written, rescued.as_deref())),
             Self::Usage { .. }
             | Self::Read(_)
@@ -321,9 +327,14 @@ fn spent_hint(written: &[PathBuf], rescued: Option<&Path>) -> String {
              ({paths}) and use it with 'kubectl apply -f {0}', or move it to input/resources of the site's namespace",
             shell_word(file)
         ),
-        (None, true) => "nothing was written; free some disk space, and ask for a new token".to_owned(),
+        (None, true) => {
+            "this redemption is spent, and nothing was written; free some disk space, and ask for a new token"
+                .to_owned()
+        }
         (None, false) => {
-            format!("delete what was written ({paths}), free some disk space, and ask for a new token")
+            format!(
+                "this redemption is spent; delete what was written ({paths}), free some disk space, and ask for a new token"
+            )
         }
     }
 }
@@ -350,12 +361,14 @@ mod tests {
     #[test]
     fn a_spent_redemption_names_what_was_written() {
         let error = CliError::Spent {
+            again: None,
             written: vec!["Secret-west.yaml".into()],
             rescued: None,
             source: no_space("Link-west.yaml"),
         };
-        assert!(error.chain().contains("this redemption is spent") && error.chain().contains("Link-west.yaml"));
-        assert!(error.hint().unwrap().contains("Secret-west.yaml"));
+        assert!(error.chain().contains("Link-west.yaml"));
+        let hint = error.hint().unwrap();
+        assert!(hint.contains("this redemption is spent") && hint.contains("Secret-west.yaml"), "{hint}");
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(crate) async fn run(args: &RedeemArgs, console: &mut Console<'_>) -> Result<
         link.cost = token.link_cost.or(link.cost);
     }
     drop(reserved);
-    let written = write_or_rescue(&args.output, &bundle, request.namespace.as_ref(), request.existing)?;
+    let written = write_or_rescue(&args.output, &bundle, request.namespace.as_ref(), request.existing, own.as_ref())?;
     if let Some(own) = own {
         own.remove()?;
     }

@@ -8,6 +8,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
+use super::own_key::OwnKey;
 use crate::{
     cli::{error::CliError, files::is_taken, output::shell_word},
     file::{self, Access, Existing, FileError},
@@ -64,8 +65,8 @@ struct NotWritten {
     source: FileError,
 }
 
-/// Writes the files of a bundle and returns their paths. A redemption cannot be repeated, so if they cannot be written, the
-/// bundle is written to one file in another directory.
+/// Writes the files of a bundle and returns their paths. A redemption without a key of its own cannot be repeated, so if they
+/// cannot be written, the bundle is written to one file in another directory.
 ///
 /// # Errors
 /// [`CliError::Spent`], which says where that file is.
@@ -74,12 +75,15 @@ pub(super) fn write_or_rescue(
     bundle: &Bundle,
     namespace: Option<&Namespace>,
     existing: Existing,
+    own: Option<&OwnKey>,
 ) -> Result<Vec<PathBuf>, CliError> {
     write_files(directory, bundle, namespace, existing).map_err(|NotWritten { written, source }| {
         let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
         let places = [Some(PathBuf::from(".")), home, Some(std::env::temp_dir())];
         let rescued = rescue(&places.into_iter().flatten().collect::<Vec<_>>(), bundle, namespace);
-        CliError::Spent { written, rescued, source }
+        // A server that took the code instead counts a second redemption.
+        let again = own.filter(|own| own.key().is_certified_by(&bundle.secret.certificate_pem));
+        CliError::Spent { again: again.map(|own| own.path().to_owned()), written, rescued, source }
     })
 }
 
@@ -207,6 +211,22 @@ mod tests {
         assert!(message.contains("Link-west-1.yaml") && message.contains("Link-west-3.yaml"), "{message}");
         assert!(!message.contains("Link-west-2.yaml") && !message.contains("Secret-west.yaml"), "{message}");
         fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn a_redemption_with_a_key_of_its_own_is_repeated_and_not_called_spent() {
+        let error = CliError::Spent {
+            again: Some("/d/west.key.pending".into()),
+            written: vec!["Secret-west.yaml".into()],
+            rescued: None,
+            source: FileError {
+                action: "write",
+                path: "Link-west.yaml".into(),
+                source: std::io::ErrorKind::StorageFull.into(),
+            },
+        };
+        let said = format!("{} {}", error.chain(), error.hint().unwrap());
+        assert!(said.contains("again with --force: /d/west.key.pending") && !said.contains("spent"), "{said}");
     }
 
     const BUNDLE: &[u8] = b"apiVersion: v1
