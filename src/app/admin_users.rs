@@ -216,6 +216,11 @@ impl AdminUsers {
         self.register.send_replace(Arc::new(register));
     }
 
+    /// The register that the server goes by.
+    pub fn in_force(&self) -> Arc<UserRegister> {
+        Arc::clone(&self.register.borrow())
+    }
+
     /// Whether this certificate is good, as it is not revoked. One that is not registered is kept for [`take_seen`](Self::take_seen).
     pub fn admits(&self, certificate: &AdminCertificate) -> bool {
         let register = self.register.borrow();

@@ -183,9 +183,6 @@ fn a_damaged_register_changes_nothing_while_the_server_runs_and_refuses_its_star
         let refused = server.run(arguments);
         assert!(!refused.status.success() && text(&refused).1.contains("admin-ca/users.json"), "{refused:?}");
     }
-    fs::remove_file(&file).unwrap();
-    server.wait_for_log("the register of users is gone; the last one stays in force");
-    assert!(text(&kubectl(&binary, &alice, &get)).1.contains("was revoked"));
 
     fs::write(&file, "{}").unwrap();
     server.signal("TERM");
@@ -194,4 +191,24 @@ fn a_damaged_register_changes_nothing_while_the_server_runs_and_refuses_its_star
     let output = server.run(&[&["serve"], &listen[..]].concat());
     assert_eq!(output.status.code(), Some(64), "{output:?}");
     assert!(text(&output).1.contains("put back a good copy"), "{output:?}");
+}
+
+#[test]
+fn a_register_that_is_deleted_under_the_server_is_written_again_with_its_revocations() {
+    let server = listening();
+    let alice = kubeconfig(&server, &["--user", "alice"]);
+    server.ok(&["user", "revoke", "alice"]);
+    let (binary, get) = (newest(), ["get", "sites", "-A", "-o", "name"]);
+    wait_until("alice is refused", || text(&kubectl(&binary, &alice, &get)).1.contains("was revoked"));
+
+    fs::remove_file(server.data_dir.join("admin-ca/users.json")).unwrap();
+    server.wait_for_log("the register of users was gone");
+
+    let bob = kubeconfig(&server, &["--user", "bob"]);
+    wait_until("bob is served", || text(&kubectl(&binary, &bob, &get)).0 == "site.skupper.io/west\n");
+    assert_eq!(
+        (column(&server, "name"), column(&server, "status")),
+        (["alice", "bob"].map(str::to_owned).into(), ["Revoked", "Valid"].map(str::to_owned).into())
+    );
+    assert!(text(&kubectl(&binary, &alice, &get)).1.contains("was revoked"));
 }

@@ -6,7 +6,7 @@ use tokio::task::spawn_blocking;
 use tracing::{error, info, warn};
 
 use crate::{
-    app::{App, chain},
+    app::{App, UserRegister, chain},
     cli::user_file::{self, FileState, UserFileError},
     metrics::{ReloadOutcome, Reloaded},
 };
@@ -53,19 +53,18 @@ impl UserFollower {
     }
 
     fn look(mut self) -> Self {
-        self.register_seen();
         let state = user_file::state(&self.data_dir);
-        if state == self.state {
-            return self;
+        match state {
+            Some(_) if state != self.state => self.load(),
+            Some(_) => {}
+            None => self.put_back(),
         }
         self.state = state;
-        if state.is_none() {
-            // An empty register would let everyone in who was revoked.
-            error!(
-                "the register of users is gone; the last one stays in force; put admin-ca/users.json back before the next start"
-            );
-            return self;
-        }
+        self.register_seen();
+        self
+    }
+
+    fn load(&self) {
         match user_file::read(&self.data_dir) {
             Ok(register) => {
                 self.app.admin_users().replace(register);
@@ -77,7 +76,25 @@ impl UserFollower {
                 error!(error = %chain(&fault), remedy = fault.hint(), "the register of users cannot be read; the last one stays in force");
             }
         }
-        self
+    }
+
+    /// Writes the register again when its file is gone: the next command would begin an empty one, without the revocations.
+    fn put_back(&self) {
+        if *self.app.admin_users().in_force() == UserRegister::default() {
+            return;
+        }
+        let written = self.change(|_| {});
+        // Tried again at each look, and logged once.
+        if self.state.is_none() {
+            return;
+        }
+        match written {
+            Ok(()) => warn!("the register of users was gone; the last one stays in force, and was written again"),
+            Err(fault) => error!(
+                error = %chain(&fault),
+                "the register of users is gone; the last one stays in force; put admin-ca/users.json back before the next start"
+            ),
+        }
     }
 
     /// Registers certificates that were not made by this version of `grantd kubeconfig`.
@@ -87,7 +104,7 @@ impl UserFollower {
             return;
         }
         let now = self.app.clock().now();
-        let added = user_file::change(&self.data_dir, |register| {
+        let added = self.change(|register| {
             seen.iter().for_each(|certificate| {
                 register.seen(certificate, now);
             });
@@ -95,5 +112,16 @@ impl UserFollower {
         if let Err(fault) = added {
             warn!(error = %chain(&fault), "a user who connected is not listed by 'grantd user list'");
         }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut UserRegister)) -> Result<(), UserFileError> {
+        let in_force = self.app.admin_users().in_force();
+        user_file::change(&self.data_dir, |register| {
+            // So it reads when its file is gone. What is written must not forget who was revoked.
+            if *register == UserRegister::default() {
+                register.clone_from(&in_force);
+            }
+            change(register);
+        })
     }
 }
