@@ -74,6 +74,18 @@ impl Reconfigure {
     }
 
     fn take_up(&mut self, app: &App, new: ServeConfig) -> Result<Reconfigured, String> {
+        let mut reconfigured = Reconfigured::Same;
+        if new.sites != self.config.sites {
+            let now = app.clock().now();
+            let given = material::load_issuers(&new, now).map_err(|fault| chain(&fault))?;
+            let reachable_at = app.publication().url().host().clone();
+            let material = given.into_sites(&new, &self.data_dir, &reachable_at, now).map_err(|fault| chain(&fault))?;
+            let Material { sites, sources, .. } = material;
+            Handle::current().block_on(app.replace_sites(sites)).map_err(|fault| chain(&fault))?;
+            log_changes(&self.config, &new);
+            reconfigured = Reconfigured::Sites(sources);
+        }
+        // Not before: a configuration that is refused is tried again at each check.
         let needs_restart = settings_that_differ(&self.config, &new);
         if !needs_restart.is_empty() {
             warn!(
@@ -81,19 +93,8 @@ impl Reconfigure {
                 "settings of the configuration have changed that take effect when the server is started again"
             );
         }
-        if new.sites == self.config.sites {
-            self.config = new;
-            return Ok(Reconfigured::Same);
-        }
-        let now = app.clock().now();
-        let given = material::load_issuers(&new, now).map_err(|fault| chain(&fault))?;
-        let reachable_at = app.publication().url().host().clone();
-        let material = given.into_sites(&new, &self.data_dir, &reachable_at, now).map_err(|fault| chain(&fault))?;
-        let Material { sites, sources, .. } = material;
-        Handle::current().block_on(app.replace_sites(sites)).map_err(|fault| chain(&fault))?;
-        log_changes(&self.config, &new);
         self.config = new;
-        Ok(Reconfigured::Sites(sources))
+        Ok(reconfigured)
     }
 }
 
