@@ -1,4 +1,4 @@
-//! The redemptions of a grant.
+//! The ledger: the redemptions of one grant, or of all.
 
 use serde_json::{Value, json};
 
@@ -7,13 +7,16 @@ use crate::{
     app::App,
     grant::{GrantId, Namespace, Redemption, Replay, ReplayKind},
     kube::{catalog::resource_type::SKUPPER, engine::verbs, problem::status::Problem},
-    store::{LedgerEntry, LedgerQuery, PageLimit},
+    store::{self, LedgerEntry, LedgerQuery, PageLimit},
 };
 
 /// The most rows of the ledger in one answer.
 const MOST_REDEMPTIONS: u32 = 1_000;
-/// The most replays in one answer; there are few, and what is beyond is left out.
+/// The most replays of a grant in one answer, which ends before the redemption that has more. A redemption alone has fewer.
 const MOST_REPLAYS: u32 = 1_000;
+const _: () = assert!(store::MOST_REPLAYS < MOST_REPLAYS);
+/// With this many redemptions and replays together an answer ends.
+const MOST_ITEMS: usize = 1_000;
 
 /// Selects rows of the ledger.
 #[derive(Debug, Clone, Copy)]
@@ -45,13 +48,13 @@ pub(crate) async fn redemptions(
         rows.truncate(limit);
         metadata["continue"] = rows.last().map(|row| row.ordinal.to_string()).into();
     }
-    let last = rows.last().map_or(after, |row| row.ordinal);
-    let replays = app.replays(grant.id, (after, u32::MAX), MOST_REPLAYS).await;
-    let replays = replays.map_err(|error| Problem::from_store(&error))?;
-    let replays: Vec<Replay> = replays.into_iter().take_while(|replay| replay.ordinal <= last).collect();
+    let replays = replays_of(app, grant.id, (rows.first(), rows.last())).await?;
+    if replays.end(&mut rows, |row| row.ordinal) {
+        metadata["continue"] = rows.last().map(|row| row.ordinal.to_string()).into();
+    }
     Ok(json!({
         "kind": "RedemptionList", "apiVersion": SKUPPER.api_version(), "metadata": metadata,
-        "items": rows.iter().map(|row| redemption(row, &replays)).collect::<Vec<_>>(),
+        "items": rows.iter().map(|row| redemption(row, &replays.found)).collect::<Vec<_>>(),
     }))
 }
 
@@ -79,23 +82,37 @@ pub(crate) async fn page(
     let limit = PageLimit::at_most(options.limit.unwrap_or(MOST_REDEMPTIONS).min(MOST_REDEMPTIONS));
     let page = app.ledger(LedgerQuery { namespace, after: options.after, limit }).await;
     let page = page.map_err(|error| Problem::from_store(&error))?;
-    let mut metadata = json!({});
-    if let Some((grant, ordinal)) = page.next {
-        metadata["continue"] = format!("{grant}:{ordinal}").into();
-    }
-    if !page.corrupt.is_empty() {
-        metadata["unreadable"] = page.corrupt.len().into();
-    }
-    let mut items = Vec::with_capacity(page.entries.len());
+    let (mut items, mut next) = (Vec::with_capacity(page.entries.len()), page.next);
+    let mut last: Option<(GrantId, u32)> = None;
     for rows in page.entries.chunk_by(|one, other| one.redemption.grant_id == other.redemption.grant_id) {
-        let replays = replays_of(app, rows).await?;
-        for row in rows {
+        if items.len() >= MOST_ITEMS {
+            next = last;
+            break;
+        }
+        let mut rows: Vec<&LedgerEntry> = rows.iter().collect();
+        let (Some(first), Some(end)) = (rows.first(), rows.last()) else { continue };
+        let grant = first.redemption.grant_id;
+        let replays = replays_of(app, grant, (Some(&first.redemption), Some(&end.redemption))).await?;
+        let is_cut = replays.end(&mut rows, |row| row.redemption.ordinal);
+        for row in &rows {
             let shown = entry(row);
-            let of_row = replays.iter().filter(|replay| replay.ordinal == row.redemption.ordinal);
+            let of_row = replays.found.iter().filter(|replay| replay.ordinal == row.redemption.ordinal);
             let repetitions: Vec<Value> = of_row.map(|replay| repeated(&shown, replay)).collect();
             items.push(shown);
             items.extend(repetitions);
         }
+        last = rows.last().map(|row| (grant, row.redemption.ordinal)).or(last);
+        if is_cut {
+            next = last;
+            break;
+        }
+    }
+    let mut metadata = json!({});
+    if let Some((grant, ordinal)) = next {
+        metadata["continue"] = format!("{grant}:{ordinal}").into();
+    }
+    if !page.corrupt.is_empty() {
+        metadata["unreadable"] = page.corrupt.len().into();
     }
     Ok(json!({
         "kind": "RedemptionList", "apiVersion": SKUPPER.api_version(), "metadata": metadata, "items": items,
@@ -127,23 +144,37 @@ fn repeated(entry: &Value, repetition: &Replay) -> Value {
     row
 }
 
-/// The replays of these rows, which are of one grant and follow each other.
-async fn replays_of(app: &App, rows: &[LedgerEntry]) -> Result<Vec<Replay>, Problem> {
-    let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
-    let mut after = (first.redemption.ordinal - 1, u32::MAX);
-    let mut found = Vec::new();
-    loop {
-        let page = app.replays(first.redemption.grant_id, after, MOST_REPLAYS).await;
-        let page = page.map_err(|error| Problem::from_store(&error))?;
-        let full = page.len() >= MOST_REPLAYS as usize;
-        let more = page.last().filter(|last_read| full && last_read.ordinal <= last.redemption.ordinal);
-        let next = more.map(|last_read| (last_read.ordinal, last_read.number));
-        found.extend(page.into_iter().filter(|replay| replay.ordinal <= last.redemption.ordinal));
-        match next {
-            Some(next) => after = next,
-            None => return Ok(found),
-        }
+/// Replays of redemptions that follow each other.
+struct FoundReplays {
+    found: Vec<Replay>,
+    /// The ordinal of the redemption up to which they are complete.
+    up_to: u32,
+}
+
+impl FoundReplays {
+    /// Leaves the rows out for which they are not complete. Gives whether there are any.
+    fn end<T>(&self, rows: &mut Vec<T>, ordinal: impl Fn(&T) -> u32) -> bool {
+        let before = rows.len();
+        rows.retain(|row| ordinal(row) <= self.up_to);
+        rows.len() < before
     }
+}
+
+/// The replays of a grant's redemptions from the first one to the last one.
+async fn replays_of(
+    app: &App,
+    grant: GrantId,
+    (first, last): (Option<&Redemption>, Option<&Redemption>),
+) -> Result<FoundReplays, Problem> {
+    let (Some(first), Some(last)) = (first, last) else { return Ok(FoundReplays { found: Vec::new(), up_to: 0 }) };
+    let found = app.replays(grant, (first.ordinal.saturating_sub(1), u32::MAX), MOST_REPLAYS).await;
+    let mut found = found.map_err(|error| Problem::from_store(&error))?;
+    let up_to = match found.last() {
+        Some(replay) if found.len() >= MOST_REPLAYS as usize => last.ordinal.min(replay.ordinal.saturating_sub(1)),
+        Some(_) | None => last.ordinal,
+    };
+    found.retain(|replay| replay.ordinal <= up_to);
+    Ok(FoundReplays { found, up_to })
 }
 
 fn redemption(row: &Redemption, replays: &[Replay]) -> Value {

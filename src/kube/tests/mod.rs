@@ -8,6 +8,7 @@ mod create;
 mod discovery;
 mod hostile;
 mod json_patch;
+mod ledger;
 mod links;
 mod links_v1alpha1;
 mod listener;
