@@ -12,12 +12,7 @@ pub(crate) enum BackupCommand {
     Create(BackupCreateArgs),
 
     /// Check that a backup is whole and could be restored
-    #[command(
-        long_about = "Check that a backup is whole and could be restored\n\nCompares the checksum, has SQLite check the \
-                      database, and tries the key on it. The checksum finds damage; it does not prove who made the file. \
-                      The directory for temporary files (TMPDIR) must have space for the backup.",
-        after_help = "Examples:\n  grantd backup verify grantd-monday.backup"
-    )]
+    #[command(long_about = VERIFY_ABOUT, after_help = "Examples:\n  grantd backup verify grantd-monday.backup")]
     Verify(BackupVerifyArgs),
 
     /// Put a backup into a data directory that no server uses
@@ -34,6 +29,12 @@ Write everything a server needs into one file, while it runs or not
 The file holds the database as it is at one moment, its sealing key, and the keys and certificates of the data directory,
 with a checksum. It is a secret, and only you can read it (mode 0600). Run the command as the user of the server. Beside
 FILE there must be space for twice the size of the database.";
+
+const VERIFY_ABOUT: &str = "\
+Check that a backup is whole and could be restored
+
+Compares the checksum, has SQLite check the database, and tries the key on it. The checksum finds damage; it does not prove
+who made the file. The directory for temporary files (TMPDIR) must have space for the backup.";
 
 const RESTORE_ABOUT: &str = "\
 Put a backup into a data directory that no server uses

@@ -13,10 +13,10 @@ Examples:
 const EXPORT_ABOUT: &str = "\
 Write the records of redemptions for other programs
 
-One JSON object on each line, or CSV with one line of headings. The type is 'redemption', 'replay' for an answer with the
-same certificate that was sent again, or 'reissue' for another certificate of the same redemption. It is written while it is read, in the order of the
-grants' uids and, for each grant, of its redemptions. In CSV a text that a spreadsheet would take for a formula has an
-apostrophe in front of it: names and subjects are what connecting sites chose.";
+One JSON object on each line, or CSV with one line of headings. The type is 'redemption', 'replay' when the same
+certificate was sent again, or 'reissue' for another certificate of the same redemption. The rows come in the order of the
+grants' uids and, for each grant, of its redemptions, and are written while they are read. In CSV a text that a spreadsheet
+would take for a formula has an apostrophe in front of it: names and subjects are what connecting sites chose.";
 
 const EXPORT_EXAMPLES: &str = "\
 Examples:
