@@ -38,6 +38,16 @@ pub struct ClockBehind {
     pub latest: Timestamp,
 }
 
+impl ClockBehind {
+    /// The time for decisions when the clock shows `now` and the latest time seen is not before that.
+    ///
+    /// # Errors
+    /// [`ClockBehind`] when it is much later.
+    pub fn check(now: Timestamp, latest: Timestamp) -> Result<Timestamp, Self> {
+        if latest.since(now) > TOLERANCE { Err(Self { now, latest }) } else { Ok(latest.max(now)) }
+    }
+}
+
 /// Why the mark cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ClockMarkError {
@@ -182,8 +192,7 @@ impl State {
     }
 
     fn time(&self, now: Timestamp) -> Result<Timestamp, ClockBehind> {
-        let latest = self.latest;
-        if latest.since(now) > TOLERANCE { Err(ClockBehind { now, latest }) } else { Ok(latest) }
+        ClockBehind::check(now, self.latest)
     }
 
     /// A mark before the one that was written can only come from an operator.

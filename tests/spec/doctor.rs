@@ -103,6 +103,22 @@ fn open_keys_and_a_damaged_database_are_found() {
     assert!(bad(&document, "database")[0].contains("restore a backup"), "{document:#}");
 }
 
+#[test]
+fn a_clock_that_was_set_back_since_the_server_last_ran_is_found() {
+    let scratch = Scratch::new();
+    for (mark, found) in
+        [("2100-01-02T03:04:05Z\n", "the server has seen 2100-01-02T03:04:05Z"), ("x", "holds no time")]
+    {
+        fs::write(scratch.file("clock.mark"), mark).unwrap();
+
+        let (code, document) = doctor(&scratch.file("."), &[]);
+
+        assert_eq!(code, Some(1), "{document:#}");
+        let clock = bad(&document, "clock").concat();
+        assert!(clock.contains(found) && clock.contains("grantd clock accept"), "{document:#}");
+    }
+}
+
 /// A certificate for this name from a CA of its own, in files `NAME.ca.crt`, `NAME.ca.key`, `NAME.crt`, `NAME.key`.
 fn certificate(scratch: &Scratch, name: &str, days: u64) {
     let now = Clock::system().now();

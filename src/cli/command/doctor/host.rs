@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
 use crate::{
-    app::chain,
+    app::{ClockBehind, ClockMarkError, chain, read_clock_mark},
     cli::{config::ServeConfig, data_dir::DataDir, findings::Finding},
     file,
     store::Location,
@@ -20,6 +20,21 @@ pub(super) fn check(config: &ServeConfig, now: Timestamp) -> Vec<Finding> {
 
 fn clock(data_dir: &Path, now: Timestamp) -> Finding {
     const CHECK: &str = "clock";
+    match read_clock_mark(&DataDir::clock_mark_of(data_dir)) {
+        Ok(latest) => {
+            if let Err(behind) = ClockBehind::check(now, latest.unwrap_or(now)) {
+                let message = format!("it shows {now}, and the server has seen {}; it redeems nothing", behind.latest);
+                return Finding::fail(CHECK, message, "set the clock, or run 'grantd clock accept' if it is right now");
+            }
+        }
+        Err(fault @ ClockMarkError::File(_)) => {
+            return Finding::fail(CHECK, chain(&fault), "run this as the user that grantd runs as");
+        }
+        Err(ClockMarkError::Malformed(file)) => {
+            let message = format!("{} holds no time, so the server does not start", file.display());
+            return Finding::fail(CHECK, message, "run 'grantd clock accept' when the clock is right");
+        }
+    }
     let Location::Sqlite { database, .. } = DataDir::at(data_dir).store();
     let log = database.with_extension("db-wal");
     let written =
