@@ -29,6 +29,18 @@ pub(super) fn raise() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
+/// How many open files the process needs for all connections that it may have.
+pub(crate) fn needed_files(limits: &Limits, has_admin_network: bool) -> u64 {
+    let of_admin_network = if has_admin_network { AdminTlsListener::MOST_CONNECTIONS } else { 0 };
+    let connections = [
+        limits.max_connections,
+        ObserveListener::MOST_CONNECTIONS,
+        AdminSocketListener::MOST_CONNECTIONS,
+        of_admin_network,
+    ];
+    OWN_FILES + connections.into_iter().map(u64::from).sum::<u64>()
+}
+
 /// Shares `open_files`: the redeem listener gets what the others leave of it, and they leave at least half.
 pub(super) fn share(open_files: u64, limits: &Limits, has_admin_network: bool) -> Shares {
     let for_connections = open_files - OWN_FILES.min(open_files / 2);
@@ -45,7 +57,7 @@ pub(super) fn share(open_files: u64, limits: &Limits, has_admin_network: bool) -
 /// Says when the limit of open files lowers that of connections.
 pub(super) fn warn_if_lowered(open_files: u64, limits: &Limits, shares: Shares) {
     if shares.redeem < limits.max_connections {
-        let needed = open_files.saturating_add(u64::from(limits.max_connections - shares.redeem));
+        let needed = needed_files(limits, shares.admin_network > 0);
         warn!(
             open_files.limit = open_files,
             open_files.needed = needed,
@@ -66,6 +78,17 @@ mod tests {
         let shares = share(16_384, &Limits::default(), true);
         assert_eq!(shares, Shares { redeem: 4096, observe: 128, admin_socket: 64, admin_network: 256 });
         assert_eq!(share(u64::MAX, &Limits::default(), false).admin_network, 0);
+    }
+
+    #[test]
+    fn with_as_many_files_as_are_needed_no_limit_is_lowered() {
+        for max_connections in [1, 100, 4096, 1_000_000] {
+            for has_admin_network in [false, true] {
+                let limits = Limits { max_connections, ..Limits::default() };
+                let shares = share(needed_files(&limits, has_admin_network), &limits, has_admin_network);
+                assert_eq!(shares.redeem, max_connections, "{shares:?}");
+            }
+        }
     }
 
     #[test]

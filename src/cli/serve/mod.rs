@@ -12,6 +12,7 @@ mod users;
 
 use std::{fmt::Write as _, net::SocketAddr, sync::Arc};
 
+pub(crate) use descriptors::needed_files;
 pub(crate) use error::ServeError;
 pub(crate) use hosts::host_name;
 use material::Material;

@@ -4,10 +4,7 @@ use std::{fs, io};
 
 use tokio::net::UnixStream;
 
-use crate::cli::{config::ServeConfig, data_dir::DataDir, findings::Finding};
-
-/// Descriptors besides those of the redeem listener's connections: the other listeners, the database, calls to other sites.
-const OTHER_DESCRIPTORS: u64 = 512;
+use crate::cli::{config::ServeConfig, data_dir::DataDir, findings::Finding, serve::needed_files};
 
 pub(super) async fn check(config: &ServeConfig) -> Vec<Finding> {
     const CHECK: &str = "server";
@@ -37,7 +34,7 @@ pub(super) async fn check(config: &ServeConfig) -> Vec<Finding> {
 }
 
 fn limits(text: &str, config: &ServeConfig) -> Vec<Finding> {
-    let needed = u64::from(config.limits.max_connections) + OTHER_DESCRIPTORS;
+    let needed = needed_files(&config.limits, config.admin_listen.is_some());
     // The server raises the soft limit to the hard one.
     let open_files = of(text, "Max open files").map(|hard| match hard {
         Some(hard) if hard < needed => Finding::warn(
