@@ -1,15 +1,61 @@
 //! Hostile input: requests that are too many, too long, too large, or meant for another server.
 
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use hyper::Method;
+use http_body_util::Full;
+use hyper::{Method, Request};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::world::{GRANTS, World, causes, manifest};
-use crate::kube::fuzzing;
+use crate::{
+    kube::{access::caller::Peer, fuzzing},
+    pki::AdminUser,
+};
 
 const WEST: &str = "/apis/skupper.io/v2alpha1/namespaces/west";
 const SECRETS: &str = "/api/v1/namespaces/west/secrets";
+
+/// What is written to a log.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn strangers_write_no_line_into_the_log() {
+    let world = World::start().await;
+    let log = Log::default();
+    let written = log.clone();
+    let _guard =
+        tracing::subscriber::set_default(tracing_subscriber::fmt().with_writer(move || written.clone()).finish());
+    let delete = |peer| {
+        let request = Request::delete(format!("{GRANTS}/stranger")).body(Full::default()).unwrap();
+        world.request_of(peer, request)
+    };
+    let lines = || String::from_utf8_lossy(&log.0.lock().unwrap()).matches("stranger").count();
+
+    let user = AdminUser { name: "alice".parse().unwrap(), scope: "grantd:*:write".parse().unwrap() };
+    for peer in [Peer::Unauthenticated, Peer::Revoked(user)] {
+        assert_eq!(delete(peer).await.status, 401);
+    }
+    assert_eq!(lines(), 0);
+
+    assert_eq!(delete(Peer::Owner).await.status, 404);
+    assert_eq!(lines(), 1);
+}
 
 fn endpoint() -> Value {
     json!({"name": "edge", "host": "a", "port": "1"})

@@ -164,7 +164,8 @@ fn sharer(peer: &Peer) -> Sharer {
     }
 }
 
-/// Logs each write at level info and each read at a lower one; never a body, which may contain a code.
+/// Logs each write at level info and each read at a lower one, as with what strangers send, who could fill the log. Never a
+/// body, which may contain a code.
 fn record(peer: &Peer, route: &Route, verb: Option<Verb>, reply: &Reply) {
     let (resource, namespace, name) = route.words();
     let name = if name.is_empty() { reply.object_name().unwrap_or_default() } else { name };
@@ -172,7 +173,8 @@ fn record(peer: &Peer, route: &Route, verb: Option<Verb>, reply: &Reply) {
     let (name, code) = (name.escape_debug(), reply.status.as_u16());
     let user = peer.name();
     // Kubernetes' word for asking a review is `create`, but nothing is written.
-    let writes = !matches!(route, Route::Review(_)) && verb.is_some_and(Verb::writes);
+    let writes =
+        !matches!(route, Route::Review(_)) && verb.is_some_and(Verb::writes) && sharer(peer) != Sharer::Stranger;
     let verb = verb.map_or("", Verb::as_str);
     if writes {
         info!(user, verb, resource, namespace, %name, code, "admin request");
