@@ -47,14 +47,16 @@ pub(crate) struct ServeArgs {
     /// The address and port of /metrics, /livez and /readyz, without TLS [default: 127.0.0.1:9091]
     #[arg(long, env = "GRANTD_OBSERVE_LISTEN", value_name = "ADDRESS", help_heading = "Listeners")]
     pub(crate) observe_listen: Option<String>,
-    /// The address and port of the admin API for kubectl and other Kubernetes clients, with certificates from 'grantd
-    /// kubeconfig' [default: none; only the admin socket]
+    /// The address and port of the admin API for kubectl and other Kubernetes clients [default: none; only the admin socket]
+    ///
+    /// Clients need a certificate from 'grantd kubeconfig'.
     #[arg(long, env = "GRANTD_ADMIN_LISTEN", value_name = "ADDRESS", help_heading = "Listeners")]
     pub(crate) admin_listen: Option<String>,
 
-    /// Load balancers in front of --listen, as networks with commas between them: each of their connections must begin with
-    /// a header of the PROXY protocol, which names the client
-    /// [default: none; every client connects by itself]
+    /// Load balancers in front of --listen, as networks with commas between them [default: none]
+    ///
+    /// Each of their connections must begin with a header of the PROXY protocol, which names the client. All other clients
+    /// connect directly.
     #[arg(long, env = "GRANTD_PROXY_PROTOCOL_FROM", value_name = "NETWORKS", help_heading = "Listeners")]
     pub(crate) proxy_protocol_from: Option<String>,
 
@@ -72,8 +74,9 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "GRANTD_TLS_CA", value_name = "FILE", help_heading = "Serving certificate")]
     pub(crate) tls_ca: Option<String>,
 
-    /// How long the former serving certificate stays in use after --tls-cert and --tls-ca have changed to another CA, as
-    /// tokens in circulation trust the former CA alone [default: 24h]
+    /// How long the former serving certificate stays in use when --tls-ca has changed to another CA [default: 24h]
+    ///
+    /// Tokens in circulation trust the former CA alone.
     #[arg(long, env = "GRANTD_CA_OVERLAP", value_name = "DURATION", help_heading = "Serving certificate")]
     pub(crate) ca_overlap: Option<String>,
 
