@@ -16,7 +16,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::{Instant, timeout, timeout_at},
 };
@@ -93,10 +93,19 @@ impl ConnectionHandler for RedeemHandler {
         None
     }
 
-    async fn serve(&self, tls: TlsStream<TcpStream>, connection: Connection) {
+    async fn serve(&self, mut tls: TlsStream<TcpStream>, connection: Connection) {
         // From its acceptance on, as the client's own time to wait has begun before that.
         let (begun, peer) = (connection.permit.accepted(), connection.peer());
         let Connection { permit, mut closing } = connection;
+        // hyper has a buffer of 8 KiB from its first read on. Thousands of connections that send nothing would have one each.
+        // The end of the time or of the server, and what is wrong with the stream, is found again below.
+        let _ = timeout_at(begun + self.limits.request_deadline, async {
+            tokio::select! {
+                _ = tls.fill_buf() => {}
+                () = closing.begun() => {}
+            }
+        })
+        .await;
         let service = self.service(begun, permit);
         let mut http = self.http.clone();
         http.header_read_timeout((begun + self.limits.request_deadline).saturating_duration_since(Instant::now()));

@@ -92,11 +92,13 @@ impl Closing {
         Self { stop, grace }
     }
 
-    /// Ends [`grace`](super::NetLimits::grace) after the listener began to close. May be cancelled and called again.
+    /// Ends [`grace`](super::NetLimits::grace) after the listener began to close, and from then on at once. May be cancelled
+    /// and called again.
     pub async fn begun(&mut self) {
         while self.stop.changed().await.is_ok() {}
         if !self.grace.is_zero() {
             sleep(self.grace).await;
+            self.grace = Duration::ZERO;
         }
     }
 }
