@@ -127,7 +127,9 @@ fn the_defaults_that_the_help_states_are_the_defaults() {
         let help = argument.get_help().unwrap().to_string();
         let stated = help.split_once("[default: ").map(|(_, rest)| rest.trim_end_matches(']').to_owned());
         // Defaults in words depend on the host.
-        if let Some(value) = stated.filter(|value| !value.contains(' ') && value != "self-made") {
+        if let Some(value) =
+            stated.filter(|value| !value.contains(' ') && !["self-made", "none"].contains(&value.as_str()))
+        {
             flags.extend([format!("--{}", argument.get_long().unwrap()), value]);
         }
     }
