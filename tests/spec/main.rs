@@ -28,6 +28,7 @@ mod memory;
 mod messages;
 mod pitfalls;
 mod port;
+mod postgres;
 mod protocol;
 mod proxied;
 mod quota;
