@@ -2,7 +2,10 @@
 
 use std::process::Command;
 
-use super::programs::{Account, bounded, program, run};
+use super::{
+    cluster::{Cluster, ClusterOptions, shared},
+    programs::{Account, bounded, program, run},
+};
 use crate::server::Scratch;
 
 #[test]
@@ -13,4 +16,38 @@ fn the_server_s_account_is_not_root() {
     assert_ne!(id.trim(), "0");
     assert!(run(bounded("postgres").arg("--version")).starts_with("postgres (PostgreSQL)"));
     assert!(run(program("pg_config").arg("--version")).starts_with("PostgreSQL"));
+}
+
+#[test]
+fn a_password_is_asked_for_over_tcp_and_not_at_the_socket() {
+    let database = shared().create_database();
+    let asked = |url: &str, password: &str| {
+        let mut psql = bounded("psql");
+        psql.args(["-X", "-A", "-t", "-w", "-c", "SELECT 1", url])
+            .env("PGPASSWORD", password)
+            .output()
+            .unwrap()
+            .status
+            .success()
+    };
+
+    assert!(asked(&database.url(), shared().password()));
+    assert!(!asked(&database.url(), "wrong"));
+    assert!(asked(&database.socket_url(), "wrong"));
+}
+
+#[test]
+fn every_test_has_a_database_of_its_own_with_durable_commits() {
+    let (first, second) = (shared().create_database(), shared().create_database());
+    first.sql("CREATE TABLE t (n int); INSERT INTO t VALUES (7)");
+
+    assert_eq!(first.sql("SELECT n FROM t"), "7");
+    assert_eq!(second.sql("SELECT count(*) FROM pg_tables WHERE tablename = 't'"), "0");
+    assert_eq!(second.sql("SHOW fsync"), "on");
+}
+
+#[test]
+fn settings_are_taken_over() {
+    let cluster = Cluster::start(&ClusterOptions { settings: vec!["fsync = off".to_owned()], ..Default::default() });
+    assert_eq!(cluster.sql("postgres", "SHOW fsync"), "off");
 }

@@ -1,4 +1,5 @@
 //! grantd with its store in PostgreSQL: real clusters, made by the tests from the machine's own programs.
 
+pub(crate) mod cluster;
 mod harness;
 mod programs;
