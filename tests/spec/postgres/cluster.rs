@@ -130,13 +130,18 @@ impl Cluster {
         configure(&directory, port, &options.settings);
         let server = Mutex::new(spawn(&directory));
         let cluster = Self { directory, port, server };
-        assert!(cluster.has_become_ready(), "PostgreSQL does not start:\n{}", cluster.log());
+        cluster.wait_until_ready();
         cluster
     }
 
     /// The directory of the Unix socket, where every role is trusted: only the owner of the cluster and root can enter it.
     pub(crate) fn socket_directory(&self) -> &Path {
         &self.directory.path
+    }
+
+    /// The port on 127.0.0.1, also part of the name of the Unix socket.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     /// The password of the role `postgres`, asked for over TCP.
@@ -162,6 +167,43 @@ impl Cluster {
         psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", SUPERUSER, "-d", database, "-c", statements]);
         psql.args(["-p", &self.port.to_string(), "-h"]).arg(self.socket_directory());
         run(&mut psql).trim_end().to_owned()
+    }
+
+    /// The process id of the server.
+    pub(crate) fn pid(&self) -> u32 {
+        self.server.lock().unwrap().id()
+    }
+
+    /// Kills the server with SIGKILL, as a crash does; its own processes end a moment later.
+    pub(crate) fn kill(&self) {
+        let mut server = self.server.lock().unwrap();
+        server.kill().unwrap();
+        server.wait().unwrap();
+    }
+
+    /// Stops the server in order, without waiting for its clients.
+    pub(crate) fn stop(&self) {
+        let mut server = self.server.lock().unwrap();
+        run(Command::new("kill").args(["-INT", &server.id().to_string()]));
+        wait_until("the cluster stops", || server.try_wait().unwrap().is_some());
+    }
+
+    /// Starts the server again, with its data and its port.
+    pub(crate) fn start_again(&self) {
+        // Until the last process of a server that was killed has ended, its shared memory is in use and a new one refuses to start.
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            *self.server.lock().unwrap() = spawn(&self.directory);
+            if self.has_become_ready() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "PostgreSQL does not start again:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn wait_until_ready(&self) {
+        assert!(self.has_become_ready(), "PostgreSQL does not start:\n{}", self.log());
     }
 
     /// Waits until the server accepts connections; false when it has ended instead.
