@@ -176,7 +176,8 @@ impl RedeemService {
         let deadline = context.deadline;
         let metrics = Arc::clone(app.metrics());
         let complete = Instant::now();
-        tokio::spawn(async move {
+        // On the heap, as the runtime moves a future several times.
+        tokio::spawn(Box::pin(async move {
             let hung_up = async {
                 sender.closed().await;
                 // After the deadline it was the server that stopped waiting.
@@ -194,7 +195,7 @@ impl RedeemService {
                 warn!(grant.id = %id, "grant redeemed, but its answer came too late to be sent");
             }
             drop(context);
-        });
+        }));
         match timeout_at(deadline.into(), receiver).await {
             Ok(Ok(outcome)) => answer_to(outcome),
             Ok(Err(_)) => {

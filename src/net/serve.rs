@@ -182,7 +182,8 @@ async fn phases<H: ConnectionHandler>(
     let peer = permit.peer();
     let _occupancy = handler.metrics().map(|metrics| metrics.connection(ConnectionState::Open));
     let deadline = handler.serving_deadline(&stream);
-    let mut served = pin!(handler.serve(stream, Connection { permit, closing }));
+    // On the heap: a connection that is not established yet needs no room for this.
+    let mut served = Box::pin(handler.serve(stream, Connection { permit, closing }));
     match deadline {
         None => served.await,
         Some(deadline) => {

@@ -18,8 +18,10 @@ impl Tasks {
         Self { listener, running: JoinSet::new() }
     }
 
+    /// Runs the connection on a task of its own.
     pub(super) fn spawn(&mut self, connection: impl Future<Output = ()> + Send + 'static) {
-        self.running.spawn(connection);
+        // The runtime moves a future some ten times between here and its end, and a connection's has many kilobytes.
+        self.running.spawn(Box::pin(connection));
     }
 
     /// Waits for a task to end, and for ever when there is none. May be cancelled.
