@@ -82,6 +82,12 @@ impl Changes {
         self.newest.send_replace(newest);
     }
 
+    /// Forgets all entries, and begins at this revision: who asks for changes since an older one must list again.
+    pub(super) fn restart(&self, revision: Revision) {
+        self.ring().restart(revision);
+        self.newest.send_replace(revision);
+    }
+
     fn ring(&self) -> MutexGuard<'_, Ring> {
         // No code that runs with the lock held can panic, so a poisoned lock guards sound data.
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)

@@ -3,6 +3,7 @@
 use std::{future::Future, io, path::PathBuf, pin::Pin, sync::Arc};
 
 use super::QuotaExceeded;
+use crate::grant::Revision;
 
 /// What every operation of a store returns.
 pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
@@ -76,6 +77,9 @@ pub enum StoreFailure {
         /// The bytes that are kept.
         reserve: u64,
     },
+    /// The database was put back, and grants of that time would be redeemed once more.
+    #[error(transparent)]
+    RolledBack(Rollback),
     /// A secret could not be sealed.
     #[error(transparent)]
     Sealing(SealError),
@@ -87,6 +91,20 @@ pub enum StoreFailure {
         /// The version this program was made for.
         known: i64,
     },
+}
+
+/// A database that was put back to an older state, which nobody has acknowledged yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the database was put back to an older state: it was found at revision {found}, and revision {seen} was seen before; \
+     run 'grantd store acknowledge-rollback' to expire the open grants and go on",
+    found = .found.0, seen = .seen.0
+)]
+pub struct Rollback {
+    /// The greatest revision that was seen before.
+    pub seen: Revision,
+    /// The revision of the database when that was noticed.
+    pub found: Revision,
 }
 
 /// What happened to a file of the database while it was open.

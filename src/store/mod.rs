@@ -26,8 +26,8 @@ use std::sync::Arc;
 
 pub use changes::{Change, ChangeEffect, ChangeSubject, Changes, ChangesError, LastState};
 pub use error::{
-    CommitError, CorruptRow, CreateError, DatabaseError, FileFault, ReplayError, SealError, StoreError, StoreFailure,
-    StoreFuture, UpdateError,
+    CommitError, CorruptRow, CreateError, DatabaseError, FileFault, ReplayError, Rollback, SealError, StoreError,
+    StoreFailure, StoreFuture, UpdateError,
 };
 pub use grants::{
     Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery, GrantStore, LedgerEntry, LedgerPage, LedgerQuery,

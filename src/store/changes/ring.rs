@@ -81,6 +81,12 @@ impl Ring {
         }
     }
 
+    /// Drops all entries, and begins at this revision.
+    pub(super) fn restart(&mut self, revision: Revision) {
+        self.begin_at(revision);
+        (self.head, self.announced) = (revision, revision);
+    }
+
     /// Drops all entries: changes are known from after this revision.
     fn begin_at(&mut self, oldest: Revision) {
         self.entries.clear();

@@ -3,6 +3,7 @@
 pub(super) mod backend;
 mod batch;
 pub(super) mod failure;
+pub(super) mod guard;
 pub(super) mod open;
 pub(super) mod operation;
 #[cfg(test)]

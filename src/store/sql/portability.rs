@@ -14,6 +14,10 @@ use super::statements;
 /// Statements with parameters, or that read: those that begin and end transactions cannot be prepared anywhere.
 const STATEMENTS: &[(&str, &str)] = &[
     ("REVISION", statements::REVISION),
+    ("STATE", statements::STATE),
+    ("RECORD_ROLLBACK", statements::RECORD_ROLLBACK),
+    ("ACKNOWLEDGE_ROLLBACK", statements::ACKNOWLEDGE_ROLLBACK),
+    ("COUNT_OPEN", statements::COUNT_OPEN),
     ("ADVANCE_REVISION", statements::ADVANCE_REVISION),
     ("HEARTBEAT", statements::HEARTBEAT),
     ("FILL_READINESS", statements::FILL_READINESS),

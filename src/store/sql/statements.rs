@@ -15,9 +15,25 @@ macro_rules! grant_columns {
 /// Revision of the store.
 pub(in crate::store) const REVISION: &str = "SELECT revision FROM store_state";
 
+/// The state of the store; `guard::StoreState` reads these names.
+pub(in crate::store) const STATE: &str = "SELECT revision, rolled_back_from, rolled_back_to FROM store_state";
+
 /// `$1`: how many changes the batch made.
 pub(in crate::store) const ADVANCE_REVISION: &str =
-    "UPDATE store_state SET revision = revision + $1 RETURNING revision";
+    "UPDATE store_state SET revision = revision + $1 RETURNING revision, rolled_back_from, rolled_back_to";
+
+/// `$1`: the revision that was seen, `$2`: the one that was found. The revision moves past what was seen: none is given twice,
+/// and whoever follows the changes has to list again. Of two processes that have seen more than there is, the one that has
+/// seen most decides.
+pub(in crate::store) const RECORD_ROLLBACK: &str = "UPDATE store_state SET \
+     rolled_back_from = CASE WHEN rolled_back_from > $1 THEN rolled_back_from ELSE $1 END, \
+     rolled_back_to = COALESCE(rolled_back_to, $2), \
+     revision = CASE WHEN revision > $1 THEN revision ELSE $1 END + 1 \
+     RETURNING revision, rolled_back_from, rolled_back_to";
+
+/// What [`RECORD_ROLLBACK`] recorded is over.
+pub(in crate::store) const ACKNOWLEDGE_ROLLBACK: &str =
+    "UPDATE store_state SET rolled_back_from = NULL, rolled_back_to = NULL";
 
 /// A change without meaning, to test whether the database can be written.
 pub(in crate::store) const HEARTBEAT: &str = "UPDATE store_state SET heartbeat = heartbeat + 1";
@@ -231,9 +247,13 @@ pub(in crate::store) const COUNT_GRANTS: &str = "SELECT COUNT(*) FROM access_gra
 /// How many redemptions the ledger has.
 pub(in crate::store) const COUNT_LEDGER: &str = "SELECT COUNT(*) FROM redemption";
 
-/// Ends at `$1` the time of every grant that could be redeemed then. [`ADVANCE_REVISION`] by 1 follows.
+/// How many grants can be redeemed at `$1`.
+pub(in crate::store) const COUNT_OPEN: &str =
+    "SELECT COUNT(*) AS open FROM access_grant WHERE expires_at > $1 AND redemptions < redemptions_allowed";
+
+/// Ends at `$1` the time of every grant that could be redeemed then, as one change; `$2`: its place in the batch.
 pub(in crate::store) const EXPIRE_OPEN: &str = "UPDATE access_grant SET expires_at = $1, \
-     revision = (SELECT revision + 1 FROM store_state) WHERE expires_at > $1 AND redemptions < redemptions_allowed";
+     revision = (SELECT revision + $2 FROM store_state) WHERE expires_at > $1 AND redemptions < redemptions_allowed";
 
 /// `$1`: namespace. No row when nothing is stored there. Triggers keep it.
 pub(in crate::store) const NAMESPACE_USAGE: &str = "SELECT objects, bytes FROM namespace_usage WHERE namespace = $1";

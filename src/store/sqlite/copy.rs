@@ -124,7 +124,7 @@ pub async fn expire_open_grants(database: &Path, now: Timestamp) -> Result<u64, 
     let failed = |error| CopyError::Open(unusable(&name)(error));
     let mut connection = open_database(database).await?;
     let mut transaction = connection.begin().await.map_err(failed)?;
-    let expired = sqlx::query(statements::EXPIRE_OPEN).bind(now.unix_seconds()).execute(&mut *transaction).await;
+    let expired = sqlx::query(statements::EXPIRE_OPEN).bind(now.unix_seconds()).bind(1_i64).execute(&mut *transaction).await;
     let expired = expired.map_err(failed)?.rows_affected();
     sqlx::query(statements::ADVANCE_REVISION).bind(1_i64).execute(&mut *transaction).await.map_err(failed)?;
     transaction.commit().await.map_err(failed)?;

@@ -77,6 +77,9 @@ fn sync_directory_of(path: &Path) -> io::Result<()> {
     File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
 
+/// The version since which the schema knows of rollbacks.
+pub(super) const ROLLBACK_SCHEMA: i64 = 8;
+
 /// The steps from an empty database to the schema of this program, in order. Steps are added, never changed.
 pub(super) fn migrator() -> Migrator {
     let steps = [
@@ -86,6 +89,7 @@ pub(super) fn migrator() -> Migrator {
         (4, "replays", include_str!("../../../migrations/sqlite/0004_replays.sql")),
         (6, "readiness", include_str!("../../../migrations/sqlite/0006_readiness.sql")),
         (7, "quotas", include_str!("../../../migrations/sqlite/0007_quotas.sql")),
+        (8, "rollback", include_str!("../../../migrations/sqlite/0008_rollback.sql")),
     ];
     let migrations = steps.into_iter().map(|(version, description, statements)| {
         Migration::new(version, description.into(), MigrationType::Simple, statements.into_sql_str(), false)

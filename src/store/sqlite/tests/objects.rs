@@ -168,7 +168,8 @@ async fn a_database_from_before_there_were_objects_keeps_its_grants_and_takes_ob
     let mut raw = raw(&bench.files).await;
     let undo = "DROP TABLE replay; DROP TABLE issued_certificate; DROP TABLE object; DROP TABLE readiness;
         DROP TABLE namespace_usage; DROP TRIGGER grant_counted; DROP TRIGGER grant_recounted;
-        DROP TRIGGER grant_uncounted; DELETE FROM _sqlx_migrations WHERE version >= 2";
+        DROP TRIGGER grant_uncounted; ALTER TABLE store_state DROP COLUMN rolled_back_from;
+        ALTER TABLE store_state DROP COLUMN rolled_back_to; DELETE FROM _sqlx_migrations WHERE version >= 2";
     run(&mut raw, undo).await.unwrap();
     raw.close().await.unwrap();
 
