@@ -22,6 +22,8 @@ use crate::{
 
 /// A copy of all that is committed, in the smallest form.
 const COPY: &str = "VACUUM INTO $1";
+/// Without the columns that an older schema does not have.
+const ADVANCE: &str = "UPDATE store_state SET revision = revision + $1";
 /// One row, `ok`, or the first faults.
 const INTEGRITY: &str = "PRAGMA integrity_check(5)";
 
@@ -124,9 +126,18 @@ pub async fn expire_open_grants(database: &Path, now: Timestamp) -> Result<u64, 
     let failed = |error| CopyError::Open(unusable(&name)(error));
     let mut connection = open_database(database).await?;
     let mut transaction = connection.begin().await.map_err(failed)?;
-    let expired = sqlx::query(statements::EXPIRE_OPEN).bind(now.unix_seconds()).bind(1_i64).execute(&mut *transaction).await;
+    let expired =
+        sqlx::query(statements::EXPIRE_OPEN).bind(now.unix_seconds()).bind(1_i64).execute(&mut *transaction).await;
     let expired = expired.map_err(failed)?.rows_affected();
-    sqlx::query(statements::ADVANCE_REVISION).bind(1_i64).execute(&mut *transaction).await.map_err(failed)?;
+    let schema: i64 = sqlx::query(statements::SCHEMA_VERSION)
+        .fetch_one(&mut *transaction)
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(failed)?;
+    if schema >= open::ROLLBACK_SCHEMA {
+        sqlx::query(statements::ACKNOWLEDGE_ROLLBACK).execute(&mut *transaction).await.map_err(failed)?;
+    }
+    sqlx::query(ADVANCE).bind(1_i64).execute(&mut *transaction).await.map_err(failed)?;
     transaction.commit().await.map_err(failed)?;
     connection.close().await.map_err(failed)?;
     Ok(expired)
