@@ -102,6 +102,16 @@ pub enum OpenError {
         /// The key file.
         key: PathBuf,
     },
+    /// The file beside the database holds something else than a revision.
+    #[error(
+        "{} does not hold a revision: put back what was in it, or remove it; without it a database that was put back to an \
+         older state is not noticed",
+        mark.display()
+    )]
+    Mark {
+        /// The file.
+        mark: PathBuf,
+    },
     /// A file cannot be made, read or written.
     #[error("the store's files cannot be used")]
     File(#[source] FileError),

@@ -13,7 +13,11 @@ use super::{
     statement::{Columns, Statement, Value},
 };
 
-use crate::{grant::PendingRedemption, store::StoreFailure};
+use crate::{
+    file::FileError,
+    grant::{PendingRedemption, Revision},
+    store::StoreFailure,
+};
 
 /// One kind of database below the shared store: how it is connected to, how a transaction begins, which failures concern
 /// one row only.
@@ -43,6 +47,13 @@ pub(in crate::store) trait Backend: Sized + Send + Sync + 'static {
     /// # Errors
     /// As [`before_transaction`](Self::before_transaction).
     fn after_commit(&self) -> Result<(), StoreFailure>;
+
+    /// Keeps the greatest revision of the store outside of the database, where the next process that opens the database finds
+    /// it; does nothing when there is no such place. It blocks.
+    ///
+    /// # Errors
+    /// [`FileError`]; what was kept before stays.
+    fn keep_revision(&self, revision: Revision) -> Result<(), FileError>;
 
     /// Ends writing: closes the connection, if there is one, and releases the lock on the database. To be called
     /// after reading has ended.

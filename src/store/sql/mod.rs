@@ -4,6 +4,7 @@ pub(super) mod backend;
 mod batch;
 pub(super) mod failure;
 pub(super) mod guard;
+mod keeper;
 pub(super) mod open;
 pub(super) mod operation;
 #[cfg(test)]

@@ -5,6 +5,7 @@ pub(super) mod copy;
 mod damage;
 mod fault;
 mod files;
+mod mark;
 mod open;
 mod redeem;
 #[cfg(test)]
@@ -16,7 +17,7 @@ use sqlx::{Sqlite, sqlite::SqlitePool};
 
 pub use damage::find_damage;
 
-use self::{connection::Setup, files::OpenFiles, open::Lock};
+use self::{connection::Setup, files::OpenFiles, mark::RevisionMark, open::Lock};
 use super::{
     OnCommit, OpenError, Quota, StoreFailure,
     sql::{
@@ -29,7 +30,10 @@ use super::{
     },
 };
 
-use crate::grant::PendingRedemption;
+use crate::{
+    file::FileError,
+    grant::{PendingRedemption, Revision},
+};
 
 /// The options of a store in SQLite.
 pub(super) struct SqliteOptions {
@@ -54,6 +58,7 @@ pub(super) struct SqliteBackend {
     setup: Setup,
     readers: SqlitePool,
     files: OpenFiles,
+    mark: RevisionMark,
     /// Held until the writer is closed.
     lock: Lock,
 }
@@ -81,7 +86,7 @@ impl SqliteStore {
         let writer = setup.open_writer().await.map_err(unusable(&name))?;
         let readers = setup.open_readers().await.map_err(unusable(&name))?;
         let files = OpenFiles::of(&database, &lock_file)?;
-        let backend = SqliteBackend { setup, readers, files, lock };
+        let backend = SqliteBackend { setup, readers, files, mark: RevisionMark::beside(&database)?, lock };
         Ok(Self::start(Opened { backend, writer, key, schema, revision, quota }, on_commit))
     }
 }
@@ -99,6 +104,10 @@ impl Backend for SqliteBackend {
 
     fn after_commit(&self) -> Result<(), StoreFailure> {
         self.files.after_commit()
+    }
+
+    fn keep_revision(&self, revision: Revision) -> Result<(), FileError> {
+        self.mark.keep(revision)
     }
 
     async fn open_writer(&self) -> Result<Connection<Self>, sqlx::Error> {
