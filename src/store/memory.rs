@@ -14,8 +14,8 @@ use std::{
 use super::{
     ChangeEffect, ChangeSubject, Changes, Claimed, CommitError, CreateError, Deleted, GrantChange, GrantCounts,
     GrantPage, GrantQuery, GrantStore, LastState, LedgerEntry, LedgerPage, LedgerQuery, MOST_REISSUES, MOST_REPLAYS,
-    NewGrant, ObjectKey, PageLimit, QuotaExceeded, Recorded, ReplayError, Replayed, ReplayedCertificate, Store,
-    StoreError, StoreFailure, StoreFuture, StoredObject, UpdateError, Wanted,
+    NewGrant, ObjectKey, PageLimit, QuotaExceeded, Recorded, ReplayError, Replayed, ReplayedCertificate, Rollback,
+    Store, StoreError, StoreFailure, StoreFuture, StoredObject, UpdateError, Wanted,
     changes::{Committed, PendingChange},
     sql::operation::{new_allowance, stored},
 };
@@ -351,6 +351,15 @@ impl Store for MemoryStore {
 
     fn advance(&self) -> StoreFuture<'_, Revision> {
         Box::pin(ready(self.open("advance the revision").map(|mut state| state.advance(Vec::new()))))
+    }
+
+    fn rollback(&self) -> Option<Rollback> {
+        // What is in memory is put back by nobody.
+        None
+    }
+
+    fn acknowledge_rollback(&self, _: Timestamp) -> StoreFuture<'_, Option<u64>> {
+        Box::pin(ready(self.open("acknowledge that the database was put back").map(|_| None)))
     }
 
     fn find_excess(&self, _: Namespace, _: Wanted) -> StoreFuture<'_, Option<QuotaExceeded>> {

@@ -45,7 +45,10 @@ pub use sqlite::copy::{CopyError, CopySummary, StoreLock, check_database, copy_d
 pub use sqlite::find_damage;
 pub use wanted::Wanted;
 
-use crate::grant::{Certified, Namespace, Revision, Signed};
+use crate::{
+    grant::{Certified, Namespace, Revision, Signed},
+    time::Timestamp,
+};
 
 /// A store of grants, the ledger, and other objects, with one revision for all of them.
 ///
@@ -56,6 +59,8 @@ use crate::grant::{Certified, Namespace, Revision, Signed};
 ///     its revision, in the order of revisions, after it is durable and before it is answered; nothing else is.
 /// 12. *A gap is reported.* A caller that asks for changes since a revision gets all of them, or an error that says
 ///     that some are no longer known.
+/// 13. *Going back is noticed.* When the database is older than what was seen of it, redemptions fail until an operator has
+///     acknowledged that, which expires the open grants. Revisions grow all the same.
 pub trait Store: GrantStore + ObjectStore {
     /// What has changed lately, of grants and of objects.
     fn changes(&self) -> &Arc<Changes>;
@@ -66,6 +71,13 @@ pub trait Store: GrantStore + ObjectStore {
     /// It has no entry among the changes. While there are no entries, they begin with this revision, so a caller that asks
     /// for changes since an older one must list again; otherwise it is passed over.
     fn advance(&self) -> StoreFuture<'_, Revision>;
+
+    /// That the database was put back, until an operator acknowledges it: certificates are not given out meanwhile.
+    fn rollback(&self) -> Option<Rollback>;
+
+    /// Ends at `now` the time of every grant that could be redeemed, and lets redemptions go on after a
+    /// [rollback](Self::rollback); answers how many grants it were. Changes nothing and answers `None` when there is none.
+    fn acknowledge_rollback(&self, now: Timestamp) -> StoreFuture<'_, Option<u64>>;
 
     /// Why the quota of the namespace has no space for this; `None` when it has. Nothing is written or kept free, so a write
     /// after it may find less space.

@@ -14,8 +14,8 @@ use crate::{
     store::{
         Changes, Claimed, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery,
         GrantStore, LedgerPage, LedgerQuery, NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite,
-        QuotaExceeded, Recorded, ReplayError, Store, StoreError, StoreFailure, StoreFuture, StoredObject, UpdateError,
-        Wanted, WriteObjectsError,
+        QuotaExceeded, Recorded, ReplayError, Rollback, Store, StoreError, StoreFailure, StoreFuture, StoredObject,
+        UpdateError, Wanted, WriteObjectsError,
     },
     time::Timestamp,
 };
@@ -110,6 +110,14 @@ impl Store for Filling {
 
     fn advance(&self) -> StoreFuture<'_, Revision> {
         self.store.advance()
+    }
+
+    fn rollback(&self) -> Option<Rollback> {
+        self.store.rollback()
+    }
+
+    fn acknowledge_rollback(&self, now: Timestamp) -> StoreFuture<'_, Option<u64>> {
+        self.store.acknowledge_rollback(now)
     }
 
     fn find_excess(&self, namespace: Namespace, wanted: Wanted) -> StoreFuture<'_, Option<QuotaExceeded>> {

@@ -14,8 +14,8 @@ use crate::{
     store::{
         Changes, Claimed, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery,
         GrantStore, LedgerPage, LedgerQuery, NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite,
-        QuotaExceeded, Recorded, ReplayError, Store, StoreError, StoreFailure, StoreFuture, StoredObject, UpdateError,
-        Wanted, WriteObjectsError,
+        QuotaExceeded, Recorded, ReplayError, Rollback, Store, StoreError, StoreFailure, StoreFuture, StoredObject,
+        UpdateError, Wanted, WriteObjectsError,
     },
     time::Timestamp,
 };
@@ -189,6 +189,14 @@ impl Store for FlawedStore {
 
     fn advance(&self) -> StoreFuture<'_, Revision> {
         self.inner.advance()
+    }
+
+    fn rollback(&self) -> Option<Rollback> {
+        self.inner.rollback()
+    }
+
+    fn acknowledge_rollback(&self, now: Timestamp) -> StoreFuture<'_, Option<u64>> {
+        self.inner.acknowledge_rollback(now)
     }
 
     fn find_excess(&self, namespace: Namespace, wanted: Wanted) -> StoreFuture<'_, Option<QuotaExceeded>> {

@@ -7,6 +7,7 @@ use tracing::info;
 
 use super::{
     backend::{Backend, Connection, Row, fetch},
+    guard::{self, StoreState},
     seal::{KeyFileError, Purpose, SealingKey},
     statement::{Columns as _, Statement, statement},
     statements,
@@ -42,14 +43,23 @@ pub(in crate::store) async fn migrate(
     Ok(known)
 }
 
-/// The store's revision when it is opened.
-pub(in crate::store) async fn revision<B: Backend>(
+/// The state of the store when it is opened by a process that knows of revision `seen`. When that is greater than the store's,
+/// the rollback is recorded.
+pub(in crate::store) async fn state<B: Backend>(
     connection: &mut Connection<B>,
     database: &str,
-) -> Result<Revision, OpenError> {
-    let row = first::<B>(connection, statement(statements::REVISION), database).await?;
-    let revision = row.and_then(|row| row.integer("revision").ok()).and_then(|revision| u64::try_from(revision).ok());
-    revision.map(Revision).ok_or_else(|| unusable(database)(sqlx::Error::RowNotFound))
+    seen: Option<Revision>,
+) -> Result<StoreState, OpenError> {
+    let row = first::<B>(connection, statement(statements::STATE), database).await?;
+    let unreadable = || unusable(database)(sqlx::Error::RowNotFound);
+    let mut state = StoreState::of(&row.ok_or_else(unreadable)?).map_err(|_| unreadable())?;
+    if let Some(rollback) = seen.and_then(|seen| guard::behind(state.revision, seen)) {
+        state = guard::record::<B>(connection, rollback).await.map_err(|_| unreadable())?;
+    }
+    if let Some(rollback) = state.rollback {
+        guard::report(rollback);
+    }
+    Ok(state)
 }
 
 /// The key that belongs to the database: made when the database is new, else tried on the database's probe.

@@ -41,6 +41,14 @@ pub(in crate::store) struct Redeemed {
     pub(in crate::store) head: Option<Revision>,
 }
 
+impl Redeemed {
+    /// The store's revision before it, when this is the one after it.
+    pub(in crate::store) fn before(&self, head: Revision) -> Revision {
+        let counted = self.outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Counted { .. })).count();
+        Revision(head.0.saturating_sub(u64::try_from(counted).unwrap_or(u64::MAX)))
+    }
+}
+
 /// An attempt, and the channel on which its caller waits for the answer.
 pub(in crate::store) struct WaitingRedemption {
     pub(in crate::store) attempt: PendingRedemption,

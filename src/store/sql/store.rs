@@ -4,12 +4,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
     backend::{Backend, Connection},
+    batch::Operation as _,
+    guard::{RevisionGuard, StoreState},
+    keeper::{keep, keep_at_intervals},
     operation::{
-        Advance, Check, Create, Delete, RecordReissue, RecordReplay, Sweep, Update, WriteObjects, compare,
-        new_allowance,
+        AcknowledgeRollback, Advance, Check, Create, Delete, RecordReissue, RecordReplay, Sweep, Update, WriteObjects,
+        compare, new_allowance,
     },
     read::Reader,
     recent::Recent,
+    redemption::WaitingRedemption,
     row,
     seal::{OfGrant, Purpose, SealingKey},
     writer::{Queue, Writer},
@@ -21,8 +25,8 @@ use crate::{
     store::{
         Changes, Claimed, CommitError, CreateError, Deleted, GrantChange, GrantCounts, GrantPage, GrantQuery,
         GrantStore, LedgerPage, LedgerQuery, NewGrant, ObjectKey, ObjectPage, ObjectQuery, ObjectStore, ObjectWrite,
-        OnCommit, Quota, QuotaExceeded, Recorded, ReplayError, SealError, Store, StoreError, StoreFailure, StoreFuture,
-        StoredObject, UpdateError, Wanted, WriteObjectsError,
+        OnCommit, Quota, QuotaExceeded, Recorded, ReplayError, Rollback, SealError, Store, StoreError, StoreFailure,
+        StoreFuture, StoredObject, UpdateError, Wanted, WriteObjectsError,
     },
     time::Timestamp,
 };
@@ -35,6 +39,8 @@ pub(in crate::store) struct SqlStore<B: Backend> {
     schema: i64,
     quota: Quota,
     changes: Arc<Changes>,
+    guard: Arc<RevisionGuard>,
+    backend: Arc<B>,
     /// The grant of the last redemption that failed with the database, until a check of that grant succeeds.
     suspect: Mutex<Option<GrantId>>,
 }
@@ -47,8 +53,8 @@ pub(in crate::store) struct Opened<B: Backend> {
     pub(in crate::store) key: SealingKey,
     /// The version of its schema, which this program was made for.
     pub(in crate::store) schema: i64,
-    /// The revision at which it is opened.
-    pub(in crate::store) revision: Revision,
+    /// The state in which it is opened.
+    pub(in crate::store) state: StoreState,
     /// How much each namespace may store.
     pub(in crate::store) quota: Quota,
 }
@@ -56,13 +62,27 @@ pub(in crate::store) struct Opened<B: Backend> {
 impl<B: Backend> SqlStore<B> {
     /// Starts the writer on the current runtime.
     pub(in crate::store) fn start(opened: Opened<B>, on_commit: OnCommit) -> Self {
-        let Opened { backend, writer, key, schema, revision, quota } = opened;
+        let Opened { backend, writer, key, schema, state, quota } = opened;
         let (backend, key) = (Arc::new(backend), Arc::new(key));
-        let (recent, changes) = (Arc::new(Recent::default()), Arc::new(Changes::new(revision)));
+        let (recent, changes) = (Arc::new(Recent::default()), Arc::new(Changes::new(state.revision)));
+        let guard = Arc::new(RevisionGuard::new(state));
         let reader = Reader::new(Arc::clone(&backend), Arc::clone(&key), Arc::clone(&recent));
-        let published = Arc::clone(&changes);
-        let writer = Writer { connection: Some(writer), backend, on_commit, recent, changes: published };
-        Self { reader, queue: writer.start(), key, schema, quota, changes, suspect: Mutex::default() }
+        keep_at_intervals(&backend, &guard);
+        let writer = Writer {
+            connection: Some(writer),
+            backend: Arc::clone(&backend),
+            on_commit,
+            recent,
+            changes: Arc::clone(&changes),
+            guard: Arc::clone(&guard),
+        };
+        let queue = writer.start();
+        Self { reader, queue, key, schema, quota, changes, guard, backend, suspect: Mutex::default() }
+    }
+
+    /// Whether certificates may be given out.
+    fn admit(&self, action: &'static str) -> Result<(), StoreError> {
+        self.guard.admit().map_err(|source| StoreError::Unavailable { action, source })
     }
 
     fn suspect(&self) -> MutexGuard<'_, Option<GrantId>> {
@@ -82,6 +102,7 @@ impl<B: Backend> SqlStore<B> {
         let suspect = *self.suspect();
         self.queue.write(Check { schema: self.schema, suspect }).await?;
         self.reader.check(suspect).await?;
+        self.admit(Check::ACTION)?;
         let mut remembered = self.suspect();
         if *remembered == suspect {
             *remembered = None;
@@ -149,6 +170,7 @@ impl<B: Backend> GrantStore for SqlStore<B> {
     fn commit_redemption(&self, redemption: PendingRedemption) -> StoreFuture<'_, Recorded, CommitError> {
         let id = redemption.admission().grant_id();
         Box::pin(async move {
+            self.admit(WaitingRedemption::ACTION).map_err(CommitError::Store)?;
             let recorded = match redemption.admission().reissue() {
                 None => self.queue.redeem(redemption).await,
                 Some(of) => self.queue.write(RecordReissue { attempt: redemption, of }).await,
@@ -166,6 +188,7 @@ impl<B: Backend> GrantStore for SqlStore<B> {
 
     fn claim(&self, claim: Claim, key: KeyFingerprint) -> StoreFuture<'_, Claimed, ReplayError> {
         Box::pin(async move {
+            self.admit(RecordReplay::ACTION).map_err(ReplayError::Store)?;
             // Most keys are new: they cost no write here.
             match self.reader.is_known(claim.grant_id(), key).await.map_err(ReplayError::Store)? {
                 true => self.queue.write(RecordReplay { claim, key }).await,
@@ -243,7 +266,27 @@ impl<B: Backend> Store for SqlStore<B> {
     }
 
     fn advance(&self) -> StoreFuture<'_, Revision> {
-        Box::pin(self.queue.write(Advance))
+        Box::pin(async move {
+            let revision = self.queue.write(Advance).await?;
+            // A copy of the database from before this start is older from now on.
+            keep(Arc::clone(&self.backend), &self.guard).await;
+            Ok(revision)
+        })
+    }
+
+    fn rollback(&self) -> Option<Rollback> {
+        self.guard.rollback()
+    }
+
+    fn acknowledge_rollback(&self, now: Timestamp) -> StoreFuture<'_, Option<u64>> {
+        Box::pin(async move {
+            let expired = self.queue.write(AcknowledgeRollback { now }).await?;
+            if expired.is_some() {
+                // The expired grants have no entries of their own.
+                self.changes.restart(self.changes.head());
+            }
+            Ok(expired)
+        })
     }
 
     fn find_excess(&self, namespace: Namespace, wanted: Wanted) -> StoreFuture<'_, Option<QuotaExceeded>> {

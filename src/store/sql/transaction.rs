@@ -3,7 +3,8 @@
 use super::{
     backend::{Backend, Connection},
     batch::{Batch, Queued},
-    failure::{Failure, database, revision_of},
+    failure::{Failure, database},
+    guard::{RevisionGuard, StoreState},
     statement::statement,
     statements,
 };
@@ -27,6 +28,7 @@ pub(super) async fn fill_and_commit<B: Backend>(
     operations: &mut [Box<dyn Queued<B>>],
     isolation: Isolation,
     changes: &Changes,
+    guard: &RevisionGuard,
 ) -> Result<Option<Committed>, Failure> {
     let mut batch = Batch::<B>::new(connection);
     for operation in operations {
@@ -35,23 +37,27 @@ pub(super) async fn fill_and_commit<B: Backend>(
             Isolation::Apart => apply_apart(operation.as_mut(), &mut batch).await?,
         }
     }
-    if batch.changes() == 0 {
-        batch.control(statements::COMMIT).await?;
-        return Ok(None);
+    let state = advance_revision(&mut batch).await?;
+    let (head, made) = (state.revision, batch.changes());
+    let before = Revision(head.0.saturating_sub(made.into()));
+    guard.check(before).map_err(Failure::Database)?;
+    if made > 0 {
+        changes.announce(made);
     }
-    let head = advance_revision(&mut batch).await?;
-    changes.announce(batch.changes());
     batch.control(statements::COMMIT).await?;
-    let before = Revision(head.0.saturating_sub(batch.changes().into()));
-    Ok(Some(Committed { before, head, pending: batch.into_pending() }))
+    guard.committed(state);
+    Ok((made > 0).then(|| Committed { before, head, pending: batch.into_pending() }))
 }
 
-/// Moves the store's revision past the changes of the batch, and answers it.
-async fn advance_revision<B: Backend>(batch: &mut Batch<'_, B>) -> Result<Revision, Failure> {
-    let advance = statement(statements::ADVANCE_REVISION).bind(i64::from(batch.changes()));
+/// Moves the store's revision past the changes of the batch, if there are any, and answers the state of the store.
+async fn advance_revision<B: Backend>(batch: &mut Batch<'_, B>) -> Result<StoreState, Failure> {
+    let advance = match batch.changes() {
+        0 => statement(statements::STATE),
+        changes => statement(statements::ADVANCE_REVISION).bind(i64::from(changes)),
+    };
     let row = batch.execute(advance).await?.ok_or_else(|| database(sqlx::Error::RowNotFound))?;
-    match revision_of(&row, "revision", "(store)") {
-        Ok(revision) => Ok(revision),
+    match StoreState::of(&row) {
+        Ok(state) => Ok(state),
         // The revision belongs to no single operation, so all of them fail.
         Err(Failure::Row(error)) => Err(database(sqlx::Error::Decode(error.into()))),
         Err(failure @ (Failure::Transaction(_) | Failure::Database(_))) => Err(failure),

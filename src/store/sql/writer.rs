@@ -24,6 +24,8 @@ use super::{
     backend::{Backend, Connection, fetch},
     batch::{Operation, Queued, Waiting, unavailable},
     failure::{Failure, database},
+    guard::{self, RevisionGuard},
+    keeper::keep,
     recent::Recent,
     redemption::{self, Redeemed, WaitingRedemption},
     statement::statement,
@@ -33,7 +35,7 @@ use super::{
 use crate::{
     grant::PendingRedemption,
     store::{
-        Changes, CommitError, CommitOutcome, CommitReport, DatabaseError, OnCommit, Recorded, StoreFailure,
+        Changes, CommitError, CommitOutcome, CommitReport, DatabaseError, OnCommit, Recorded, Rollback, StoreFailure,
         changes::Committed,
     },
 };
@@ -122,6 +124,8 @@ pub(in crate::store) struct Writer<B: Backend> {
     pub(in crate::store) recent: Arc<Recent>,
     /// Where changes are published.
     pub(in crate::store) changes: Arc<Changes>,
+    /// Notices a database that was put back.
+    pub(in crate::store) guard: Arc<RevisionGuard>,
 }
 
 /// The transactions of a batch that the database could not carry out.
@@ -187,6 +191,19 @@ impl<B: Backend> Writer<B> {
         if !operations.is_empty() {
             self.carry_out(operations).await;
         }
+        if let Some(rollback) = self.guard.unrecorded() {
+            self.record(rollback).await;
+        }
+    }
+
+    /// Records that the database was put back. When that fails it is tried again after the next batch, and nothing is written
+    /// until then.
+    async fn record(&mut self, rollback: Rollback) {
+        let Ok(connection) = self.connection().await else { return };
+        let Ok(state) = guard::record::<B>(connection, rollback).await else { return };
+        self.guard.recorded(state);
+        self.recent.forget();
+        self.changes.restart(state.revision);
     }
 
     /// Counts redemptions together. When one of them makes the transaction fail, the two halves are counted one after the
@@ -246,6 +263,7 @@ impl<B: Backend> Writer<B> {
     }
 
     async fn count(&mut self, attempts: &[&PendingRedemption]) -> Result<Redeemed, Failure> {
+        self.guard.admit().map_err(Failure::Database)?;
         self.backend.before_transaction().map_err(Failure::Database)?;
         let result = B::redeem(self.connection().await?, attempts).await;
         if result.is_err() {
@@ -253,6 +271,11 @@ impl<B: Backend> Writer<B> {
         }
         let redeemed = result?;
         self.backend.after_commit().map_err(Failure::Database)?;
+        if let Some(head) = redeemed.head {
+            // What was just counted stays counted, but no certificate is sent.
+            self.guard.check(redeemed.before(head)).map_err(Failure::Database)?;
+            self.guard.redeemed(head);
+        }
         Ok(redeemed)
     }
 
@@ -316,10 +339,10 @@ impl<B: Backend> Writer<B> {
         isolation: Isolation,
     ) -> Result<Option<Committed>, Failure> {
         self.backend.before_transaction().map_err(Failure::Database)?;
-        let changes = Arc::clone(&self.changes);
+        let (changes, guard) = (Arc::clone(&self.changes), Arc::clone(&self.guard));
         let connection = self.connection().await?;
         B::begin(connection).await.map_err(database)?;
-        let result = fill_and_commit::<B>(connection, operations, isolation, &changes).await;
+        let result = fill_and_commit::<B>(connection, operations, isolation, &changes, &guard).await;
         if result.is_err() {
             self.roll_back().await;
         }
@@ -342,6 +365,8 @@ impl<B: Backend> Writer<B> {
     }
 
     async fn close(self) -> Result<(), StoreFailure> {
+        // Before the lock on the database is released.
+        keep(Arc::clone(&self.backend), &self.guard).await;
         let closed = self.backend.close_writer(self.connection).await;
         closed.map_err(|error| StoreFailure::Database(DatabaseError::new(error)))
     }

@@ -23,7 +23,7 @@ use super::{
     sql::{
         backend::{Backend, Connection, Row, fetch, run_on},
         failure::{Concern, Failure},
-        open::{migrate, revision, unlock, unusable},
+        open::{migrate, state, unlock, unusable},
         redemption::Redeemed,
         statement::{Statement, statement},
         store::{Opened, SqlStore},
@@ -81,13 +81,14 @@ impl SqliteStore {
         let mut connection = setup.open().await.map_err(unusable(&name))?;
         let schema = migrate(&mut connection, &open::migrator(), &name).await?;
         let key = unlock::<SqliteBackend>(&mut connection, &name, &key).await?;
-        let revision = revision::<SqliteBackend>(&mut connection, &name).await?;
+        let mark = RevisionMark::beside(&database)?;
+        let state = state::<SqliteBackend>(&mut connection, &name, mark.kept()).await?;
         sqlx::Connection::close(connection).await.map_err(unusable(&name))?;
         let writer = setup.open_writer().await.map_err(unusable(&name))?;
         let readers = setup.open_readers().await.map_err(unusable(&name))?;
         let files = OpenFiles::of(&database, &lock_file)?;
-        let backend = SqliteBackend { setup, readers, files, mark: RevisionMark::beside(&database)?, lock };
-        Ok(Self::start(Opened { backend, writer, key, schema, revision, quota }, on_commit))
+        let backend = SqliteBackend { setup, readers, files, mark, lock };
+        Ok(Self::start(Opened { backend, writer, key, schema, state, quota }, on_commit))
     }
 }
 
