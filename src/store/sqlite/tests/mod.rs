@@ -11,6 +11,7 @@ mod opening;
 mod parts;
 mod quota;
 mod readiness;
+mod rollback;
 mod sealing;
 
 use sqlx::SqliteConnection;
