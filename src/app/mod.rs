@@ -33,6 +33,7 @@ mod reconcile;
 mod redeem;
 mod redeem_error;
 mod refusals;
+mod rollback;
 mod service;
 mod sites;
 mod source;

@@ -113,6 +113,8 @@ impl App {
         let grant = self.store.get(id).await.map_err(unreadable)?.ok_or(RedeemError::Unknown)?;
         phases.end(Phase::Read);
         let now = self.time().map_err(RedeemError::Clock)?;
+        // Before anything is signed; the store decides once more.
+        self.rollback().map_or(Ok(()), |rollback| Err(RedeemError::RolledBack(rollback)))?;
         let claim = self.wrong_codes.claim(&grant, request, now, Instant::now())?;
         match key {
             KeyOrigin::Server => self.issue_key(&grant, request, claim, phases, deadline).await,
@@ -208,6 +210,7 @@ impl App {
             RedeemError::Gone => failed_this_time(FailureReason::Gone),
             RedeemError::Overdue => failed_this_time(FailureReason::Overdue),
             RedeemError::Clock(_) => failed(FailureReason::Clock),
+            RedeemError::RolledBack(_) => failed(FailureReason::RolledBack),
             RedeemError::Corrupt(_) => failed(FailureReason::Corrupt),
             RedeemError::Site(_) => failed(FailureReason::Site),
             RedeemError::Issue(_) => failed(FailureReason::Issue),

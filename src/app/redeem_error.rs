@@ -6,7 +6,7 @@ use super::{clock_mark::ClockBehind, sites::SiteFault};
 use crate::{
     grant::Refusal,
     pki::{CertificateRequestFault, IssueError},
-    store::StoreError,
+    store::{Rollback, StoreError},
 };
 
 /// Why no bundle was made. Nothing was counted, except perhaps with [`Commit`](Self::Commit): the answer of the store to a
@@ -37,6 +37,9 @@ pub enum RedeemError {
     /// The clock was set back, so whether the grant has expired is not known.
     #[error("whether the grant has expired is not known")]
     Clock(#[source] ClockBehind),
+    /// The database was put back, so whether the grant has redemptions left is not known.
+    #[error("what was redeemed is not known")]
+    RolledBack(#[source] Rollback),
     /// The grant's row breaks a rule.
     #[error("the grant cannot be read")]
     Corrupt(#[source] StoreError),

@@ -194,7 +194,7 @@ impl ObserveService {
             return refused;
         }
         match page {
-            Page::Metrics => response(StatusCode::OK, METRICS_TEXT, self.app.metrics().render()),
+            Page::Metrics => response(StatusCode::OK, METRICS_TEXT, self.app.metrics_text()),
             Page::Live => self.live(),
             Page::Ready => self.ready().await,
         }

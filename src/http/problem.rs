@@ -125,7 +125,8 @@ impl From<&RedeemError> for Problem {
             | RedeemError::Read(_)
             | RedeemError::Commit(_)
             | RedeemError::Overdue
-            | RedeemError::Clock(_) => unavailable(),
+            | RedeemError::Clock(_)
+            | RedeemError::RolledBack(_) => unavailable(),
         }
     }
 }

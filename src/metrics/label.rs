@@ -117,6 +117,8 @@ label!(
         Overdue => "overdue",
         /// The clock was set back.
         Clock => "clock",
+        /// The database was put back to an older state.
+        RolledBack => "rolled_back",
         /// The grant was deleted between the decision and the count.
         Gone => "gone",
         /// The site cannot accept links.

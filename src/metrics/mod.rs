@@ -36,6 +36,7 @@ pub struct Metrics {
     batch_size: Histogram,
     commit_seconds: Histogram,
     store_errors: Counters<StoreOperation>,
+    store_rolled_back: IntGauge,
     grants: Gauges<GrantStateLabel>,
     tokens: Counters<TokenOutcome>,
     links: Gauges<LinkState>,
@@ -75,6 +76,10 @@ impl Metrics {
             batch_size: i.histogram("grantd_commit_batch_size", "Changes in one durable commit.", BATCH_BUCKETS),
             commit_seconds: i.histogram("grantd_store_commit_seconds", "Time of one durable commit.", DURATION_BUCKETS),
             store_errors: i.counters("grantd_store_errors_total", "Store operations that failed.", "operation"),
+            store_rolled_back: i.gauge(
+                "grantd_store_rolled_back",
+                "1 while the database is one that was put back to an older state, and nobody has acknowledged it.",
+            ),
             grants: i.gauges("grantd_grants", "Stored grants by state.", "state"),
             tokens: i.counters(
                 "grantd_token_attempts_total",
@@ -162,6 +167,11 @@ impl Metrics {
     /// The store failed.
     pub fn store_failed(&self, operation: StoreOperation) {
         self.store_errors.of(operation).inc();
+    }
+
+    /// Whether the database was put back to an older state, and nobody has acknowledged it.
+    pub fn store_is_rolled_back(&self, is_so: bool) {
+        self.store_rolled_back.set(is_so.into());
     }
 
     /// How many grants there are.
@@ -263,6 +273,7 @@ mod tests {
             "grantd_redemption_phase_seconds_count{phase=\"commit\"} 0",
             "grantd_store_errors_total{operation=\"commit\"} 0",
             "grantd_grants{state=\"exhausted\"} 0",
+            "grantd_store_rolled_back 0",
             "grantd_token_attempts_total{outcome=\"refused\"} 0",
             "grantd_links{state=\"pending\"} 0",
             "grantd_connections{state=\"handshaking\"} 0",
