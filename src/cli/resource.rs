@@ -83,6 +83,17 @@ pub(super) fn ledger_path(scope: &Scope) -> String {
     }
 }
 
+/// Where it is acknowledged that the database was put back.
+pub(super) const ACKNOWLEDGE_ROLLBACK_PATH: &str = "/grantd/v1/acknowledge-rollback";
+
+/// What became of that.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RollbackAcknowledgement {
+    pub(super) was_rolled_back: bool,
+    pub(super) expired_grants: u64,
+}
+
 /// The path of a page of a list; `token` is from the previous page.
 pub(super) fn page_path(path: &str, token: Option<&str>) -> String {
     let mut page = format!("{path}?limit={PAGE}");

@@ -17,9 +17,12 @@ use tokio::runtime::Runtime;
 
 use super::{
     args::{
-        BackupCommand, Cli, ClockCommand, Command, GrantCommand, LedgerCommand, LinkCommand, TokenCommand, UserCommand,
+        BackupCommand, Cli, ClockCommand, Command, GrantCommand, LedgerCommand, LinkCommand, StoreCommand,
+        TokenCommand, UserCommand,
     },
-    command::{apply, backup, clock, completion, doctor, get, grant, kubeconfig, ledger, link, token, user, version},
+    command::{
+        apply, backup, clock, completion, doctor, get, grant, kubeconfig, ledger, link, store, token, user, version,
+    },
     config::{self, Surroundings},
     data_dir::{NO_DATA_DIR, default_data_dir},
     error::CliError,
@@ -108,6 +111,9 @@ fn dispatch(cli: Cli, matches: &ArgMatches, console: &mut Console<'_>) -> Result
         Command::Backup(BackupCommand::Create(args)) => wait_for(backup::create::run(&args, &data_dir()?, console)),
         Command::Backup(BackupCommand::Verify(args)) => wait_for(backup::verify::run(&args, console)),
         Command::Backup(BackupCommand::Restore(args)) => wait_for(backup::restore::run(&args, &data_dir()?, console)),
+        Command::Store(StoreCommand::AcknowledgeRollback) => {
+            wait_for(store::acknowledge_rollback(&Server::of(&data_dir()?), console))
+        }
         Command::Clock(ClockCommand::Accept) => clock::run(&data_dir()?, console),
         Command::Version(args) => version::run(&args, console),
         Command::Completion(args) => completion::run(&args, console),

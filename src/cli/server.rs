@@ -10,8 +10,8 @@ use super::{
     error::CliError,
     output::Console,
     resource::{
-        self, API_VERSION, Page, Scope, grant_path, grants_path, ledger_path, links_path, page_path, redemptions_path,
-        scope_path, sites_path,
+        self, ACKNOWLEDGE_ROLLBACK_PATH, API_VERSION, Page, Scope, grant_path, grants_path, ledger_path, links_path,
+        page_path, redemptions_path, scope_path, sites_path,
     },
 };
 use crate::{
@@ -141,6 +141,13 @@ impl Server {
     /// All links in scope.
     pub(super) async fn links(&self, scope: &Scope) -> Result<Vec<Value>, CliError> {
         self.all(&links_path(scope)).await
+    }
+
+    /// Acknowledges that the database was put back; answers how many grants were expired, `None` when it was not put back.
+    pub(super) async fn acknowledge_rollback(&self) -> Result<Option<u64>, CliError> {
+        let answer = self.send(AdminMethod::Post, ACKNOWLEDGE_ROLLBACK_PATH, None).await?;
+        let resource::RollbackAcknowledgement { was_rolled_back, expired_grants } = resource::read(&answer)?;
+        Ok(was_rolled_back.then_some(expired_grants))
     }
 
     /// An object or one page of a list.

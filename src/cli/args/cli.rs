@@ -15,6 +15,7 @@ use super::{
     link::LinkCommand,
     serve::{self, ServeArgs},
     shared::NamespaceArg,
+    store::StoreCommand,
     token::TokenCommand,
     user::UserCommand,
 };
@@ -103,6 +104,10 @@ pub(crate) enum Command {
     /// Make, check and restore backups of the server
     #[command(subcommand, arg_required_else_help = true)]
     Backup(BackupCommand),
+
+    /// Tell the server about its database
+    #[command(subcommand, arg_required_else_help = true)]
+    Store(StoreCommand),
 
     /// Tell the server about the clock
     #[command(subcommand, arg_required_else_help = true)]
@@ -214,6 +219,7 @@ mod tests {
             "grantd backup verify x.backup",
             "grantd backup restore x.backup --data-dir /d --force",
             "grantd clock accept --data-dir /d",
+            "grantd store acknowledge-rollback",
             "grantd version -o json",
             "grantd completion fish",
         ] {

@@ -11,6 +11,7 @@ mod ledger;
 mod link;
 mod serve;
 mod shared;
+mod store;
 mod token;
 mod user;
 
@@ -26,5 +27,6 @@ pub(crate) use link::{LinkCommand, LinkStatusArgs};
 pub(crate) use shared::ListFormat;
 #[cfg(test)]
 pub(crate) use shared::NamespaceArg;
+pub(crate) use store::StoreCommand;
 pub(crate) use token::{CheckArgs, IssueArgs, RedeemArgs, TokenCommand};
 pub(crate) use user::{UserCommand, UserListArgs, UserRevokeArgs};

@@ -10,6 +10,7 @@ pub(crate) mod grant;
 pub(crate) mod kubeconfig;
 pub(crate) mod ledger;
 pub(crate) mod link;
+pub(crate) mod store;
 pub(crate) mod token;
 pub(crate) mod user;
 pub(crate) mod version;

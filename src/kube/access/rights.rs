@@ -7,6 +7,7 @@ use crate::{
         document::Document,
         namespaces,
         resource_type::{Audience, CORE, GroupVersion, NOT_ALLOWED, ResourceType, SKUPPER, Verb},
+        server_path::ServerPath,
         types::TYPES,
     },
     pki::{AdminAccess, AdminScope},
@@ -74,8 +75,10 @@ pub(crate) fn allows(caller: &Caller, question: Question<'_>) -> bool {
 
 /// Whether this caller may use the verb on a path that is not a resource.
 pub(crate) fn allows_path(caller: &Caller, verb: &str, path: &str) -> bool {
+    let is_document = verb == "get" && Document::read(path).is_some();
     match caller {
-        Caller::Owner | Caller::User(_) => verb == "get" && Document::read(path).is_some(),
+        Caller::Owner => is_document || ServerPath::read(path).is_some_and(|path| path.method() == verb),
+        Caller::User(_) => is_document,
     }
 }
 

@@ -15,6 +15,7 @@ pub(super) mod prune;
 pub(super) mod resource_type;
 pub(super) mod schema;
 pub(super) mod secret;
+pub(super) mod server_path;
 pub(super) mod site;
 pub(super) mod table;
 pub(super) mod types;

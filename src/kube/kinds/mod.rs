@@ -9,6 +9,7 @@ pub(super) mod links_v1alpha1;
 pub(super) mod namespaces;
 pub(super) mod registry;
 pub(super) mod secrets;
+pub(super) mod server;
 pub(super) mod site_object;
 pub(super) mod sites;
 pub(super) mod stored;

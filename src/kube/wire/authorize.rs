@@ -52,6 +52,7 @@ pub(crate) fn authenticate(peer: &Peer, headers: &HeaderMap, route: &Route) -> R
             | Route::Events(_)
             | Route::Ledger(_)
             | Route::Review(_)
+            | Route::Server(_)
             | Route::Collection { .. }
             | Route::Object { .. }
             | Route::Subresource { .. }
@@ -70,6 +71,9 @@ pub(crate) fn authorize(peer: &Peer, route: &Route, verb: Verb) -> Result<(), Pr
         Peer::Owner | Peer::Unauthenticated | Peer::Revoked(_) => return Ok(()),
         Peer::Certificate(user) => user,
     };
+    if let Route::Server(_) = route {
+        return Err(Problem::Forbidden("only the owner of the admin socket may do this"));
+    }
     let Some(attributes) = Attributes::of(route) else { return Ok(()) };
     let namespace = attributes.namespace.map(Namespace::as_str);
     if permits(&user.scope, namespace, attributes.audience, verb) {
@@ -109,7 +113,9 @@ impl<'a> Attributes<'a> {
                 return Some(Self { group: SKUPPER.group, ..implicit });
             }
             // Every caller may ask for its own permissions.
-            Route::Review(_) | Route::Discovery(_) | Route::Malformed(_) | Route::Unknown => return None,
+            Route::Review(_) | Route::Discovery(_) | Route::Server(_) | Route::Malformed(_) | Route::Unknown => {
+                return None;
+            }
         };
         let (group, audience, resource) = (resource.group_version.group, resource.audience, resource.plural);
         Some(Self { group, resource, subresource, namespace, name, audience })

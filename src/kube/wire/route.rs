@@ -11,6 +11,7 @@ use crate::{
             namespaces,
             path::segments,
             resource_type::{CORE, GroupVersion, NOT_ALLOWED, ResourceType, SKUPPER, Shows, Subresource, Verb},
+            server_path::ServerPath,
             types::{find, versions},
         },
         problem::status::Problem,
@@ -42,6 +43,8 @@ pub(crate) enum Route {
         namespace: Namespace,
         name: String,
     },
+    /// What is about this server.
+    Server(ServerPath),
     /// The ledger of all grants of a namespace, or of all namespaces.
     Ledger(Option<Namespace>),
     /// A path with an invalid namespace or percent escape; the text says which.
@@ -60,6 +63,9 @@ impl Route {
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         if let Some(document) = Document::at(&segments) {
             return Self::Discovery(document);
+        }
+        if let Some(path) = ServerPath::at(&segments) {
+            return Self::Server(path);
         }
         match segments.as_slice() {
             ["api", version, rest @ ..] if *version == CORE.version => Self::within(CORE, rest),
@@ -131,6 +137,7 @@ impl Route {
             Self::Namespaces => vec![Verb::Create, Verb::List],
             Self::Events(_) | Self::Ledger(_) => vec![Verb::List],
             Self::Review(_) => vec![Verb::Create],
+            Self::Server(path) => vec![path.verb()],
             Self::Collection { resource, namespace } => {
                 let here = |verb: &Verb| match verb {
                     Verb::List => true,
@@ -174,6 +181,7 @@ impl Route {
             | Self::Events(_)
             | Self::Ledger(_)
             | Self::Review(_)
+            | Self::Server(_)
             | Self::Malformed(_)
             | Self::Unknown => NOT_ALLOWED,
         }
@@ -190,6 +198,7 @@ impl Route {
             | Self::Namespace(_)
             | Self::Events(_)
             | Self::Review(_)
+            | Self::Server(_)
             | Self::Malformed(_)
             | Self::Unknown => AdminResource::Other,
         }
@@ -209,6 +218,7 @@ impl Route {
             Self::Events(namespace) => ("events", namespace.as_str(), ""),
             Self::Ledger(namespace) => ("redemptions", namespace.as_ref().map_or("", Namespace::as_str), ""),
             Self::Review(review) => (review.plural(), "", ""),
+            Self::Server(path) => (path.name(), "", ""),
             Self::Discovery(_) | Self::Malformed(_) | Self::Unknown => ("", "", ""),
         }
     }

@@ -36,6 +36,7 @@ use crate::{
         access::{caller::Peer, reviews},
         catalog::{
             resource_type::{Origin, ResourceType, Shows, Verb},
+            server_path::ServerPath,
             table::TableForm,
         },
         engine::{
@@ -52,6 +53,7 @@ use crate::{
         kinds::{
             ledger, namespaces,
             registry::{behaviour, with_kind},
+            server,
         },
         problem::status::Problem,
     },
@@ -274,6 +276,9 @@ impl Resources {
             Route::Ledger(namespace) => {
                 ledger::page(&self.app, namespace.clone(), read_ledger_page_options(query)?).await.map(Reply::ok)
             }
+            Route::Server(ServerPath::AcknowledgeRollback) => {
+                server::acknowledge_rollback(&self.app).await.map(Reply::ok)
+            }
             Route::Review(review) => {
                 let caller = peer.caller().ok_or(Problem::Unauthorized("Unauthorized"))?;
                 let question = any_body(headers, body)?;
@@ -362,6 +367,7 @@ fn action(
         | Route::Events(_)
         | Route::Ledger(_)
         | Route::Review(_)
+        | Route::Server(_)
         | Route::Subresource { .. }
         | Route::Malformed(_)
         | Route::Unknown => return Err(Problem::NoSuchPath),

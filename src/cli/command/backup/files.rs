@@ -25,8 +25,14 @@ pub(super) const BEFORE_RESTORE: &str = "before-restore-";
 /// Whether a file at the top of the data directory is no part of a backup: it is copied in another way, is made anew by each
 /// start, or is not grantd's.
 fn is_left_out(name: &str) -> bool {
-    let made_anew = ["grantd.db-wal", "grantd.db-shm", "grantd.lock", "admin.sock", "clock.mark", "lost+found"];
-    name == DATABASE || made_anew.contains(&name) || name.starts_with(BEFORE_RESTORE) || name.starts_with('.')
+    let made_anew = ["grantd.db-wal", "grantd.db-shm", "grantd.lock", "admin.sock", "lost+found"];
+    // What this host has seen: a restored database is behind it, and is known to be.
+    let marks = ["clock.mark", "revision.mark"];
+    name == DATABASE
+        || marks.contains(&name)
+        || made_anew.contains(&name)
+        || name.starts_with(BEFORE_RESTORE)
+        || name.starts_with('.')
 }
 
 /// The files of the data directory besides the database, in the order of their names.
