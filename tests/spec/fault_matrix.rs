@@ -14,6 +14,7 @@ use grantd::link::AccessToken;
 use tokio::task::JoinSet;
 
 use crate::{
+    rollback::{copy_database, put_back},
     server::{Scratch, Server, wait_until},
     shim::Faults,
     wire::Client,
@@ -144,6 +145,35 @@ async fn a_server_that_was_stopped_for_a_while_loses_nothing() {
     assert_recorded(&server, &token, &won);
     let server = server.kill_and_restart();
     assert_recorded(&server, &token, &won);
+}
+
+/// Killed under load, with a database in its place that was copied a while before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_was_put_back_counts_nothing_twice() {
+    let older = Scratch::new();
+    let mut server = Server::start();
+    let token = server.issue(1_000_000);
+    server.signal("TERM");
+    assert!(server.wait_for_exit().success());
+    copy_database(&server, &older);
+    let mut server = server.kill_and_restart();
+    let load = Load::start(&server, &token);
+    load.wait_for_a_win();
+    server.kill();
+    let won = load.stop().await;
+
+    put_back(&server, &older);
+    let server = server.kill_and_restart();
+
+    let load = Load::start(&server, &token);
+    load.wait_for_a_refusal();
+    assert_eq!(server.observe("/readyz").0, 503);
+    assert!(!won.is_empty() && load.stop().await.is_empty(), "it was offered again");
+    server.ok(&["store", "acknowledge-rollback"]);
+    let new = server.issue(1_000_000);
+    let load = Load::start(&server, &new);
+    load.wait_for_a_win();
+    assert_recorded(&server, &new, &load.stop().await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -35,6 +35,7 @@ mod quota;
 mod readme;
 mod refusals;
 mod reload;
+mod rollback;
 mod secrets;
 mod server;
 mod shim;
