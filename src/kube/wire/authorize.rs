@@ -83,6 +83,19 @@ pub(crate) fn authorize(peer: &Peer, route: &Route, verb: Verb) -> Result<(), Pr
     }
 }
 
+/// Acting as another user is not supported; ignoring the header would act as the caller instead.
+///
+/// Discovery is exempt, as it is the same for all users: kubectl prints a refusal there five times, without its message.
+///
+/// # Errors
+/// 403.
+pub(crate) fn refuse_impersonation(route: &Route, headers: &HeaderMap) -> Result<(), Problem> {
+    if !matches!(route, Route::Discovery(_)) && headers.keys().any(|name| name.as_str().starts_with("impersonate-")) {
+        return Err(Problem::Forbidden("impersonation is not supported by this server"));
+    }
+    Ok(())
+}
+
 /// The facts about a request that decide permission, as a refusal names them.
 struct Attributes<'a> {
     group: &'static str,

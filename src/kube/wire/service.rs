@@ -19,7 +19,7 @@ use tracing::{debug, info};
 
 use super::{
     answer::{Answer, Answers},
-    authorize::{authenticate, authorize},
+    authorize::{authenticate, authorize, refuse_impersonation},
     documents,
     negotiation::{as_table, table_form},
     options::{
@@ -337,16 +337,6 @@ impl Resources {
         let place = self.watches.take(sharer(peer)).ok_or(Problem::TooManyWatches)?;
         with_kind!(behaviour(resource.id), kind => watcher::open(&self.app, kind, watch, place).await).map(Reply::from)
     }
-}
-
-/// Acting as another user is not supported; ignoring the header would act as the caller instead.
-///
-/// Discovery is exempt, as it is the same for all users: kubectl prints a refusal there five times, without its message.
-fn refuse_impersonation(route: &Route, headers: &HeaderMap) -> Result<(), Problem> {
-    if !matches!(route, Route::Discovery(_)) && headers.keys().any(|name| name.as_str().starts_with("impersonate-")) {
-        return Err(Problem::Forbidden("impersonation is not supported by this server"));
-    }
-    Ok(())
 }
 
 /// Makes the action that a request asks for.
