@@ -105,14 +105,18 @@ async fn beyond_the_budget_a_wrong_code_is_told_to_wait_and_the_right_one_is_tak
     let server = Server::start().await;
     let grant = server.grant(1).await;
     let path = format!("/{}", grant.id);
+    // At least the 20 of the budget; on a slow machine one more for each second.
+    let mut refused = 0;
     let mut wrong = server.post(&path, "", "wrong").await;
     while wrong.status() == "HTTP/1.1 403 Forbidden" {
+        refused += 1;
         wrong = server.post(&path, "", "wrong").await;
     }
 
     let told = Answer::error("429 Too Many Requests", "Too many wrong codes for this access token");
     assert_eq!(wrong, told.with_header("Retry-After: 1"));
-    assert_eq!(server.metric("grantd_refusals_total{reason=\"wrong_code\"}"), 20);
+    assert!(refused >= 20, "{refused}");
+    assert_eq!(server.metric("grantd_refusals_total{reason=\"wrong_code\"}"), refused);
     assert_eq!(server.redeem(&grant).await.status(), "HTTP/1.1 200 OK");
 }
 
