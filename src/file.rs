@@ -1,5 +1,7 @@
 //! Level 0: files that must be whole, private, and still there after a crash.
 
+mod unfinished;
+
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
@@ -8,6 +10,9 @@ use std::{
 };
 
 use zeroize::Zeroizing;
+
+pub use unfinished::remove_unfinished;
+use unfinished::temporary_name;
 
 /// The most bytes [`read`] takes: far more than any key, certificate bundle or configuration has.
 pub const MAX_BYTES: u64 = 1024 * 1024;
@@ -171,7 +176,7 @@ fn write_with(
 ) -> Result<(), FileError> {
     let directory = parent(path);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = directory.join(format!(".{name}.{}.tmp", uuid::Uuid::new_v4().as_simple()));
+    let temporary = directory.join(temporary_name(&name));
     refuse_irregular(path, existing)
         .and_then(|()| write_new(&temporary, contents, access))
         .and_then(|_| put_in_place(file_system, &temporary, path, existing))

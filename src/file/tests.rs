@@ -154,3 +154,31 @@ fn a_file_that_is_too_large_is_refused() {
     File::create(&path).unwrap().set_len(MAX_BYTES + 1).unwrap();
     assert!(read(&path).unwrap_err().to_string().ends_with("large"));
 }
+
+#[test]
+fn what_a_killed_write_left_behind_is_removed_and_nothing_else() {
+    let scratch = Scratch::new();
+    let below = scratch.0.join("issuers/default/skupper-site-ca");
+    fs::create_dir_all(&below).unwrap();
+    let left = [scratch.0.join(temporary_name("clock.mark")), below.join(temporary_name("tls.key"))];
+    let kept = [
+        scratch.0.join("clock.mark"),
+        scratch.0.join(".clock.mark.tmp"),
+        scratch.0.join(".notes.0123456789abcdef0123456789abcdeg.tmp"),
+        scratch.0.join("clock.mark.0123456789abcdef0123456789abcdef.tmp"),
+    ];
+    for path in left.iter().chain(&kept) {
+        File::create(path).unwrap();
+    }
+    let directory = scratch.0.join(temporary_name("directory"));
+    fs::create_dir(&directory).unwrap();
+    let symlink = scratch.0.join(temporary_name("symlink"));
+    std::os::unix::fs::symlink(&kept[0], &symlink).unwrap();
+
+    // A command that is just writing them must not lose them.
+    assert_eq!(remove_unfinished(&scratch.0, 0).unwrap(), 0);
+    assert_eq!(remove_unfinished(&scratch.0, i64::MAX).unwrap(), 2);
+
+    assert!(left.iter().all(|path| !path.exists()));
+    assert!(kept.iter().chain([&directory, &symlink]).all(|path| path.exists()));
+}
