@@ -75,3 +75,18 @@ async fn a_replaced_or_truncated_database_stops_redemptions() {
         assert_closed(&server, &client, &token, &format!("{name} was {reason} while the server ran")).await;
     }
 }
+
+#[test]
+fn temporary_files_of_killed_writes_are_removed_at_the_next_start_unless_they_are_new() {
+    let server = Server::start();
+    let name = |file: &str| server.data_dir.join(format!(".{file}.0123456789abcdef0123456789abcdef.tmp"));
+    let (old, new) = (name("clock.mark"), name("users.json"));
+    let file = fs::File::create(&old).unwrap();
+    file.set_modified(file.metadata().unwrap().modified().unwrap() - Duration::from_secs(300)).unwrap();
+    fs::File::create(&new).unwrap();
+
+    let server = server.kill_and_restart();
+
+    assert_eq!((old.exists(), new.exists()), (false, true));
+    assert_eq!(server.observe("/readyz").0, 200);
+}

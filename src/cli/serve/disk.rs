@@ -1,9 +1,23 @@
-//! A start that fails because the disk is full.
+//! The disk at the start: a start that fails because it is full, and what a kill left on it.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
+
+use tracing::{info, warn};
 
 use super::ServeError;
-use crate::file;
+use crate::{app::chain, cli::data_dir::DataDir, file, time::Timestamp};
+
+/// The age from which a temporary file is not one that a command is writing.
+const UNFINISHED: Duration = Duration::from_secs(60);
+
+/// Removes the temporary files of processes that were killed. Failing to costs disk space only.
+pub(super) fn tidy(data_dir: &DataDir, now: Timestamp) {
+    match file::remove_unfinished(data_dir.path(), now.saturating_sub(UNFINISHED).unix_seconds()) {
+        Ok(0) => {}
+        Ok(files) => info!(files, "temporary files of interrupted writes removed"),
+        Err(error) => warn!(error = %chain(&error), "temporary files of interrupted writes not removed"),
+    }
+}
 
 /// What a first start needs: a database, keys, certificates, and a part of the log.
 const NEEDED: u64 = 1024 * 1024;

@@ -165,6 +165,8 @@ impl Server {
         let given = material::load_given(config, now)?;
         let data_dir = DataDir::open(&config.data_dir).map_err(ServeError::File)?;
         let store = open_store(&data_dir, config.quota, &metrics).await?;
+        // The lock on the store is held, so no other server writes here.
+        disk::tidy(&data_dir, now);
         let loaded_revision = store.advance().await.map_err(ServeError::StoreFailed)?;
         let redeem = RedeemListener::bind(config.listen).map_err(ServeError::Bind)?;
         let redeem = redeem.behind(config.proxy_protocol_from.clone());
