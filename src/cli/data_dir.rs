@@ -55,7 +55,12 @@ impl DataDir {
 
     /// The database with grants, objects and ledger, and its lock, which only one server at a time can hold.
     pub(crate) fn store(&self) -> Location {
-        Location::Sqlite { database: self.0.join("grantd.db"), lock: self.lock() }
+        Location::Sqlite { database: self.database(), lock: self.lock() }
+    }
+
+    /// The file of the database.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.0.join("grantd.db")
     }
 
     /// The lock alone.

@@ -5,12 +5,12 @@ use std::path::Path;
 use crate::{
     app::chain,
     cli::{data_dir::DataDir, findings::Finding},
-    store::{Location, find_damage},
+    store::find_damage,
 };
 
 pub(super) async fn check(data_dir: &Path) -> Finding {
     const CHECK: &str = "database";
-    let Location::Sqlite { database, .. } = DataDir::at(data_dir).store();
+    let database = DataDir::at(data_dir).database();
     if !database.exists() {
         return Finding::ok(CHECK, "not there yet; the server makes it");
     }

@@ -6,7 +6,6 @@ use crate::{
     app::{ClockBehind, ClockMarkError, chain, read_clock_mark},
     cli::{config::ServeConfig, data_dir::DataDir, findings::Finding},
     file,
-    store::Location,
     time::Timestamp,
 };
 
@@ -35,7 +34,7 @@ fn clock(data_dir: &Path, now: Timestamp) -> Finding {
             return Finding::fail(CHECK, message, "run 'grantd clock accept' when the clock is right");
         }
     }
-    let Location::Sqlite { database, .. } = DataDir::at(data_dir).store();
+    let database = DataDir::at(data_dir).database();
     let log = database.with_extension("db-wal");
     let written =
         [&database, &log].into_iter().filter_map(|path| fs::metadata(path).ok()).map(|file| file.mtime()).max();
