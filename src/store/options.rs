@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{DatabaseError, Quota};
+use super::{DatabaseError, Quota, ServerProblem};
 use crate::file::FileError;
 
 /// The options of opening a store.
@@ -129,6 +129,14 @@ pub enum OpenError {
         /// The migrator's own message.
         #[source]
         source: DatabaseError,
+    },
+    /// The database server cannot be reached or used.
+    #[error("the database {database} cannot be used: {problem}")]
+    Server {
+        /// The database.
+        database: String,
+        /// What to change.
+        problem: ServerProblem,
     },
     /// The database cannot be used: damaged, not a database, locked, or not durable.
     #[error("the database {database} cannot be used")]

@@ -57,7 +57,7 @@ pub(crate) const SUB_MODULES: &[SubModules] = &[
         module: "store",
         order: &[
             "quota",
-            "error receipt",
+            "error receipt server",
             "grants options",
             "object footprint",
             "changes wanted",
