@@ -17,6 +17,7 @@ use crate::{
     file::FileError,
     grant::{PendingRedemption, Revision},
     store::StoreFailure,
+    time::Timestamp,
 };
 
 /// One kind of database below the shared store: how it is connected to, how a transaction begins, which failures concern
@@ -29,6 +30,9 @@ use crate::{
 pub(in crate::store) trait Backend: Sized + Send + Sync + 'static {
     /// sqlx's driver.
     type Database: Database<Row: Columns>;
+
+    /// Whether other processes write to the database, so that what was read before may not be true any more.
+    const IS_SHARED: bool;
 
     /// The connections that read.
     fn readers(&self) -> &Pool<Self::Database>;
@@ -63,7 +67,14 @@ pub(in crate::store) trait Backend: Sized + Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
     /// Begins a transaction that excludes all other writers, so that the store's revision does not change until it ends.
-    fn begin(connection: &mut Connection<Self>) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+    /// When it fails, no transaction is open.
+    fn begin(&self, connection: &mut Connection<Self>) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// The time that decides about what a replica admitted at `admitted_at`: in an open transaction, which excludes others.
+    fn time_of_decision(
+        connection: &mut Connection<Self>,
+        admitted_at: Timestamp,
+    ) -> impl Future<Output = Result<Timestamp, sqlx::Error>> + Send;
 
     /// Runs a statement, and passes its rows to `take` one by one until `take` breaks.
     fn run(
@@ -75,20 +86,24 @@ pub(in crate::store) trait Backend: Sized + Send + Sync + 'static {
     /// Counts these redemptions and writes their ledger rows, in a transaction of its own and, when all of them are
     /// counted, in one call to the database. The connection is in no transaction before, and after `Ok`.
     ///
-    /// Each is counted if its grant exists, is not expired at the moment of its admission and has one left after those
-    /// before it. That is decided against the store's own rows in the statement that counts. Those that are counted get, in
+    /// Each is counted if its grant exists, is not expired at the [time of decision](Self::time_of_decision) and has one left
+    /// after those before it. That is decided against the store's own rows in the statement that counts. Those that are counted get, in
     /// their order, the next revisions of the store, and the next ordinals of their grants.
     ///
     /// # Errors
     /// [`Failure::Row`] when one of them breaks a rule of the schema; [`Failure::Transaction`] and [`Failure::Database`] when
     /// the database failed. Nothing is committed then. The transaction may still be open, and is rolled back.
     fn redeem(
+        &self,
         connection: &mut Connection<Self>,
         attempts: &[&PendingRedemption],
     ) -> impl Future<Output = Result<Redeemed, Failure>> + Send;
 
     /// What else fails when a statement fails with this error. The transaction may have to be rolled back in any case.
     fn concern(error: &sqlx::Error) -> Concern;
+
+    /// Whether the connection is of no use after this error.
+    fn is_lost(error: &sqlx::Error) -> bool;
 }
 
 /// A connection of this backend.

@@ -9,9 +9,12 @@ use super::{
     failure::{Concern, Failure, database},
     statement::{Statement, statement},
 };
-use crate::store::{
-    ChangeEffect, ChangeSubject, CreateError, DatabaseError, StoreError, StoreFailure, UpdateError, WriteObjectsError,
-    changes::PendingChange,
+use crate::{
+    store::{
+        ChangeEffect, ChangeSubject, CreateError, DatabaseError, StoreError, StoreFailure, UpdateError,
+        WriteObjectsError, changes::PendingChange,
+    },
+    time::Timestamp,
 };
 
 /// The open transaction.
@@ -75,6 +78,11 @@ impl<'c, B: Backend> Batch<'c, B> {
     /// Runs a statement that controls the transaction, such as COMMIT.
     pub(in crate::store) async fn control(&mut self, text: &'static str) -> Result<(), Failure> {
         self.execute(statement(text)).await.map(drop)
+    }
+
+    /// The time that decides about what was admitted at this instant.
+    pub(in crate::store) async fn time_of_decision(&mut self, admitted_at: Timestamp) -> Result<Timestamp, Failure> {
+        B::time_of_decision(self.connection, admitted_at).await.map_err(database)
     }
 
     /// How many changes were made.

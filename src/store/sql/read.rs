@@ -72,18 +72,43 @@ impl<B: Backend> Reader<B> {
         statement: Statement<'_>,
         take: impl FnMut(Row<B>) -> ControlFlow<()> + Send,
     ) -> Result<(), StoreError> {
-        let mut connection = self.backend.readers().acquire().await.map_err(failed(action))?;
-        B::run(&mut connection, statement, take).await.map_err(failed(action))
+        self.run(statement, take).await.map_err(failed(action))
     }
 
-    /// The first row of what a statement finds.
+    async fn run(
+        &self,
+        statement: Statement<'_>,
+        take: impl FnMut(Row<B>) -> ControlFlow<()> + Send,
+    ) -> Result<(), sqlx::Error> {
+        let mut connection = self.backend.readers().acquire().await?;
+        let result = B::run(&mut connection, statement, take).await;
+        if result.as_ref().is_err_and(B::is_lost) {
+            // The pool would wait for the rest of an answer that may never come. What broke this connection has often broken
+            // those that nobody uses now.
+            drop(connection.detach());
+            while let Some(idle) = self.backend.readers().try_acquire() {
+                drop(idle.detach());
+            }
+        }
+        result
+    }
+
+    /// The first row of what a statement finds. When the connection turns out to be lost, it is asked once more on another.
     async fn first(&self, action: &'static str, statement: Statement<'_>) -> Result<Option<Row<B>>, StoreError> {
+        let first = match self.first_once(statement.clone()).await {
+            Err(error) if B::is_lost(&error) => self.first_once(statement).await,
+            first @ (Ok(_) | Err(_)) => first,
+        };
+        first.map_err(failed(action))
+    }
+
+    async fn first_once(&self, statement: Statement<'_>) -> Result<Option<Row<B>>, sqlx::Error> {
         let mut first = None;
         let keep = |row: Row<B>| {
             first = Some(row);
             ControlFlow::Break(())
         };
-        self.scan(action, statement, keep).await?;
+        self.run(statement, keep).await?;
         Ok(first)
     }
 

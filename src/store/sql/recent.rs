@@ -1,8 +1,8 @@
 //! A cache of the grants that were read since the last write: many redemptions of one grant, or many requests for an
 //! expired one, then cost one read together.
 //!
-//! It is never out of date: one process alone writes to a database (the lock file), and every write empties the whole cache
-//! before it is answered.
+//! It is never out of date: where one process alone writes to a database (the lock file), every write empties the whole cache
+//! before it is answered; where several do, nothing is put in.
 
 use std::{
     collections::HashMap,
@@ -15,8 +15,12 @@ use crate::grant::{Grant, GrantId};
 const MOST: usize = 256;
 
 /// The grants that were read since the last write.
-#[derive(Debug, Default)]
-pub(in crate::store) struct Recent(Mutex<State>);
+#[derive(Debug)]
+pub(in crate::store) struct Recent {
+    /// The most grants in it.
+    most: usize,
+    state: Mutex<State>,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -30,6 +34,11 @@ struct State {
 pub(in crate::store) struct Age(u64);
 
 impl Recent {
+    /// An empty cache, which stays empty when other processes write to the database as well.
+    pub(in crate::store) fn new(is_shared: bool) -> Self {
+        Self { most: if is_shared { 0 } else { MOST }, state: Mutex::default() }
+    }
+
     /// The grant, if it was read since the last write; else the age, to be given back with the grant that
     /// the caller reads now.
     pub(in crate::store) fn get(&self, id: GrantId) -> Result<Grant, Age> {
@@ -40,7 +49,7 @@ impl Recent {
     /// Keeps a grant whose reading began at `age`. If anything was written since, it may be out of date, and is not kept.
     pub(in crate::store) fn keep(&self, grant: &Grant, age: Age) {
         let mut state = self.state();
-        if state.age == age && state.grants.len() < MOST && grant.metadata.is_empty() {
+        if state.age == age && state.grants.len() < self.most && grant.metadata.is_empty() {
             state.grants.insert(grant.id, grant.clone());
         }
     }
@@ -54,6 +63,6 @@ impl Recent {
 
     fn state(&self) -> MutexGuard<'_, State> {
         // A poisoned lock guards sound data: each change of the map is one call.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

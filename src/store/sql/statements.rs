@@ -225,7 +225,7 @@ pub(in crate::store) const CREATE_OBJECT: &str = "INSERT INTO object (kind, name
      ON CONFLICT (kind, namespace, name) DO NOTHING RETURNING revision";
 
 /// `$1`: kind, `$2`: namespace, `$3`: name. Whether there is such an object, at which revision, and what it is sealed for.
-pub(in crate::store) const OBJECT_STATE: &str = "SELECT uid, revision, created_at, length(sealed_content) AS content_bytes FROM object \
+pub(in crate::store) const OBJECT_STATE: &str = "SELECT uid, revision, created_at, CAST(length(sealed_content) AS BIGINT) AS content_bytes FROM object \
      WHERE kind = $1 AND namespace = $2 AND name = $3";
 
 /// `$1`: kind, `$2`: namespace, `$3`: name, `$4`: the revision it must be at, `$7`: place in the batch.

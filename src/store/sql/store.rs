@@ -64,7 +64,7 @@ impl<B: Backend> SqlStore<B> {
     pub(in crate::store) fn start(opened: Opened<B>, on_commit: OnCommit) -> Self {
         let Opened { backend, writer, key, schema, state, quota } = opened;
         let (backend, key) = (Arc::new(backend), Arc::new(key));
-        let (recent, changes) = (Arc::new(Recent::default()), Arc::new(Changes::new(state.revision)));
+        let (recent, changes) = (Arc::new(Recent::new(B::IS_SHARED)), Arc::new(Changes::new(state.revision)));
         let guard = Arc::new(RevisionGuard::new(state));
         let reader = Reader::new(Arc::clone(&backend), Arc::clone(&key), Arc::clone(&recent));
         keep_at_intervals(&backend, &guard);

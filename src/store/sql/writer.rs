@@ -265,9 +265,10 @@ impl<B: Backend> Writer<B> {
     async fn count(&mut self, attempts: &[&PendingRedemption]) -> Result<Redeemed, Failure> {
         self.guard.admit().map_err(Failure::Database)?;
         self.backend.before_transaction().map_err(Failure::Database)?;
-        let result = B::redeem(self.connection().await?, attempts).await;
-        if result.is_err() {
-            self.roll_back().await;
+        let backend = Arc::clone(&self.backend);
+        let result = backend.redeem(self.connection().await?, attempts).await;
+        if let Err(failure) = &result {
+            self.roll_back(failure).await;
         }
         let redeemed = result?;
         self.backend.after_commit().map_err(Failure::Database)?;
@@ -340,11 +341,12 @@ impl<B: Backend> Writer<B> {
     ) -> Result<Option<Committed>, Failure> {
         self.backend.before_transaction().map_err(Failure::Database)?;
         let (changes, guard) = (Arc::clone(&self.changes), Arc::clone(&self.guard));
+        let backend = Arc::clone(&self.backend);
         let connection = self.connection().await?;
-        B::begin(connection).await.map_err(database)?;
+        backend.begin(connection).await.map_err(database)?;
         let result = fill_and_commit::<B>(connection, operations, isolation, &changes, &guard).await;
-        if result.is_err() {
-            self.roll_back().await;
+        if let Err(failure) = &result {
+            self.roll_back(failure).await;
         }
         let committed = result?;
         self.backend.after_commit().map_err(Failure::Database)?;
@@ -353,10 +355,12 @@ impl<B: Backend> Writer<B> {
 
     /// Ends a transaction that failed. After some errors (a full disk, for one) the database has rolled it back by itself,
     /// and then ROLLBACK fails, as it does on a broken connection. In both cases the connection is closed, and the next
-    /// batch opens another one.
-    async fn roll_back(&mut self) {
+    /// batch opens another one. A server over a network that failed is not asked: its answer may never come, and it rolls
+    /// back by itself.
+    async fn roll_back(&mut self, failure: &Failure) {
         let Some(mut connection) = self.connection.take() else { return };
-        if fetch::<B>(&mut connection, statement(statements::ROLLBACK)).await.is_ok() {
+        let is_asked = !(B::IS_SHARED && matches!(failure, Failure::Database(_)));
+        if is_asked && fetch::<B>(&mut connection, statement(statements::ROLLBACK)).await.is_ok() {
             self.connection = Some(connection);
         } else {
             // The callers get the error of the transaction, so this one is not needed.

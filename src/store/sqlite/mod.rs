@@ -33,6 +33,7 @@ use super::{
 use crate::{
     file::FileError,
     grant::{PendingRedemption, Revision},
+    time::Timestamp,
 };
 
 /// The options of a store in SQLite.
@@ -95,6 +96,8 @@ impl SqliteStore {
 impl Backend for SqliteBackend {
     type Database = Sqlite;
 
+    const IS_SHARED: bool = false;
+
     fn readers(&self) -> &SqlitePool {
         &self.readers
     }
@@ -127,8 +130,13 @@ impl Backend for SqliteBackend {
     /// IMMEDIATE: the write lock is taken at the beginning, where waiting for it is possible. A transaction that reads
     /// first and then writes fails at once with SQLITE_BUSY_SNAPSHOT if there was a write in between, and no busy timeout
     /// waits for that.
-    async fn begin(connection: &mut Connection<Self>) -> Result<(), sqlx::Error> {
+    async fn begin(&self, connection: &mut Connection<Self>) -> Result<(), sqlx::Error> {
         fetch::<Self>(connection, statement("BEGIN IMMEDIATE")).await.map(drop)
+    }
+
+    /// The process that admits is the one that writes: there is no other clock.
+    async fn time_of_decision(_: &mut Connection<Self>, admitted_at: Timestamp) -> Result<Timestamp, sqlx::Error> {
+        Ok(admitted_at)
     }
 
     async fn run(
@@ -139,12 +147,21 @@ impl Backend for SqliteBackend {
         run_on::<Sqlite>(connection, statement, take).await
     }
 
-    async fn redeem(connection: &mut Connection<Self>, attempts: &[&PendingRedemption]) -> Result<Redeemed, Failure> {
+    async fn redeem(
+        &self,
+        connection: &mut Connection<Self>,
+        attempts: &[&PendingRedemption],
+    ) -> Result<Redeemed, Failure> {
         redeem::redeem::<Self>(connection, attempts).await
     }
 
     fn concern(error: &sqlx::Error) -> Concern {
         let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         code.and_then(|code| code.parse::<u32>().ok()).map_or(Concern::Database, fault::concern)
+    }
+
+    /// The database is a file: what fails is a statement, and a transaction that cannot be rolled back.
+    fn is_lost(_: &sqlx::Error) -> bool {
+        false
     }
 }

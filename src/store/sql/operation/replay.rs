@@ -72,7 +72,8 @@ impl Operation for RecordReplay {
         let issued = statement(statements::ISSUED).bind(&id).bind(&key.as_bytes()[..]);
         let Some(issued) = batch.row(issued, &id).await? else { return Ok(Ok(None)) };
         let recorded = row::repeated(&issued).map_err(Failure::column(&id))?;
-        if claim.claimed_at() >= recorded.grant_expires_at {
+        let now = batch.time_of_decision(claim.claimed_at()).await?;
+        if now >= recorded.grant_expires_at {
             return Ok(Err(ReplayError::Expired));
         }
         if (claim.link_name(), claim.subject()) != (&recorded.link_name, &recorded.subject) {
@@ -87,7 +88,7 @@ impl Operation for RecordReplay {
             ordinal: certificate.ordinal,
             number: certificate.number,
             kind: ReplayKind::Replayed,
-            at: claim.claimed_at(),
+            at: now,
             peer: claim.peer(),
             certificate: &certificate.record,
         };
@@ -127,7 +128,8 @@ impl Operation for RecordReissue {
         let read = statement(statements::REPEATED).bind(&id).bind(i64::from(of.ordinal));
         let Some(read) = batch.row(read, &id).await? else { return Ok(Err(CommitError::NotRepeatable)) };
         let recorded = row::repeated(&read).map_err(Failure::column(&id))?;
-        if admission.admitted_at() >= recorded.grant_expires_at {
+        let now = batch.time_of_decision(admission.admitted_at()).await?;
+        if now >= recorded.grant_expires_at {
             return Ok(Err(CommitError::Expired));
         }
         let is_same = (admission.link_name(), admission.subject()) == (&recorded.link_name, &recorded.subject);
@@ -139,7 +141,7 @@ impl Operation for RecordReissue {
             ordinal: of.ordinal,
             number: recorded.made + 1,
             kind: ReplayKind::Reissued,
-            at: admission.admitted_at(),
+            at: now,
             peer: admission.peer(),
             certificate: self.attempt.certificate(),
         };

@@ -98,11 +98,15 @@ impl Operation for Check {
         let filling = filling();
         batch.execute(statement(statements::FILL_READINESS).bind(&*filling)).await?;
         let suspect = self.suspect.map(|id| id.to_string());
+        batch.control(statements::SAVEPOINT_WRITES).await?;
         match touch(batch, suspect.as_deref()).await {
-            // The row breaks a rule: its redemptions fail for that, and others do not.
-            Ok(()) | Err(Failure::Row(_)) => {}
+            Ok(()) => {}
+            // The row breaks a rule: its redemptions fail for that, and others do not. PostgreSQL runs no statement after one
+            // that failed, before this.
+            Err(Failure::Row(_)) => batch.control(statements::ROLLBACK_TO_SAVEPOINT_WRITES).await?,
             Err(failure @ (Failure::Transaction(_) | Failure::Database(_))) => return Err(failure),
         }
+        batch.control(statements::RELEASE_SAVEPOINT_WRITES).await?;
         let row = batch.execute(statement(statements::SCHEMA_VERSION)).await?.ok_or_else(missing)?;
         let found = row.integer("version").map_err(Failure::column("(store)"))?;
         if found == self.schema {
