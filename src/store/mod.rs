@@ -16,6 +16,7 @@ mod memory;
 mod object;
 mod open;
 mod options;
+mod postgres;
 mod quota;
 mod receipt;
 mod server;

@@ -62,7 +62,7 @@ pub(crate) const SUB_MODULES: &[SubModules] = &[
             "object footprint",
             "changes wanted",
             "sql",
-            "fuzzing sqlite",
+            "fuzzing postgres sqlite",
             "open",
         ],
     },

@@ -1,0 +1,4 @@
+//! The store in a PostgreSQL database, which several processes can share.
+#![expect(dead_code, reason = "the backend that uses this follows")]
+
+mod fault;
