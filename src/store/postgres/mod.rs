@@ -1,4 +1,6 @@
 //! The store in a PostgreSQL database, which several processes can share.
 #![expect(dead_code, reason = "the backend that uses this follows")]
 
+mod connection;
 mod fault;
+mod settings;
