@@ -2,5 +2,7 @@
 #![expect(dead_code, reason = "the backend that uses this follows")]
 
 mod connection;
+mod doubt;
 mod fault;
+mod redeem;
 mod settings;
