@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Location, OpenError, Store, StoreOptions,
+    postgres::{PostgresOptions, PostgresStore},
     sqlite::{SqliteOptions, SqliteStore},
 };
 
@@ -16,6 +17,10 @@ pub async fn open(options: StoreOptions) -> Result<Arc<dyn Store>, OpenError> {
     match location {
         Location::Sqlite { database, lock } => {
             let store = SqliteStore::open(SqliteOptions { database, lock, key, quota, on_commit }).await?;
+            Ok(Arc::new(store))
+        }
+        Location::Postgres(address) => {
+            let store = PostgresStore::open(PostgresOptions { address, key, quota, on_commit }).await?;
             Ok(Arc::new(store))
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{DatabaseError, Quota, ServerProblem};
+use super::{DatabaseError, PostgresAddress, Quota, ServerProblem};
 use crate::file::FileError;
 
 /// The options of opening a store.
@@ -19,7 +19,7 @@ pub struct StoreOptions {
 }
 
 /// Where a store keeps everything.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Location {
     /// In a SQLite database on this machine.
     Sqlite {
@@ -28,6 +28,8 @@ pub enum Location {
         /// The lock that keeps a second process away.
         lock: PathBuf,
     },
+    /// In a PostgreSQL database, which several processes can share.
+    Postgres(PostgresAddress),
 }
 
 /// The result of a group commit, for metrics.

@@ -1,26 +1,27 @@
 //! The store in a PostgreSQL database, which several processes can share.
-#![expect(dead_code, reason = "the store that uses this follows")]
 
 mod connection;
 mod doubt;
 mod fault;
+mod open;
 mod redeem;
 mod settings;
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, path::PathBuf};
 
 use sqlx::{Connection as _, Postgres, postgres::PgPool};
 use tokio::time::timeout;
 
 use self::connection::{ANSWER_TIMEOUT, Setup, timed_out};
 use super::{
-    StoreFailure,
+    OnCommit, OpenError, PostgresAddress, Quota, StoreFailure,
     sql::{
         backend::{Backend, Connection, Row, fetch, run_on},
         failure::{Concern, Failure},
         redemption::Redeemed,
         statement::{Columns as _, Statement, statement},
         statements,
+        store::{Opened, SqlStore},
     },
 };
 use crate::{
@@ -29,10 +30,44 @@ use crate::{
     time::Timestamp,
 };
 
+/// The options of a store in PostgreSQL.
+pub(super) struct PostgresOptions {
+    /// Where the database is.
+    pub(super) address: PostgresAddress,
+    /// The key for codes, metadata and contents; made together with the tables, and useless without them and the other way
+    /// round.
+    pub(super) key: PathBuf,
+    /// How much each namespace may store.
+    pub(super) quota: Quota,
+    /// Is called with each group commit, on the writer's task: it must not block.
+    pub(super) on_commit: OnCommit,
+}
+
+/// Grants and objects in a PostgreSQL database.
+pub(super) type PostgresStore = SqlStore<PostgresBackend>;
+
 /// The backend of the shared store for PostgreSQL.
 pub(super) struct PostgresBackend {
     setup: Setup,
     readers: PgPool,
+}
+
+impl PostgresStore {
+    /// Connects, makes or migrates the tables if they are older than this program, and starts the writer on the current
+    /// runtime.
+    ///
+    /// # Errors
+    /// [`OpenError`]; the database is unchanged then, or migrated and whole.
+    pub(super) async fn open(options: PostgresOptions) -> Result<Self, OpenError> {
+        let PostgresOptions { address, key, quota, on_commit } = options;
+        let setup = Setup::new(address);
+        let mut connection = setup.open_writer().await.map_err(|error| open::refused(setup.address(), error))?;
+        let prepared = open::prepare::<PostgresBackend>(&mut connection, setup.address(), &key).await?;
+        let readers = setup.open_readers().await.map_err(|error| open::refused(setup.address(), error))?;
+        let open::Prepared { key, schema, state } = prepared;
+        let backend = PostgresBackend { setup, readers };
+        Ok(Self::start(Opened { backend, writer: connection, key, schema, state, quota }, on_commit))
+    }
 }
 
 impl Backend for PostgresBackend {
