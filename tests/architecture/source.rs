@@ -71,6 +71,8 @@ fn submodules(text: &str) -> Vec<(&str, Compiled)> {
         let words: Vec<&str> = line.strip_suffix(';').unwrap_or_default().split(' ').collect();
         if let [.., "mod", name] = words[..]
             && !is_comment(line)
+            // What the specification's tests share with the library's is no part of the library.
+            && !above.starts_with(r#"#[path = "../../../tests/spec/"#)
         {
             found.push((name, if above == "#[cfg(test)]" { Compiled::ForTests } else { Compiled::Always }));
         }

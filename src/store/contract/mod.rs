@@ -5,6 +5,7 @@ mod changes;
 mod linearizable;
 mod model;
 mod objects;
+pub(in crate::store) mod postgres;
 mod promises;
 mod reading;
 mod replay;
@@ -23,6 +24,13 @@ macro_rules! on_every_store {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $promise() {
                 within(async { super::$promise(MemoryBench::fresh().await).await }).await;
+            })*
+        }
+        mod on_postgres {
+            use $crate::store::contract::{Bench as _, postgres::PostgresBench, within};
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() {
+                within(async { super::$promise(PostgresBench::fresh().await).await }).await;
             })*
         }
         mod on_sqlite {

@@ -1,10 +1,12 @@
-//! Property test: SQLite answers any sequence of operations as the store in memory does.
+//! Property test: each database answers any sequence of operations as the store in memory does.
+
+use std::future::Future;
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::{
     Bench, Kept, MemoryBench, SqliteBench, admission, at, certificate, change, claim, commit, commit_kept, new_grant,
-    within,
+    postgres::PostgresBench, within,
 };
 use crate::{
     grant::{Allowance, CertificateRecord, Grant, GrantMetadata, KeyFingerprint, Reissue, Revision},
@@ -231,12 +233,12 @@ async fn answer(store: &impl Store, step: &Step, known: &Known, new: &NewGrant, 
     }
 }
 
-async fn run(steps: Vec<Step>) {
-    let (mut memory, mut sqlite) = (MemoryBench::fresh().await, SqliteBench::fresh().await);
+async fn run<B: Bench>(steps: Vec<Step>) {
+    let (mut memory, mut tested) = (MemoryBench::fresh().await, B::fresh().await);
     let mut known = Known::default();
     for step in steps {
         if matches!(step, Step::Reopen) {
-            (memory, sqlite) = (memory.reopened().await, sqlite.reopened().await);
+            (memory, tested) = (memory.reopened().await, tested.reopened().await);
         }
         let mut new = new_grant("unused");
         if let Step::Create { namespace, name, allowed, expires_at, label } = &step {
@@ -246,31 +248,40 @@ async fn run(steps: Vec<Step>) {
         let fresh = certificate();
 
         let expected = answer(&*memory.store(), &step, &known, &new, fresh).await;
-        let answered = answer(&*sqlite.store(), &step, &known, &new, fresh).await;
+        let answered = answer(&*tested.store(), &step, &known, &new, fresh).await;
 
         assert_eq!(answered, expected, "{step:?}");
-        assert_eq!(sqlite.store().revision().await.unwrap(), memory.store().revision().await.unwrap(), "{step:?}");
+        assert_eq!(tested.store().revision().await.unwrap(), memory.store().revision().await.unwrap(), "{step:?}");
         known.grants.extend(memory.store().get(new.id).await.unwrap());
         known.last_certificate = Some(fresh);
     }
     assert_eq!(
-        list(&*sqlite.store(), None, PageLimit::FULL).await,
+        list(&*tested.store(), None, PageLimit::FULL).await,
         list(&*memory.store(), None, PageLimit::FULL).await
     );
     for grant in &known.grants {
-        let ledger = sqlite.store().redemptions(grant.id, 0, 1000).await.unwrap();
+        let ledger = tested.store().redemptions(grant.id, 0, 1000).await.unwrap();
         assert_eq!(ledger, memory.store().redemptions(grant.id, 0, 1000).await.unwrap());
-        let replays = sqlite.store().replays(grant.id, (0, 0), 1000).await.unwrap();
+        let replays = tested.store().replays(grant.id, (0, 0), 1000).await.unwrap();
         assert_eq!(replays, memory.store().replays(grant.id, (0, 0), 1000).await.unwrap());
     }
+}
+
+fn one_thread(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(within(test));
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_sequence_of_operations_is_answered_as_by_the_store_in_memory(steps in steps()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(within(run(steps)));
+    fn sqlite_answers_any_sequence_of_operations_as_the_store_in_memory_does(steps in steps()) {
+        one_thread(run::<SqliteBench>(steps));
+    }
+
+    #[test]
+    fn postgresql_answers_any_sequence_of_operations_as_the_store_in_memory_does(steps in steps()) {
+        one_thread(run::<PostgresBench>(steps));
     }
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
-use super::{Bench, MemoryBench, SqliteBench, admission, at, certificate, change, commit, key, new_grant, within};
+use super::{
+    Bench, MemoryBench, SqliteBench, admission, at, certificate, change, commit, key, new_grant,
+    postgres::PostgresBench, within,
+};
 use crate::{
     grant::{Grant, Revision},
     store::{
@@ -206,7 +209,8 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(within(async {
             follow::<MemoryBench>(steps.clone()).await;
-            follow::<SqliteBench>(steps).await;
+            follow::<SqliteBench>(steps.clone()).await;
+            follow::<PostgresBench>(steps).await;
         }));
     }
 }

@@ -24,7 +24,9 @@ use self::{
     history::{Call, is_linearizable},
     specification::{Answer, Operation},
 };
-use super::{Bench, MemoryBench, SqliteBench, admission, certificate, change, commit, new_grant, within};
+use super::{
+    Bench, MemoryBench, SqliteBench, admission, certificate, change, commit, new_grant, postgres::PostgresBench, within,
+};
 use crate::{
     grant::{Allowance, CertificateRecord, Grant},
     store::{CommitError, GrantChange, GrantStore, Store, StoreError, UpdateError},
@@ -179,6 +181,14 @@ proptest! {
         clients in clients(),
     ) {
         one_thread(run::<SqliteBench>(allowed, clients));
+    }
+
+    #[test]
+    fn concurrent_operations_on_postgresql_are_answered_as_if_one_came_after_the_other(
+        allowed in 1..5_u32,
+        clients in clients(),
+    ) {
+        one_thread(run::<PostgresBench>(allowed, clients));
     }
 
     #[test]
