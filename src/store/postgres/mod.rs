@@ -6,6 +6,8 @@ mod fault;
 mod open;
 mod redeem;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::{ops::ControlFlow, path::PathBuf};
 

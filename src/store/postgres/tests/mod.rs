@@ -1,0 +1,3 @@
+//! What is promised of PostgreSQL beyond the contract.
+
+mod opening;
