@@ -30,6 +30,9 @@ pub const MOST_REISSUES: u32 = 3;
 /// 8. *A caller may go away.* Dropping a returned future leaves the operation either done or not begun, never half done.
 /// 9. *Secrets are sealed.* Codes, metadata and the contents of objects cannot be read from the stored bytes without the
 ///    sealing key.
+/// 10. *In-doubt commits are resolved.* When a database that is reached over a network loses the answer to a commit of
+///     redemptions, the store looks them up in the ledger before it answers: those that are recorded are answered as counted,
+///     the others are tried once more, with the same serial numbers, or fail. No attempt has two rows.
 pub trait GrantStore: Send + Sync + 'static {
     /// Stores a new grant, its redemptions made zero.
     ///

@@ -57,12 +57,12 @@ use crate::{
 ///
 /// What it promises beyond [`GrantStore`]:
 ///
-/// 10. *All or none.* Writes of objects that are asked for together are done together, or none is.
-/// 11. *Every change is published once.* Each change of a grant or an object since the store was opened is published with
+/// 11. *All or none.* Writes of objects that are asked for together are done together, or none is.
+/// 12. *Every change is published once.* Each change of a grant or an object since the store was opened is published with
 ///     its revision, in the order of revisions, after it is durable and before it is answered; nothing else is.
-/// 12. *A gap is reported.* A caller that asks for changes since a revision gets all of them, or an error that says
+/// 13. *A gap is reported.* A caller that asks for changes since a revision gets all of them, or an error that says
 ///     that some are no longer known.
-/// 13. *Going back is noticed.* When the database is older than what was seen of it, redemptions fail until an operator has
+/// 14. *Going back is noticed.* When the database is older than what was seen of it, redemptions fail until an operator has
 ///     acknowledged that, which expires the open grants. Revisions grow all the same.
 pub trait Store: GrantStore + ObjectStore {
     /// What has changed lately, of grants and of objects.

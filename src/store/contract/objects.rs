@@ -1,4 +1,4 @@
-//! Objects: promise 10, and the promises of grants that hold for objects too.
+//! Objects: promise 11, and the promises of grants that hold for objects too.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The nine promises of `GrantStore`. The comment at each test is the number of its promise.
+//! The promises of `GrantStore`, but the tenth (`store/postgres/tests/doubt.rs`). The comment at each test is the number of its promise.
 
 use std::{
     future::Future,
