@@ -16,6 +16,7 @@ mod cluster;
 mod programs;
 
 pub(in crate::store) use cluster::{Cluster, ClusterOptions, Database, shared};
+pub(in crate::store) use programs::Account;
 
 /// The clock of the tests is what they admit at, so that of the database follows it.
 pub(in crate::store) const FOLLOW_THE_CLOCK_OF_THE_TESTS: &str = "CREATE OR REPLACE FUNCTION time_of_decision(admitted_at BIGINT) \

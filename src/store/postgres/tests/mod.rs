@@ -4,6 +4,7 @@ mod doubt;
 mod opening;
 mod proxy;
 mod replicas;
+mod tls;
 
 use std::time::Duration;
 

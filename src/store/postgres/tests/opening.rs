@@ -14,12 +14,12 @@ use crate::store::{
     postgres::{PostgresStore, connection::Setup},
 };
 
-async fn open(address: PostgresAddress, files: &Files) -> Result<PostgresStore, OpenError> {
+pub(super) async fn open(address: PostgresAddress, files: &Files) -> Result<PostgresStore, OpenError> {
     within(PostgresStore::open(options(address, files))).await
 }
 
 /// Why the database is refused.
-async fn problem(address: PostgresAddress) -> ServerProblem {
+pub(super) async fn problem(address: PostgresAddress) -> ServerProblem {
     let refused = open(address, &Files::new()).await.err();
     let Some(OpenError::Server { problem, .. }) = refused else { panic!("{refused:?}") };
     problem
