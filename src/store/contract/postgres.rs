@@ -8,10 +8,9 @@ use crate::store::{
     postgres::{PostgresOptions, PostgresStore},
 };
 
-#[allow(dead_code, reason = "the specification uses more of it")]
+#[expect(dead_code, reason = "the specification uses more of it")]
 #[path = "../../../tests/spec/postgres/cluster.rs"]
 mod cluster;
-#[allow(dead_code, reason = "the specification uses more of it")]
 #[path = "../../../tests/spec/postgres/programs.rs"]
 mod programs;
 
