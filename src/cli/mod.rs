@@ -1,7 +1,7 @@
 //! Level 5: the command line. Commands, configuration, output, telemetry; the work is done in the modules below.
 //!
 //! The files of this module in their order, each using only those before it: `exit`, `output`, `data_dir`, `log_queue`,
-//! `telemetry`, `user_file`, `backup_error`, `config`, `serve`, `error`, `flag`, `files`, `args`, `resource`,
+//! `telemetry`, `database`, `user_file`, `backup_error`, `config`, `serve`, `error`, `flag`, `files`, `args`, `resource`,
 //! `answer`, `server`, `command`, `run`, `fuzzing`.
 
 mod answer;
@@ -10,6 +10,8 @@ mod backup_error;
 mod command;
 mod config;
 mod data_dir;
+#[expect(dead_code, reason = "the configuration does not use it yet")]
+mod database;
 mod error;
 mod exit;
 mod files;

@@ -39,7 +39,7 @@ pub(crate) const MODULES: &[Module] = &[
     Module {
         name: "cli",
         level: 5,
-        crates: "base64 clap clap_complete if_addrs rustix sd_notify serde serde_json serde_saphyr tokio tracing \
+        crates: "base64 clap clap_complete if_addrs percent_encoding rustix sd_notify serde serde_json serde_saphyr tokio tracing \
                  tracing_subscriber uuid",
     },
 ];
@@ -72,7 +72,7 @@ pub(crate) const SUB_MODULES: &[SubModules] = &[
         order: &[
             "data_dir exit log_queue output",
             "telemetry",
-            "user_file",
+            "database user_file",
             "backup_error config",
             "serve",
             "error",

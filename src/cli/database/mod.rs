@@ -1,0 +1,3 @@
+//! Which database the store is in: the URL that an operator writes, and the password that belongs to it.
+
+mod url;
