@@ -1,5 +1,8 @@
 //! The URL of a PostgreSQL database, as libpq writes it: <https://www.postgresql.org/docs/current/libpq-connect.html>.
 
+#[cfg(test)]
+mod tests;
+
 use std::{net::IpAddr, path::PathBuf};
 
 use percent_encoding::percent_decode_str;
