@@ -41,6 +41,7 @@ pub use object::{
 };
 pub use open::open;
 pub use options::{CommitOutcome, CommitReport, Location, OnCommit, OpenError, StoreOptions};
+pub use postgres::examine_postgres;
 pub use quota::{Counted, Quota, QuotaExceeded};
 pub use receipt::{Claimed, Receipt, Recorded, Replayed, ReplayedCertificate};
 pub use server::{DatabasePassword, PostgresAddress, PostgresServer, PostgresTls, PostgresTlsMode, ServerProblem};

@@ -9,7 +9,10 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::{ops::ControlFlow, path::PathBuf};
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
 
 use sqlx::{Connection as _, Postgres, postgres::PgPool};
 use tokio::time::timeout;
@@ -70,6 +73,18 @@ impl PostgresStore {
         let backend = PostgresBackend { setup, readers };
         Ok(Self::start(Opened { backend, writer: connection, key, schema, state, quota }, on_commit))
     }
+}
+
+/// Finds out whether the store at this address could be opened with this key, and leaves everything as it was.
+///
+/// # Errors
+/// The [`OpenError`] of opening it.
+pub async fn examine_postgres(address: &PostgresAddress, key: &Path) -> Result<(), OpenError> {
+    let refused = |error| open::refused(address, error);
+    let setup = Setup::new(address.clone());
+    let mut connection = setup.open_writer().await.map_err(refused)?;
+    open::examine::<PostgresBackend>(&mut connection, address, key).await?;
+    connection.close().await.map_err(refused)
 }
 
 impl Backend for PostgresBackend {

@@ -11,10 +11,12 @@ use super::fault;
 use crate::store::{
     DatabaseError, OpenError, PostgresAddress, ServerProblem,
     sql::{
-        backend::Backend,
+        backend::{Backend, fetch},
         guard::StoreState,
         open::{migrate, state, unlock},
         seal::SealingKey,
+        statement::statement,
+        statements,
     },
 };
 
@@ -26,6 +28,7 @@ const LONGER_TIMEOUTS: &str = "SET LOCAL lock_timeout = '60s'; SET LOCAL stateme
 /// What there is before anything is made: the version of the schema, and what the user may do.
 const FIND_TABLES: &str = "SELECT current_schema() AS schema, \
      to_regclass('_sqlx_migrations') IS NOT NULL AS has_tables, \
+     COALESCE(has_table_privilege(to_regclass('_sqlx_migrations'), 'SELECT'), TRUE) AS may_read, \
      COALESCE(has_schema_privilege(current_schema(), 'CREATE'), FALSE) AS may_create";
 const SCHEMA_VERSION: &str = "SELECT MAX(version) AS version FROM _sqlx_migrations";
 /// A table that the user may not use. The table of migrations is only read then.
@@ -62,13 +65,42 @@ pub(super) async fn prepare<B: Backend<Database = Postgres>>(
     let refused = |error| refused(address, error);
     let name = address.to_string();
     let mut transaction = connection.begin().await.map_err(refused)?;
-    sqlx::raw_sql(LONGER_TIMEOUTS).execute(&mut *transaction).await.map_err(refused)?;
-    sqlx::raw_sql(LOCK).execute(&mut *transaction).await.map_err(refused)?;
-    let schema = make_tables(&mut transaction, address, &name).await?;
+    let schema = make_tables_alone(&mut transaction, address, &name).await?;
     let key = unlock::<B>(&mut transaction, &name, key).await?;
     let state = state::<B>(&mut transaction, &name, None).await?;
     transaction.commit().await.map_err(refused)?;
     Ok(Prepared { key, schema, state })
+}
+
+/// Does what [`prepare`] does and takes it back, so that everything that could be wrong is found and nothing is left behind.
+pub(super) async fn examine<B: Backend<Database = Postgres>>(
+    connection: &mut PgConnection,
+    address: &PostgresAddress,
+    key: &Path,
+) -> Result<(), OpenError> {
+    let refused = |error| refused(address, error);
+    let name = address.to_string();
+    let mut transaction = connection.begin().await.map_err(refused)?;
+    make_tables_alone(&mut transaction, address, &name).await?;
+    let probe = statement(statements::PROBE);
+    let is_new = fetch::<B>(&mut transaction, probe).await.map_err(refused)?.is_empty();
+    // A new store gets a key, which would be left behind.
+    if !is_new {
+        unlock::<B>(&mut transaction, &name, key).await?;
+    }
+    transaction.rollback().await.map_err(refused)
+}
+
+/// Brings the tables to the version this program needs, while no other process does, and answers that version.
+async fn make_tables_alone(
+    transaction: &mut PgConnection,
+    address: &PostgresAddress,
+    name: &str,
+) -> Result<i64, OpenError> {
+    let refused = |error| refused(address, error);
+    sqlx::raw_sql(LONGER_TIMEOUTS).execute(&mut *transaction).await.map_err(refused)?;
+    sqlx::raw_sql(LOCK).execute(&mut *transaction).await.map_err(refused)?;
+    make_tables(transaction, address, name).await
 }
 
 /// Brings the tables to the version this program needs, and answers that version.
@@ -80,6 +112,9 @@ async fn make_tables(connection: &mut PgConnection, address: &PostgresAddress, n
     let Some(schema) = found.try_get::<Option<String>, _>("schema").map_err(failed)? else {
         return refuse(ServerProblem::NoSchema { user });
     };
+    if !found.try_get::<bool, _>("may_read").map_err(failed)? {
+        return refuse(ServerProblem::MayNotUse { user, table: "_sqlx_migrations".to_owned(), schema });
+    }
     let migrator = migrator();
     let known = migrator.iter().map(|migration| migration.version).max();
     let version = match found.try_get("has_tables").map_err(failed)? {
