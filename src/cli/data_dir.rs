@@ -113,6 +113,11 @@ impl DataDir {
         path.join("admin.url")
     }
 
+    /// The database with the store when that is not in the data directory: its URL without a password, one line.
+    pub(crate) fn database_url_of(path: &Path) -> PathBuf {
+        path.join("database.url")
+    }
+
     /// The self-made certificate of the redeem listener.
     pub(crate) fn server(&self) -> PairFiles {
         PairFiles::within(&self.0.join("server"))

@@ -10,7 +10,6 @@ mod backup_error;
 mod command;
 mod config;
 mod data_dir;
-#[cfg_attr(not(test), expect(dead_code, reason = "the configuration does not use it yet"))]
 mod database;
 mod error;
 mod exit;

@@ -41,6 +41,29 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "GRANTD_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<String>,
 
+    /// A PostgreSQL database for the store, as postgres://USER@HOST:PORT/DATABASE [default: SQLite in the data directory]
+    ///
+    /// The server's certificate is verified, except at a loopback address and on a Unix socket (?host=/run/postgresql);
+    /// ?sslrootcert=FILE names its CA. The password comes from --database-password-file, else PGPASSWORD, else the file
+    /// that PGPASSFILE names; in GRANTD_DATABASE and in a private configuration file it may be in the URL.
+    #[arg(long, env = "GRANTD_DATABASE", hide_env_values = true, value_name = "URL", help_heading = "Database")]
+    pub(crate) database: Option<String>,
+    /// A private file with the password of the database's user, one line
+    #[arg(long, env = "GRANTD_DATABASE_PASSWORD_FILE", value_name = "FILE", help_heading = "Database")]
+    pub(crate) database_password_file: Option<String>,
+    /// Accept ?sslmode=require, verify-ca or disable for a database beyond this host
+    ///
+    /// Whoever is on the way can then read the store and answer in the place of the database.
+    #[arg(
+        long,
+        env = "GRANTD_DATABASE_INSECURE",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        value_name = "BOOL",
+        help_heading = "Database"
+    )]
+    pub(crate) database_insecure: Option<String>,
+
     /// The address and port on which connecting sites redeem tokens [default: 0.0.0.0:9090]
     #[arg(long, env = "GRANTD_LISTEN", value_name = "ADDRESS", help_heading = "Listeners")]
     pub(crate) listen: Option<String>,

@@ -2,6 +2,7 @@
 //!
 //! Flags win over the environment, the environment over the file, the file over the defaults.
 
+mod database;
 mod fault;
 mod sites;
 mod source;
@@ -18,6 +19,7 @@ use std::{
 };
 
 use clap::ArgMatches;
+pub(crate) use database::{DatabaseConfig, PostgresConfig};
 use fault::Faults;
 pub(crate) use fault::{Fault, Origin};
 use serde_saphyr::{Spanned, UserMessageFormatter};
@@ -53,6 +55,8 @@ pub(crate) struct ServeConfig {
     pub(crate) file: Option<PathBuf>,
     /// The directory of database, keys and admin socket; it is made if it does not exist.
     pub(crate) data_dir: PathBuf,
+    /// Where the store is.
+    pub(crate) database: DatabaseConfig,
     /// The address of the redeem listener.
     pub(crate) listen: SocketAddr,
     /// The address of the observe listener.
@@ -146,7 +150,7 @@ pub(crate) fn resolve(flags: &ArgMatches, surroundings: &Surroundings<'_>) -> Re
     if let Some(file) = &file {
         sources.file = read_file(file, &mut faults);
     }
-    let config = build(&mut sources, surroundings, &mut faults);
+    let config = build(&mut sources, file.as_deref(), surroundings, &mut faults);
     std::mem::take(&mut sources.file).finish(&mut faults);
     match config {
         Some(config) if faults.0.is_empty() => Ok(ServeConfig { file, ..config }),
@@ -176,7 +180,12 @@ fn read_file(path: &Path, faults: &mut Faults) -> Table {
 }
 
 /// Reads every setting, also after a fault in another one. Returns `None` only after adding a fault.
-fn build(s: &mut Sources<'_>, surroundings: &Surroundings<'_>, faults: &mut Faults) -> Option<ServeConfig> {
+fn build(
+    s: &mut Sources<'_>,
+    file: Option<&Path>,
+    surroundings: &Surroundings<'_>,
+    faults: &mut Faults,
+) -> Option<ServeConfig> {
     let default_listen = SocketAddr::from(([0, 0, 0, 0], 9090));
     let default_observe = SocketAddr::from(([127, 0, 0, 1], 9091));
     let listen = s.value("listen", "listen", default_listen, faults, socket_address);
@@ -201,6 +210,7 @@ fn build(s: &mut Sources<'_>, surroundings: &Surroundings<'_>, faults: &mut Faul
     let config = ServeConfig {
         file: None,
         data_dir: data_dir.clone().unwrap_or_default(),
+        database: database::database(s, file, faults),
         listen,
         observe_listen,
         admin_listen,

@@ -158,7 +158,7 @@ fn every_fault_is_reported_at_once_with_its_origin() {
             "line 4: limits.maxBodyBytes: must be a whole number from 1 to 16384; got \"99999\"",
             "line 7: sites[0].name: must consist of lower case letters, digits, '-' or '.', and start and end with a letter or digit (for example 'my-site'); got \"A\"",
             "line 9: sites[0].endpoints[0].port: must be a port between 1 and 65535; got \"0\"",
-            "line 1: listne: is not a known field; known here are adminListen, caKeyType, caOverlap, certificateValidity, clientKeyType, dataDir, diskReserveBytes, drainTimeout, limits, listen, log, logFormat, maxBytesPerNamespace, maxObjectsPerNamespace, observeListen, proxyProtocolFrom, publicUrl, retention, retryWindow, sites, tls",
+            "line 1: listne: is not a known field; known here are adminListen, caKeyType, caOverlap, certificateValidity, clientKeyType, dataDir, database, databaseInsecure, databasePasswordFile, diskReserveBytes, drainTimeout, limits, listen, log, logFormat, maxBytesPerNamespace, maxObjectsPerNamespace, observeListen, proxyProtocolFrom, publicUrl, retention, retryWindow, sites, tls",
             "line 5: limits.colour: is not a known field; known here are handshakeDeadline, maxBodyBytes, maxConnections, maxConnectionsPerPeer, maxHandshakes, maxHeaderBytes, maxHeaders, requestDeadline",
         ]
     );

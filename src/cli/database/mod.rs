@@ -2,3 +2,6 @@
 
 mod password;
 mod url;
+
+pub(crate) use password::{PasswordError, with_password};
+pub(crate) use url::{database_address, is_protected};

@@ -139,7 +139,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::cli::database::url::database_address;
+    use crate::cli::database::database_address;
 
     /// A private file with this text, removed in the end.
     struct Written(PathBuf);

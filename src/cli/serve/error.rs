@@ -4,7 +4,7 @@ use std::{fmt::Write as _, path::PathBuf};
 
 use crate::{
     app::{ClockMarkError, DuplicateSite, chain},
-    cli::{exit::Exit, output::ConsoleError, user_file::UserFileError},
+    cli::{database::PasswordError, exit::Exit, output::ConsoleError, user_file::UserFileError},
     file::FileError,
     http::TlsError,
     kube::AdminListenerError,
@@ -28,6 +28,12 @@ pub(crate) enum ServeError {
     /// The database cannot be used.
     #[error(transparent)]
     Store(OpenError),
+    /// The password of the database cannot be read.
+    #[error(transparent)]
+    DatabasePassword(PasswordError),
+    /// The store of the data directory is in another database, which this file names.
+    #[error("the store of this data directory is in the database that {} names, and no --database is given", .0.display())]
+    StoreIsElsewhere(PathBuf),
     /// The database did not answer.
     #[error(transparent)]
     StoreFailed(StoreError),
@@ -80,6 +86,8 @@ impl ServeError {
         match self {
             Self::Make(_) | Self::File(_) | Self::Store(_) | Self::StoreFailed(_) => true,
             Self::Files(_)
+            | Self::DatabasePassword(_)
+            | Self::StoreIsElsewhere(_)
             | Self::ClockMark(_)
             | Self::DiskFull { .. }
             | Self::Sites(_)
@@ -97,7 +105,18 @@ impl ServeError {
     /// The exit code of the program.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Files(_) | Self::Sites(_) | Self::NoPublicUrl | Self::Users(_) => Exit::Usage,
+            Self::Files(_)
+            | Self::DatabasePassword(_)
+            | Self::StoreIsElsewhere(_)
+            | Self::Store(
+                OpenError::Server { .. }
+                | OpenError::NewerSchema { .. }
+                | OpenError::WrongKey { .. }
+                | OpenError::KeyMissing { .. },
+            )
+            | Self::Sites(_)
+            | Self::NoPublicUrl
+            | Self::Users(_) => Exit::Usage,
             Self::Make(_)
             | Self::File(_)
             | Self::Store(_)
@@ -123,12 +142,16 @@ impl ServeError {
             Self::Store(OpenError::Locked { .. }) => {
                 Some("a grantd serves from this data directory already: stop it, or choose another with --data-dir")
             }
+            Self::StoreIsElsewhere(_) => Some(
+                "give that database with --database; or, to begin with an empty store in the data directory, remove the file",
+            ),
             Self::DiskFull { .. } => Some(
                 "free space on that disk: old logs, container images, copies of the data directory. In the data directory \
                  itself delete nothing: grantd.db and the files beside it hold the grants and the ledger",
             ),
             Self::Make(_)
             | Self::Store(_)
+            | Self::DatabasePassword(_)
             | Self::StoreFailed(_)
             | Self::ClockMark(_)
             | Self::Sites(_)

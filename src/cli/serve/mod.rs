@@ -8,6 +8,7 @@ mod material;
 mod reconfigure;
 mod refresh;
 mod signals;
+mod store;
 mod users;
 
 use std::{fmt::Write as _, net::SocketAddr, sync::Arc};
@@ -20,6 +21,7 @@ pub(crate) use reconfigure::ReadConfig;
 use reconfigure::Reconfigure;
 use refresh::{Refresher, Seen, ServingSource};
 use signals::Hangup;
+use store::{Opened, Place};
 use tokio::{
     sync::watch,
     task::{JoinHandle, JoinSet},
@@ -42,7 +44,7 @@ use crate::{
     link::PublicUrl,
     metrics::Metrics,
     pki::{Profile, ServingIdentity},
-    store::{self, Quota, Store, StoreOptions},
+    store::StoreLock,
     time::{Clock, Timestamp},
 };
 
@@ -59,7 +61,7 @@ pub(crate) async fn run(
 ) -> Result<(), ServeError> {
     let mut stop = signals::Stop::listen().map_err(ServeError::Signals)?;
     let hangup = Hangup::listen().map_err(ServeError::Signals)?;
-    let server = tokio::select! {
+    let mut server = tokio::select! {
         built = Server::build(&config, read_again, metrics) => {
             built.map_err(|fault| disk::explained(fault, &config.data_dir))?
         }
@@ -67,6 +69,8 @@ pub(crate) async fn run(
     };
     server.announce(&config, console).map_err(ServeError::Banner)?;
     let app = Arc::clone(&server.app);
+    // Until the store is closed.
+    let _lock = server.lock.take();
     let (close, closing) = watch::channel(false);
     let mut listeners = server.open(&config, hangup, &closing);
     app.started();
@@ -121,6 +125,9 @@ async fn report_readiness(app: Arc<App>) {
 /// All parts of the server, opened but not serving yet.
 struct Server {
     app: Arc<App>,
+    /// The database with the store, when that is not in the data directory.
+    database: Option<String>,
+    lock: Option<StoreLock>,
     data_dir: DataDir,
     redeem: RedeemListener,
     observe: ObserveListener,
@@ -163,8 +170,9 @@ impl Server {
         // Read before the files are loaded, so that a file that changes in between is loaded again.
         let seen = Seen::of(config);
         let given = material::load_given(config, now)?;
+        let place = Place::examined(config).await?;
         let data_dir = DataDir::open(&config.data_dir).map_err(ServeError::File)?;
-        let store = open_store(&data_dir, config.quota, &metrics).await?;
+        let Opened { store, lock } = place.open(&data_dir, config, &metrics).await?;
         // The lock on the store is held, so no other server writes here.
         disk::tidy(&data_dir, now);
         let loaded_revision = store.advance().await.map_err(ServeError::StoreFailed)?;
@@ -204,7 +212,7 @@ impl Server {
                 loaded_revision,
             },
         );
-        let reserve = DiskReserve { directory: data_dir.path().to_owned(), bytes: config.disk_reserve };
+        let reserve = DiskReserve { directory: data_dir.path().to_owned(), bytes: place.disk_reserve(config) };
         let app = app.with_disk_reserve(reserve).with_clock_mark(DataDir::clock_mark_of(data_dir.path()));
         let app = Arc::new(app.map_err(ServeError::ClockMark)?);
         app.load_sites().await.map_err(ServeError::StoreFailed)?;
@@ -219,7 +227,8 @@ impl Server {
             Some(_) => Some(UserFollower::start(Arc::clone(&app), config.data_dir.clone()).map_err(ServeError::Users)?),
             None => None,
         };
-        Ok(Self { app, data_dir, redeem, observe, admin, admin_network, refresher, users })
+        let database = place.elsewhere();
+        Ok(Self { app, database, lock, data_dir, redeem, observe, admin, admin_network, refresher, users })
     }
 
     /// Prints the addresses and paths of the server, and the next command to run.
@@ -247,6 +256,9 @@ impl Server {
                 writeln!(text, "  kubectl   {url}  (listening on {}; see 'grantd kubeconfig')", listener.local_addr());
         }
         let _ = writeln!(text, "  data      {}", self.data_dir.path().display());
+        if let Some(database) = &self.database {
+            let _ = writeln!(text, "  database  {database}");
+        }
         let _ = writeln!(text, "\nMake a token that a connecting site can redeem once:\n");
         let _ = writeln!(text, "  {command}");
         console.print(&text)
@@ -302,17 +314,6 @@ impl Server {
 /// The work of a background task, which owns the service that is told when it panics.
 async fn supervised<T>(app: Arc<App>, task: BackgroundTask, work: impl Future<Output = T>) -> T {
     app.supervised(task, work).await
-}
-
-async fn open_store(data_dir: &DataDir, quota: Quota, metrics: &Arc<Metrics>) -> Result<Arc<dyn Store>, ServeError> {
-    let metrics = Arc::clone(metrics);
-    let options = StoreOptions {
-        location: data_dir.store(),
-        key: data_dir.sealing_key(),
-        quota,
-        on_commit: Box::new(move |report| metrics.committed(report.batch, report.took)),
-    };
-    store::open(options).await.map_err(ServeError::Store)
 }
 
 fn public_url(config: &ServeConfig, redeem: &RedeemListener) -> Result<PublicUrl, ServeError> {

@@ -120,6 +120,7 @@ fn settings_that_differ(old: &ServeConfig, new: &ServeConfig) -> Vec<&'static st
     let ServeConfig {
         file: _,
         data_dir,
+        database,
         listen,
         observe_listen,
         admin_listen,
@@ -141,6 +142,7 @@ fn settings_that_differ(old: &ServeConfig, new: &ServeConfig) -> Vec<&'static st
     } = old;
     let all = [
         ("dataDir", *data_dir != new.data_dir),
+        ("database", *database != new.database),
         ("listen", *listen != new.listen),
         ("observeListen", *observe_listen != new.observe_listen),
         ("adminListen", *admin_listen != new.admin_listen),
