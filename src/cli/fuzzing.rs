@@ -6,6 +6,7 @@ use super::{
     args::Cli,
     command::apply::read_documents,
     config::{self, Surroundings},
+    database::{database_address, is_protected},
 };
 use crate::grant::Namespace;
 
@@ -30,4 +31,20 @@ pub fn configuration(text: &str) {
             assert!(!config.sites.is_empty(), "a configuration without a site");
         }
     }
+}
+
+/// Reads the URL of a database as `grantd serve` does. What is read shows no password; what is refused is not quoted.
+pub fn database_url(text: &str) {
+    const CANARY: &str = "canaryinthecoalmine";
+    let said = match database_address(text) {
+        Ok(address) => format!("{} {address} {address:?}", is_protected(&address)),
+        Err(error) => error.to_string(),
+    };
+    let with_password = format!("postgres://u:{CANARY}{text}");
+    let shown = match database_address(&with_password) {
+        Ok(address) if address.password.is_some() => format!("{address} {address:?}"),
+        Ok(_) => String::new(),
+        Err(error) => format!("{error} {error:?}"),
+    };
+    assert!(!said.is_empty() && (text.contains("canary") || !shown.contains(CANARY)), "{shown}");
 }

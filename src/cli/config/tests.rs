@@ -335,3 +335,55 @@ fn no_data_directory_at_all_is_a_fault() {
         ["--data-dir: must be given, because neither STATE_DIRECTORY nor XDG_DATA_HOME nor HOME is set"]
     );
 }
+
+fn postgres(flags: &[&str], environment: &[(&str, &str)]) -> Result<PostgresConfig, Vec<String>> {
+    let home = [("HOME", "/home/u")];
+    let asked = Asked { flags, environment: &[&home, environment].concat(), file: None };
+    match asked.resolve().map(|config| config.database) {
+        Ok(DatabaseConfig::Postgres(config)) => Ok(*config),
+        Ok(DatabaseConfig::Sqlite) => panic!("SQLite"),
+        Err(error) => Err(error.faults.iter().map(ToString::to_string).collect()),
+    }
+}
+
+#[test]
+fn the_store_is_in_the_data_directory_unless_a_database_is_named() {
+    assert_eq!(NOTHING.resolve().unwrap().database, DatabaseConfig::Sqlite);
+    let config = postgres(&["--database", "postgres://g@db/d", "--database-password-file", "/p"], &[]).unwrap();
+    assert_eq!(
+        (config.address.to_string(), config.password_file),
+        ("postgres://g@db:5432/d".into(), Some("/p".into()))
+    );
+}
+
+#[test]
+fn a_password_in_a_url_is_for_the_environment_and_is_in_no_fault() {
+    let url = "postgres://g:canary@db/d";
+    let config = postgres(&[], &[("GRANTD_DATABASE", url)]).unwrap();
+    assert_eq!(config.address.password.as_ref().unwrap().expose(), "canary");
+    assert!(!format!("{config:?}").contains("canary"));
+    for (flags, environment) in [
+        (&["--database", url][..], &[][..]),
+        (&["--database-password-file", "/p"], &[("GRANTD_DATABASE", url)]),
+        (&[], &[("GRANTD_DATABASE", "postgres://g:canary@")]),
+        (&[], &[("GRANTD_DATABASE", "postgres://g:canary@db/d?sslmode=disable")]),
+    ] {
+        let faults = postgres(flags, environment).unwrap_err();
+        assert!(faults.len() == 1 && !faults[0].contains("canary"), "{faults:?}");
+    }
+}
+
+#[test]
+fn a_connection_that_is_not_verified_is_asked_for_twice() {
+    let url = "postgres://g@db/d?sslmode=require";
+    assert!(postgres(&["--database", url], &[]).unwrap_err()[0].contains("--database-insecure"));
+    for flags in [
+        &["--database", url, "--database-insecure"][..],
+        &["--database", url, "--database-insecure=true"],
+        &["--database", "postgres://g@127.0.0.1/d?sslmode=require"],
+    ] {
+        assert!(postgres(flags, &[]).is_ok(), "{flags:?}");
+    }
+    assert!(postgres(&["--database", url], &[("GRANTD_DATABASE_INSECURE", "true")]).is_ok());
+    assert!(postgres(&["--database", url, "--database-insecure=false"], &[]).is_err());
+}
