@@ -40,6 +40,13 @@ const WATCHDOG: &str = r#"
 pub(crate) struct ClusterOptions {
     /// Lines of `postgresql.conf`, such as `fsync = off`.
     pub(crate) settings: Vec<String>,
+    /// The lines of `pg_hba.conf` for TCP, such as `hostssl all all 127.0.0.1/32 scram-sha-256`; none for a password from
+    /// 127.0.0.1.
+    pub(crate) access: Vec<String>,
+    /// The certificate of the server and its key, in PEM; without them it has no TLS.
+    pub(crate) certificate: Option<(String, String)>,
+    /// Whether it begins as a standby does: in recovery, without a primary.
+    pub(crate) in_recovery: bool,
     /// Where the cluster's directory is made; `None` for the system's temporary directory. The path must be short, as the Unix
     /// socket is in the cluster's directory.
     pub(crate) parent: Option<PathBuf>,
@@ -127,7 +134,7 @@ impl Cluster {
         let directory = Directory::new(&parent);
         run(Command::new("cp").arg("-a").args([template().0.data(), directory.data()]));
         let port = free_port();
-        configure(&directory, port, &options.settings);
+        configure(&directory, port, options);
         let server = Mutex::new(spawn(&directory));
         let cluster = Self { directory, port, server };
         cluster.wait_until_ready();
@@ -152,6 +159,12 @@ impl Cluster {
     /// What the server has logged.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.directory.path.join("log")).unwrap()
+    }
+
+    /// The URL of a database over the Unix socket, where no password is needed.
+    pub(crate) fn socket_url(&self, database: &str) -> String {
+        let directory = self.socket_directory().to_str().unwrap().replace('/', "%2F");
+        format!("postgres://{SUPERUSER}@{directory}:{}/{database}", self.port)
     }
 
     /// Makes a database, which is there until the cluster is not.
@@ -235,8 +248,7 @@ impl Database<'_> {
 
     /// Its URL over the Unix socket, where no password is needed.
     pub(crate) fn socket_url(&self) -> String {
-        let directory = self.cluster.socket_directory().to_str().unwrap().replace('/', "%2F");
-        format!("postgres://{SUPERUSER}@{directory}:{}/{}", self.cluster.port, self.name)
+        self.cluster.socket_url(&self.name)
     }
 
     /// Runs statements in it, as [`Cluster::sql`] does.
@@ -245,16 +257,36 @@ impl Database<'_> {
     }
 }
 
-fn configure(directory: &Directory, port: u16, settings: &[String]) {
-    let mut file = fs::File::options().append(true).open(directory.data().join("postgresql.conf")).unwrap();
-    let socket = directory.path.display();
-    let own = [
+fn configure(directory: &Directory, port: u16, options: &ClusterOptions) {
+    let data = directory.data();
+    let mut lines = vec![
         format!("port = {port}"),
         "listen_addresses = '127.0.0.1'".to_owned(),
-        format!("unix_socket_directories = '{socket}'"),
+        format!("unix_socket_directories = '{}'", directory.path.display()),
         "max_connections = 300".to_owned(),
     ];
-    for line in own.iter().chain(settings) {
+    if let Some((certificate, key)) = &options.certificate {
+        lines.push("ssl = on".to_owned());
+        for (name, pem) in [("server.crt", certificate), ("server.key", key)] {
+            fs::write(data.join(name), pem).unwrap();
+            Account::of_the_server().own(&data.join(name), 0o600);
+        }
+    }
+    lines.extend(options.settings.iter().cloned());
+    append(&data.join("postgresql.conf"), &lines);
+    if !options.access.is_empty() {
+        fs::write(data.join("pg_hba.conf"), "local all all trust\n").unwrap();
+        append(&data.join("pg_hba.conf"), &options.access);
+    }
+    if options.in_recovery {
+        fs::write(data.join("standby.signal"), "").unwrap();
+        Account::of_the_server().own(&data.join("standby.signal"), 0o600);
+    }
+}
+
+fn append(path: &Path, lines: &[String]) {
+    let mut file = fs::File::options().append(true).open(path).unwrap();
+    for line in lines {
         writeln!(file, "{line}").unwrap();
     }
 }

@@ -3,3 +3,4 @@
 pub(crate) mod cluster;
 mod harness;
 mod programs;
+mod start;
