@@ -2,5 +2,7 @@
 
 pub(crate) mod cluster;
 mod harness;
+mod password;
 mod programs;
 mod start;
+mod tls;
