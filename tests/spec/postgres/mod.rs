@@ -4,5 +4,7 @@ pub(crate) mod cluster;
 mod harness;
 mod password;
 mod programs;
+mod replicas;
+mod serve;
 mod start;
 mod tls;
