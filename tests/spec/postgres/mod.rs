@@ -1,6 +1,7 @@
 //! grantd with its store in PostgreSQL: real clusters, made by the tests from the machine's own programs.
 
 pub(crate) mod cluster;
+mod commands;
 mod harness;
 mod password;
 mod programs;

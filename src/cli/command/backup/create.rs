@@ -16,9 +16,10 @@ use crate::{
     cli::{
         args::BackupCreateArgs,
         backup_error::BackupError,
+        data_dir::DataDir,
         error::CliError,
         files::{check_file, existing},
-        output::Console,
+        output::{Console, shell_word},
     },
     file, store,
     time::Clock,
@@ -27,6 +28,7 @@ use crate::{
 pub(crate) async fn run(args: &BackupCreateArgs, data_dir: &Path, console: &mut Console<'_>) -> Result<(), CliError> {
     let existing = existing(args.force);
     check_file(&args.file, existing, "backup file name", "an older backup")?;
+    refuse_other_database(data_dir)?;
     let database = data_dir.join(DATABASE);
     if !database.is_file() {
         return Err(CliError::Backup(BackupError::NoDatabase(data_dir.to_owned())));
@@ -52,6 +54,25 @@ pub(crate) async fn run(args: &BackupCreateArgs, data_dir: &Path, console: &mut 
     console.line(format_args!("It was {}.", summary(&header, found)))?;
     console.note("\nIt is a secret: it holds the keys of this server. Check it with 'grantd backup verify'.");
     Ok(())
+}
+
+/// A backup is of one directory; a store in PostgreSQL is not in it.
+fn refuse_other_database(data_dir: &Path) -> Result<(), CliError> {
+    let noted = DataDir::database_url_of(data_dir);
+    if !noted.exists() {
+        return Ok(());
+    }
+    let url = file::read(&noted).map_err(CliError::Read)?;
+    let url = String::from_utf8_lossy(&url);
+    let url = url.trim();
+    let message = format!("the store of {} is in {url}, and 'grantd backup' is for SQLite", data_dir.display());
+    let hint = format!(
+        "use 'pg_dump --format=custom --file=grantd.dump {}', and keep a copy of {} with it: the dump cannot be read \
+         without {SEALING_KEY}",
+        shell_word(Path::new(url)),
+        data_dir.display()
+    );
+    Err(CliError::refused(message, hint))
 }
 
 /// The database's copy first, then the other files.

@@ -26,7 +26,7 @@ pub(crate) async fn run(args: &DoctorArgs, config: &ServeConfig, console: &mut C
         findings.extend(router::check(config, router, now));
     }
     findings.extend(host::check(config, now));
-    findings.push(database::check(&config.data_dir).await);
+    findings.push(database::check(config).await);
     findings.extend(process::check(config).await);
     print(&findings, args.output, console)?;
     match failed(&findings) {
