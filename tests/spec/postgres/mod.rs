@@ -2,6 +2,7 @@
 
 pub(crate) mod cluster;
 mod commands;
+mod documents;
 mod harness;
 mod password;
 mod programs;

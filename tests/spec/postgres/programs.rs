@@ -18,7 +18,7 @@ const VERSIONS: &str = "/usr/lib/postgresql";
 const PATIENCE: &str = "120";
 
 /// The programs of the newest version that is installed. Missing ones are a failure: a test that is skipped tests nothing.
-fn directory() -> &'static Path {
+pub(crate) fn directory() -> &'static Path {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     DIRECTORY.get_or_init(|| {
         let version = |path: &Path| path.file_name()?.to_str()?.parse::<u32>().ok();
