@@ -21,7 +21,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::wire::{Client, request};
 
 /// The work of one connection.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Work {
     /// TLS, completed and closed by both sides, then nothing.
     Handshake,
@@ -29,9 +29,9 @@ pub(crate) enum Work {
     Redemption,
 }
 
-/// Repeats the work on this many connections at the same time, for this long; returns the time of each and of all.
+/// Repeats the work on this many connections at the same time, at the addresses in turn, for this long; returns the time of each and of all.
 pub(crate) async fn drive(
-    address: SocketAddr,
+    addresses: &[SocketAddr],
     token: &AccessToken,
     work: Work,
     in_flight: usize,
@@ -39,8 +39,8 @@ pub(crate) async fn drive(
 ) -> (Vec<Duration>, Duration) {
     let started = Instant::now();
     let mut workers = tokio::task::JoinSet::new();
-    for _ in 0..in_flight {
-        let (client, request) = (Client::new(address, token), request(token, "east", ""));
+    for address in addresses.iter().cycle().take(in_flight) {
+        let (client, request) = (Client::new(*address, token), request(token, "east", ""));
         workers.spawn(async move {
             let mut latencies = Vec::new();
             while started.elapsed() < length {
