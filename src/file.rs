@@ -11,7 +11,6 @@ use std::{
 
 use zeroize::Zeroizing;
 
-pub use unfinished::remove_unfinished;
 use unfinished::temporary_name;
 
 /// The most bytes [`read`] takes: far more than any key, certificate bundle or configuration has.
@@ -154,6 +153,17 @@ pub fn check_writable(directory: &Path, bytes: usize) -> Result<(), FileError> {
         .map_err(|error| error.source)
         .and_then(|()| fs::remove_file(&probe))
         .map_err(FileError::new("write in", directory))
+}
+
+/// Removes what [`write()`] left in this directory, and in those below it, when its process was killed. Answers the number of
+/// files.
+///
+/// Only files that were last written before `unix_seconds`: a younger one may be of a command that still runs.
+///
+/// # Errors
+/// [`FileError`] naming the directory. What was found before is removed.
+pub fn remove_unfinished(directory: &Path, unix_seconds: i64) -> Result<u32, FileError> {
+    unfinished::remove(directory, unix_seconds).map_err(FileError::new("remove temporary files in", directory))
 }
 
 /// The operations that not every file system has, so that tests can do without them.

@@ -2,8 +2,6 @@
 
 use std::{ffi::OsStr, fs, io, os::unix::fs::MetadataExt, path::Path};
 
-use super::FileError;
-
 /// How many levels of directories are searched below the given one: a self-made issuer's files are two levels down.
 const DEPTH: u32 = 3;
 
@@ -17,15 +15,9 @@ fn is_temporary(name: &OsStr) -> bool {
     number().is_some_and(|number| number.len() == 32 && uuid::Uuid::try_parse(number).is_ok())
 }
 
-/// Removes what [`write()`](super::write) left in this directory, and in those below it, when its process was killed. Answers
-/// the number of files.
-///
-/// Only files that were last written before `unix_seconds`: a younger one may be of a command that still runs.
-///
-/// # Errors
-/// [`FileError`] naming the directory. What was found before is removed.
-pub fn remove_unfinished(directory: &Path, unix_seconds: i64) -> Result<u32, FileError> {
-    search(directory, unix_seconds, DEPTH).map_err(FileError::new("remove temporary files in", directory))
+/// Removes such files, last written before `unix_seconds`, in this directory and in those below it. Answers their number.
+pub(super) fn remove(directory: &Path, unix_seconds: i64) -> io::Result<u32> {
+    search(directory, unix_seconds, DEPTH)
 }
 
 fn search(directory: &Path, unix_seconds: i64, depth: u32) -> io::Result<u32> {
