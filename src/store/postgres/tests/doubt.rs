@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use super::{
     proxy::{Cut, Proxy},
-    until,
+    until, waiting,
 };
 use crate::{
     grant::Grant,
@@ -108,7 +108,7 @@ async fn a_call_that_is_still_waiting_in_the_server_is_ended_before_it_is_made_a
         let redeemed = async {
             let redeemed = world.redeem(1);
             let release = async {
-                until("the call waits again", || world.proxy.is_done() && waiting(&world) == "1").await;
+                until("the call waits again", || world.proxy.is_done() && waiting(&world.database) == "1").await;
                 lock.rollback().await.unwrap();
             };
             tokio::join!(redeemed, release).0
@@ -119,14 +119,6 @@ async fn a_call_that_is_still_waiting_in_the_server_is_ended_before_it_is_made_a
         assert_eq!(writers(&world), "1", "the process of the lost connection is still there");
     })
     .await;
-}
-
-/// How many processes of writers wait for a lock.
-fn waiting(world: &World) -> String {
-    world.database.sql(
-        "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() \
-         AND application_name LIKE 'grantd writer%' AND wait_event_type = 'Lock'",
-    )
 }
 
 fn writers(world: &World) -> String {

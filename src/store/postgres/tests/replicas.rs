@@ -7,7 +7,7 @@ use std::sync::{
 
 use tokio::task::JoinSet;
 
-use super::proxy::Proxy;
+use super::{proxy::Proxy, until, waiting};
 use crate::{
     store::{
         CommitError, GrantStore as _, NewGrant, ObjectStore as _, Store as _, StoreError,
@@ -72,6 +72,39 @@ async fn no_two_changes_of_several_stores_have_one_revision() {
         assert_eq!(revisions, (before.0 + 1..=before.0 + 40).collect::<Vec<_>>());
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_batch_that_waited_for_the_lock_decides_on_what_was_committed_meanwhile() {
+    within(async {
+        let bench = PostgresBench::fresh().await;
+        let store = bench.store();
+        let grant = store.create(NewGrant { allowed: 1, ..new_grant("offer") }).await.unwrap();
+        let other = sqlx::PgPool::connect_with(connection_options(&bench)).await.unwrap();
+        let mut transaction = other.begin().await.unwrap();
+        // Another replica uses the grant up.
+        for statement in [
+            "SELECT revision FROM store_state FOR UPDATE",
+            "UPDATE access_grant SET redemptions = 1, last_redeemed_at = 1500, revision = revision + 1",
+            "UPDATE store_state SET revision = revision + 1",
+        ] {
+            sqlx::query(statement).execute(&mut *transaction).await.unwrap();
+        }
+
+        let redeemed = commit(&*store, admission(&grant, 1500), certificate());
+        let release = async {
+            until("the batch waits", || waiting(&bench.database) == "1").await;
+            transaction.commit().await.unwrap();
+        };
+        let redeemed = tokio::join!(redeemed, release).0;
+
+        assert!(matches!(redeemed, Err(CommitError::Exhausted)), "{redeemed:?}");
+    })
+    .await;
+}
+
+fn connection_options(bench: &PostgresBench) -> sqlx::postgres::PgConnectOptions {
+    super::super::connection::options(&address(shared(), &bench.database.name))
 }
 
 #[tokio::test]
