@@ -30,7 +30,7 @@ mod unix;
 pub use self::{
     bind::{BindError, BoundTcp},
     handler::{Closing, Connection, ConnectionHandler, Established, Holder, Raw},
-    host::has_one_host,
+    host::{has_one_host, is_for_one_host},
     incoming::Acceptor,
     limiter::{ActiveRequest, DisplacedError, Permit},
     network::{Network, NetworkError},

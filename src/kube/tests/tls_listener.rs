@@ -159,6 +159,33 @@ async fn a_client_with_a_certificate_is_served_over_both_versions_of_http() {
 }
 
 #[tokio::test]
+async fn a_request_of_http2_without_a_host_is_refused() {
+    let running = Running::start().await;
+    let stream = running.connect(Some((&running.ca, "grantd:*:write")), "h2").await;
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let connection = tokio::spawn(connection);
+    // Without an authority in the URI the client sends no `:authority`.
+    let hosts: [(&str, &[&str], u16); 6] = [
+        (GRANTS, &[], 400),
+        (GRANTS, &["west.example.com"], 200),
+        (GRANTS, &["west.example.com", "west.example.com"], 400),
+        (GRANTS, &["a b"], 400),
+        ("https://alice@west.example.com/version", &[], 400),
+        ("https://west.example.com:9091/version", &[], 200),
+    ];
+    for (uri, hosts, expected) in hosts {
+        let request = hosts.iter().fold(Request::builder().uri(uri), |request, host| request.header("host", *host));
+        let request = request.body(Full::<Bytes>::default()).unwrap();
+
+        let (status, answer) = seen(timeout(DEADLINE, sender.send_request(request)).await.unwrap().unwrap()).await;
+
+        assert_eq!(status, expected, "{uri} {hosts:?}: {answer}");
+    }
+    connection.abort();
+    running.close().await;
+}
+
+#[tokio::test]
 async fn a_client_without_a_certificate_gets_a_401_and_may_read_the_version() {
     let running = Running::start().await;
     let (status, _) =

@@ -17,7 +17,7 @@ use crate::{
         engine::patch::LONGEST_BODY,
         problem::{budget::most_memory, json, status::Problem},
     },
-    net::has_one_host,
+    net::is_for_one_host,
 };
 
 /// The longest body that is received although it will be refused: most clients read no answer before they have sent
@@ -30,13 +30,17 @@ const UNCOUNTED_BODY: usize = 2 * 1024;
 /// How long a body may wait for memory before its first byte is read.
 const MEMORY_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Refuses a request of HTTP/1 that may be meant for another server. In HTTP/2 the host is the pseudo-header `:authority`.
+/// Refuses a request that may be meant for another server.
 pub(crate) fn check_host<B>(request: &Request<B>) -> Result<(), Problem> {
-    if request.version() == Version::HTTP_2 || has_one_host(request.version(), request.headers()) {
-        Ok(())
-    } else {
-        Err(Problem::BadRequest("a request of HTTP/1.1 needs one well-formed header Host".to_owned()))
+    if is_for_one_host(request) {
+        return Ok(());
     }
+    let what = if request.version() == Version::HTTP_2 {
+        "a request of HTTP/2 needs a well-formed :authority, or one header Host"
+    } else {
+        "a request of HTTP/1.1 needs one well-formed header Host"
+    };
+    Err(Problem::BadRequest(what.to_owned()))
 }
 
 /// The type of the body in lower case and without its parameters; empty when none is named.
