@@ -183,10 +183,7 @@ impl App {
         spec: GrantSpec,
         metadata: GrantMetadata,
     ) -> Result<Grant, UpdateGrantError> {
-        let Some(change) = change(&current, spec, metadata).map_err(UpdateGrantError::Spec)? else {
-            return Ok(current);
-        };
-        self.check_disk("change a grant").map_err(UpdateGrantError::Store)?;
+        let Some(change) = self.checked_change(&current, spec, metadata)? else { return Ok(current) };
         self.store.update(current.id, current.revision, change).await.map_err(|error| match error {
             UpdateError::Gone => UpdateGrantError::Gone,
             UpdateError::Conflict => UpdateGrantError::Conflict,
@@ -205,10 +202,7 @@ impl App {
         spec: GrantSpec,
         metadata: GrantMetadata,
     ) -> Result<Grant, UpdateGrantError> {
-        let Some(change) = change(&current, spec, metadata).map_err(UpdateGrantError::Spec)? else {
-            return Ok(current);
-        };
-        self.check_disk("change a grant").map_err(UpdateGrantError::Store)?;
+        let Some(change) = self.checked_change(&current, spec, metadata)? else { return Ok(current) };
         let wanted = Wanted::GrantChange { before: current.metadata.clone(), after: change.metadata.clone() };
         let excess = self.find_excess(current.namespace.clone(), wanted).await.map_err(UpdateGrantError::Store)?;
         if let Some(exceeded) = excess {
@@ -216,6 +210,20 @@ impl App {
         }
         let GrantChange { allowance, code_origin, terms, metadata, generation } = change;
         Ok(Grant { allowance, code_origin, terms, metadata, generation, ..current })
+    }
+
+    /// What an update has to write, if anything, and if it may be written.
+    fn checked_change(
+        &self,
+        current: &Grant,
+        spec: GrantSpec,
+        metadata: GrantMetadata,
+    ) -> Result<Option<GrantChange>, UpdateGrantError> {
+        let change = change(current, spec, metadata).map_err(UpdateGrantError::Spec)?;
+        if change.is_some() {
+            self.check_disk("change a grant").map_err(UpdateGrantError::Store)?;
+        }
+        Ok(change)
     }
 
     /// Why the quota of the namespace has no space for this; `None` when it has.
