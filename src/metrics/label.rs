@@ -206,10 +206,8 @@ label!(
         Connections => "connections",
         /// As many handshakes as allowed are in progress.
         Handshakes => "handshakes",
-        /// As many connections as allowed are open from its address, or of its user.
+        /// As many connections as allowed are open from its address, of its user, or without a user.
         Peer => "peer",
-        /// As many connections as allowed are open without a user.
-        Unauthenticated => "unauthenticated",
         /// A connection of a load balancer did not begin with a proper PROXY header.
         ProxyHeader => "proxy_header",
         /// The process has no file descriptor left.

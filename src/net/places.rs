@@ -104,13 +104,13 @@ impl<T> Places<T> {
     /// The connection has no user, and is one of those that have few places.
     ///
     /// # Errors
-    /// [`NoPlace`], with [`Rejection::Unauthenticated`].
+    /// [`NoPlace`], with [`Rejection::Peer`].
     pub(super) fn unauthenticated(&mut self, id: u64, now: Instant) -> Result<Loser<T>, NoPlace> {
         let member = self.members.get(&id).ok_or(NoPlace::Lost)?;
         let loser = match self.unauthenticated.room_for(&member.source, now) {
             Room::Free => None,
-            Room::Taking(id) => self.leave(id).map(|value| (value, Rejection::Unauthenticated)),
-            Room::None => return Err(NoPlace::Refused(Rejection::Unauthenticated)),
+            Room::Taking(id) => self.leave(id).map(|value| (value, Rejection::Peer)),
+            Room::None => return Err(NoPlace::Refused(Rejection::Peer)),
         };
         if let Some(member) = self.members.get_mut(&id) {
             member.is_unauthenticated = true;
