@@ -116,10 +116,7 @@ impl App {
         // Before anything is signed; the store decides once more.
         self.rollback().map_or(Ok(()), |rollback| Err(RedeemError::RolledBack(rollback)))?;
         let claim = self.wrong_codes.claim(&grant, request, now, Instant::now())?;
-        match key {
-            KeyOrigin::Server => self.issue_key(&grant, request, claim, phases, deadline).await,
-            KeyOrigin::Client(der) => self.certify(&grant, request, claim, &der, phases, deadline).await,
-        }
+        self.issue(&grant, request, claim, key, phases, deadline).await
     }
 
     /// Counts and records what was signed, and releases it.
