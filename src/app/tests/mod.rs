@@ -8,6 +8,7 @@ mod links;
 mod own_keys;
 mod publication;
 mod scripted;
+mod signing;
 mod sites;
 mod supervision;
 mod token_quota;

@@ -283,7 +283,8 @@ impl Bench {
     }
 }
 
-/// A reason that no request can bring about from outside: the thread that signs would have to panic.
+/// A reason that no request can bring about from outside: the thread that signs would have to panic. `app/tests/signing.rs` has
+/// its test.
 const UNREACHABLE: &str = "signing";
 
 #[tokio::test]
