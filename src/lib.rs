@@ -6,6 +6,7 @@
 //!
 //! | level | module | contents |
 //! |---|---|---|
+//! | 0 | [`address`] | which addresses are those of one client |
 //! | 0 | [`time`] | instants, the one reader of the wall clock, pauses between attempts |
 //! | 0 | [`mod@file`] | writing files atomically, privately and durably |
 //! | 1 | [`archive`] | one file that holds several, with a checksum: what a backup is |
@@ -23,6 +24,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod address;
 pub mod app;
 pub mod archive;
 pub mod cli;

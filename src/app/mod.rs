@@ -36,7 +36,6 @@ mod refusals;
 mod rollback;
 mod service;
 mod sites;
-mod source;
 mod spread;
 mod supervision;
 mod sweep;

@@ -13,8 +13,7 @@ use std::{
 use tokio::time::sleep;
 use tracing::info;
 
-use super::source::network_of;
-use crate::{grant::GrantId, metrics::RefusalReason};
+use crate::{address::network_of, grant::GrantId, metrics::RefusalReason};
 
 /// How long refusals are added up before the log has their sum.
 const INTERVAL: Duration = Duration::from_secs(1);

@@ -14,8 +14,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{redeem_error::RedeemError, source::network_of};
+use super::redeem_error::RedeemError;
 use crate::{
+    address::network_of,
     grant::{Claim, Grant, GrantId, GrantState, RedemptionRequest, Refusal},
     time::Timestamp,
 };

@@ -110,7 +110,7 @@ impl Pool {
     pub(super) fn is_at_limit(&self, source: &Source) -> bool {
         let limit = match source {
             Source::User(_) => self.limits.per_user,
-            Source::Local | Source::V4(_) | Source::V6(_) => self.limits.per_address,
+            Source::Local | Source::Network(_) => self.limits.per_address,
             // Many clients at once; each is limited as soon as it is known.
             Source::LoadBalancers => self.limits.places,
         };
@@ -240,7 +240,7 @@ mod tests {
         let (mut pool, now) = (Pool::new(limits), Instant::now());
 
         assert_eq!(filled(&mut pool, &Source::User("alice".into()), now), 2);
-        assert_eq!(filled(&mut pool, &Source::V4([192, 0, 2, 1]), now), 3);
+        assert_eq!(filled(&mut pool, &Source::Network([192, 0, 2, 1].into()), now), 3);
         assert_eq!(filled(&mut pool, &Source::LoadBalancers, now), 3, "as many as there are");
 
         assert!(pool.is_at_limit(&Source::User("alice".into())) && !pool.is_at_limit(&Source::Local));

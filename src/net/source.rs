@@ -3,6 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use super::Peer;
+use crate::address::network_of;
 
 /// A party that has one share of the places of a listener, however many connections it opens.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,24 +12,15 @@ pub enum Source {
     Local,
     /// The load balancers, for connections of which their header has not told the client yet, and for their own.
     LoadBalancers,
-    /// An IPv4 address.
-    V4([u8; 4]),
-    /// The first 64 bits of an IPv6 address: one host usually has all addresses of such a network (RFC 7421).
-    V6([u8; 8]),
+    /// The network of one client.
+    Network(IpAddr),
     /// The user that a client certificate names, from wherever it connects.
     User(Arc<str>),
 }
 
 impl From<Peer> for Source {
     fn from(peer: Peer) -> Self {
-        match peer.ip() {
-            None => Self::Local,
-            Some(IpAddr::V4(address)) => Self::V4(address.octets()),
-            Some(IpAddr::V6(address)) => {
-                let [a, b, c, d, e, f, g, h, ..] = address.octets();
-                Self::V6([a, b, c, d, e, f, g, h])
-            }
-        }
+        peer.ip().map_or(Self::Local, |address| Self::Network(network_of(address)))
     }
 }
 

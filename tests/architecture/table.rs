@@ -10,6 +10,7 @@ pub(crate) struct Module {
 
 /// Imports point down. `link` may also use `grant`, which is on the same level.
 pub(crate) const MODULES: &[Module] = &[
+    Module { name: "address", level: 0, crates: "" },
     Module { name: "time", level: 0, crates: "" },
     Module { name: "file", level: 0, crates: "rustix uuid" },
     Module { name: "archive", level: 1, crates: "aws_lc_rs" },

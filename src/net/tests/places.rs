@@ -19,7 +19,7 @@ const CONNECTIONS: PoolLimits = PoolLimits { places: 8, per_address: 6, per_user
 const LIMITS: PlaceLimits = PlaceLimits { connections: CONNECTIONS, handshakes: 4, unauthenticated: 3 };
 
 fn source(number: u8) -> Source {
-    Source::V4([192, 0, 2, number])
+    Source::Network([192, 0, 2, number].into())
 }
 
 #[derive(Debug, Clone, PartialEq)]

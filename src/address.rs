@@ -1,10 +1,10 @@
-//! Which clients are taken to be the same one.
+//! Level 0: which addresses are taken to be those of one client.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// The network of one client: the IPv4 address, or the first 64 bits of the IPv6 address, since a single host has all
-/// addresses of such a network (RFC 4291 2.5.4).
-pub(super) fn network_of(address: IpAddr) -> IpAddr {
+/// The network of one client: the IPv4 address, or the first 64 bits of the IPv6 address, since a single host usually has all
+/// addresses of such a network (RFC 4291 section 2.5.4, RFC 7421).
+pub fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
