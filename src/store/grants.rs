@@ -219,7 +219,7 @@ pub struct LedgerQuery {
     pub namespace: Option<Namespace>,
     /// Only those after this grant and ordinal, with which the page before ended.
     pub after: Option<(GrantId, u32)>,
-    /// At most this many rows are looked at.
+    /// At most this many rows are looked at, and as many again while the last one has no grant and ordinal to go on from.
     pub limit: PageLimit,
 }
 

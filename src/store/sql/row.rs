@@ -27,7 +27,7 @@ use crate::{
         Allowance, CertificateRecord, Code, CodeOrigin, Grant, GrantId, GrantMetadata, GrantName, KeyFingerprint,
         Namespace, Redemption, Revision, SerialNumber,
     },
-    store::{ChangeEffect, ChangeSubject, CorruptRow, Labels, LastState, LedgerEntry},
+    store::{ChangeEffect, ChangeSubject, CorruptRow, Labels, LastState, LedgerEntry, StoreError},
 };
 
 /// Reads a row with the columns of a grant.
@@ -157,9 +157,10 @@ pub(in crate::store) fn ledger_entry(row: &impl Columns) -> Result<LedgerEntry, 
     read().map_err(|broken| corrupt_redemption(row, broken))
 }
 
-/// The place of a ledger row in the order of the whole ledger, if that can be read.
-pub(in crate::store) fn ledger_place(row: &impl Columns) -> Option<(GrantId, u32)> {
-    Some((parsed(row, "grant_uid").ok()?, number(row, "ordinal").ok()?))
+/// The place of a ledger row in the order of the whole ledger, as it is stored.
+pub(in crate::store) fn ledger_place(row: &impl Columns) -> Result<(String, i64), StoreError> {
+    let place = row.text("grant_uid").and_then(|uid| Ok((uid.to_owned(), row.integer("ordinal")?)));
+    place.map_err(|Broken(what)| StoreError::Corrupt { id: corrupt_redemption(row, Broken(what)).id, what })
 }
 
 fn read_redemption(row: &impl Columns) -> Column<Redemption> {

@@ -12,8 +12,8 @@ use super::{raw, run};
 use crate::{
     grant::{CertificateRecord, Grant},
     store::{
-        CommitError, CommitOutcome, CommitReport, CorruptRow, GrantQuery, GrantStore, NewGrant, OnCommit, PageLimit,
-        Store, StoreError, StoreFailure, UpdateError,
+        CommitError, CommitOutcome, CommitReport, CorruptRow, GrantQuery, GrantStore, LedgerQuery, NewGrant, OnCommit,
+        PageLimit, Store, StoreError, StoreFailure, UpdateError,
         contract::{Bench, Files, SqliteBench, admission, certificate, change, commit, new_grant, within},
         sql::statements,
         sqlite::{SqliteOptions, SqliteStore, connection::Setup, redeem},
@@ -78,6 +78,38 @@ async fn a_page_goes_on_past_names_that_are_none() {
         }
     }
     assert_eq!((names, corrupt), (vec!["a".to_owned(), "d".to_owned()], vec!["name", "uid"]));
+}
+
+#[tokio::test]
+async fn the_ledger_goes_on_past_rows_that_name_no_place() {
+    let bench = SqliteBench::fresh().await;
+    let grant = create(&bench, "a").await;
+    for _ in 0..2 {
+        commit(&*bench.store, admission(&grant, 1500), certificate()).await.unwrap();
+    }
+    // One before all others, one between, and one after them.
+    let (first, between, last) = ("!".repeat(36), grant.id.to_string(), "z".repeat(36));
+    for (uid, ordinal) in [(first, "1"), (between, "ordinal + 10000000000"), (last, "1")] {
+        let insert = format!(
+            "INSERT INTO redemption SELECT '{uid}', {ordinal}, grant_namespace, grant_name, redeemed_at, link_name, subject, \
+             peer, randomblob(16), key_fingerprint, not_after FROM redemption WHERE ordinal = 1 LIMIT 1"
+        );
+        let mut raw = raw(&bench.files).await;
+        run(&mut raw, "PRAGMA ignore_check_constraints = ON").await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(insert)).execute(&mut raw).await.unwrap();
+    }
+    let (mut ordinals, mut corrupt) = (Vec::new(), Vec::new());
+    let mut query = LedgerQuery { limit: PageLimit::at_most(1), ..LedgerQuery::default() };
+    for _ in 0..10 {
+        let page = bench.store.ledger(query.clone()).await.unwrap();
+        ordinals.extend(page.entries.iter().map(|entry| entry.redemption.ordinal));
+        corrupt.extend(page.corrupt.into_iter().map(|row| row.what));
+        query.after = page.next;
+        if query.after.is_none() {
+            break;
+        }
+    }
+    assert_eq!((ordinals, corrupt), (vec![1, 2], vec!["grant_uid", "ordinal", "grant_uid"]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
