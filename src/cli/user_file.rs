@@ -2,11 +2,12 @@
 //! the server follows it.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io,
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    time::SystemTime,
+    thread,
+    time::{Duration, Instant, SystemTime},
 };
 
 use super::data_dir::DataDir;
@@ -15,12 +16,23 @@ use crate::{
     file::{self, Access, Existing, FileError},
 };
 
+/// How long a command waits while another process changes the register. A change takes milliseconds.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+/// The pause between attempts to lock it.
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// Why the register cannot be read or changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UserFileError {
     /// A file cannot be read, written or locked.
     #[error(transparent)]
     File(FileError),
+    /// Another process changes the register for longer than was waited for.
+    #[error("another process holds the lock {}", lock.display())]
+    Locked {
+        /// The lock.
+        lock: PathBuf,
+    },
     /// The file is damaged. Nothing is guessed, as it holds the revocations.
     #[error("{}", path.display())]
     Damaged {
@@ -37,6 +49,10 @@ impl UserFileError {
     pub(crate) fn hint(&self) -> &'static str {
         match self {
             Self::File(_) => "run this as the user that grantd runs as, or as root",
+            Self::Locked { .. } => {
+                "another grantd command changes the register and does not end, perhaps because it was stopped: continue or \
+                 end it, then run this again ('fuser' shows who has the lock open)"
+            }
             Self::Damaged { .. } => {
                 "put back a good copy of the file; without one, stop the server, remove the directory admin-ca from the \
                  data directory, and start the server again: then every user needs a new kubeconfig"
@@ -59,10 +75,15 @@ pub(crate) fn read(data_dir: &Path) -> Result<UserRegister, UserFileError> {
 }
 
 /// Changes the register, while no other process changes it, and writes it. A change that changes nothing writes nothing.
+/// Another process that changes it is waited for, no longer than `patience`.
 ///
 /// # Errors
 /// [`UserFileError`]; then nothing was changed.
-pub(crate) fn change<T>(data_dir: &Path, change: impl FnOnce(&mut UserRegister) -> T) -> Result<T, UserFileError> {
+pub(crate) fn change<T>(
+    data_dir: &Path,
+    patience: Duration,
+    change: impl FnOnce(&mut UserRegister) -> T,
+) -> Result<T, UserFileError> {
     let path = DataDir::admin_users_of(data_dir);
     // The lock is a file of its own, as the register is replaced by another file.
     let lock_path = path.with_extension("lock");
@@ -71,7 +92,11 @@ pub(crate) fn change<T>(data_dir: &Path, change: impl FnOnce(&mut UserRegister) 
         move |source| UserFileError::File(FileError { action, path, source })
     };
     let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(&lock_path);
-    let lock = lock.and_then(|lock| lock.lock().map(|()| lock)).map_err(failed("lock", &lock_path))?;
+    let lock = lock.map_err(failed("lock", &lock_path))?;
+    take(&lock, patience).map_err(|refused| match refused {
+        TryLockError::WouldBlock => UserFileError::Locked { lock: lock_path.clone() },
+        TryLockError::Error(source) => failed("lock", &lock_path)(source),
+    })?;
     give_to_owner_of_directory(&lock_path).map_err(failed("change the owner of", &lock_path))?;
     let before = read(data_dir)?;
     let mut register = before.clone();
@@ -83,6 +108,17 @@ pub(crate) fn change<T>(data_dir: &Path, change: impl FnOnce(&mut UserRegister) 
     }
     drop::<File>(lock);
     Ok(result)
+}
+
+/// Takes the lock as soon as it is free, if that is within `patience`.
+fn take(lock: &File, patience: Duration) -> Result<(), TryLockError> {
+    let deadline = Instant::now() + patience;
+    loop {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(PAUSE),
+            result @ (Ok(()) | Err(TryLockError::WouldBlock | TryLockError::Error(_))) => return result,
+        }
+    }
 }
 
 /// Gives the file to the owner of its directory: what root writes, the server of another user must be able to read.

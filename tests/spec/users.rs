@@ -212,3 +212,38 @@ fn a_register_that_is_deleted_under_the_server_is_written_again_with_its_revocat
     );
     assert!(text(&kubectl(&binary, &alice, &get)).1.contains("was revoked"));
 }
+
+#[test]
+fn a_command_that_is_stopped_while_it_changes_the_register_stops_no_revocation() {
+    let server = listening();
+    let alice = kubeconfig(&server, &["--user", "alice"]);
+    let (file, aside) = (server.data_dir.join("admin-ca/users.json"), server.scratch().file("users.json"));
+    let good = fs::read(&file).unwrap();
+    server.ok(&["user", "revoke", "alice"]);
+    let revoked = fs::read(&file).unwrap();
+    let put = |contents: &[u8]| {
+        fs::write(&aside, contents).unwrap();
+        fs::rename(&aside, &file).unwrap();
+    };
+    let (binary, get) = (newest(), ["get", "sites", "-A", "-o", "name"]);
+    wait_until("alice is refused", || text(&kubectl(&binary, &alice, &get)).1.contains("was revoked"));
+    put(&good);
+    wait_until("alice is served again", || text(&kubectl(&binary, &alice, &get)).1.is_empty());
+
+    // As a command has it that does not go on.
+    let lock = fs::File::options().append(true).open(server.data_dir.join("admin-ca/users.lock")).unwrap();
+    lock.lock().unwrap();
+    fs::remove_file(&file).unwrap();
+    server.wait_for_log("the register of users is gone");
+    put(&revoked);
+
+    wait_until("alice is refused", || text(&kubectl(&binary, &alice, &get)).1.contains("was revoked"));
+    for arguments in [&["user", "revoke", "bob"][..], &["kubeconfig"]] {
+        let refused = server.run(arguments);
+        assert_eq!(refused.status.code(), Some(1));
+        let said = text(&refused).1;
+        assert!(said.contains("admin-ca/users.lock") && said.contains("continue or end it"), "{said}");
+    }
+    lock.unlock().unwrap();
+    server.ok(&["user", "revoke", "bob"]);
+}

@@ -20,6 +20,8 @@ pub(super) struct UserFollower {
     data_dir: PathBuf,
     /// The file when it was last read.
     state: Option<FileState>,
+    /// The last change could not be made, and the log says so.
+    is_behind: bool,
 }
 
 impl UserFollower {
@@ -30,7 +32,7 @@ impl UserFollower {
     pub(super) fn start(app: Arc<App>, data_dir: PathBuf) -> Result<Self, UserFileError> {
         let state = user_file::state(&data_dir);
         app.admin_users().replace(user_file::read(&data_dir)?);
-        Ok(Self { app, data_dir, state })
+        Ok(Self { app, data_dir, state, is_behind: false })
     }
 
     /// Follows the file until cancelled.
@@ -92,13 +94,14 @@ impl UserFollower {
             Ok(()) => warn!("the register of users was gone; the last one stays in force, and was written again"),
             Err(fault) => error!(
                 error = %chain(&fault),
+                remedy = fault.hint(),
                 "the register of users is gone; the last one stays in force; put admin-ca/users.json back before the next start"
             ),
         }
     }
 
     /// Registers certificates that were not made by this version of `grantd kubeconfig`.
-    fn register_seen(&self) {
+    fn register_seen(&mut self) {
         let seen = self.app.admin_users().take_seen();
         if seen.is_empty() {
             return;
@@ -109,14 +112,27 @@ impl UserFollower {
                 register.seen(certificate, now);
             });
         });
+        let is_behind = added.is_err();
         if let Err(fault) = added {
-            warn!(error = %chain(&fault), "a user who connected is not listed by 'grantd user list'");
+            // They are kept for the next look.
+            seen.iter().for_each(|certificate| {
+                self.app.admin_users().admits(certificate);
+            });
+            if !self.is_behind {
+                warn!(
+                    error = %chain(&fault),
+                    remedy = fault.hint(),
+                    "a user who connected is not listed by 'grantd user list' yet"
+                );
+            }
         }
+        self.is_behind = is_behind;
     }
 
     fn change(&self, change: impl FnOnce(&mut UserRegister)) -> Result<(), UserFileError> {
         let in_force = self.app.admin_users().in_force();
-        user_file::change(&self.data_dir, |register| {
+        // Without waiting for the lock: revocations are followed meanwhile, and this is tried again at the next look.
+        user_file::change(&self.data_dir, Duration::ZERO, |register| {
             // So it reads when its file is gone. What is written must not forget who was revoked.
             if *register == UserRegister::default() {
                 register.clone_from(&in_force);

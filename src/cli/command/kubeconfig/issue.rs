@@ -31,8 +31,9 @@ pub(super) fn issue(data_dir: &Path, user: &AdminUser, validity: Duration) -> Re
     let read = AdminCertificate::of_pem(certificate.as_bytes(), &ca);
     let read = read.ok_or_else(|| CliError::refused("the new certificate cannot be read back", "make another one"))?;
     let not_after = read.not_after;
-    let registered = user_file::change(data_dir, |register| register.issued(read, now)).map_err(CliError::Users)?;
+    let registered = user_file::change(data_dir, user_file::PATIENCE, |register| register.issued(read, now));
     registered
+        .map_err(CliError::Users)?
         .map_err(|full| CliError::refused(full.to_string(), "wait until some have expired (grantd user list)"))?;
     Ok(Issued { ca, certificate, key, not_after })
 }

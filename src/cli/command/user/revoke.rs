@@ -22,7 +22,7 @@ pub(crate) fn run(args: &UserRevokeArgs, data_dir: &Path, console: &mut Console<
         return Err(no_users(data_dir));
     }
     let now = Clock::system().now();
-    let (by_name, by_serial) = user_file::change(data_dir, |register| {
+    let (by_name, by_serial) = user_file::change(data_dir, user_file::PATIENCE, |register| {
         let by_name: Vec<_> = names.iter().map(|name| (name, register.revoke_name(name, now))).collect();
         let by_serial: Vec<_> = serials.iter().map(|serial| (serial, register.revoke_serial(serial, now))).collect();
         (by_name, by_serial)
