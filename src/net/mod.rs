@@ -20,6 +20,7 @@ mod progress;
 mod proxied;
 mod proxy;
 mod serve;
+mod served_certificate;
 mod source;
 mod tasks;
 #[cfg(test)]
@@ -39,6 +40,7 @@ pub use self::{
     progress::Progressing,
     proxied::Proxies,
     serve::{Drained, NetLimits, serve},
+    served_certificate::{CurrentIdentity, ServedCertificate},
     source::Source,
     tls::{Plain, Tls, TlsParts, Transport},
     unix::{BoundUnix, UnixBindError},
