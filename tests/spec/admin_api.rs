@@ -1,6 +1,6 @@
 //! The admin API where it meets the rest: redemptions meanwhile, and secrets in what it refuses.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt, time::Duration};
 
 use grantd::client::{AdminClient, AdminError, AdminMethod};
 use serde_json::{Value, json};
@@ -116,4 +116,18 @@ async fn no_refusal_repeats_a_secret_and_no_log_keeps_one() {
     }
     assert_eq!(refused, BTreeSet::from([400, 409, 422]));
     assert!(!server.log().contains(CANARY), "{}", server.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_written_through_the_socket_is_logged_with_the_users_number() {
+    let server = Server::start();
+
+    let token = server.issue(1);
+
+    // Of this process, which has asked.
+    let uid = fs::metadata("/proc/self").unwrap().uid();
+    let is_it = |line: &str| line.contains("admin request") && line.contains(token.name.as_str());
+    let log = server.log();
+    let line = log.lines().find(|line| is_it(line)).unwrap_or_else(|| panic!("{log}"));
+    assert!(line.contains(&format!(r#""user":"uid:{uid}""#)), "{line}");
 }

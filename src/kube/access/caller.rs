@@ -1,12 +1,17 @@
 //! Clients of the admin API: authenticated ones and others.
 
+use std::borrow::Cow;
+
 use crate::pki::AdminUser;
 
 /// The client of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Peer {
     /// A client of the Unix socket: its user may open the socket file, and may do everything.
-    Owner,
+    Owner {
+        /// The system's number of that user.
+        uid: u32,
+    },
     /// A client with the certificate of this user.
     Certificate(AdminUser),
     /// A client with a certificate of this user, which was revoked.
@@ -16,11 +21,12 @@ pub(crate) enum Peer {
 }
 
 impl Peer {
-    /// The user name for logs; empty for the owner and for unauthenticated clients.
-    pub(crate) fn name(&self) -> &str {
+    /// The user name for logs; empty for unauthenticated clients. No user of a certificate can have a name with a colon.
+    pub(crate) fn name(&self) -> Cow<'_, str> {
         match self {
-            Self::Certificate(user) | Self::Revoked(user) => user.name.as_str(),
-            Self::Owner | Self::Unauthenticated => "",
+            Self::Certificate(user) | Self::Revoked(user) => user.name.as_str().into(),
+            Self::Owner { uid } => format!("uid:{uid}").into(),
+            Self::Unauthenticated => "".into(),
         }
     }
 
@@ -28,7 +34,7 @@ impl Peer {
     pub(crate) fn share(&self) -> &str {
         match self {
             Self::Certificate(user) | Self::Revoked(user) => user.name.as_str(),
-            Self::Owner => "grantd:owner",
+            Self::Owner { .. } => "grantd:owner",
             Self::Unauthenticated => "",
         }
     }
@@ -38,7 +44,7 @@ impl Peer {
     /// The caller for reviews; `None` for an unauthenticated client.
     pub(crate) fn caller(&self) -> Option<Caller> {
         match self {
-            Self::Owner => Some(Caller::Owner),
+            Self::Owner { .. } => Some(Caller::Owner),
             Self::Certificate(user) => Some(Caller::User(user.clone())),
             Self::Unauthenticated | Self::Revoked(_) => None,
         }

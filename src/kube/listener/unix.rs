@@ -3,6 +3,7 @@
 use std::{future::Future, path::Path, sync::Arc, time::Duration};
 
 use tokio::net::UnixStream;
+use tracing::debug;
 
 use super::{
     AdminListenerError, DRAIN_DEADLINE,
@@ -70,7 +71,7 @@ impl AdminSocketListener {
     /// Serves until `shutdown` ends, then takes no more connections, removes the socket file, and lets the requests
     /// that have begun finish, for at most 22 seconds.
     pub async fn serve(self, app: Arc<App>, shutdown: impl Future<Output = ()> + Send) -> Drained {
-        let handler = AdminSocketHandler { service: AdminService::new(app).of(Peer::Owner) };
+        let handler = AdminSocketHandler { service: AdminService::new(app) };
         net::serve(self.bound, handler, self.limits, shutdown).await
     }
 }
@@ -104,6 +105,12 @@ impl ConnectionHandler for AdminSocketHandler {
     }
 
     async fn serve(&self, stream: UnixStream, connection: Connection) {
-        serve(stream, Protocol::Http1, self.service.clone(), connection).await;
+        match stream.peer_cred() {
+            Ok(user) => {
+                let peer = Peer::Owner { uid: user.uid() };
+                serve(stream, Protocol::Http1, self.service.of(peer), connection).await;
+            }
+            Err(error) => debug!(%error, "an admin connection was closed: the system does not say whose it is"),
+        }
     }
 }

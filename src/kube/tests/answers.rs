@@ -18,7 +18,7 @@ fn callers() -> Vec<Peer> {
     let user =
         |scope: &str| Peer::Certificate(AdminUser { name: "alice".parse().unwrap(), scope: scope.parse().unwrap() });
     let scopes = ["grantd:*:write", "grantd:*:read", "grantd:north:write", "grantd:north:read"];
-    std::iter::once(Peer::Owner).chain(scopes.into_iter().map(user)).collect()
+    std::iter::once(Peer::Owner { uid: 0 }).chain(scopes.into_iter().map(user)).collect()
 }
 
 fn request(method: &str, path: &str, content_type: &str, body: &Value) -> Request<Full<Bytes>> {

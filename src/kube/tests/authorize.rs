@@ -138,10 +138,10 @@ async fn a_user_of_one_namespace_reads_the_ledger_of_its_grants_also_of_deleted_
     );
     assert_eq!(ask(&world, Peer::Unauthenticated, "GET", ALL).await.status, 401);
     for method in ["POST", "DELETE", "PUT"] {
-        assert_eq!(ask(&world, Peer::Owner, method, WEST).await.status, 405, "{method}");
+        assert_eq!(ask(&world, Peer::Owner { uid: 0 }, method, WEST).await.status, 405, "{method}");
     }
     for query in ["continue=x", "continue=x:1", "labelSelector=a"] {
-        assert_eq!(ask(&world, Peer::Owner, "GET", &format!("{ALL}?{query}")).await.status, 400, "{query}");
+        assert_eq!(ask(&world, Peer::Owner { uid: 0 }, "GET", &format!("{ALL}?{query}")).await.status, 400, "{query}");
     }
 }
 
@@ -153,7 +153,7 @@ async fn a_bearer_token_authenticates_no_client() {
         request.body(Full::<Bytes>::default()).unwrap()
     };
 
-    let on_socket = world.request_of(Peer::Owner, with_token()).await;
+    let on_socket = world.request_of(Peer::Owner { uid: 0 }, with_token()).await;
     let over_tls = world.request_of(Peer::Unauthenticated, with_token()).await;
 
     assert_eq!(on_socket.failure(), (401, "Unauthorized", "bearer tokens are accepted over TLS only"));

@@ -53,7 +53,7 @@ async fn strangers_write_no_line_into_the_log() {
     }
     assert_eq!(lines(), 0);
 
-    assert_eq!(delete(Peer::Owner).await.status, 404);
+    assert_eq!(delete(Peer::Owner { uid: 0 }).await.status, 404);
     assert_eq!(lines(), 1);
 }
 

@@ -103,7 +103,7 @@ async fn answers_that_no_client_takes_are_refused_before_they_fill_the_memory_an
     use hyper::Request;
     use tower::ServiceExt;
     let world = world_of_large_secrets(16).await;
-    let service: AdminService = world.service.of(Peer::Owner);
+    let service: AdminService = world.service.of(Peer::Owner { uid: 0 });
     let list = || {
         let request = Request::get(SECRETS).body(http_body_util::Empty::<hyper::body::Bytes>::new()).unwrap();
         service.clone().oneshot(request)

@@ -77,7 +77,7 @@ impl World {
     pub(super) async fn watch_of(&self, collection: &str, query: &str, accept: &str) -> Watching {
         let uri = format!("{collection}?watch=true&{query}");
         let request = Request::builder().uri(uri).header(ACCEPT, accept).body(Full::<Bytes>::default()).unwrap();
-        let answer = self.service.of(Peer::Owner).oneshot(request).await.unwrap();
+        let answer = self.service.of(Peer::Owner { uid: 0 }).oneshot(request).await.unwrap();
         assert_eq!(answer.status(), 200);
         Watching { body: answer.into_body(), read: Vec::new() }
     }

@@ -144,7 +144,7 @@ impl World {
     where
         B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
     {
-        self.request_of(Peer::Owner, request).await
+        self.request_of(Peer::Owner { uid: 0 }, request).await
     }
 
     /// The answer to a request of another client than the owner.

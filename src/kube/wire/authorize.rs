@@ -27,15 +27,14 @@ const REVOKED: &str = "the certificate of this kubeconfig was revoked: ask the o
 pub(crate) fn authenticate(peer: &Peer, headers: &HeaderMap, route: &Route) -> Result<(), Problem> {
     match (peer, route) {
         // A client that sends a bearer token wants to act as another user than the owner, but tokens cannot be checked here.
-        (Peer::Owner, _) if headers.contains_key(AUTHORIZATION) => {
+        (Peer::Owner { .. }, _) if headers.contains_key(AUTHORIZATION) => {
             Err(Problem::Unauthorized("bearer tokens are accepted over TLS only"))
         }
         // kubectl prints the message of a refusal only once it has the documents, which hold no data.
         (Peer::Revoked(_), Route::Discovery(_)) => Ok(()),
         (Peer::Revoked(_), _) => Err(Problem::Unauthorized(REVOKED)),
-        (Peer::Owner | Peer::Certificate(_), _) | (Peer::Unauthenticated, Route::Discovery(Document::Version)) => {
-            Ok(())
-        }
+        (Peer::Owner { .. } | Peer::Certificate(_), _)
+        | (Peer::Unauthenticated, Route::Discovery(Document::Version)) => Ok(()),
         (
             Peer::Unauthenticated,
             Route::Discovery(
@@ -68,7 +67,7 @@ pub(crate) fn authenticate(peer: &Peer, headers: &HeaderMap, route: &Route) -> R
 /// 403.
 pub(crate) fn authorize(peer: &Peer, route: &Route, verb: Verb) -> Result<(), Problem> {
     let user = match peer {
-        Peer::Owner | Peer::Unauthenticated | Peer::Revoked(_) => return Ok(()),
+        Peer::Owner { .. } | Peer::Unauthenticated | Peer::Revoked(_) => return Ok(()),
         Peer::Certificate(user) => user,
     };
     if let Route::Server(_) = route {

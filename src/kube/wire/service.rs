@@ -160,7 +160,7 @@ fn as_asked(verb: Verb, route: &Route, query: Option<&str>) -> Verb {
 /// With whom the peer shares the places.
 fn sharer(peer: &Peer) -> Sharer {
     match peer {
-        Peer::Owner => Sharer::Owner,
+        Peer::Owner { .. } => Sharer::Owner,
         Peer::Certificate(user) => Sharer::User(user.name.as_str().to_owned()),
         Peer::Unauthenticated | Peer::Revoked(_) => Sharer::Stranger,
     }
@@ -179,9 +179,9 @@ fn record(peer: &Peer, route: &Route, verb: Option<Verb>, reply: &Reply) {
         !matches!(route, Route::Review(_)) && verb.is_some_and(Verb::writes) && sharer(peer) != Sharer::Stranger;
     let verb = verb.map_or("", Verb::as_str);
     if writes {
-        info!(user, verb, resource, namespace, %name, code, "admin request");
+        info!(user = &*user, verb, resource, namespace, %name, code, "admin request");
     } else {
-        debug!(user, verb, resource, namespace, %name, code, "admin request");
+        debug!(user = &*user, verb, resource, namespace, %name, code, "admin request");
     }
 }
 
