@@ -1,4 +1,4 @@
-//! The README is true: every command in it is run, and what it shows is compared with what is printed.
+//! README.md and docs/operating.md are true: every command in them is run, and what they show is compared with what is printed.
 
 use std::{
     fs,
@@ -10,18 +10,20 @@ use std::{
 
 use crate::server::{GRANTD, PATIENCE, Scratch, Server};
 
-/// A command of the README and the lines shown below it.
+/// A command of the documents and the lines shown below it.
 #[derive(Debug)]
 struct Step {
     command: String,
     shown: Vec<String>,
 }
 
-fn readme() -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+/// Both documents, as one.
+fn documents() -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    ["README.md", "docs/operating.md"].map(|name| fs::read_to_string(root.join(name)).unwrap()).concat()
 }
 
-/// The bodies of the README's blocks of this language.
+/// The bodies of a document's blocks of this language.
 fn blocks(text: &str, language: &str) -> Vec<String> {
     let opening = format!("```{language}\n");
     text.split(&opening).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
@@ -83,7 +85,7 @@ fn at_any_port(command: &str) -> String {
     command.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// Writes the files that the README shows: those whose first line is their name.
+/// Writes the files that the documents show: those whose first line is their name.
 fn write_files(scratch: &Scratch, text: &str, adapt: impl Fn(&str) -> String) {
     for block in blocks(text, "yaml") {
         let name = block.lines().next().and_then(|line| line.strip_prefix("# ")).expect("a file has a name");
@@ -91,7 +93,7 @@ fn write_files(scratch: &Scratch, text: &str, adapt: impl Fn(&str) -> String) {
     }
 }
 
-/// A folder with the programs the README calls: `grantd`, and `cargo run --release --`, which is the same.
+/// A folder with the programs the documents call: `grantd`, and `cargo run --release --`, which is the same.
 fn programs(scratch: &Scratch) -> String {
     let folder = scratch.file("bin");
     fs::create_dir(&folder).unwrap();
@@ -128,7 +130,7 @@ impl Drop for Running {
     }
 }
 
-/// Starts a server as the README says, and waits until it prints the next command.
+/// Starts a server as the documents say, and waits until it prints the next command.
 fn start(scratch: &Scratch, path: &str, command: &str, log: &str) -> Running {
     let out = scratch.file(log);
     let child = shell(scratch, path, &format!("exec {}", at_any_port(command)))
@@ -151,7 +153,7 @@ fn start(scratch: &Scratch, path: &str, command: &str, log: &str) -> Running {
 fn the_quick_start_prints_what_the_readme_shows() {
     let scratch = Scratch::new();
     let path = programs(&scratch);
-    let text = readme();
+    let text = documents();
     write_files(&scratch, &text, str::to_owned);
     let steps = steps(&text);
     let (servers, others): (Vec<&Step>, Vec<&Step>) = steps.iter().partition(|step| is_server(&step.command));
@@ -186,7 +188,7 @@ fn the_servers_of_the_readme_start() {
     let donor = Server::start();
     let scratch = Scratch::new();
     let path = programs(&scratch);
-    let text = readme();
+    let text = documents();
     let ca = donor.data_dir.join("issuers/default/skupper-site-ca");
     let here = |text: &str| {
         text.replace("/var/lib/skupper/namespaces/west/runtime/issuers/skupper-site-ca", ca.to_str().unwrap())
@@ -202,22 +204,22 @@ fn the_servers_of_the_readme_start() {
 
 #[test]
 fn the_configuration_and_metrics_tables_are_complete() {
-    let text = readme();
+    let text = documents();
     let help = Command::new(GRANTD).args(["serve", "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     let flags = help.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 2);
     for flag in flags.filter(|flag| *flag != "--help") {
         let flag = flag.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != '-');
-        assert!(text.contains(flag), "README does not mention {flag}");
+        assert!(text.contains(flag), "no document mentions {flag}");
     }
     let server = Server::start();
     let metrics = server.observe("/metrics").1;
     for name in metrics.lines().filter_map(|line| line.strip_prefix("# TYPE grantd_")) {
         let name = format!("grantd_{}", name.split(' ').next().unwrap());
-        assert!(text.contains(&name), "README does not mention {name}");
+        assert!(text.contains(&name), "no document mentions {name}");
     }
     for name in text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|w| w.starts_with("grantd_")) {
-        assert!(metrics.contains(name), "README mentions {name}, which does not exist");
+        assert!(metrics.contains(name), "a document mentions {name}, which does not exist");
     }
 }
 
