@@ -1,5 +1,10 @@
 //! Steps of the wall clock: one back revives no grant, one forward deletes none.
 
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
+
 use crate::{
     server::{Scratch, Server, wait_until},
     shim::Faults,
@@ -43,7 +48,7 @@ async fn a_grant_that_has_expired_stays_so_when_the_clock_is_set_back_also_over_
     let server = server.kill_and_restart_under(&faults.preload());
     let client = Client::new(server.redeem, &token);
     assert_eq!(client.redeem(&token, "east").await.unwrap().status, 404);
-    let kept = || std::fs::read_to_string(server.data_dir.join("clock.mark")).unwrap();
+    let kept = || fs::read_to_string(server.data_dir.join("clock.mark")).unwrap();
     let first = kept();
     wait_until("the later time is kept", || kept() != first);
 
@@ -73,4 +78,28 @@ async fn a_clock_that_jumps_forward_deletes_no_grant() {
     // The retention is a day, and the window of the grant ended a month ago by the clock.
     assert!(server.ok(&["grant", "list"]).contains(token.name.as_str()));
     assert_eq!(Client::new(server.redeem, &token).redeem(&token, "east").await.unwrap().status, 404);
+}
+
+#[test]
+fn the_certificate_of_the_admin_listener_is_renewed_while_it_is_served() {
+    let control = Scratch::new();
+    let faults = Faults::new(control.file("control"));
+    let server = Server::start_under(&faults.preload(), &["--admin-listen", "127.0.0.1:0"]);
+    let address = server.banner.lines().find_map(|line| line.trim().strip_prefix("kubectl")).unwrap();
+    let address = address.split("listening on ").nth(1).unwrap().split(';').next().unwrap();
+    let on_disk = || fs::read_to_string(server.data_dir.join("admin/tls.crt")).unwrap();
+    let before = on_disk();
+
+    // Two thirds of a year, and some days.
+    faults.set_clock_off(250 * DAY);
+    server.wait_for_log("certificate of the admin listener renewed");
+
+    let renewed = on_disk();
+    assert_ne!(before, renewed);
+    let client =
+        Command::new("openssl").args(["s_client", "-showcerts", "-connect", address]).stdin(Stdio::null()).output();
+    let presented = String::from_utf8(client.unwrap().stdout).unwrap();
+    // The first certificate of both.
+    let leaf = |pem: &str| pem.split("-----").nth(2).unwrap().to_owned();
+    assert!(presented.contains(&leaf(&renewed)) && !presented.contains(&leaf(&before)), "{presented}");
 }

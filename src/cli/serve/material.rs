@@ -20,8 +20,6 @@ use crate::{
 
 /// How long a self-made serving certificate is valid; it is renewed after two thirds of that time.
 const SERVING_VALIDITY: Duration = Duration::from_secs(365 * 24 * 3600);
-/// How long the certificate of the admin API's TLS listener is valid. Longer, as it is renewed only when the server starts.
-const ADMIN_VALIDITY: Duration = Duration::from_secs(5 * 365 * 24 * 3600);
 /// The name of the redeem listener's own CA, as in Skupper (docs/protocol.md section 7).
 const SERVER_CA_NAME: &str = "SkupperGrantServerCA";
 /// The name of the CA of the admin API's TLS listener.
@@ -202,11 +200,31 @@ pub(crate) fn admin_serving(data_dir: &DataDir, hosts: &[Host], now: Timestamp) 
         return Ok(serving);
     }
     let former = file::read(&files.ca).ok().filter(|former| former.as_slice() != ca.ca_pem().as_bytes());
-    let serving = make_serving((&ca_files, &ca), &files, hosts, ADMIN_VALIDITY, now)?;
+    let serving = make_serving((&ca_files, &ca), &files, hosts, SERVING_VALIDITY, now)?;
     if former.is_some() {
         warn!(ca.file = %ca_files.certificate.display(), "the admin CA is new; kubeconfigs that were made before no longer work");
     }
     Ok(serving)
+}
+
+/// A new certificate of the admin API's TLS listener, of the CA that it uses, which is `in_use`. `None` when the data directory
+/// has another CA by now: that one is used from the next start on.
+///
+/// # Errors
+/// [`ServeError`] when it cannot be made, written or read back, and when the CA cannot be read.
+pub(crate) fn renewed_admin_serving(
+    data_dir: &DataDir,
+    hosts: &[Host],
+    now: Timestamp,
+    in_use: &str,
+) -> Result<Option<ServingIdentity>, ServeError> {
+    let ca_files = DataDir::admin_ca_of(data_dir.path());
+    let ca = Issuer::load(&ca_files.certificate, &ca_files.key, now);
+    let ca = ca.map_err(|fault| ServeError::Files(vec![fault]))?;
+    if ca.ca_pem() != in_use {
+        return Ok(None);
+    }
+    make_serving((&ca_files, &ca), &data_dir.admin(), hosts, SERVING_VALIDITY, now).map(Some)
 }
 
 /// The serving certificate in these files, if it is valid, is not due for renewal, and names these hosts and no others.

@@ -1,5 +1,6 @@
 //! `grantd serve`: builds the server, runs it, and stops its parts in order.
 
+mod admin_certificate;
 mod descriptors;
 mod disk;
 mod error;
@@ -13,13 +14,14 @@ mod users;
 
 use std::{fmt::Write as _, net::SocketAddr, sync::Arc};
 
+use admin_certificate::AdminCertificate;
 pub(crate) use descriptors::needed_files;
 pub(crate) use error::ServeError;
 pub(crate) use hosts::host_name;
 use material::Material;
 pub(crate) use reconfigure::ReadConfig;
 use reconfigure::Reconfigure;
-use refresh::{Refresher, Seen, ServingSource};
+use refresh::{Refresher, Seen, ServingSource, ServingSources};
 use signals::Hangup;
 use store::{Opened, Place};
 use tokio::{
@@ -43,7 +45,8 @@ use crate::{
     kube::{AdminSocketListener, AdminTlsListener},
     link::PublicUrl,
     metrics::Metrics,
-    pki::{Profile, ServingIdentity},
+    net::CurrentIdentity,
+    pki::Profile,
     store::StoreLock,
     time::{Clock, Timestamp},
 };
@@ -141,23 +144,28 @@ struct Server {
 /// The admin listener for users with certificates.
 struct AdminNetwork {
     listener: AdminTlsListener,
-    identity: ServingIdentity,
+    certificate: CurrentIdentity,
     url: PublicUrl,
 }
 
 impl AdminNetwork {
     /// Binds the listener, makes its certificate, and writes its URL to the file that `grantd kubeconfig` reads.
-    fn open(address: SocketAddr, data_dir: &DataDir, public: &PublicUrl, now: Timestamp) -> Result<Self, ServeError> {
+    fn open(
+        address: SocketAddr,
+        data_dir: &DataDir,
+        public: &PublicUrl,
+        now: Timestamp,
+    ) -> Result<(Self, AdminCertificate), ServeError> {
         let listener = AdminTlsListener::bind(address).map_err(ServeError::AdminListener)?;
         let listening = listener.local_addr();
         let url = hosts::default_public_url(listening, std::slice::from_ref(public.host()));
         let url = url.ok_or(ServeError::NoPublicUrl)?;
         let names = hosts::admin_names(public.host(), listening.ip());
-        let identity = material::admin_serving(data_dir, &names, now)?;
+        let certificate = AdminCertificate::load(data_dir, names, now)?;
         let line = format!("{url}\n");
         file::write(&DataDir::admin_url_of(data_dir.path()), line.as_bytes(), Access::Private, Existing::Replace)
             .map_err(ServeError::File)?;
-        Ok(Self { listener, identity, url })
+        Ok((Self { listener, certificate: certificate.current(), url }, certificate))
     }
 }
 
@@ -183,10 +191,11 @@ impl Server {
             AdminSocketListener::bind(&DataDir::admin_socket_of(data_dir.path())).map_err(ServeError::AdminListener)?;
 
         let url = public_url(config, &redeem)?;
-        let admin_network = match config.admin_listen {
+        let (admin_network, admin_certificate) = match config.admin_listen {
             Some(address) => Some(AdminNetwork::open(address, &data_dir, &url, now)?),
             None => None,
-        };
+        }
+        .unzip();
         let Material { sites, sources, serving } = given.into_sites(config, &data_dir, url.host(), now)?;
         let (serving, source) = match (serving, &config.tls) {
             (Some(serving), Some(files)) => {
@@ -219,7 +228,7 @@ impl Server {
         let refresher = Refresher::new(
             Arc::clone(&app),
             sources,
-            source,
+            ServingSources { redeem: source, admin: admin_certificate },
             Reconfigure::new(read_again, data_dir.clone(), config.clone()),
             seen,
         );
@@ -286,9 +295,9 @@ impl Server {
             admin.await;
             Ok(())
         });
-        if let Some(AdminNetwork { listener, identity, .. }) = self.admin_network {
+        if let Some(AdminNetwork { listener, certificate, .. }) = self.admin_network {
             let listener = listener.with_at_most(shares.admin_network);
-            let admin = listener.serve(Arc::clone(&app), identity, closed(closing));
+            let admin = listener.serve(Arc::clone(&app), certificate, closed(closing));
             let admin = supervised(Arc::clone(&app), BackgroundTask::AdminListener, admin);
             listeners.spawn(async { admin.await.map(drop).map_err(ServeError::AdminListener) });
         }

@@ -12,6 +12,7 @@ use std::{
 use tracing::{error, info, warn};
 
 use super::{
+    admin_certificate::AdminCertificate,
     material::{self, IssuerSource},
     reconfigure::{Reconfigure, Reconfigured},
     signals::Hangup,
@@ -51,6 +52,14 @@ pub(crate) enum ServingSource {
     },
 }
 
+/// Where the certificates of the listeners come from.
+pub(crate) struct ServingSources {
+    /// Of the redeem listener.
+    pub(super) redeem: ServingSource,
+    /// Of the admin listener with TLS, if there is one.
+    pub(super) admin: Option<AdminCertificate>,
+}
+
 /// Hashes of the watched files at the last check.
 #[derive(Debug, Default)]
 pub(crate) struct Seen(HashMap<PathBuf, u64>);
@@ -82,7 +91,7 @@ impl Seen {
 pub(crate) struct Refresher {
     app: Arc<App>,
     issuers: Vec<IssuerSource>,
-    serving: ServingSource,
+    serving: ServingSources,
     reconfigure: Reconfigure,
     seen: Seen,
     /// Changed certificate files that could not be loaded. They are tried again at each check: a new certificate can be
@@ -95,7 +104,7 @@ impl Refresher {
     pub(crate) fn new(
         app: Arc<App>,
         issuers: Vec<IssuerSource>,
-        serving: ServingSource,
+        serving: ServingSources,
         reconfigure: Reconfigure,
         seen: Seen,
     ) -> Self {
@@ -138,7 +147,7 @@ impl Refresher {
             let files = [cert_file.as_path(), key_file];
             self.reload_if_changed(cert_file, &files, Reloaded::Issuer, |app| reload_issuer(app, &source));
         }
-        match &self.serving {
+        match &self.serving.redeem {
             ServingSource::Given { files, overlap } => {
                 let (files, overlap) = (files.clone(), *overlap);
                 let TlsFiles { cert_file, key_file, ca_file } = &files;
@@ -147,6 +156,9 @@ impl Refresher {
                 self.reload_if_changed(cert_file, &all, Reloaded::ServingCertificate, reload);
             }
             ServingSource::SelfMade { data_dir, hosts } => self.renew_serving(data_dir, hosts),
+        }
+        if let Some(admin) = &mut self.serving.admin {
+            admin.renew_if_due(self.app.clock().now());
         }
         if self.app.publication().switch_if_due(self.app.clock().now()) {
             info!("the overlap is over: the serving certificate of the new CA is served");

@@ -7,11 +7,7 @@
 
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
-use rustls::{
-    RootCertStore,
-    server::WebPkiClientVerifier,
-    sign::{CertifiedKey, SingleCertAndKey},
-};
+use rustls::{RootCertStore, server::WebPkiClientVerifier};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use tokio::{net::TcpStream, time::sleep};
 use tokio_rustls::server::TlsStream;
@@ -24,8 +20,11 @@ use super::{
 use crate::{
     app::App,
     kube::{access::caller::Peer, wire::service::AdminService},
-    net::{self, BoundTcp, Connection, ConnectionHandler, Drained, Holder, NetLimits, Tls, TlsParts},
-    pki::{AdminCertificate, ServingIdentity},
+    net::{
+        self, BoundTcp, Connection, ConnectionHandler, CurrentIdentity, Drained, Holder, NetLimits, ServedCertificate,
+        Tls, TlsParts,
+    },
+    pki::AdminCertificate,
     time::{Clock, Timestamp},
 };
 
@@ -88,17 +87,18 @@ impl AdminTlsListener {
     }
 
     /// Serves until `shutdown` ends, then takes no more connections, and lets the requests that have begun finish, for at
-    /// most 22 seconds. Users are those with a certificate of the CA that `identity` names.
+    /// most 22 seconds. Users are those with a certificate of the CA that `identity` names at first; its certificate may be
+    /// another one later.
     ///
     /// # Errors
     /// [`AdminListenerError`] at once, when `identity` cannot be used.
     pub async fn serve(
         self,
         app: Arc<App>,
-        identity: ServingIdentity,
+        identity: CurrentIdentity,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<Drained, AdminListenerError> {
-        let handler = AdminTlsHandler { tls: tls(&identity)?, service: AdminService::new(Arc::clone(&app)), app };
+        let handler = AdminTlsHandler { tls: tls(identity)?, service: AdminService::new(Arc::clone(&app)), app };
         Ok(net::serve(self.bound, handler, self.limits, shutdown).await)
     }
 }
@@ -174,18 +174,17 @@ async fn passed(clock: &Clock, second: Timestamp) {
 }
 
 /// The TLS configuration: HTTP/1.1 and HTTP/2, and optional client certificates.
-fn tls(identity: &ServingIdentity) -> Result<Tls, AdminListenerError> {
+fn tls(identity: CurrentIdentity) -> Result<Tls, AdminListenerError> {
     let provider = Tls::provider();
     let mut roots = RootCertStore::empty();
     // A certificate that cannot be parsed is no CA; without any CA, building the verifier below fails.
-    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(identity.ca_pem().as_bytes()).flatten());
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(identity().ca_pem().as_bytes()).flatten());
     let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
         .allow_unauthenticated()
         .build()
         .map_err(AdminListenerError::UserCa)?;
-    let key = CertifiedKey::from_der(identity.chain(), identity.private_key(), &provider)
-        .map_err(AdminListenerError::Certificate)?;
-    let certificate = Arc::new(SingleCertAndKey::from(key));
-    Tls::new(provider, TlsParts { certificate, clients, protocols: &[HTTP_2, HTTP_1] })
+    let certificate =
+        ServedCertificate::new(Arc::clone(&provider), identity).map_err(AdminListenerError::Certificate)?;
+    Tls::new(provider, TlsParts { certificate: Arc::new(certificate), clients, protocols: &[HTTP_2, HTTP_1] })
         .map_err(AdminListenerError::Certificate)
 }

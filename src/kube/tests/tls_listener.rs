@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    sync::oneshot,
+    sync::{oneshot, watch},
     task::JoinHandle,
     time::timeout,
 };
@@ -41,6 +41,7 @@ fn ca() -> SelfMadeCa {
 pub(super) struct Running {
     pub(super) world: World,
     pub(super) ca: SelfMadeCa,
+    served: watch::Sender<Arc<ServingIdentity>>,
     address: SocketAddr,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<Result<Drained, AdminListenerError>>,
@@ -52,10 +53,13 @@ impl Running {
         let listener = AdminTlsListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr();
         let (stop, stopped) = oneshot::channel();
-        let serving = listener.serve(Arc::clone(&world.app), identity(&world, &ca), async {
+        let served = watch::Sender::new(Arc::new(identity(&world, &ca)));
+        let current = served.subscribe();
+        let current = Box::new(move || Arc::clone(&current.borrow()));
+        let serving = listener.serve(Arc::clone(&world.app), current, async {
             let _ = stopped.await;
         });
-        Self { world, ca, address, stop, serving: tokio::spawn(serving) }
+        Self { world, ca, served, address, stop, serving: tokio::spawn(serving) }
     }
 
     /// A connection with a certificate for `scope` that `user_ca` has signed, or with none.
@@ -107,7 +111,7 @@ fn identity(world: &World, ca: &SelfMadeCa) -> ServingIdentity {
     let (certificate, key) = make_serving(ca_pem, ca_key, &hosts, now, DAY).unwrap();
     let file = |name: &str, text: &str| {
         let path = world.scratch.path().join(name);
-        file::write(&path, text.as_bytes(), Access::Private, Existing::Keep).unwrap();
+        file::write(&path, text.as_bytes(), Access::Private, Existing::Replace).unwrap();
         path
     };
     let (certificate, key) = (file("admin.crt", &certificate), file("admin.key", key.expose()));
@@ -238,6 +242,26 @@ async fn a_connection_ends_with_the_certificate_of_its_client_and_so_do_its_watc
         timeout(DEADLINE, connection).await.unwrap().unwrap();
         let (status, _) = over_http1(lasting, request("GET", GRANTS, &Value::Null)).await;
         assert_eq!(status, 200);
+    }
+    running.close().await;
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_served_from_the_next_handshake_on() {
+    let running = Running::start().await;
+    let user = || Some((&running.ca, "grantd:*:write"));
+    let presented = |stream: &TlsStream<TcpStream>| stream.get_ref().1.peer_certificates().unwrap()[0].to_vec();
+    let before = running.connect(user(), "http/1.1").await;
+    let renewed = Arc::new(identity(&running.world, &running.ca));
+
+    running.served.send_replace(Arc::clone(&renewed));
+
+    let after = running.connect(user(), "http/1.1").await;
+    assert_eq!(presented(&after), renewed.chain()[0].to_vec());
+    assert_ne!(presented(&before), presented(&after));
+    // A connection that is open goes on.
+    for stream in [before, after] {
+        assert_eq!(over_http1(stream, request("GET", GRANTS, &Value::Null)).await.0, 200);
     }
     running.close().await;
 }
