@@ -1,6 +1,11 @@
 //! Backups: made while the server counts redemptions, checked to the last byte, and restored without offering anything twice.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _},
+    path::Path,
+};
 
 use crate::{
     server::{Scratch, Server, grantd},
@@ -133,4 +138,29 @@ fn a_directory_without_a_database_gives_no_backup() {
     let (code, _, error) = run(scratch.path(), &["backup", "create", scratch.file("x").to_str().unwrap()]);
     assert_eq!(code, Some(1), "{error}");
     assert!(error.contains("has no database") && error.contains("--data-dir"), "{error}");
+}
+
+#[test]
+fn a_backup_can_have_any_name_and_its_directory_one_in_utf_8() {
+    let (server, scratch) = (Server::start(), Scratch::new());
+    // In Latin-1.
+    let name = OsStr::from_bytes(b"caf\xe9");
+    let directory = scratch.path().join(name);
+    fs::create_dir(&directory).unwrap();
+    let create = |file: &Path| {
+        let output = grantd(["--data-dir", server.data_dir.to_str().unwrap(), "backup", "create"]).arg(file).output();
+        let output = output.unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+
+    let (code, said) = create(&directory.join("monday.backup"));
+    assert_eq!(code, Some(1));
+    assert!(said.contains("is not UTF-8") && said.contains("another directory"), "{said}");
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 0, "something was left behind");
+
+    fs::remove_dir(&directory).unwrap();
+    let (code, said) = create(&scratch.path().join(name));
+    assert_eq!(code, Some(0), "{said}");
+    let verified = grantd(["backup", "verify"]).arg(scratch.path().join(name)).output().unwrap();
+    assert_eq!(verified.status.code(), Some(0), "{verified:?}");
 }

@@ -34,6 +34,12 @@ pub(crate) async fn run(args: &BackupCreateArgs, data_dir: &Path, console: &mut 
         return Err(CliError::Backup(BackupError::NoDatabase(data_dir.to_owned())));
     }
     let parent = args.file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if parent.to_str().is_none() {
+        return Err(CliError::refused(
+            format!("the database cannot be copied to {}: the name of the directory is not UTF-8", parent.display()),
+            "write the backup to another directory, and move it then",
+        ));
+    }
     let workplace = Workplace::within(parent)?;
     let copy = workplace.path().join(DATABASE);
     let failed = |error| CliError::Backup(BackupError::Database(error));
