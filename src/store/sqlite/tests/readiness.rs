@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use sqlx::Connection as _;
+
 use super::{raw, run};
 use crate::store::{
     GrantStore, NewGrant,
@@ -32,6 +34,32 @@ async fn what_is_damaged_in_the_log_fails_the_check_as_it_fails_redemptions() {
 
     assert!(!redeemed || again.is_err(), "the damage is not seen");
     assert!(within(bench.store.check()).await.is_err(), "ready, and redemptions fail");
+}
+
+#[tokio::test]
+async fn a_ledger_that_is_damaged_where_a_redemption_writes_fails_the_check_too() {
+    let bench = SqliteBench::fresh().await;
+    let grant = bench.store.create(NewGrant { allowed: 100, ..new_grant("offer") }).await.unwrap();
+    commit(&*bench.store, admission(&grant, 1500), certificate()).await.unwrap();
+    bench.store.close().await.unwrap();
+    let mut raw = raw(&bench.files).await;
+    let mut number =
+        async |query: &'static str| -> i64 { sqlx::query_scalar(query).fetch_one(&mut raw).await.unwrap() };
+    let page = number("SELECT rootpage FROM sqlite_schema WHERE name = 'redemption'").await;
+    let size = number("PRAGMA page_size").await;
+    raw.close().await.unwrap();
+    {
+        use std::os::unix::fs::FileExt as _;
+        let (start, length) = ((page - 1) * size, usize::try_from(size).unwrap());
+        let database = fs::File::options().write(true).open(bench.files.database()).unwrap();
+        database.write_all_at(&vec![0x5a; length], start.cast_unsigned()).unwrap();
+    }
+    let setup = Setup::new(&bench.files.database());
+    let store = SqliteStore::open_with(bench.files.options(), setup).await.unwrap();
+
+    assert!(commit(&store, admission(&grant, 1500), certificate()).await.is_err());
+
+    assert!(within(store.check()).await.is_err(), "ready, and redemptions fail");
 }
 
 #[tokio::test]
