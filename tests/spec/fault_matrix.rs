@@ -23,7 +23,7 @@ use crate::{
 const REDEEMERS: usize = 4;
 
 /// Redemptions without a pause, and the serial numbers of the certificates that they got.
-struct Load {
+pub(crate) struct Load {
     stop: Arc<AtomicBool>,
     won: Arc<Mutex<BTreeSet<String>>>,
     refused: Arc<AtomicBool>,
@@ -31,7 +31,7 @@ struct Load {
 }
 
 impl Load {
-    fn start(server: &Server, token: &AccessToken) -> Self {
+    pub(crate) fn start(server: &Server, token: &AccessToken) -> Self {
         let (stop, refused) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let won = Arc::new(Mutex::new(BTreeSet::new()));
         let mut redeemers = JoinSet::new();
@@ -61,18 +61,18 @@ impl Load {
     }
 
     /// Waits until a redemption has succeeded from now on.
-    fn wait_for_a_win(&self) {
+    pub(crate) fn wait_for_a_win(&self) {
         let before = self.won();
         wait_until("a redemption succeeds", || self.won() > before);
     }
 
     /// Waits until a redemption has been answered with 503 from now on.
-    fn wait_for_a_refusal(&self) {
+    pub(crate) fn wait_for_a_refusal(&self) {
         self.refused.store(false, Ordering::SeqCst);
         wait_until("a redemption is refused", || self.refused.load(Ordering::SeqCst));
     }
 
-    async fn stop(self) -> BTreeSet<String> {
+    pub(crate) async fn stop(self) -> BTreeSet<String> {
         self.stop.store(true, Ordering::SeqCst);
         self.redeemers.join_all().await;
         std::mem::take(&mut self.won.lock().unwrap())
@@ -80,7 +80,7 @@ impl Load {
 }
 
 /// Asserts that every certificate has its record, and that the count is that of the records.
-fn assert_recorded(server: &Server, token: &AccessToken, won: &BTreeSet<String>) {
+pub(crate) fn assert_recorded(server: &Server, token: &AccessToken, won: &BTreeSet<String>) {
     let ledger = server.ledger(token);
     let recorded: BTreeSet<String> = ledger.iter().map(|row| row["serial"].as_str().unwrap().to_owned()).collect();
     assert!(won.is_subset(&recorded), "{} bundles, {} records", won.len(), recorded.len());

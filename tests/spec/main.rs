@@ -32,6 +32,7 @@ mod postgres;
 mod protocol;
 mod proxied;
 mod quota;
+mod read_only;
 mod readme;
 mod refusals;
 mod reload;

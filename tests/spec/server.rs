@@ -108,6 +108,11 @@ impl Server {
         Self::spawn(scratch, ":", arguments)
     }
 
+    /// The same after a command of the shell.
+    pub(crate) fn start_in_under(scratch: Scratch, shell: &str, arguments: Vec<String>) -> Self {
+        Self::spawn(scratch, shell, arguments)
+    }
+
     fn spawn(scratch: Scratch, shell: &str, arguments: Vec<String>) -> Self {
         let data_dir = scratch.file("data");
         let log = fs::File::options().create(true).append(true).open(scratch.file("log")).unwrap();
