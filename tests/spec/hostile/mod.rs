@@ -23,6 +23,7 @@ mod idle;
 mod links;
 mod log;
 mod memory;
+mod mixed_shapes;
 mod observe;
 mod refusals;
 mod shapes;
