@@ -160,13 +160,16 @@ async fn within_the_retry_window_the_same_name_and_subject_is_answered_three_tim
 }
 
 #[tokio::test]
-async fn after_the_retry_window_a_redemption_counts_again() {
+async fn in_the_last_second_of_the_retry_window_nothing_is_counted_and_after_it_a_redemption_counts_again() {
     let server = Server::start_with_window(Limits::default(), Duration::from_secs(60)).await;
     let grant = server.grant(2).await;
-    assert_eq!(server.redeem(&grant).await.status(), OK);
-    server.clock.set(server.clock.now().saturating_add(Duration::from_secs(61)));
+    let begun = server.clock.now();
+    for (seconds, counted, replayed) in [(0, 1, 0), (60, 1, 1), (61, 2, 1)] {
+        server.clock.set(begun.saturating_add(Duration::from_secs(seconds)));
 
-    assert_eq!(server.redeem(&grant).await.status(), OK);
+        assert_eq!(server.redeem(&grant).await.status(), OK);
 
-    assert_eq!((server.redemptions(&grant).await.len(), server.replays(&grant).await.len()), (2, 0));
+        let rows = (server.redemptions(&grant).await.len(), server.replays(&grant).await.len());
+        assert_eq!(rows, (counted, replayed), "after {seconds} s");
+    }
 }

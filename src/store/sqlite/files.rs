@@ -110,3 +110,39 @@ impl OpenFile {
         StoreFailure::Files { path: self.path.clone(), fault }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Scratch(PathBuf);
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_moved_away_during_a_transaction_fails_its_commit() {
+        let scratch = Scratch(std::env::temp_dir().join(format!("grantd-files-{}", uuid::Uuid::new_v4())));
+        fs::create_dir(&scratch.0).unwrap();
+        for name in ["grants.db", "grants.db-wal"] {
+            for file in ["grants.db", "grants.db-wal", "grants.db-shm", "lock"] {
+                fs::write(scratch.0.join(file), "x").unwrap();
+            }
+            let files = OpenFiles::of(&scratch.0.join("grants.db"), &scratch.0.join("lock")).unwrap();
+            let fault = || match files.after_commit() {
+                Err(StoreFailure::Files { path, fault }) if path.ends_with(name) => Some(fault),
+                other => panic!("{name}: {other:?}"),
+            };
+            files.before_transaction().unwrap();
+            files.after_commit().unwrap();
+
+            fs::rename(scratch.0.join(name), scratch.0.join("aside")).unwrap();
+            assert_eq!(fault(), Some(FileFault::Missing));
+            fs::write(scratch.0.join(name), "x").unwrap();
+            assert_eq!(fault(), Some(FileFault::Replaced));
+        }
+    }
+}

@@ -1,14 +1,20 @@
 //! Operations that share a transaction and of which one cannot be carried out.
 
-use std::task::{Context, Poll, Waker};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Waker},
+};
 
 use super::{raw, run};
 use crate::{
     grant::Grant,
     store::{
-        CreateError, GrantStore, NewGrant,
+        CreateError, GrantStore, NewGrant, OnCommit,
         contract::{Bench, SqliteBench, admission, certificate, commit, new_grant, within},
-        sqlite::{SqliteStore, connection::Setup},
+        sqlite::{SqliteOptions, SqliteStore, connection::Setup},
     },
 };
 
@@ -45,6 +51,34 @@ async fn a_write_for_which_there_is_no_space_takes_no_other_with_it() {
 
     assert_eq!(failed, [13]);
     assert_eq!(store.count(crate::store::contract::at(1500)).await.unwrap().open, 39);
+}
+
+/// On a full disk every part fails. To try each write alone would hold up what waits behind them.
+#[tokio::test]
+async fn a_batch_that_fails_as_a_whole_is_divided_a_few_times_only() {
+    let bench = SqliteBench::fresh().await;
+    bench.store.close().await.unwrap();
+    let setup = Setup::new(&bench.files.database()).with_writer_pragmas(&["PRAGMA max_page_count = 100"]);
+    let transactions = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&transactions);
+    let on_commit: OnCommit = Box::new(move |_| {
+        counter.fetch_add(1, Ordering::SeqCst);
+    });
+    let store = SqliteStore::open_with(SqliteOptions { on_commit, ..bench.files.options() }, setup).await.unwrap();
+    let heavy = |number| {
+        let mut new = new_grant(&format!("offer-{number}"));
+        new.metadata.labels.insert("heavy".to_owned(), "x".repeat(512 * 1024));
+        new
+    };
+    let mut waiting: Vec<_> = (0..40).map(|number| store.create(heavy(number))).collect();
+    assert!(waiting.iter_mut().all(poll_once));
+
+    for created in waiting {
+        assert!(matches!(within(created).await, Err(CreateError::Store(_))));
+    }
+
+    // Each division makes one more, and there are 16 of a batch.
+    assert_eq!(transactions.load(Ordering::SeqCst), 17);
 }
 
 /// A page that is damaged makes every transaction fail that needs it.
