@@ -84,13 +84,16 @@ macro_rules! record_each_new_key {
     };
 }
 
-/// Keeps the certificates of the attempts in `$1` that have a ledger row.
+/// Keeps the certificates of the attempts in `$1` that have a ledger row. A row with the serial number of an attempt may be that of
+/// another one, and an attempt with a key whose certificate is kept has none.
 macro_rules! keep_each {
     () => {
         "INSERT INTO issued_certificate (grant_uid, key_fingerprint, serial, certificate) \
          SELECT r.grant_uid, r.key_fingerprint, r.serial, unhex(a.value ->> 8) \
          FROM json_each($1) AS a CROSS JOIN redemption AS r ON r.serial = unhex(a.value ->> 5) \
-         WHERE (a.value ->> 8) IS NOT NULL"
+         WHERE (a.value ->> 8) IS NOT NULL \
+         AND r.grant_uid = (a.value ->> 0) AND r.key_fingerprint = unhex(a.value ->> 6) \
+         AND NOT EXISTS (SELECT 1 FROM issued_certificate AS i WHERE i.serial = r.serial)"
     };
 }
 

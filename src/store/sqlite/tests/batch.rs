@@ -132,3 +132,13 @@ async fn many_attempts_with_one_key_take_no_other_attempt_with_them() {
     let attempt = |number| Wanted { grant: 2, seconds: 1500, repeated: false, key: (number % 8 != 0).then_some(0) };
     within(run((0..120).map(attempt).collect())).await;
 }
+
+/// One of these is counted. The others have its serial number, and no certificate is kept for them.
+#[tokio::test]
+async fn attempts_with_the_serial_number_of_another_keep_no_certificate() {
+    let attempt = |(grant, key)| Wanted { grant, seconds: 1500, repeated: true, key };
+    for others in [[(DELETED, Some(0)), (2, Some(1))], [(3, Some(1)), (DELETED, Some(1))]] {
+        let all = [(2, Some(1))].into_iter().chain(others);
+        within(run(all.map(attempt).collect())).await;
+    }
+}
