@@ -257,6 +257,7 @@ impl Bench {
             ("corrupt", Flaw::CorruptRow),
             ("gone", Flaw::DeletedBeforeCommit),
             ("panic", Flaw::ReadPanics),
+            ("rolled_back", Flaw::RolledBack),
             ("overdue", Flaw::CommitWaits(Arc::new(Semaphore::new(0)))),
         ] {
             self.ends(Ends::Failed(reason), flaw, &open, request.clone()).await;

@@ -30,6 +30,8 @@ pub(super) enum Flaw {
     ReadUnavailable,
     CommitUnavailable,
     DeletedBeforeCommit,
+    /// The database is an older one.
+    RolledBack,
     /// Commits wait for a permit.
     CommitWaits(Arc<Semaphore>),
 }
@@ -71,9 +73,11 @@ impl GrantStore for FlawedStore {
             }
             Flaw::ReadPanics => Box::pin(async { panic!("the test wants this panic") }),
             Flaw::ReadUnavailable => Box::pin(async { Err(unavailable()) }),
-            Flaw::None | Flaw::CommitUnavailable | Flaw::DeletedBeforeCommit | Flaw::CommitWaits(_) => {
-                self.inner.get(id)
-            }
+            Flaw::None
+            | Flaw::CommitUnavailable
+            | Flaw::DeletedBeforeCommit
+            | Flaw::RolledBack
+            | Flaw::CommitWaits(_) => self.inner.get(id),
         }
     }
 
@@ -86,7 +90,7 @@ impl GrantStore for FlawedStore {
                 gate.acquire().await.unwrap().forget();
                 self.inner.commit_redemption(redemption).await
             }),
-            Flaw::None | Flaw::CorruptRow | Flaw::ReadPanics | Flaw::ReadUnavailable => {
+            Flaw::None | Flaw::CorruptRow | Flaw::ReadPanics | Flaw::RolledBack | Flaw::ReadUnavailable => {
                 self.inner.commit_redemption(redemption)
             }
         }
@@ -96,9 +100,12 @@ impl GrantStore for FlawedStore {
         self.checks.fetch_add(1, Ordering::SeqCst);
         match self.flaw() {
             Flaw::ReadUnavailable | Flaw::CommitUnavailable => Box::pin(async { Err(unavailable()) }),
-            Flaw::None | Flaw::CorruptRow | Flaw::ReadPanics | Flaw::DeletedBeforeCommit | Flaw::CommitWaits(_) => {
-                self.inner.check()
-            }
+            Flaw::None
+            | Flaw::CorruptRow
+            | Flaw::ReadPanics
+            | Flaw::DeletedBeforeCommit
+            | Flaw::RolledBack
+            | Flaw::CommitWaits(_) => self.inner.check(),
         }
     }
 
@@ -192,7 +199,8 @@ impl Store for FlawedStore {
     }
 
     fn rollback(&self) -> Option<Rollback> {
-        self.inner.rollback()
+        let older = Rollback { seen: Revision(7), found: Revision(3) };
+        if matches!(self.flaw(), Flaw::RolledBack) { Some(older) } else { self.inner.rollback() }
     }
 
     fn acknowledge_rollback(&self, now: Timestamp) -> StoreFuture<'_, Option<u64>> {
