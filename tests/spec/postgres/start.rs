@@ -3,6 +3,8 @@
 use std::{
     fs::{self, File},
     path::Path,
+    process::ExitStatus,
+    time::{Duration, Instant},
 };
 
 use super::cluster::{Cluster, ClusterOptions, Database, shared};
@@ -11,26 +13,31 @@ use crate::server::{PATIENCE, Scratch, Server, grantd, wait_until};
 /// What a start that must be refused says.
 #[track_caller]
 pub(super) fn refused(scratch: &Scratch, arguments: &[&str], variables: &[(&str, &str)]) -> String {
-    let data_dir = scratch.file("data");
+    let (status, said) = ends(&scratch.file("data"), scratch, arguments, variables);
+    assert_eq!(status.code(), Some(64), "{said}");
+    said
+}
+
+/// How a start ends that must not succeed, and what it says.
+#[track_caller]
+fn ends(data_dir: &Path, scratch: &Scratch, arguments: &[&str], variables: &[(&str, &str)]) -> (ExitStatus, String) {
     let said = scratch.file("said");
     let mut command = grantd(["--data-dir", data_dir.to_str().unwrap(), "serve", "--link-host", "west.example.com"]);
     command.args(["--listen", "127.0.0.1:0", "--observe-listen", "127.0.0.1:0"]).args(arguments);
     command.envs(variables.iter().copied()).stdout(File::create("/dev/null").unwrap());
     let mut child = command.stderr(File::create(&said).unwrap()).spawn().unwrap();
-    let deadline = std::time::Instant::now() + PATIENCE;
-    let status = loop {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
         if let Some(status) = child.try_wait().unwrap() {
-            break status;
+            return (status, fs::read_to_string(&said).unwrap());
         }
-        if std::time::Instant::now() > deadline {
+        if Instant::now() > deadline {
             child.kill().unwrap();
+            child.wait().unwrap();
             panic!("it started, or waits:\n{}", fs::read_to_string(&said).unwrap());
         }
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    };
-    let said = fs::read_to_string(&said).unwrap();
-    assert_eq!(status.code(), Some(64), "{said}");
-    said
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// The same for a server on this database, where it must leave nothing behind: no table, and no data directory.
@@ -182,9 +189,9 @@ fn make_private(path: &Path) {
 fn a_second_server_on_the_same_data_directory() {
     let database = shared().create_database();
     let server = Server::start_with(&["--database", &database.socket_url()]);
-    let mut command = grantd(["--data-dir", server.data_dir.to_str().unwrap(), "serve", "--listen", "127.0.0.1:0"]);
-    let output = command.args(["--observe-listen", "127.0.0.1:0", "--database", &database.socket_url()]).output();
-    let said = String::from_utf8(output.unwrap().stderr).unwrap();
+    let scratch = Scratch::new();
+    let (status, said) = ends(&server.data_dir, &scratch, &["--database", &database.socket_url()], &[]);
+    assert_eq!(status.code(), Some(1), "{said}");
     assert!(said.contains("another process holds the lock"), "{said}");
     wait_until("the first one is ready", || server.observe("/readyz").0 == 200);
 }
