@@ -10,6 +10,7 @@ mod publication;
 mod scripted;
 mod signing;
 mod sites;
+mod slow_signatures;
 mod supervision;
 mod token_quota;
 mod tokens;
