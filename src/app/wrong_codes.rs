@@ -281,7 +281,12 @@ mod tests {
         assert_eq!(codes.lock().len(), MOST_KEPT);
         assert!(!codes.lock().contains_key(&(guessed.id, Some("192.0.0.0".parse().unwrap()))), "the oldest goes first");
 
-        ask(&codes, &grant(LONG, CodeOrigin::Generated), "wrong", "192.0.2.1", at + Duration::from_secs(3600));
+        let last = at + Duration::from_millis(u64::try_from(MOST_KEPT).unwrap());
+        ask(&codes, &guessed, "wrong", "192.0.16.0", last);
+        assert_eq!(codes.lock().len(), MOST_KEPT, "a budget that is kept takes no other's place");
+
+        let whole = last + 2 * OF_A_NETWORK.interval;
+        ask(&codes, &grant(LONG, CodeOrigin::Generated), "wrong", "192.0.2.1", whole);
         assert_eq!(codes.lock().len(), 1, "budgets that are whole again take no place");
     }
 }
