@@ -225,5 +225,6 @@ mod tests {
         grant.metadata.annotations.insert("last-applied".to_owned(), "canary".to_owned());
         let shown = format!("{grant:?}");
         assert!(!shown.contains("secret") && !shown.contains("canary"), "{shown}");
+        assert!(shown.contains("GrantMetadata(redacted)"), "{shown}");
     }
 }

@@ -154,6 +154,17 @@ mod tests {
     }
 
     #[test]
+    fn a_generated_code_has_24_characters_however_many_bytes_are_discarded() {
+        for usable in 1..=32 {
+            let code = Code::generate(|bytes| {
+                bytes.fill(u8::MAX);
+                bytes[..usable].fill(0);
+            });
+            assert_eq!(code.byte_count(), 24, "{usable} of 32 bytes are usable");
+        }
+    }
+
+    #[test]
     fn every_letter_is_equally_likely() {
         let mut counts = [0_u32; 62];
         for byte in 0..=u8::MAX {
@@ -185,6 +196,7 @@ mod tests {
         assert_eq!("".parse::<Code>().unwrap_err(), CodeError::Empty);
         assert_eq!("a b".parse::<Code>().unwrap_err(), CodeError::NotVisibleAscii);
         assert_eq!("ä".parse::<Code>().unwrap_err(), CodeError::NotVisibleAscii);
+        assert!("a".repeat(4096).parse::<Code>().is_ok());
         assert_eq!("a".repeat(4097).parse::<Code>().unwrap_err(), CodeError::TooLong);
     }
 
