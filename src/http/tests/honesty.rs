@@ -57,7 +57,12 @@ impl Log {
         for line in text.lines() {
             let event: Value = serde_json::from_str(line).unwrap();
             let field = |name: &str| event["fields"][name].as_str().unwrap_or_default().to_owned();
-            match field("message").as_str() {
+            let message = field("message");
+            if message == "grant redeemed" || message.starts_with("redemption answered again") {
+                let whose = (field("grant.namespace"), field("peer"));
+                assert_eq!(whose, ("west".to_owned(), "127.0.0.1".to_owned()), "{line}");
+            }
+            match message.as_str() {
                 "grant redeemed" => add("served", 1),
                 "request refused" => add(&field("refusal.reason"), 1),
                 "more requests refused" | "requests of other clients refused" => {

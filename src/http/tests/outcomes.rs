@@ -41,6 +41,9 @@ async fn a_redemption_that_succeeds_is_issued() {
     server.redeem(&grant).await;
 
     assert_eq!(server.outcomes(), Outcomes { issued: 1, ..NOTHING });
+    for phase in ["read", "sign", "commit"] {
+        assert_eq!(server.metric(&format!("grantd_redemption_phase_seconds_count{{phase=\"{phase}\"}}")), 1, "{phase}");
+    }
 }
 
 #[tokio::test]

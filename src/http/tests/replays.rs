@@ -45,6 +45,17 @@ async fn a_key_of_the_clients_own_gets_a_certificate_and_no_key() {
 }
 
 #[tokio::test]
+async fn a_key_of_the_clients_own_is_certified_by_the_issuer_that_the_grant_names() {
+    let server = Server::start().await;
+    let grant = server.grant_of("west", 1, Some("other-ca")).await;
+
+    let answer = server.redeem_with(&grant, &key(), "east", CODE).await;
+
+    assert_eq!(answer, Answer::error("500 Internal Server Error", "Could not get issuer for requested certificate"));
+    assert_eq!(server.redemptions(&grant).await, []);
+}
+
+#[tokio::test]
 async fn the_same_key_gets_the_same_answer_again_uncounted_also_from_a_used_up_grant() {
     let server = Server::start().await;
     let (grant, key) = (server.grant(1).await, key());
