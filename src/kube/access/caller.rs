@@ -78,3 +78,21 @@ impl Caller {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_has_one_name_and_one_share_with_a_revoked_certificate_too() {
+        let alice = || AdminUser { name: "alice".parse().unwrap(), scope: "grantd:west:write".parse().unwrap() };
+        for (peer, name, share) in [
+            (Peer::Certificate(alice()), "alice", "alice"),
+            (Peer::Revoked(alice()), "alice", "alice"),
+            (Peer::Owner { uid: 7 }, "uid:7", "grantd:owner"),
+            (Peer::Unauthenticated, "", ""),
+        ] {
+            assert_eq!((&*peer.name(), peer.share()), (name, share), "{peer:?}");
+        }
+    }
+}

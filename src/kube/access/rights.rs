@@ -177,7 +177,10 @@ fn all_rules() -> Vec<Rule> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::pki::AdminUser;
 
     fn owner_may(verb: &str, group: &str, resource: &str, subresource: &str) -> bool {
         let question = Question { verb, group, resource, subresource, namespace: "west", name: "" };
@@ -191,6 +194,7 @@ mod tests {
         }
         assert!(owner_may("get", "skupper.io", "accessgrants", "redemptions"));
         assert!(owner_may("create", "", "namespaces", ""));
+        assert!(owner_may("list", "skupper.io", "redemptions", ""));
         assert!(owner_may("create", "authorization.k8s.io", "selfsubjectaccessreviews", ""));
         for (verb, group, resource, subresource) in [
             ("create", "skupper.io", "sites", "status"),
@@ -203,6 +207,23 @@ mod tests {
             ("", "", "", ""),
         ] {
             assert!(!owner_may(verb, group, resource, subresource), "{verb} {resource}.{group}/{subresource}");
+        }
+    }
+
+    #[test]
+    fn a_resource_has_one_rule_however_many_versions_it_has() {
+        let rules = rules(&Caller::Owner, "west");
+        let resources: BTreeSet<_> = rules.iter().map(|rule| (rule.group, &rule.resource)).collect();
+        assert_eq!(resources.len(), rules.len(), "{rules:?}");
+    }
+
+    #[test]
+    fn only_namespaces_are_limited_to_the_names_of_a_users_scope() {
+        let user = AdminUser { name: "alice".parse().unwrap(), scope: "grantd:west:write".parse().unwrap() };
+        let user = Caller::User(user);
+        for rule in rules(&user, "west") {
+            let names: &[&str] = if rule.resource == "namespaces" { &["west"] } else { &[] };
+            assert_eq!(rule.names(&user), names, "{}", rule.resource);
         }
     }
 
