@@ -139,6 +139,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::net::tests::log::Log;
 
     #[test]
     fn a_full_table_is_distinguished_from_a_client_that_went_away() {
@@ -187,6 +188,18 @@ mod tests {
 
         assert!(matches!(incoming.next().await, Accepted::Connection(..)));
         assert_eq!(begun.elapsed().as_millis(), 10 + 20 + 40);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_are_logged_every_ten_seconds() {
+        let (log, begun) = (Log::of_this_thread(), Instant::now());
+        let mut incoming = Incoming::new(Exhausted { failures: AtomicU32::new(100) });
+        for (seconds, logged) in [(9, 1), (15, 2), (25, 3)] {
+            while begun.elapsed().as_secs() < seconds {
+                incoming.next().await;
+            }
+            assert_eq!(log.count("connections cannot be accepted"), logged, "in {seconds} seconds");
+        }
     }
 
     #[tokio::test(start_paused = true)]

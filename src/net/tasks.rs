@@ -48,3 +48,40 @@ impl Tasks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::net::tests::log::Log;
+
+    #[tokio::test]
+    async fn a_panic_is_logged_and_an_end_is_not() {
+        let (log, mut tasks) = (Log::of_this_thread(), Tasks::of("test"));
+        tasks.spawn(async {});
+        tasks.one_ended().await;
+        assert_eq!(log.count("panic"), 0);
+
+        tasks.spawn(async { panic!("the test wants this panic") });
+        tasks.one_ended().await;
+        tasks.spawn(std::future::pending());
+        tasks.abort().await;
+
+        assert_eq!(log.count("a connection ended in a panic"), 1);
+    }
+
+    #[tokio::test]
+    async fn what_a_connection_holds_is_released_when_it_is_aborted() {
+        let (held, mut tasks) = (Arc::new(()), Tasks::of("test"));
+        let by_the_connection = Arc::clone(&held);
+        tasks.spawn(async move {
+            let _held = by_the_connection;
+            std::future::pending::<()>().await;
+        });
+
+        tasks.abort().await;
+
+        assert_eq!(Arc::strong_count(&held), 1);
+    }
+}

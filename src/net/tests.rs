@@ -1,5 +1,6 @@
 //! The accept loop with connections in memory: admission, deadlines, the drain.
 
+pub(in crate::net) mod log;
 mod places;
 
 use std::{
@@ -17,6 +18,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
+use self::log::Log;
 use super::{
     Acceptor, ActiveRequest, Connection, ConnectionHandler, Drained, NetLimits, Peer, Permit, Transport, serve,
 };
@@ -264,6 +266,7 @@ async fn a_panic_ends_one_connection_and_gives_back_its_permit() {
 
 #[tokio::test(start_paused = true)]
 async fn while_it_closes_requests_finish_and_the_rest_ends_after_the_grace_time() {
+    let log = Log::of_this_thread();
     let server = Server::start(LIMITS);
     let mut busy = server.served().await;
     let (mut handshaking, mut idle) = (server.connect(), server.connect());
@@ -281,10 +284,12 @@ async fn while_it_closes_requests_finish_and_the_rest_ends_after_the_grace_time(
 
     assert_eq!(within(draining).await.unwrap(), Drained { cut: 0 });
     assert_eq!(begun.elapsed().as_secs(), 4);
+    assert_eq!(log.count("cut off"), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_does_not_finish_is_cut_at_the_drain_deadline_and_counted() {
+    let log = Log::of_this_thread();
     let server = Server::start(LIMITS);
     let (mut one, mut two) = (server.served().await, server.served().await);
     let begun = Instant::now();
@@ -295,6 +300,7 @@ async fn what_does_not_finish_is_cut_at_the_drain_deadline_and_counted() {
 
     assert_eq!(within(draining).await.unwrap(), Drained { cut: 2 });
     assert_eq!(begun.elapsed(), LIMITS.drain_deadline);
+    assert_eq!(log.count("what was left is cut off"), 1);
 }
 
 #[tokio::test(start_paused = true)]
