@@ -1,5 +1,6 @@
 //! The accept loop with connections in memory: admission, deadlines, the drain.
 
+mod limiter;
 pub(in crate::net) mod log;
 mod places;
 
