@@ -3,6 +3,7 @@
 mod limiter;
 pub(in crate::net) mod log;
 mod places;
+mod proxied;
 
 use std::{
     future::Future,
@@ -21,7 +22,7 @@ use tokio::{
 
 use self::log::Log;
 use super::{
-    Acceptor, ActiveRequest, Connection, ConnectionHandler, Drained, NetLimits, Peer, Permit, Transport, serve,
+    Acceptor, ActiveRequest, Connection, ConnectionHandler, Drained, NetLimits, Peer, Permit, Proxies, Transport, serve,
 };
 use crate::metrics::{KeyExchange, Metrics};
 
@@ -42,14 +43,14 @@ const SERVING_DEADLINE: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A socket that accepts the connections that the test makes.
-struct Connections(Mutex<mpsc::UnboundedReceiver<DuplexStream>>);
+struct Connections(Mutex<mpsc::UnboundedReceiver<(DuplexStream, Peer)>>);
 
 impl Acceptor for Connections {
     type Stream = DuplexStream;
 
     fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(DuplexStream, Peer)>> {
         match self.0.lock().unwrap().poll_recv(context) {
-            Poll::Ready(Some(stream)) => Poll::Ready(Ok((stream, Peer::Local))),
+            Poll::Ready(Some(accepted)) => Poll::Ready(Ok(accepted)),
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }
@@ -85,6 +86,7 @@ impl Transport<DuplexStream> for OneByte {
 /// Answers each byte by itself, but ends at `q`, panics at `p`, and leaves work behind at `w`.
 struct Echo {
     metrics: Arc<Metrics>,
+    proxies: Proxies,
     work: mpsc::UnboundedSender<(ActiveRequest, Permit)>,
 }
 
@@ -99,6 +101,10 @@ impl ConnectionHandler for Echo {
 
     fn metrics(&self) -> Option<&Metrics> {
         Some(&self.metrics)
+    }
+
+    fn proxies(&self) -> Option<&Proxies> {
+        Some(&self.proxies)
     }
 
     fn serving_deadline(&self, _: &DuplexStream) -> Option<Duration> {
@@ -131,7 +137,7 @@ impl ConnectionHandler for Echo {
 
 struct Server {
     metrics: Arc<Metrics>,
-    connections: mpsc::UnboundedSender<DuplexStream>,
+    connections: mpsc::UnboundedSender<(DuplexStream, Peer)>,
     work: mpsc::UnboundedReceiver<(ActiveRequest, Permit)>,
     shutdown: oneshot::Sender<()>,
     serving: JoinHandle<Drained>,
@@ -139,11 +145,15 @@ struct Server {
 
 impl Server {
     fn start(limits: NetLimits) -> Self {
+        Self::start_behind(Proxies::default(), limits)
+    }
+
+    fn start_behind(proxies: Proxies, limits: NetLimits) -> Self {
         let metrics = Arc::new(Metrics::new());
         let (connections, accepted) = mpsc::unbounded_channel();
         let (left, work) = mpsc::unbounded_channel();
         let (shutdown, stop) = oneshot::channel::<()>();
-        let handler = Echo { metrics: Arc::clone(&metrics), work: left };
+        let handler = Echo { metrics: Arc::clone(&metrics), proxies, work: left };
         let serving = tokio::spawn(serve(Connections(Mutex::new(accepted)), handler, limits, async {
             let _ = stop.await;
         }));
@@ -151,8 +161,12 @@ impl Server {
     }
 
     fn connect(&self) -> DuplexStream {
+        self.connect_from(Peer::Local)
+    }
+
+    fn connect_from(&self, peer: Peer) -> DuplexStream {
         let (client, server) = duplex(64);
-        self.connections.send(server).unwrap();
+        self.connections.send((server, peer)).unwrap();
         client
     }
 
