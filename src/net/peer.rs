@@ -44,4 +44,12 @@ mod tests {
         assert_eq!(mapped.ip(), Some("192.0.2.7".parse().unwrap()));
         assert_eq!(Peer::Local.ip(), None);
     }
+
+    #[test]
+    fn it_is_written_as_the_address_with_its_port() {
+        for (peer, text) in [(Peer::Tcp("192.0.2.7:40000".parse().unwrap()), "192.0.2.7:40000"), (Peer::Local, "local")]
+        {
+            assert_eq!(peer.to_string(), text);
+        }
+    }
 }

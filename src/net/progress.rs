@@ -90,7 +90,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Progressing<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter, duplex};
 
     const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -119,5 +119,25 @@ mod tests {
         server.write_all(&[0; 80]).await.unwrap();
 
         reading.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_stream_keeps_back_is_sent_when_it_is_flushed_and_within_the_deadline() {
+        let (mut client, server) = duplex(8);
+        let mut server = Progressing::new(BufWriter::new(server), DEADLINE);
+        server.write_all(b"12345678").await.unwrap();
+        server.flush().await.unwrap();
+
+        server.write_all(b"9").await.unwrap();
+        let stuck = server.flush().await.unwrap_err();
+
+        let mut sent = [0; 8];
+        client.read_exact(&mut sent).await.unwrap();
+        assert_eq!((&sent, stuck.kind()), (b"12345678", io::ErrorKind::TimedOut));
+    }
+
+    #[test]
+    fn several_buffers_are_written_at_once_when_the_stream_can_do_that() {
+        assert!(Progressing::new(duplex(8).0, DEADLINE).is_write_vectored());
     }
 }
