@@ -66,3 +66,68 @@ impl Recent {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        grant::{Allowance, CodeOrigin, GrantMetadata, GrantTerms, Revision},
+        time::Timestamp,
+    };
+
+    fn grant() -> Grant {
+        Grant {
+            id: GrantId::random(),
+            namespace: "west".parse().unwrap(),
+            name: "offer".parse().unwrap(),
+            code: "secret".parse().unwrap(),
+            code_origin: CodeOrigin::Given,
+            allowance: Allowance::new(1, 0).unwrap(),
+            terms: GrantTerms::default(),
+            expires_at: Timestamp::from_unix_seconds(2_000),
+            created_at: Timestamp::from_unix_seconds(1_000),
+            last_redeemed_at: None,
+            generation: 1,
+            revision: Revision(1),
+            metadata: GrantMetadata::default(),
+        }
+    }
+
+    #[test]
+    fn a_grant_is_kept_until_the_next_write_and_not_when_it_was_read_before_that() {
+        let (recent, grant) = (Recent::new(false), grant());
+        let before = recent.get(grant.id).unwrap_err();
+        recent.keep(&grant, before);
+        assert!(recent.get(grant.id).is_ok());
+
+        recent.forget();
+        let after = recent.get(grant.id).unwrap_err();
+        recent.keep(&grant, before);
+        assert!(recent.get(grant.id).is_err());
+
+        recent.keep(&grant, after);
+        assert!(recent.get(grant.id).is_ok());
+    }
+
+    #[test]
+    fn few_grants_are_kept_and_none_with_metadata() {
+        let recent = Recent::new(false);
+        let mut large = grant();
+        large.metadata.labels.insert("key".to_owned(), "value".to_owned());
+        let age = recent.get(large.id).unwrap_err();
+        recent.keep(&large, age);
+        assert!(recent.get(large.id).is_err());
+
+        let grants: Vec<Grant> = (0..=MOST).map(|_| grant()).collect();
+        grants.iter().for_each(|grant| recent.keep(grant, age));
+        assert_eq!(grants.iter().filter(|grant| recent.get(grant.id).is_ok()).count(), MOST);
+    }
+
+    #[test]
+    fn nothing_is_kept_while_others_may_write() {
+        let (recent, grant) = (Recent::new(true), grant());
+        let age = recent.get(grant.id).unwrap_err();
+        recent.keep(&grant, age);
+        assert!(recent.get(grant.id).is_err());
+    }
+}
