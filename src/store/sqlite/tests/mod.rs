@@ -6,6 +6,7 @@ mod fairness;
 mod faults;
 mod files;
 mod freshness;
+mod group_commit;
 mod objects;
 mod opening;
 mod parts;
