@@ -396,3 +396,6 @@ async fn gather<T>(queue: &mut mpsc::Receiver<T>, batch: &mut Vec<T>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
