@@ -182,6 +182,10 @@ mod tests {
     use super::*;
     use crate::pki::AdminUser;
 
+    fn user() -> Caller {
+        Caller::User(AdminUser { name: "alice".parse().unwrap(), scope: "grantd:west:write".parse().unwrap() })
+    }
+
     fn owner_may(verb: &str, group: &str, resource: &str, subresource: &str) -> bool {
         let question = Question { verb, group, resource, subresource, namespace: "west", name: "" };
         allows(&Caller::Owner, question)
@@ -219,8 +223,7 @@ mod tests {
 
     #[test]
     fn only_namespaces_are_limited_to_the_names_of_a_users_scope() {
-        let user = AdminUser { name: "alice".parse().unwrap(), scope: "grantd:west:write".parse().unwrap() };
-        let user = Caller::User(user);
+        let user = user();
         for rule in rules(&user, "west") {
             let names: &[&str] = if rule.resource == "namespaces" { &["west"] } else { &[] };
             assert_eq!(rule.names(&user), names, "{}", rule.resource);
@@ -234,5 +237,12 @@ mod tests {
         {
             assert_eq!(allows_path(&Caller::Owner, verb, path), allowed, "{verb} {path}");
         }
+    }
+
+    #[test]
+    fn the_owner_alone_may_acknowledge_a_rollback() {
+        let path = "/grantd/v1/acknowledge-rollback";
+        assert!(allows_path(&Caller::Owner, "post", path));
+        assert!(!allows_path(&Caller::Owner, "get", path) && !allows_path(&user(), "post", path));
     }
 }
