@@ -41,9 +41,7 @@ pub(super) async fn fill_and_commit<B: Backend>(
     let (head, made) = (state.revision, batch.changes());
     let before = Revision(head.0.saturating_sub(made.into()));
     guard.check(before).map_err(Failure::Database)?;
-    if made > 0 {
-        changes.announce(made);
-    }
+    changes.announce(made);
     batch.control(statements::COMMIT).await?;
     guard.committed(state);
     Ok((made > 0).then(|| Committed { before, head, pending: batch.into_pending() }))
