@@ -8,6 +8,7 @@ use std::{
 
 use tokio::task::{JoinSet, yield_now};
 
+use super::{raw, run};
 use crate::{
     grant::{CertificateRecord, Grant},
     store::{
@@ -21,7 +22,7 @@ use crate::{
 struct Observed {
     store: Arc<SqliteStore>,
     transactions: Arc<Mutex<Vec<usize>>>,
-    _files: Files,
+    files: Files,
 }
 
 impl Observed {
@@ -35,7 +36,7 @@ impl Observed {
         let on_commit = Box::new(move |report: CommitReport| seen.lock().unwrap().push(report.batch));
         let setup = Setup::new(&files.database()).with_writer_pragmas(pragmas);
         let store = SqliteStore::open_with(SqliteOptions { on_commit, ..files.options() }, setup).await.unwrap();
-        Self { store: Arc::new(store), transactions, _files: files }
+        Self { store: Arc::new(store), transactions, files }
     }
 
     /// A grant that allows many redemptions; its creation is no transaction that the test sees.
@@ -154,4 +155,17 @@ async fn a_redemption_that_breaks_a_rule_alone_names_its_grant() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn a_redemption_without_a_row_from_a_grant_that_has_some_left_is_an_error_and_no_refusal() {
+    let observed = Observed::fresh().await;
+    let grant = observed.grant().await;
+    let mut connection = raw(&observed.files).await;
+    let nothing_is_kept = "CREATE TRIGGER lost BEFORE INSERT ON redemption BEGIN SELECT RAISE(IGNORE); END";
+    run(&mut connection, nothing_is_kept).await.unwrap();
+
+    let answer = commit_kept(&*observed.store, admission(&grant, 1500), Kept(certificate(), Some(vec![1]))).await;
+
+    assert!(matches!(answer, Err(CommitError::Store(StoreError::Corrupt { .. }))), "{answer:?}");
 }
