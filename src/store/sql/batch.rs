@@ -17,6 +17,9 @@ use crate::{
     time::Timestamp,
 };
 
+/// The most writes of one transaction.
+pub(super) const MAX_BATCH: usize = 256;
+
 /// The open transaction.
 pub(in crate::store) struct Batch<'c, B: Backend> {
     connection: &'c mut Connection<B>,

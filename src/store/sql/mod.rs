@@ -2,6 +2,7 @@
 
 pub(super) mod backend;
 mod batch;
+mod failed_transactions;
 pub(super) mod failure;
 pub(super) mod guard;
 mod keeper;

@@ -22,7 +22,8 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use super::{
     backend::{Backend, Connection, fetch},
-    batch::{Operation, Queued, Waiting, unavailable},
+    batch::{MAX_BATCH, Operation, Queued, Waiting, unavailable},
+    failed_transactions::FailedTransactions,
     failure::{Failure, database},
     guard::{self, RevisionGuard},
     keeper::keep,
@@ -42,10 +43,6 @@ use crate::{
 
 /// Writes that may wait; one more is refused.
 const QUEUE: usize = 1024;
-/// The most writes of one transaction.
-const MAX_BATCH: usize = 256;
-/// How many failed transactions of a batch are tried again in halves: enough to find one bad operation in it, or two.
-const MOST_SPLITS: u32 = 2 * MAX_BATCH.ilog2();
 /// How often a batch yields to the scheduler, so that more writes can join it.
 const TURNS: usize = 3;
 
@@ -126,25 +123,6 @@ pub(in crate::store) struct Writer<B: Backend> {
     pub(in crate::store) changes: Arc<Changes>,
     /// Notices a database that was put back.
     pub(in crate::store) guard: Arc<RevisionGuard>,
-}
-
-/// The transactions of a batch that the database could not carry out.
-#[derive(Debug, Default)]
-struct FailedTransactions(u32);
-
-impl FailedTransactions {
-    /// Whether the two halves of what this transaction held are to be tried. On a full disk each of them fails, so that is
-    /// done a few times only; a row that breaks a rule makes only the transactions fail that it is in.
-    fn may_be_split<T>(&mut self, result: &Result<T, Failure>) -> bool {
-        match result {
-            Err(Failure::Row(_)) => true,
-            Err(Failure::Transaction(_)) => {
-                self.0 += 1;
-                self.0 <= MOST_SPLITS
-            }
-            Ok(_) | Err(Failure::Database(_)) => false,
-        }
-    }
 }
 
 impl<B: Backend> Writer<B> {
@@ -396,6 +374,3 @@ async fn gather<T>(queue: &mut mpsc::Receiver<T>, batch: &mut Vec<T>) {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;
